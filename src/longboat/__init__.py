@@ -1,0 +1,1 @@
+"""Longboat: Kubernetes in Python."""

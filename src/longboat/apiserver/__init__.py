@@ -1,0 +1,1 @@
+"""The API over HTTP: server, request chain, handlers, discovery. Never: what one kind means."""

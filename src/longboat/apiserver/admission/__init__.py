@@ -1,0 +1,1 @@
+"""Admission plugins, run in one order around the store's validation."""

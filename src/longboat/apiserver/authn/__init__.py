@@ -1,0 +1,1 @@
+"""Who is asking: each authenticator turns a credential into a user."""

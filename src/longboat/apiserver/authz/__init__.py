@@ -1,0 +1,1 @@
+"""May they: authorizers, and the RBAC bootstrap policy."""

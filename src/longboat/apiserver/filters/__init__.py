@@ -1,0 +1,1 @@
+"""The links of the request chain that are neither authentication nor authorization."""

@@ -1,0 +1,1 @@
+"""One module per verb: request in, store call, response out."""

@@ -1,0 +1,88 @@
+"""Requests and responses as the chain sees them: free of the HTTP library, so the same chain serves sockets and
+the in-process transport."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks (authentication.k8s.io UserInfo)."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """What is asked, in the API's terms rather than the URL's."""
+
+    path: str
+    verb: str  # get list watch create update patch delete deletecollection proxy; for non-resources the method in lower case
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()  # what follows the version: resource, name, subresource, rest of a proxy path
+
+
+class Socket(Protocol):
+    """An upgraded connection that speaks raw bytes (after a 101)."""
+
+    async def read(self) -> bytes:
+        """The next bytes; b"" at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Request:
+    """One request. Header names are lower case; query values keep their order."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    read_body: Callable[[int], Awaitable[bytes]]  # at most that many bytes, else StatusError 413
+    remote: str = ""
+    peer_certificate: bytes | None = None  # DER of a client certificate that TLS has seen proof of possession for
+    user: User | None = None  # set by authentication, or beforehand by the in-process transport
+    info: RequestInfo = RequestInfo(path="", verb="")
+    request_id: str = ""
+    warnings: list[str] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
+
+    def arg(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        values = self.query.get(name)
+        return values[0] if values else default
+
+    def flag(self, name: str) -> bool:
+        return self.arg(name).lower() in ("1", "t", "true")
+
+
+@dataclass(slots=True)
+class Response:
+    """A whole response, one that streams chunks until its iterator ends, or (`upgrade`) a connection taken over."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    stream: AsyncIterator[bytes] | None = None
+    upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+Filter = Callable[[Request, Handler], Awaitable[Response]]

@@ -1,0 +1,1 @@
+"""Long-lived upgraded connections: exec, attach, port-forward, proxy."""

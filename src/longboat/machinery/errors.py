@@ -1,0 +1,155 @@
+"""API errors: one exception that is a metav1.Status, and a constructor for each reason the API knows.
+
+Reasons, codes and wording are upstream's (apimachinery, api/errors); clients branch on them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+
+if TYPE_CHECKING:
+    from longboat.machinery.fieldpath import Cause, Errors
+
+
+class StatusError(Exception):
+    """An error the client is told: carries the whole Status object."""
+
+    def __init__(
+        self, code: int, reason: str, message: str, details: Object | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details or {}
+        if retry_after is not None:
+            self.details["retryAfterSeconds"] = retry_after
+        self.retry_after = retry_after
+
+    def status(self) -> Object:
+        """The metav1.Status to send."""
+        status: Object = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "details": self.details,
+            "code": self.code,
+        }
+        if not self.details:
+            del status["details"]
+        if not self.reason:
+            del status["reason"]
+        return status
+
+    @classmethod
+    def parse(cls, status: Object, code: int = 500) -> StatusError:
+        """The error a received Status stands for."""
+        details = status.get("details") or {}
+        return cls(
+            status.get("code") or code,
+            status.get("reason") or "",
+            status.get("message") or "",
+            details,
+            details.get("retryAfterSeconds"),
+        )
+
+
+def _details(kind: Kind, name: str, causes: list[Cause] | None = None, uid: str = "", by_kind: bool = False) -> Object:
+    details: Object = {}
+    if name:
+        details["name"] = name
+    if kind.group:
+        details["group"] = kind.group
+    details["kind"] = kind.name if by_kind else kind.plural
+    if uid:
+        details["uid"] = uid
+    if causes:
+        details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    return details
+
+
+def not_found(kind: Kind, name: str) -> StatusError:
+    return StatusError(404, "NotFound", f'{kind.resource} "{name}" not found', _details(kind, name))
+
+
+def path_not_found() -> StatusError:
+    """No such path: what the server says for URLs that name no resource."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
+def already_exists(kind: Kind, name: str) -> StatusError:
+    return StatusError(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _details(kind, name))
+
+
+def conflict(kind: Kind, name: str, why: str) -> StatusError:
+    message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
+    return StatusError(409, "Conflict", message, _details(kind, name))
+
+
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def invalid(kind: Kind, name: str, errors: Errors) -> StatusError:
+    """422: one message that joins the causes as upstream joins them (one bare, several in brackets)."""
+    lines = list(dict.fromkeys(str(cause) for cause in errors))
+    summary = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
+    qualified = f"{kind.name}.{kind.group}" if kind.group else kind.name
+    message = f'{qualified} "{name}" is invalid: {summary}'
+    return StatusError(422, "Invalid", message, _details(kind, name, list(errors), by_kind=True))
+
+
+def forbidden(kind: Kind, name: str, why: str) -> StatusError:
+    subject = f'{kind.resource} "{name}"' if name else kind.resource
+    return StatusError(403, "Forbidden", f"{subject} is forbidden: {why}", _details(kind, name))
+
+
+def bad_request(message: str) -> StatusError:
+    return StatusError(400, "BadRequest", message)
+
+
+def unauthorized(message: str = "Unauthorized") -> StatusError:
+    return StatusError(401, "Unauthorized", message)
+
+
+def method_not_allowed(message: str) -> StatusError:
+    return StatusError(405, "MethodNotAllowed", message)
+
+
+def not_acceptable(message: str) -> StatusError:
+    return StatusError(406, "NotAcceptable", message)
+
+
+def unsupported_media_type(message: str) -> StatusError:
+    return StatusError(415, "UnsupportedMediaType", message)
+
+
+def expired(message: str) -> StatusError:
+    """410 for a resourceVersion or continue token that history no longer covers."""
+    return StatusError(410, "Expired", message)
+
+
+def too_large(message: str) -> StatusError:
+    return StatusError(413, "RequestEntityTooLarge", message)
+
+
+def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
+    return StatusError(429, "TooManyRequests", message, retry_after=retry_after)
+
+
+def internal(why: str) -> StatusError:
+    message = f"Internal error occurred: {why}"
+    return StatusError(500, "InternalError", message, {"causes": [{"message": why}]})
+
+
+def timeout(message: str) -> StatusError:
+    return StatusError(504, "Timeout", message)
+
+
+def unavailable(message: str) -> StatusError:
+    return StatusError(503, "ServiceUnavailable", message, retry_after=1)

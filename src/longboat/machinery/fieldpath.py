@@ -1,0 +1,122 @@
+"""Where in an object something is wrong, and what: field paths and the errors collected along them.
+
+The wording is upstream's (apimachinery, field.Error): clients and tests match on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+class Path:
+    """An immutable field path: `Path("spec").at("containers").index(0).at("name")` is `spec.containers[0].name`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, *names: str) -> None:
+        self._text = ".".join(names)
+
+    def at(self, *names: str) -> Path:
+        """The path of a field beneath this one."""
+        return Path(self._text, *names) if self._text else Path(*names)
+
+    def index(self, position: int) -> Path:
+        return Path(f"{self._text}[{position}]")
+
+    def key(self, name: str) -> Path:
+        """The path of a map's entry: `data[name]`."""
+        return Path(f"{self._text}[{name}]")
+
+    def __str__(self) -> str:
+        return self._text or "<nil>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Path) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"Path({self._text!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One entry of a Status's `details.causes`."""
+
+    reason: str
+    field: str
+    message: str  # without the field's name
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+def quoted(value: Any) -> str:
+    """A value as upstream prints it inside an Invalid message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, (int, float)):
+        return str(value)
+    return msgspec.json.encode(value).decode()
+
+
+@dataclass(slots=True)
+class Errors:
+    """Collects everything that is wrong with one object; empty means valid."""
+
+    causes: list[Cause] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.causes)
+
+    def __iter__(self) -> Iterator[Cause]:
+        return iter(self.causes)
+
+    def _add(self, reason: str, path: Path, message: str) -> None:
+        self.causes.append(Cause(reason, str(path), message))
+
+    def extend(self, path: Path, messages: Iterable[str], value: Any = ...) -> None:
+        """Record a name check's messages as Invalid at `path` (value defaults to the path's last key)."""
+        shown = str(path).rpartition("[")[2].rstrip("]") if value is ... else value
+        for message in messages:
+            self.invalid(path, shown, message)
+
+    def required(self, path: Path, detail: str = "") -> None:
+        self._add("FieldValueRequired", path, f"Required value: {detail}" if detail else "Required value")
+
+    def invalid(self, path: Path, value: Any, detail: str) -> None:
+        self._add("FieldValueInvalid", path, f"Invalid value: {quoted(value)}: {detail}")
+
+    def duplicate(self, path: Path, value: Any) -> None:
+        self._add("FieldValueDuplicate", path, f"Duplicate value: {quoted(value)}")
+
+    def not_supported(self, path: Path, value: Any, supported: Iterable[str]) -> None:
+        names = ", ".join(quoted(s) for s in sorted(supported))
+        self._add("FieldValueNotSupported", path, f"Unsupported value: {quoted(value)}: supported values: {names}")
+
+    def forbidden(self, path: Path, detail: str) -> None:
+        self._add("FieldValueForbidden", path, f"Forbidden: {detail}" if detail else "Forbidden")
+
+    def not_found(self, path: Path, value: Any) -> None:
+        self._add("FieldValueNotFound", path, f"Not found: {quoted(value)}")
+
+    def too_long(self, path: Path, limit: int) -> None:
+        self._add("FieldValueTooLong", path, f"Too long: may not be more than {limit} bytes")
+
+    def too_many(self, path: Path, count: int, limit: int) -> None:
+        self._add("FieldValueTooMany", path, f"Too many: {count}: must have at most {limit} items")
+
+    def type_invalid(self, path: Path, value: Any, detail: str) -> None:
+        self._add("FieldValueTypeInvalid", path, f"Invalid value: {quoted(value)}: {detail}")
+
+    def internal(self, path: Path, detail: str) -> None:
+        self._add("InternalError", path, f"Internal error: {detail}")

@@ -1,0 +1,1 @@
+"""Pod networks: the CNI configuration of a node and the routes between nodes."""

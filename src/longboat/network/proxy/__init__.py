@@ -1,0 +1,1 @@
+"""Services as nftables rules: pure rules, a diff, one transaction."""

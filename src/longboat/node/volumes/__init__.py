@@ -1,0 +1,1 @@
+"""One module per volume type: set up and tear down a directory for a pod."""

@@ -1,0 +1,137 @@
+"""What one kind adds to the generic store: its defaults, validation, status rules, columns and subresources.
+
+A strategy is stateless where it can be. Everything here has the ordinary answer; a kind overrides the differences.
+Order of a create: prepare_create → (admission) → default → validate → reserve → storage. Of an update: prepare_update
+→ default → validate → validate_update → reserve → storage. `registry/store.py` fixes it once for all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from longboat.machinery.fieldpath import Errors
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.machinery.table import AGE, Column
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a strategy may know of the write it takes part in."""
+
+    now: datetime
+    user: str = ""
+    dry_run: bool = False
+    subresource: str = ""  # "", "status", "binding", "resize", …
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleFields:
+    """Where the scale subresource finds its three values: dotted paths into the object."""
+
+    spec_replicas: str = "spec.replicas"
+    status_replicas: str = "status.replicas"
+    selector: str = "spec.selector"  # a LabelSelector, or a plain map (ReplicationController)
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Something held for a write (an address, a port): `release` gives it back when the write fails."""
+
+    release: Callable[[], Awaitable[None]] = field(default=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a delete asks for. `grace` is None where the client left it open."""
+
+    grace: int | None = None
+    propagation: str | None = None
+    preconditions: Object = field(default_factory=dict)
+    ignore_read_errors: bool = False
+
+
+class Strategy:
+    """The ordinary kind. Subclass per kind; the instance lives in `registry/catalog.py`."""
+
+    kind: ClassVar[Kind]
+    columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, which every table begins with
+    has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
+    scale: ClassVar[ScaleFields | None] = None
+    subresources: ClassVar[tuple[str, ...]] = ()  # further ones that have handlers of their own ("binding", "log", "exec")
+    verbs: ClassVar[tuple[str, ...]] = (
+        "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
+    )  # fmt: skip
+    stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
+    generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
+    create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
+    storage_prefix: ClassVar[str] = ""  # the middle of the key, where it is not the plural ("services/specs", "minions")
+
+    def name_errors(self, name: str) -> list[str]:
+        """What is wrong with this as metadata.name; default DNS-1123 subdomain."""
+        from longboat.machinery import names
+
+        return names.dns1123_subdomain(name)
+
+    def default(self, obj: Object) -> None:
+        """Fill in absent fields. Must be idempotent; sees every object that is decoded."""
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        """Clear or set what the client may not decide (beyond metadata, and status where `has_status`)."""
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Carry over what an update may not change silently. Status is already carried over where `has_status`."""
+
+    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+        """As prepare_update, for the status subresource. Everything but status and metadata is already carried over."""
+
+    def validate(self, new: Object, err: Errors) -> None:
+        """What must hold for any object of this kind. Metadata is checked by the store."""
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        """What must hold between two versions. `validate` runs too."""
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        """What must hold for a status write."""
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Texts for the client's Warning headers."""
+        return []
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        """Selectable fields beside metadata.name and metadata.namespace."""
+        return {}
+
+    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
+        """Allocate what this object needs cluster-wide, writing it into `new`. Not called for dry runs' sake:
+        a dry run gets the values, and its reservation is released at once."""
+        return None
+
+    async def released(self, old: Object) -> None:
+        """The object has left storage: give back what `reserve` took."""
+
+    def grace_seconds(self, obj: Object, wish: int | None) -> int:
+        """How long deletion waits for the object's agent; 0 deletes at once. `wish` is the client's."""
+        return 0
+
+    def begin_delete(self, obj: Object, ctx: Context) -> None:
+        """Mark the object as going (deletionTimestamp is set by the store)."""
+
+    def held(self, obj: Object) -> bool:
+        """Whether something beside metadata.finalizers keeps a deleted object in storage (Namespace: spec.finalizers)."""
+        return False
+
+    def default_propagation(self) -> str:
+        """What happens to dependents when the client does not say."""
+        return "Background"
+
+    # Hooks where kinds meet the outside; sync, cheap, after the commit.
+    def decorate(self, obj: Object) -> None:
+        """Adjust what is returned from a write but never stored."""

@@ -1,0 +1,1 @@
+"""One module per scheduling plugin: filter, score, or both."""

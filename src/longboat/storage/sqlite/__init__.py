@@ -1,0 +1,1 @@
+"""The SQLite backend: a store process that owns the database, and the client that speaks to it."""
