@@ -1,1 +1,4 @@
-"""Asyncio building blocks: clock, tasks, queues, backoff. Belongs: anything about time and concurrency. Never: a Kubernetes word."""
+"""Asyncio building blocks: clock, tasks, queues, backoff.
+
+Belongs: anything about time and concurrency. Never: a Kubernetes word.
+"""

@@ -5,7 +5,7 @@ Field names are the API's own. Absent and null both mean the default. What is on
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -14,7 +14,15 @@ from longboat.machinery.kinds import Kind
 V = TypeVar("V", bound="View")
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class _PartMeta(msgspec.StructMeta):
+    """Makes every view frozen and keyword-only without each class saying so (msgspec does not inherit kw_only)."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> type:
+        return super().__new__(cls, name, bases, namespace, **{"frozen": True, "kw_only": True, **options})
+
+
+class Part(msgspec.Struct, metaclass=_PartMeta, omit_defaults=True):
     """A nested piece of a view."""
 
 

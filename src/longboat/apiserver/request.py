@@ -23,7 +23,7 @@ class RequestInfo:
     """What is asked, in the API's terms rather than the URL's."""
 
     path: str
-    verb: str  # get list watch create update patch delete deletecollection proxy; for non-resources the method in lower case
+    verb: str  # get list watch create update patch delete deletecollection proxy; elsewhere the method in lower case
     is_resource: bool = False
     group: str = ""
     version: str = ""

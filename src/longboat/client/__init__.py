@@ -1,1 +1,4 @@
-"""The only way a component reaches the API: transports, typed client, informers, events. Never: a component's decision."""
+"""The only way a component reaches the API: transports, typed client, informers, events.
+
+Never: a component's decision.
+"""

@@ -88,7 +88,7 @@ class Client(Protocol):
     async def patch(
         self, kind: type[V] | Kind, key: Key, patch: Any, *, style: str = "merge", subresource: str = ""
     ) -> bytes:
-        """PATCH; style is "merge", "strategic" or "json". Put metadata.resourceVersion (or uid) in it as a precondition."""
+        """PATCH; style is "merge", "strategic" or "json". metadata.resourceVersion or uid in it are preconditions."""
         ...
 
     async def delete(

@@ -1,1 +1,4 @@
-"""What an API object is: schema, kinds, errors, selectors, patches. Pure. Never: I/O, tasks, or the meaning of one kind."""
+"""What an API object is: schema, kinds, errors, selectors, patches. Pure.
+
+Never: I/O, tasks, or the meaning of one kind.
+"""

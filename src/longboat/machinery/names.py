@@ -1,36 +1,192 @@
-"""Name checks: each returns upstream's messages for what is wrong, an empty list where nothing is."""
+"""Name checks: each returns upstream's messages for what is wrong with a name, an empty list where nothing is.
+
+The rules and wording are apimachinery's (util/validation); the patterns are those of RFC 1123 and RFC 1035.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_DNS1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
-_QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_VALUE = rf"({_QUALIFIED})?"
-_CONFIG_KEY = r"[-._a-zA-Z0-9]+"
-_C_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
-_WILDCARD = rf"\*\.{_SUBDOMAIN}"
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+LABEL_VALUE = rf"({QUALIFIED})?"
+CONFIG_KEY = r"[-._a-zA-Z0-9]+"
+C_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
+ENV_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
+WILDCARD = rf"\*\.{SUBDOMAIN}"
+HTTP_HEADER = r"[-A-Za-z0-9]+"
 
-_compiled = {
-    name: re.compile(rf"{pattern}\Z")
-    for name, pattern in {
-        "label": _LABEL, "subdomain": _SUBDOMAIN, "dns1035": _DNS1035, "qualified": _QUALIFIED, "value": _VALUE,
-        "config": _CONFIG_KEY, "identifier": _C_IDENTIFIER, "wildcard": _WILDCARD,
-    }.items()
-}  # fmt: skip
+_LABEL_SAYS = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+    "and must start and end with an alphanumeric character"
+)
+_SUBDOMAIN_SAYS = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+_1035_SAYS = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
+    "start with an alphabetic character, and end with an alphanumeric character"
+)
+_QUALIFIED_SAYS = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+)
+_VALUE_SAYS = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+_KEY_SAYS = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+_IDENTIFIER_SAYS = (
+    "a valid C identifier must start with alphabetic character or '_', "
+    "followed by a string of alphanumeric characters or '_'"
+)
+_ENV_SAYS = (
+    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', "
+    "and must not start with a digit"
+)
+_WILDCARD_SAYS = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+)
+_HEADER_SAYS = "a valid HTTP header must consist of alphanumeric characters or '-'"
+
+EMPTY = "must be non-empty"
 
 
-def _longer_than(limit: int) -> str:
+def too_long(limit: int) -> str:
     return f"must be no more than {limit} bytes"
 
 
-def _shape(message: str, pattern: str, *examples: str) -> str:
-    shown = " or ".join(f"'{e}'" for e in examples)
-    shown = ", ".join(f"'{e}', " if i else f"'{e}'" for i, e in enumerate(examples)) if False else shown
-    return f"{message} (e.g. {_examples(examples)}, regex used for validation is '{pattern}')"
+def mismatch(says: str, pattern: str, *examples: str) -> str:
+    """What upstream says of a value that does not match a pattern."""
+    shown = ", ".join(f"or '{e}'" if i else f"'{e}'" for i, e in enumerate(examples)).replace("', or", "',  or")
+    return (
+        f"{says} (e.g. {shown}, regex used for validation is '{pattern}')"
+        if examples
+        else (f"{says} (regex used for validation is '{pattern}')")
+    )
 
 
-def _examples(examples: tuple[str, ...]) -> str:
-    return ",  or ".join(f"'{e}'" for e in examples)
+def _check(value: str, limit: int, pattern: re.Pattern[str], says: str, source: str, *examples: str) -> list[str]:
+    wrong = []
+    if limit and len(value.encode()) > limit:
+        wrong.append(too_long(limit))
+    if not pattern.fullmatch(value):
+        wrong.append(mismatch(says, source, *examples))
+    return wrong
+
+
+_label, _subdomain, _1035, _qualified, _value, _key, _identifier, _env, _wildcard, _header = (
+    re.compile(p)
+    for p in (LABEL, SUBDOMAIN, LABEL_1035, QUALIFIED, LABEL_VALUE, CONFIG_KEY, C_IDENTIFIER, ENV_NAME, WILDCARD,
+              HTTP_HEADER)
+)  # fmt: skip
+
+
+def dns1123_label(value: str) -> list[str]:
+    return _check(value, 63, _label, _LABEL_SAYS, LABEL, "my-name", "123-abc")
+
+
+def dns1123_subdomain(value: str) -> list[str]:
+    return _check(value, 253, _subdomain, _SUBDOMAIN_SAYS, SUBDOMAIN, "example.com")
+
+
+def dns1035_label(value: str) -> list[str]:
+    return _check(value, 63, _1035, _1035_SAYS, LABEL_1035, "my-name", "abc-123")
+
+
+def wildcard_subdomain(value: str) -> list[str]:
+    return _check(value, 253, _wildcard, _WILDCARD_SAYS, WILDCARD, "*.example.com")
+
+
+def label_value(value: str) -> list[str]:
+    return _check(value, 63, _value, _VALUE_SAYS, LABEL_VALUE, "MyValue", "my_value", "12345")
+
+
+def c_identifier(value: str) -> list[str]:
+    return _check(value, 0, _identifier, _IDENTIFIER_SAYS, C_IDENTIFIER, "my_name", "MY_NAME", "MyName")
+
+
+def http_header(value: str) -> list[str]:
+    return _check(value, 0, _header, _HEADER_SAYS, HTTP_HEADER, "X-Header-Name")
+
+
+def _dots(value: str) -> list[str]:
+    if value == ".":
+        return ["must not be '.'"]
+    if value == "..":
+        return ["must not be '..'"]
+    return ["must not start with '..'"] if value.startswith("..") else []
+
+
+def config_key(value: str) -> list[str]:
+    return _check(value, 253, _key, _KEY_SAYS, CONFIG_KEY, "key.name", "KEY_NAME", "key-name") + _dots(value)
+
+
+def env_name(value: str) -> list[str]:
+    """RelaxedEnvironmentVariableValidation is GA: any printable ASCII but '='."""
+    if not value:
+        return [EMPTY]
+    if any(not 0x20 <= ord(c) <= 0x7E or c == "=" for c in value):
+        return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
+    return []
+
+
+def qualified_name(value: str) -> list[str]:
+    """An optional DNS prefix, "/", and a name: label keys, annotation keys, resource names, finalizers."""
+    wrong: list[str] = []
+    prefix, slash, name = value.rpartition("/")
+    if "/" in prefix:
+        says = "a qualified name " + _QUALIFIED_SAYS
+        shaped = mismatch(says, QUALIFIED, "MyName", "my.name", "123-abc")
+        return [f"{shaped} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+    if slash:
+        if not prefix:
+            wrong.append(f"prefix part {EMPTY}")
+        else:
+            wrong.extend(f"prefix part {m}" for m in dns1123_subdomain(prefix))
+    if not name:
+        wrong.append(f"name part {EMPTY}")
+    elif len(name.encode()) > 63:
+        wrong.append(f"name part {too_long(63)}")
+    if not _qualified.fullmatch(name):
+        wrong.append(f"name part {mismatch(_QUALIFIED_SAYS, QUALIFIED, 'MyName', 'my.name', '123-abc')}")
+    return wrong
+
+
+def port_name(value: str) -> list[str]:
+    """An IANA service name, as container and target ports use it (RFC 6335)."""
+    wrong = []
+    if len(value) > 15:
+        wrong.append("must be no more than 15 characters")
+    if not re.fullmatch(r"[-a-z0-9]+", value):
+        wrong.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search(r"[a-z]", value):
+        wrong.append("must contain at least one letter (a-z)")
+    if "--" in value:
+        wrong.append("must not contain consecutive hyphens")
+    if value.startswith("-") or value.endswith("-"):
+        wrong.append("must not begin or end with a hyphen")
+    return wrong
+
+
+def path_segment(value: str) -> list[str]:
+    """Names that only have to fit into a URL path (RBAC)."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{bad}'" for bad in ("/", "%") if bad in value]
+
+
+def port_number(value: int) -> list[str]:
+    return [] if 1 <= value <= 65535 else ["must be between 1 and 65535, inclusive"]
+
+
+def ip_address(value: str) -> list[str]:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    return []

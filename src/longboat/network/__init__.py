@@ -1,1 +1,4 @@
-"""Programming the kernel's network: service proxy, overlay, DNS, ingress, policy. Never: an API write that is not status."""
+"""Programming the kernel's network: service proxy, overlay, DNS, ingress, policy.
+
+Never: an API write that is not status.
+"""

@@ -65,14 +65,14 @@ class Strategy:
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, which every table begins with
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     scale: ClassVar[ScaleFields | None] = None
-    subresources: ClassVar[tuple[str, ...]] = ()  # further ones that have handlers of their own ("binding", "log", "exec")
+    subresources: ClassVar[tuple[str, ...]] = ()  # further ones with handlers of their own ("binding", "log")
     verbs: ClassVar[tuple[str, ...]] = (
         "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
     )  # fmt: skip
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
-    storage_prefix: ClassVar[str] = ""  # the middle of the key, where it is not the plural ("services/specs", "minions")
+    storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")
 
     def name_errors(self, name: str) -> list[str]:
         """What is wrong with this as metadata.name; default DNS-1123 subdomain."""
@@ -125,7 +125,7 @@ class Strategy:
         """Mark the object as going (deletionTimestamp is set by the store)."""
 
     def held(self, obj: Object) -> bool:
-        """Whether something beside metadata.finalizers keeps a deleted object in storage (Namespace: spec.finalizers)."""
+        """Whether more than metadata.finalizers keeps a deleted object in storage (Namespace: spec.finalizers)."""
         return False
 
     def default_propagation(self) -> str:
