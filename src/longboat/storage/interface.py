@@ -6,7 +6,7 @@ Keys are upstream's (`/registry/pods/<namespace>/<name>`); values are opaque byt
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -99,7 +99,7 @@ class Storage(Protocol):
         """Remove the key if its revision is `expect`; returns the deletion's revision. Raises RevisionMismatch."""
         ...
 
-    def watch(self, prefix: str, from_revision: int) -> AsyncIterator[list[Event] | Progress]:
+    def watch(self, prefix: str, from_revision: int) -> AsyncIterator[Sequence[Event] | Progress]:
         """Every change beneath `prefix` after `from_revision`, in batches, and progress now and then while idle.
 
         Raises Compacted, before or during.
