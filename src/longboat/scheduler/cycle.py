@@ -1,0 +1,106 @@
+"""One scheduling decision: which node for this pod, or why none. Pure but for the dice between equals."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
+from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+
+MIN_FEASIBLE = 100  # below this many nodes every one is looked at (kube-scheduler, minFeasibleNodesToFind)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    node: str
+
+
+@dataclass(slots=True)
+class NoFit:
+    """Why no node would do: reasons counted over nodes, and the plugins that gave them."""
+
+    nodes: int
+    reasons: Counter[str] = field(default_factory=Counter)
+    cures: Change = Change.NODE_ADDED
+    hopeful: list[str] = field(default_factory=list)  # nodes where another pod's leaving could help
+
+    @property
+    def message(self) -> str:
+        """As upstream words it in the pod's condition and Event (scheduler framework, FitError)."""
+        if self.nodes == 0:
+            return "no nodes available to schedule pods"
+        counted = ", ".join(sorted(f"{count} {reason}" for reason, count in self.reasons.items()))
+        return f"0/{self.nodes} nodes are available: {counted}."
+
+
+def enough(nodes: int) -> int:
+    """How many feasible nodes to stop looking at: all of a small cluster, a falling share of a large one."""
+    if nodes <= MIN_FEASIBLE:
+        return nodes
+    percentage = max(5, 50 - nodes // 125)
+    return max(MIN_FEASIBLE, nodes * percentage // 100)
+
+
+class Cycle:
+    """Runs the plugins over a snapshot. Looking starts where the last look ended, so that all nodes get their turn."""
+
+    def __init__(self, plugins: Sequence[Plugin], dice: random.Random) -> None:
+        self._filters = [p for p in plugins if type(p).filter is not Plugin.filter]
+        self._scorers = [p for p in plugins if p.weight]
+        self._dice = dice
+        self._start = 0
+
+    def decide(self, pod: PodInfo, snapshot: Snapshot) -> Placement | NoFit:
+        nodes = snapshot.nodes
+        checks = [(p, state) for p in self._filters if (state := p.prepare(pod, snapshot)) is not SKIP]
+        why = NoFit(len(nodes))
+        feasible: list[NodeInfo] = []
+        wanted = enough(len(nodes))
+        for step in range(len(nodes)):
+            node = nodes[(self._start + step) % len(nodes)]
+            if self._admits(pod, node, checks, why):
+                feasible.append(node)
+                if len(feasible) == wanted:
+                    self._start = (self._start + step + 1) % len(nodes)
+                    break
+        if not feasible:
+            return why
+        return Placement(self._best(pod, snapshot, feasible))
+
+    def fits(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot) -> bool:
+        """Whether every filter accepts this one node."""
+        checks = [(p, state) for p in self._filters if (state := p.prepare(pod, snapshot)) is not SKIP]
+        return self._admits(pod, node, checks, NoFit(1))
+
+    @staticmethod
+    def _admits(pod: PodInfo, node: NodeInfo, checks: list[tuple[Plugin, Any]], why: NoFit) -> bool:
+        for plugin, state in checks:
+            answer = plugin.filter(pod, node, state)
+            if not answer:
+                continue
+            refusals: Sequence[Refusal] = (answer,) if isinstance(answer, Refusal) else answer
+            why.reasons.update(r.reason for r in refusals)
+            why.cures |= plugin.cures
+            if node.node is not None and not any(r.final for r in refusals):
+                why.hopeful.append(node.node.metadata.name)
+            return False
+        return True
+
+    def _best(self, pod: PodInfo, snapshot: Snapshot, feasible: list[NodeInfo]) -> str:
+        names = [node.node.metadata.name for node in feasible if node.node is not None]
+        if len(names) == 1:
+            return names[0]
+        totals = [0.0] * len(names)
+        for plugin in self._scorers:
+            state = plugin.prepare_score(pod, snapshot, feasible)
+            if state is SKIP:
+                continue
+            scores = plugin.normalize([plugin.score(pod, node, state) for node in feasible])
+            for i, score in enumerate(scores):
+                totals[i] += plugin.weight * score
+        top = max(totals)
+        return self._dice.choice([name for name, total in zip(names, totals, strict=True) if total == top])

@@ -1,0 +1,27 @@
+"""Keeps two pods that want the same host port off one node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
+from longboat.scheduler.snapshot import ANY_IP, HostPort, NodeInfo, PodInfo, Snapshot
+
+
+class NodePorts(Plugin):
+    name = "NodePorts"
+    cures = Change.NODE_ADDED | Change.POD_GONE
+
+    def prepare(self, pod: PodInfo, snapshot: Snapshot) -> Any:
+        return None if pod.host_ports else SKIP
+
+    def filter(self, pod: PodInfo, node: NodeInfo, state: Any) -> Refusal | None:
+        if any(clashes(wanted, taken) for wanted in pod.host_ports for taken in node.host_ports):
+            return Refusal("node(s) didn't have free ports for the requested pod ports")
+        return None
+
+
+def clashes(one: HostPort, other: HostPort) -> bool:
+    """Whether both cannot be bound on one node: any address clashes with every address."""
+    same_port = one[0] == other[0] and one[2] == other[2]
+    return same_port and (one[1] == other[1] or ANY_IP in (one[1], other[1]))

@@ -1,0 +1,139 @@
+"""The pods that wait for a node: ready to try, backing off, or waiting for the cluster to change."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+
+from longboat.aio.clock import Clock, Timer
+from longboat.scheduler.plugin import Change
+from longboat.scheduler.snapshot import PodInfo
+
+FIRST_BACKOFF = 1.0  # seconds (kube-scheduler, podInitialBackoffSeconds)
+LONGEST_BACKOFF = 10.0
+LONGEST_WAIT = 300.0  # after which an unschedulable pod is tried again whatever happened
+
+
+class Waiting:
+    """A pod in the queue."""
+
+    __slots__ = ("attempts", "changes", "cures", "info", "ready_at", "since")
+
+    def __init__(self, info: PodInfo, since: float) -> None:
+        self.info = info
+        self.since = since
+        self.attempts = 0
+        self.cures = Change(0)
+        self.changes = Change(0)  # what changed while this attempt ran
+        self.ready_at = 0.0
+
+
+class Queue:
+    """Highest priority first, then longest in the queue.
+
+    A pod that found no node waits until a change of a kind that could help it; after each failed attempt it also
+    sits out a backoff. Changes that happen while a pod is being tried are remembered, so none is missed.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._all: dict[str, Waiting] = {}
+        self._active: list[tuple[int, float, int, str]] = []
+        self._trying: dict[str, Waiting] = {}
+        self._unschedulable: dict[str, Waiting] = {}
+        self._timers: dict[str, Timer] = {}
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @property
+    def ready(self) -> int:
+        """How many could be tried at once."""
+        return len(self._active)
+
+    def put(self, info: PodInfo) -> None:
+        """A pod that is new, or has changed in a way that matters to scheduling."""
+        waiting = self._all.get(info.uid)
+        if waiting is None:
+            waiting = self._all[info.uid] = Waiting(info, self._clock.monotonic())
+            self._activate(waiting)
+            return
+        waiting.info = info
+        waiting.changes |= Change.POD_UPDATED
+        if self._unschedulable.pop(info.uid, None):
+            self._rest(waiting)
+
+    def remove(self, uid: str) -> None:
+        """The pod needs no node any more. Its entry among the active is skipped when its turn comes."""
+        self._all.pop(uid, None)
+        self._trying.pop(uid, None)
+        self._unschedulable.pop(uid, None)
+        if timer := self._timers.pop(uid, None):
+            timer.cancel()
+
+    async def next(self) -> PodInfo:
+        """The next pod to try. It counts as being tried until `failed`, or `remove`."""
+        while True:
+            while self._active:
+                *_, uid = heapq.heappop(self._active)
+                waiting = self._all.get(uid)
+                if waiting is not None and uid not in self._trying:
+                    waiting.attempts += 1
+                    waiting.changes = Change(0)
+                    self._trying[uid] = waiting
+                    return waiting.info
+            self._wake.clear()
+            await self._wake.wait()
+
+    def failed(self, uid: str, cures: Change) -> None:
+        """No node was found: wait for one of `cures`. Change(0): the attempt itself failed, try again after backoff."""
+        waiting = self._trying.pop(uid, None)
+        if waiting is None:
+            return
+        waiting.cures = cures | Change.POD_UPDATED
+        waiting.ready_at = self._clock.monotonic() + backoff(waiting.attempts)
+        if not cures or waiting.changes & waiting.cures:
+            self._rest(waiting)
+            return
+        self._unschedulable[uid] = waiting
+        self._timers[uid] = self._clock.call_later(LONGEST_WAIT, lambda: self._reconsider(uid))
+
+    def changed(self, change: Change) -> None:
+        """Something changed in the cluster: pods it may help get another try."""
+        for waiting in self._trying.values():
+            waiting.changes |= change
+        helped = [uid for uid, waiting in self._unschedulable.items() if waiting.cures & change]
+        for uid in helped:
+            self._reconsider(uid)
+
+    def _reconsider(self, uid: str) -> None:
+        if waiting := self._unschedulable.pop(uid, None):
+            self._rest(waiting)
+
+    def _rest(self, waiting: Waiting) -> None:
+        uid = waiting.info.uid
+        if timer := self._timers.pop(uid, None):
+            timer.cancel()
+        left = waiting.ready_at - self._clock.monotonic()
+        if left <= 0:
+            self._activate(waiting)
+        else:
+            self._timers[uid] = self._clock.call_later(left, lambda: self._rested(uid))
+
+    def _rested(self, uid: str) -> None:
+        self._timers.pop(uid, None)
+        if waiting := self._all.get(uid):
+            self._activate(waiting)
+
+    def _activate(self, waiting: Waiting) -> None:
+        entry = (-waiting.info.pod.spec.priority, waiting.since, next(self._order), waiting.info.uid)
+        heapq.heappush(self._active, entry)
+        self._wake.set()
+
+
+def backoff(attempts: int) -> float:
+    """Seconds to sit out after so many failed attempts."""
+    return min(FIRST_BACKOFF * 2 ** min(attempts - 1, 10), LONGEST_BACKOFF)

@@ -1,0 +1,205 @@
+"""The scheduler's shell: watches pods and nodes, asks the cycle, binds, and tells pods why they must wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import ClassVar
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.api import kinds
+from longboat.client.events import EventRecorder
+from longboat.client.informer import Informers
+from longboat.client.interface import Client, Key
+from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import timestamp
+from longboat.scheduler import catalog
+from longboat.scheduler.cycle import Cycle, NoFit, Placement
+from longboat.scheduler.plugin import Change
+from longboat.scheduler.queue import Queue
+from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.views import Namespace, Node, Pod
+
+log = logging.getLogger(__name__)
+
+FINISHED = frozenset(("Succeeded", "Failed"))
+MAX_BINDINGS = 64  # bindings in flight at once; further pods wait their turn
+
+
+class Scheduler:
+    """Decides one pod at a time; a decision counts at once, its binding is written beside the next decisions."""
+
+    USER: ClassVar[str] = "system:kube-scheduler"
+
+    def __init__(
+        self,
+        client: Client,
+        informers: Informers,
+        clock: Clock,
+        *,
+        name: str = "default-scheduler",
+        dice: random.Random | None = None,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._clock = clock
+        self._events = EventRecorder(client, clock, name)
+        self._cycle = Cycle(catalog.plugins(), dice or random.Random())
+        self._snapshot = Snapshot()
+        self._queue = Queue(clock)
+        self._slots = asyncio.Semaphore(MAX_BINDINGS)
+        self._working = 0
+        self._informers = [informers.of(Node), informers.of(Pod), informers.of(Namespace)]
+        nodes, pods, namespaces = self._informers
+        nodes.on_change(self._node_changed)
+        pods.on_change(self._pod_changed)
+        namespaces.on_change(self._namespace_changed)
+
+    @property
+    def in_flight(self) -> int:
+        """Pods that could be decided now, and decisions not yet written."""
+        return self._queue.ready + self._working
+
+    async def run(self) -> None:
+        """Schedule until cancelled."""
+        for informer in self._informers:
+            await informer.synced()
+        async with Tasks(self.name) as tasks:
+            while True:
+                info = await self._queue.next()
+                self._working += 1
+                try:
+                    await self._slots.acquire()
+                    tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, self._decide(info)))
+                except BaseException:
+                    self._working -= 1
+                    raise
+                await asyncio.sleep(0)  # a long queue must not hold the loop
+
+    def _decide(self, info: PodInfo) -> Placement | NoFit:
+        decision = self._cycle.decide(info, self._snapshot)
+        if isinstance(decision, Placement):
+            self._snapshot.place(info, decision.node)
+        return decision
+
+    async def _settle(self, info: PodInfo, decision: Placement | NoFit) -> None:
+        try:
+            if isinstance(decision, Placement):
+                await self._bind(info, decision.node)
+            else:
+                self._queue.failed(info.uid, decision.cures)
+                await self._explain(info.pod, "Unschedulable", decision.message)
+        finally:
+            self._working -= 1
+            self._slots.release()
+
+    async def _bind(self, info: PodInfo, node: str) -> None:
+        pod = info.pod
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": pod.metadata.name, "namespace": pod.metadata.namespace, "uid": pod.metadata.uid},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        }
+        try:
+            await self._client.create(
+                kinds.POD, binding, namespace=pod.metadata.namespace, name=pod.metadata.name, subresource="binding"
+            )
+        except (StatusError, ConnectionError) as error:
+            await self._binding_failed(info, error)
+            return
+        self._queue.remove(info.uid)
+        where = f"{pod.metadata.namespace}/{pod.metadata.name}"
+        self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {node}", action="Binding")
+
+    async def _binding_failed(self, info: PodInfo, error: Exception) -> None:
+        self._snapshot.remove(info.uid)
+        if isinstance(error, StatusError) and error.code in (404, 409):
+            # Gone, or bound by another hand: the watch tells which, and takes the pod out of the queue if so.
+            log.info("binding of %s was refused: %s", info.pod.metadata.name, error)
+        else:
+            log.warning("binding of %s failed: %s", info.pod.metadata.name, error)
+        self._queue.failed(info.uid, Change(0))
+        if not (isinstance(error, StatusError) and error.code == 404):
+            await self._explain(info.pod, "SchedulerError", f"binding rejected: {error}")
+
+    async def _explain(self, pod: Pod, reason: str, message: str) -> None:
+        """Tell the pod's owner why it has no node: an Event, and its PodScheduled condition."""
+        self._events.event(pod, "Warning", "FailedScheduling", message, action="Scheduling")
+        before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+        if before and (before.status, before.reason, before.message) == ("False", reason, message):
+            return
+        condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+        if before is None or before.status != "False":
+            condition["lastTransitionTime"] = timestamp(self._clock.now())
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
+        key = Key(pod.metadata.namespace, pod.metadata.name)
+        try:
+            await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
+        except (StatusError, ConnectionError) as error:
+            log.info("could not record why %s waits: %s", key, error)
+
+    def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        if new is not None:
+            self._snapshot.namespaces[new.metadata.name] = new.metadata.labels
+        elif old is not None:
+            self._snapshot.namespaces.pop(old.metadata.name, None)
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if new is None:
+            if old is not None:
+                self._snapshot.set_node(old.metadata.name, None)
+            return
+        self._snapshot.set_node(new.metadata.name, new)
+        if change := node_change(old, new):
+            self._queue.changed(change)
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        pod = new or old
+        assert pod is not None
+        uid = pod.metadata.uid
+        if old is not None and new is not None and old.metadata.uid != uid:
+            self._pod_changed(old, None)  # deleted and created again between two looks
+            old = None
+        if new is None or new.status.phase in FINISHED:
+            self._queue.remove(uid)
+            if self._snapshot.remove(uid):
+                self._queue.changed(Change.POD_GONE)
+        elif new.spec.nodeName:
+            self._queue.remove(uid)
+            self._count(old, new)
+        elif new.metadata.deletionTimestamp is not None or new.spec.schedulingGates:
+            self._queue.remove(uid)
+        elif new.spec.schedulerName == self.name and (old is None or scheduling_changed(old, new)):
+            self._queue.put(PodInfo(new))
+
+    def _count(self, old: Pod | None, new: Pod) -> None:
+        counted = self._snapshot.where(new.metadata.uid) == new.spec.nodeName
+        if counted and old is not None and not scheduling_changed(old, new):
+            return
+        self._snapshot.place(PodInfo(new), new.spec.nodeName)
+        if old is None or not old.spec.nodeName:
+            self._queue.changed(Change.POD_PLACED)
+        elif old.spec != new.spec:
+            self._queue.changed(Change.POD_GONE)  # resized: it may have given room back
+
+
+def scheduling_changed(old: Pod, new: Pod) -> bool:
+    """Whether anything changed that a scheduling decision rests on."""
+    return old.spec != new.spec or old.metadata.labels != new.metadata.labels
+
+
+def node_change(old: Node | None, new: Node) -> Change:
+    """What about the node changed, as far as it could help a waiting pod."""
+    if old is None:
+        return Change.ANY_NODE
+    change = Change(0)
+    if old.metadata.labels != new.metadata.labels:
+        change |= Change.NODE_LABELS
+    if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
+        change |= Change.NODE_TAINTS
+    if old.status.allocatable != new.status.allocatable:
+        change |= Change.NODE_ALLOCATABLE
+    return change

@@ -1,0 +1,125 @@
+"""The cluster as the scheduler sees it: nodes, and what runs on each. Kept up to date change by change."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from longboat.api import resources
+from longboat.api.resources import Amounts
+from longboat.scheduler.views import Node, Pod
+
+HostPort = tuple[str, str, int]  # protocol, host IP ("0.0.0.0" for any), port
+
+ANY_IP = "0.0.0.0"
+
+
+class PodInfo:
+    """A pod and what scheduling asks of it again and again, worked out once."""
+
+    __slots__ = ("host_ports", "nonzero", "pod", "requests")
+
+    def __init__(self, pod: Pod) -> None:
+        spec = pod.spec
+        self.pod = pod
+        self.requests: Amounts = resources.requests(spec.containers, spec.initContainers, spec.overhead, spec.resources)
+        self.nonzero: Amounts = resources.nonzero_requests(
+            spec.containers, spec.initContainers, spec.overhead, spec.resources
+        )
+        self.host_ports: list[HostPort] = [
+            (port.protocol or "TCP", port.hostIP or ANY_IP, port.hostPort)
+            for container in (*spec.containers, *(c for c in spec.initContainers if c.restartPolicy == "Always"))
+            for port in container.ports
+            if port.hostPort
+        ]
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    @property
+    def has_affinity(self) -> bool:
+        """Whether it speaks of other pods, so that placing others must look at it."""
+        affinity = self.pod.spec.affinity
+        return affinity.podAffinity is not None or affinity.podAntiAffinity is not None
+
+
+class NodeInfo:
+    """One node: what it offers and what its pods have taken."""
+
+    __slots__ = ("allocatable", "host_ports", "node", "nonzero", "pods", "requested", "with_affinity")
+
+    def __init__(self) -> None:
+        self.node: Node | None = None  # None: pods are known to be on it, but the node itself is not (yet)
+        self.allocatable: Amounts = {}
+        self.requested: Amounts = {}
+        self.nonzero: Amounts = {}
+        self.host_ports: Counter[HostPort] = Counter()
+        self.pods: dict[str, PodInfo] = {}
+        self.with_affinity: dict[str, PodInfo] = {}
+
+    def set_node(self, node: Node | None) -> None:
+        self.node = node
+        self.allocatable = resources.amounts(node.status.allocatable) if node else {}
+
+    def add(self, info: PodInfo) -> None:
+        self.pods[info.uid] = info
+        if info.has_affinity:
+            self.with_affinity[info.uid] = info
+        resources.add(self.requested, info.requests)
+        resources.add(self.nonzero, info.nonzero)
+        self.host_ports.update(info.host_ports)
+
+    def remove(self, uid: str) -> None:
+        info = self.pods.pop(uid)
+        self.with_affinity.pop(uid, None)
+        resources.add(self.requested, {name: -value for name, value in info.requests.items()})
+        resources.add(self.nonzero, {name: -value for name, value in info.nonzero.items()})
+        self.host_ports.subtract(info.host_ports)
+        self.host_ports += Counter()  # drops what has come to zero
+
+
+class Snapshot:
+    """All nodes by name. A pod counts on its node from the moment it is assumed there, before the API knows."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodeInfo] = {}
+        self._placed: dict[str, str] = {}  # pod uid to node name
+        self.namespaces: dict[str, dict[str, str]] = {}  # name to labels
+
+    @property
+    def nodes(self) -> list[NodeInfo]:
+        """The nodes that exist."""
+        return [info for info in self._nodes.values() if info.node is not None]
+
+    def node(self, name: str) -> NodeInfo | None:
+        info = self._nodes.get(name)
+        return info if info is not None and info.node is not None else None
+
+    def set_node(self, name: str, node: Node | None) -> None:
+        """Record a node as it is now; None when it has gone."""
+        info = self._nodes.setdefault(name, NodeInfo())
+        info.set_node(node)
+        self._prune(name)
+
+    def place(self, info: PodInfo, node_name: str) -> None:
+        """Count a pod on a node; whatever was counted for it before is taken back."""
+        self.remove(info.uid)
+        self._nodes.setdefault(node_name, NodeInfo()).add(info)
+        self._placed[info.uid] = node_name
+
+    def remove(self, uid: str) -> bool:
+        """Stop counting a pod; says whether it was counted."""
+        node_name = self._placed.pop(uid, None)
+        if node_name is None:
+            return False
+        self._nodes[node_name].remove(uid)
+        self._prune(node_name)
+        return True
+
+    def where(self, uid: str) -> str | None:
+        return self._placed.get(uid)
+
+    def _prune(self, name: str) -> None:
+        info = self._nodes[name]
+        if info.node is None and not info.pods:
+            del self._nodes[name]

@@ -1,0 +1,118 @@
+"""What the scheduler reads of pods and nodes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from longboat.api import kinds
+from longboat.api.affinity import NodeAffinity
+from longboat.api.resources import ResourceContainer, Resources
+from longboat.api.taints import Taint, Toleration
+from longboat.api.view import Part, View
+from longboat.machinery.kinds import Kind
+
+
+class ContainerPort(Part):
+    hostPort: int = 0
+    hostIP: str = ""
+    protocol: str = "TCP"
+
+
+class Container(ResourceContainer):
+    image: str = ""
+    ports: list[ContainerPort] = []
+
+
+class PodAffinityTerm(Part):
+    labelSelector: dict[str, Any] | None = None
+    namespaceSelector: dict[str, Any] | None = None
+    namespaces: list[str] = []
+    topologyKey: str = ""
+    matchLabelKeys: list[str] = []
+    mismatchLabelKeys: list[str] = []
+
+
+class WeightedPodAffinityTerm(Part):
+    weight: int = 0
+    podAffinityTerm: PodAffinityTerm = PodAffinityTerm()
+
+
+class PodAffinity(Part):
+    requiredDuringSchedulingIgnoredDuringExecution: list[PodAffinityTerm] = []
+    preferredDuringSchedulingIgnoredDuringExecution: list[WeightedPodAffinityTerm] = []
+
+
+class Affinity(Part):
+    nodeAffinity: NodeAffinity | None = None
+    podAffinity: PodAffinity | None = None
+    podAntiAffinity: PodAffinity | None = None
+
+
+class TopologySpreadConstraint(Part):
+    maxSkew: int = 1
+    topologyKey: str = ""
+    whenUnsatisfiable: str = "DoNotSchedule"
+    labelSelector: dict[str, Any] | None = None
+    minDomains: int | None = None
+    nodeAffinityPolicy: str = "Honor"
+    nodeTaintsPolicy: str = "Ignore"
+    matchLabelKeys: list[str] = []
+
+
+class SchedulingGate(Part):
+    name: str = ""
+
+
+class PodSpec(Part):
+    nodeName: str = ""
+    schedulerName: str = "default-scheduler"
+    priority: int = 0
+    nodeSelector: dict[str, str] = {}
+    affinity: Affinity = Affinity()
+    tolerations: list[Toleration] = []
+    containers: list[Container] = []
+    initContainers: list[Container] = []
+    overhead: dict[str, str] = {}
+    resources: Resources | None = None
+    topologySpreadConstraints: list[TopologySpreadConstraint] = []
+    schedulingGates: list[SchedulingGate] = []
+
+
+class Condition(Part):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class PodStatus(Part):
+    phase: str = ""
+    nominatedNodeName: str = ""
+    conditions: list[Condition] = []
+
+
+class Pod(View):
+    KIND: ClassVar[Kind] = kinds.POD
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class NodeSpec(Part):
+    unschedulable: bool = False
+    taints: list[Taint] = []
+
+
+class NodeStatus(Part):
+    allocatable: dict[str, str] = {}
+
+
+class Node(View):
+    KIND: ClassVar[Kind] = kinds.NODE
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class Namespace(View):
+    KIND: ClassVar[Kind] = kinds.NAMESPACE
