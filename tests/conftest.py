@@ -1,0 +1,26 @@
+"""What all tests share: reproducible randomness, and honest skips where a test needs more than this machine has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "longboat", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+settings.load_profile("longboat")
+
+NEEDS = {
+    "root": lambda: "" if os.geteuid() == 0 and shutil.which("nft") else "needs root and nftables",
+    "containers": lambda: "" if os.geteuid() == 0 and shutil.which("containerd") else "needs root and containerd",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, missing in NEEDS.items():
+            if item.get_closest_marker(marker) and (why := missing()):
+                item.add_marker(pytest.mark.skip(reason=why))
