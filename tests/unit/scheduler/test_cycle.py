@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-from unit.scheduler.build import cluster, node, pod
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from longboat.scheduler import catalog
 from longboat.scheduler.cycle import Cycle, NoFit, Placement, enough
 from longboat.scheduler.plugin import Change
 from longboat.scheduler.snapshot import PodInfo, Snapshot
+from unit.scheduler.build import cluster, node, pod
 
 
 def decide(info: PodInfo, snapshot: Snapshot, seed: int = 1) -> Placement | NoFit:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from unit.scheduler.build import pod
-
 from longboat.aio.clock import VirtualClock
 from longboat.scheduler.plugin import Change
 from longboat.scheduler.queue import Queue, backoff
+from unit.scheduler.build import pod
 
 
 def test_priority_first_then_age() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from unit.scheduler.build import cluster, node, pod
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from longboat.api import resources
 from longboat.scheduler.snapshot import PodInfo
+from unit.scheduler.build import cluster, node, pod
 
 NODES = ("a", "b")
 
