@@ -1,0 +1,69 @@
+"""The few questions the command line asks of a cluster's API, without an event loop."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import ssl
+from typing import Any
+
+from longboat.cli import kubeconfigs
+from longboat.cli.cluster import Cluster
+
+UNREACHABLE = (OSError, http.client.HTTPException)  # what a request raises while the server is not there
+
+
+class Api:
+    """Talks to a cluster as its administrator. Raises FileNotFoundError until the cluster's PKI exists."""
+
+    def __init__(self, cluster: Cluster, timeout: float = 5.0) -> None:
+        credentials = kubeconfigs.read(cluster.admin_kubeconfig)
+        user, server = credentials["users"][0]["user"], credentials["clusters"][0]["cluster"]
+        authority = base64.b64decode(server["certificate-authority-data"]).decode()
+        self._context = ssl.create_default_context(cadata=authority)
+        pem = base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"])
+        _load_chain(self._context, pem)
+        self._port, self._timeout = cluster.api_port, timeout
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status code and body (decoded where it is JSON). Raises one of UNREACHABLE."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=self._timeout, context=self._context)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+            kind = response.headers.get_content_type()
+            return response.status, json.loads(body) if kind == "application/json" else body.decode()
+        finally:
+            connection.close()
+
+    def ready(self) -> bool:
+        """Whether the API server says it is ready; False where it cannot be reached."""
+        try:
+            return self.get("/readyz")[0] == 200
+        except UNREACHABLE:
+            return False
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """name, address and ready of every node. Raises one of UNREACHABLE."""
+        _, found = self.get("/api/v1/nodes")
+        return [_summary(node) for node in found.get("items", [])]
+
+
+def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
+    """Give the context a certificate and key without writing them to a disk (ssl only reads files)."""
+    descriptor = os.memfd_create("admin")
+    try:
+        os.write(descriptor, pem)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _summary(node: dict[str, Any]) -> dict[str, Any]:
+    status = node.get("status", {})
+    addresses = {item["type"]: item["address"] for item in status.get("addresses", [])}
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+    return {"name": node["metadata"]["name"], "address": addresses.get("InternalIP", ""), "ready": ready}

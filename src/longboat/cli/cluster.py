@@ -1,0 +1,93 @@
+"""A cluster of this machine: what `cluster.json` in its data directory says."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from longboat.cli import files
+from longboat.cli.errors import Failure
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Settings chosen once and kept. Paths are absolute; ranges are CIDRs."""
+
+    name: str
+    data_dir: str
+    api_port: int
+    nodes: int = 0
+    simulated_nodes: int = 0
+    egress: bool = True
+    node_cidr: str = ""  # the bridge's range; "" until there is a real node
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    kubeconfig: str = ""  # where the context was written
+    format: int = FORMAT
+
+    @property
+    def root(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def run_dir(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.api_port}"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        return self.root / "admin.kubeconfig"
+
+    @property
+    def context(self) -> str:
+        """The kubectl context: `longboat` for the default cluster, else `longboat-<name>`."""
+        return "longboat" if self.name == "default" else f"longboat-{self.name}"
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Real nodes, in the order they were added."""
+        return tuple(f"node-{i}" for i in range(1, self.nodes + 1))
+
+    def node_dir(self, node: str) -> Path:
+        return self.root / "nodes" / node
+
+    def save(self) -> None:
+        files.write(self.root / "cluster.json", json.dumps(asdict(self), indent=1) + "\n")
+
+
+def load(data_dir: Path) -> Cluster | None:
+    """The cluster in this directory, if there is one. Raises Failure where it cannot be read."""
+    try:
+        data = json.loads((data_dir / "cluster.json").read_text())
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise Failure(f"cannot read {data_dir}/cluster.json: {error.strerror}", "Run as its owner (sudo?)") from error
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"cannot read {data_dir}/cluster.json: {error}",
+            f"Restore it from a backup, or delete {data_dir} to start afresh",
+        ) from error
+    if data.get("format", 0) > FORMAT:
+        raise Failure(f"{data_dir} was written by a newer Longboat", "Upgrade Longboat: pip install --upgrade longboat")
+    known = {f.name for f in fields(Cluster)}
+    return Cluster(**{key: value for key, value in data.items() if key in known} | {"data_dir": str(data_dir)})
+
+
+def default_data_dir(name: str) -> Path:
+    """/var/lib/longboat/<name> for root, else beneath the user's data home."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/longboat") / name
+    base = os.environ.get("XDG_DATA_HOME") or files.home() / ".local" / "share"
+    return Path(base) / "longboat" / name

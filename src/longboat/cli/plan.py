@@ -1,0 +1,81 @@
+"""Which processes a cluster consists of: a pure function of its settings."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from longboat.cli.cluster import Cluster
+from longboat.network.overlay.addresses import host_address, node_address
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process the supervisor keeps running. `argv` is its own command line, as /proc shows it."""
+
+    name: str
+    argv: tuple[str, ...]
+    namespaces: str = ""  # directory with `net` and `mnt` to enter first
+    gentle: bool = False  # holds other things up (a container runtime): stopped last
+
+    @property
+    def spawn_argv(self) -> tuple[str, ...]:
+        """The command line to execute: nsenter becomes the process itself once it has entered."""
+        if not self.namespaces:
+            return self.argv
+        return ("nsenter", f"--net={self.namespaces}/net", f"--mount={self.namespaces}/mnt", "--", *self.argv)
+
+
+def longboat(command: str, *flags: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "longboat.cli.main", command, *flags)
+
+
+def supervisor(cluster: Cluster) -> Process:
+    return Process("supervisor", longboat("supervisor", "--data-dir", cluster.data_dir))
+
+
+def plan(cluster: Cluster) -> tuple[Process, ...]:
+    """Every process but the supervisor, in the order in which they start."""
+    return (_store(cluster), _control_plane(cluster), *_nodes(cluster), *_simulated(cluster))
+
+
+def _store(cluster: Cluster) -> Process:
+    flags = ("--database", str(cluster.root / "state.db"), "--socket", str(cluster.run_dir / "store.sock"))
+    return Process("store", (sys.executable, "-m", "longboat.storage.sqlite.server", *flags))
+
+
+def _control_plane(cluster: Cluster) -> Process:
+    flags = ["--data-dir", cluster.data_dir, "--listen", f"127.0.0.1:{cluster.api_port}"]
+    flags += ["--store-socket", str(cluster.run_dir / "store.sock")]
+    flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
+    if cluster.node_cidr:
+        leg = host_address(cluster.node_cidr)
+        flags += ["--listen", f"{leg}:{cluster.api_port}", "--advertise", leg]
+    return Process("control-plane", longboat("server", *flags))
+
+
+def _nodes(cluster: Cluster) -> list[Process]:
+    processes = []
+    for number, node in enumerate(cluster.node_names, start=1):
+        place = cluster.node_dir(node)
+        namespaces = str(cluster.run_dir / "ns" / node)
+        runtime = ("containerd", "--config", str(place / "containerd" / "config.toml"))
+        agent = longboat(
+            "agent",
+            *("--kubeconfig", str(place / "kubelet.kubeconfig"), "--node-name", node),
+            *("--node-ip", node_address(cluster.node_cidr, number), "--data-dir", str(place)),
+            *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
+            *("--cgroup-root", f"/longboat/{cluster.name}/{node}"),
+            *("--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
+        )
+        processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True))
+        processes.append(Process(node, agent, namespaces))
+    return processes
+
+
+def _simulated(cluster: Cluster) -> list[Process]:
+    if not cluster.simulated_nodes:
+        return []
+    place = cluster.node_dir("simulated")
+    flags = ("--kubeconfig", str(place / "kubelet.kubeconfig"), "--data-dir", str(place), "--node-name", "simulated")
+    return [Process("simulated-nodes", longboat("agent", *flags, "--simulated", str(cluster.simulated_nodes)))]

@@ -1,0 +1,158 @@
+"""`longboat up`: a cluster, started, extended or repaired."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from longboat.cli import alive, flags, preflight, registry, startup
+from longboat.cli.cluster import Cluster, load
+from longboat.cli.errors import Failure, Usage
+from longboat.cli.flags import Seconds, flag
+from longboat.cli.steps import Steps
+
+A_MINUTE = Seconds(60)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Start a cluster. On a running one: add missing nodes and repair what is broken."""
+
+    name: str = flag("default", "name of the cluster")
+    nodes: int | None = flag(None, "real nodes (default: 1, or those it has)")
+    simulated_nodes: int | None = flag(None, "nodes whose containers are only imagined (default: 0, or those it has)")
+    data_dir: str = flag("", "where its state lives (default: /var/lib/longboat/NAME, or under your home)")
+    kubeconfig: str = flag("", "file that gets the context (default: $KUBECONFIG, else ~/.kube/config)")
+    api_port: int = flag(0, "port of the API server; 0 picks a free one, once")
+    egress: bool | None = flag(None, "let pods reach the world outside (default: yes)")
+    wait: Seconds = flag(A_MINUTE, "how long to wait until it is ready")
+    output: str = flag("text", "text or json", choices=("text", "json"))
+
+
+def run(argv: list[str]) -> int:
+    options = flags.parse(Options, argv, prog="longboat up")
+    steps = Steps(quiet=options.output == "json")
+    place = registry.data_dir(registry.checked(options.name), options.data_dir)
+    before = load(place)
+    cluster = settle(options, place, before)
+    if before is None or not alive.running(cluster.run_dir):
+        preflight.check_data_dir(place)
+    with ExitStack() as undo:
+        _start(cluster, before, options, steps, undo)
+        undo.pop_all()
+    _report(cluster, options, steps)
+    return 0
+
+
+def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
+    """The cluster as it should be: what was chosen earlier is kept, nodes are only added. Raises Failure."""
+    for count in (options.nodes, options.simulated_nodes):
+        if count is not None and not 0 <= count <= 200:
+            raise Usage(f"{count} is not a number of nodes between 0 and 200")
+    if not 0 <= options.api_port <= 65535:
+        raise Usage(f"{options.api_port} is not a port")
+    if before is None:
+        port = options.api_port or startup.free_port()
+        fresh = Cluster(options.name, str(place), port, egress=options.egress is not False)
+        nodes = 1 if options.nodes is None else options.nodes
+        return replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0)
+    if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
+        raise Failure(
+            f"cluster {before.name!r} runs with its API on port {before.api_port}",
+            f"To move it: longboat down --name {before.name}, then longboat up --api-port {options.api_port}",
+        )
+    return replace(
+        before,
+        api_port=options.api_port or before.api_port,
+        nodes=max(before.nodes, options.nodes or 0),
+        simulated_nodes=max(before.simulated_nodes, options.simulated_nodes or 0),
+        egress=before.egress if options.egress is None else options.egress,
+    )
+
+
+def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: Steps, undo: ExitStack) -> None:
+    """Everything from settings to a ready cluster; what is made on the way is put on `undo`."""
+    ran_before = frozenset(process.name for process in alive.running(cluster.run_dir))
+    if "control-plane" not in ran_before:
+        startup.check_port(cluster.api_port)
+    if cluster.nodes:
+        preflight.check_nodes(max(1, cluster.nodes))
+        from longboat.cli import nodes
+
+        cluster = nodes.prepare(cluster, undo)
+    elif os.geteuid() == 0:
+        _loopback()
+    if cluster.simulated_nodes:
+        from longboat.cli import credentials
+
+        credentials.simulated(cluster)
+    if cluster != before:
+        cluster.save()
+        undo.callback(_put_back, cluster, before)
+    undo.callback(_stop_started, cluster, ran_before)
+    started = startup.start_supervisor(cluster)
+    if started:
+        undo.callback(startup.stop_supervisor, cluster)
+    startup.wait_for_api(cluster, options.wait)
+    again = "is still" if "control-plane" in ran_before else "is"
+    steps.done(f"control plane {again} ready at {cluster.url}")
+    _connect(cluster, options, steps)
+    if cluster.nodes:
+        names = frozenset(cluster.node_names)
+        startup.wait_for_nodes(cluster, names, options.wait)
+        steps.done(f"{_count(cluster.nodes, 'node')} ready: {', '.join(cluster.node_names)}")
+    if cluster.simulated_nodes:
+        startup.wait_for_simulated(cluster, options.wait)
+        steps.done(f"{_count(cluster.simulated_nodes, 'simulated node')} ready")
+
+
+def _connect(cluster: Cluster, options: Options, steps: Steps) -> None:
+    """Give the person a kubectl context, and the cluster an entry in the registry."""
+    from longboat.cli import kubeconfigs
+
+    path = kubeconfigs.target(options.kubeconfig or ("" if os.environ.get("KUBECONFIG") else cluster.kubeconfig))
+    kubeconfigs.install(path, kubeconfigs.read(cluster.admin_kubeconfig), cluster.context)
+    if str(path) != cluster.kubeconfig:
+        replace(load(cluster.root) or cluster, kubeconfig=str(path)).save()
+    registry.add(cluster)
+    steps.done(f"kubectl context {cluster.context!r} in {path}")
+
+
+def _report(cluster: Cluster, options: Options, steps: Steps) -> None:
+    if options.output == "json":
+        from longboat.cli import status
+
+        status.run(["--data-dir", cluster.data_dir, "--output", "json"])
+    else:
+        steps.note(f"Try: kubectl get {'nodes' if cluster.nodes + cluster.simulated_nodes else 'namespaces'}")
+
+
+def _put_back(cluster: Cluster, before: Cluster | None) -> None:
+    """The settings as they were; a running supervisor stops what is no longer planned."""
+    if before is None:
+        (cluster.root / "cluster.json").unlink(missing_ok=True)
+        return
+    before.save()
+    supervisor = alive.read(cluster.run_dir, "supervisor")
+    if supervisor is not None and alive.is_running(supervisor):
+        startup.start_supervisor(before)
+
+
+def _stop_started(cluster: Cluster, ran_before: frozenset[str]) -> None:
+    """Stop the processes this `up` started, and no others."""
+    from longboat.cli.down import stop_processes
+
+    stop_processes(cluster, keep=ran_before)
+
+
+def _loopback() -> None:
+    """In a fresh network namespace even 127.0.0.1 is down: bring it up."""
+    from longboat.network.overlay.loopback import bring_up
+
+    bring_up()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
