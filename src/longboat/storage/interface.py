@@ -99,10 +99,13 @@ class Storage(Protocol):
         """Remove the key if its revision is `expect`; returns the deletion's revision. Raises RevisionMismatch."""
         ...
 
-    def watch(self, prefix: str, from_revision: int) -> AsyncIterator[Sequence[Event] | Progress]:
+    def watch(
+        self, prefix: str, from_revision: int, *, previous: bool = True
+    ) -> AsyncIterator[Sequence[Event] | Progress]:
         """Every change beneath `prefix` after `from_revision`, in batches, and progress now and then while idle.
 
-        Raises Compacted, before or during.
+        `previous=False` spares the backend fetching previous values: the events carry None instead.
+        Raises Compacted, before or during, and FutureRevision.
         """
         ...
 

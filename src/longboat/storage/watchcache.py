@@ -1,0 +1,235 @@
+"""The watch cache of one resource: GET is a dict lookup, LIST a walk over ready bytes, WATCH a shared ring."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.storage.entry import Change, Describe, Entry
+from longboat.storage.feed import Feed
+from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage
+from longboat.storage.snapshot import Ordered, Snapshot
+from longboat.storage.watcher import Ring, Watcher
+
+log = logging.getLogger(__name__)
+
+RETAINED = 32  # snapshots kept for the next pages of listings under way; older pages come from the storage's history
+
+
+class EntryPage(msgspec.Struct, frozen=True):
+    """Part of a listing, as of `revision`. `remaining` counts the entries after the last one, -1 if not known."""
+
+    entries: list[Entry]
+    revision: int
+    remaining: int = 0
+
+    @property
+    def more(self) -> bool:
+        return self.remaining != 0
+
+
+class WatchCache:
+    """Everything beneath `prefix`, as the storage's events leave it.
+
+    Caches that share a `feed` share one listing and one watch of the storage. The feed applies events batch by batch,
+    so a reader on the loop sees all of a batch or nothing of it.
+    """
+
+    def __init__(
+        self, storage: Storage, prefix: str, clock: Clock, describe: Describe, *, feed: Feed | None = None
+    ) -> None:
+        self.prefix = prefix
+        self._storage = storage
+        self._describe = describe
+        self._own_feed = feed is None
+        self._feed = feed or Feed(storage, clock, root=prefix)
+        self._entries: dict[str, Entry] = {}
+        self._ordered = Ordered([])
+        self._ring = Ring(0)
+        self._retained: OrderedDict[int, Snapshot] = OrderedDict()
+        self._watchers: dict[str, list[Watcher]] = {}
+        self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
+        self._loaded = 0  # revision of the last load: events up to it are in already
+        self._feed.attach(self)
+
+    async def start(self) -> None:
+        """Return once the cache is filled. Raises StorageError."""
+        await self._feed.start()
+        if self._early is not None:
+            page = await self._storage.list(self.prefix)
+            early = self._early
+            self.load(page.items, page.revision)
+            self.apply(early)
+            await self._feed.wait_for(page.revision)
+
+    @property
+    def revision(self) -> int:
+        """The cache holds what the storage held at this revision."""
+        return self._feed.revision
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> Entry | None:
+        return self._entries.get(key)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as of now. Costs nothing; stays as it is while the cache moves on."""
+        return Snapshot(self._feed.revision, self._ordered)
+
+    async def page(self, prefix: str, *, at_revision: int = 0, after: str = "", limit: int = 0) -> EntryPage:
+        """A page of the snapshot at `at_revision` (0: the newest, which is then retained for the pages after it).
+
+        A revision no longer retained here, say after a restart, is read from the storage's history.
+        Raises Compacted, FutureRevision, StorageError.
+        """
+        snapshot = self.snapshot() if at_revision in (0, self.revision) else self._retained.get(at_revision)
+        if snapshot is None:
+            return await self._older_page(prefix, at_revision, after, limit)
+        entries = snapshot.entries(prefix, after, limit)
+        remaining = snapshot.count(prefix, entries[-1].key) if limit and len(entries) == limit else 0
+        if remaining:
+            self._retain(snapshot)
+        return EntryPage(entries, snapshot.revision, remaining)
+
+    async def wait_for(self, revision: int) -> None:
+        """Return once every write up to `revision` can be read here."""
+        await self._feed.wait_for(revision)
+
+    async def fresh(self) -> None:
+        """Return once everything written, by any API server, before this call can be read here (one round trip)."""
+        await self._feed.fresh()
+
+    def watch(self, prefix: str, from_revision: int, *, buffer: int = 2000) -> Watcher:
+        """Every change beneath `prefix` (this cache's, or a longer one, ending in "/") after `from_revision`.
+
+        `buffer`: how many changes may wait for the reader before it is closed as too slow.
+        Raises Compacted if the ring no longer reaches back so far ("too old").
+        """
+        watcher = Watcher(prefix, from_revision, buffer, self._ring.since(from_revision, prefix), self._forget)
+        self._watchers.setdefault(prefix, []).append(watcher)
+        return watcher
+
+    def close(self, error: Exception | None = None) -> None:
+        """End every watcher."""
+        for watchers in list(self._watchers.values()):
+            for watcher in list(watchers):
+                watcher.close(error)
+
+    async def stop(self) -> None:
+        """End every watcher and leave the feed (closing it, if it is this cache's own)."""
+        if self._own_feed:
+            await self._feed.close()
+        else:
+            self._feed.detach(self)
+            self.close()
+
+    def load(self, items: Sequence[Item], revision: int) -> None:
+        """Take `items` for the whole truth as of `revision`; watchers are told the differences (the feed's side).
+
+        If the storage went back in time (it was restored from a backup), there is no telling: watches end as too old.
+        """
+        stale = dict(self._entries)
+        changes: list[Change] = []
+        for item in items:
+            old = stale.pop(item.key, None)
+            if old is not None and old.revision == item.revision:
+                continue
+            if (new := self._entry(item.key, item.revision, item.value)) is not None:
+                changes.append(Change(item.revision, old, new))
+        changes += [Change(revision, old, None) for old in stale.values()]
+        changes.sort(key=lambda change: change.revision)
+        for change in changes:
+            if change.new is None:
+                del self._entries[change.key]
+            else:
+                self._entries[change.key] = change.new
+        self._ordered = Ordered.of(self._entries.values())
+        backwards, self._loaded = revision < self._loaded, revision
+        if self._early is not None or backwards:
+            self._early = None
+            self._ring = Ring(revision)
+            self.close(Compacted(revision))
+        elif changes:
+            self._ring.extend(changes)
+            self._publish(changes)
+
+    def apply(self, events: Sequence[Event]) -> None:
+        """Take in events, oldest first (the feed's side)."""
+        if self._early is not None:
+            self._early += events
+            return
+        changes: list[Change] = []
+        edits: list[tuple[str, Entry | None]] = []
+        for event in events:
+            if event.revision <= self._loaded:
+                continue
+            key = event.key
+            old = self._entries.get(key)
+            new = None if event.value is None else self._entry(key, event.revision, event.value)
+            if new is not None:
+                self._entries[key] = new
+            elif old is not None:
+                del self._entries[key]
+            else:
+                continue
+            edits.append((key, new))
+            changes.append(Change(event.revision, old, new))
+        if changes:
+            self._ordered = self._ordered.succeed(edits)
+            self._ring.extend(changes)
+            self._publish(changes)
+
+    def tell_progress(self) -> None:
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.progress(self._feed.revision)
+
+    def _entry(self, key: str, revision: int, stored: bytes) -> Entry | None:
+        """None, and a line in the log, for a value that cannot be read: one odd object must not hide the others."""
+        try:
+            plain = self._feed.transformer.from_storage(key, stored)
+            return Entry(key, revision, plain, *self._describe(plain))
+        except ValueError as error:
+            log.error("the object stored at %s cannot be read: %s", key, error)
+            return None
+
+    def _publish(self, changes: list[Change]) -> None:
+        """Hand the changes to the watchers of each prefix; the watchers of one prefix share one batch."""
+        batches: dict[str, list[Change]] = {}
+        if len(self._watchers) == 1 and self.prefix in self._watchers:
+            batches[self.prefix] = changes
+        else:
+            for change in changes:
+                key = change.key
+                at = len(self.prefix) - 1
+                while at >= 0:
+                    if (parent := key[: at + 1]) in self._watchers:
+                        batches.setdefault(parent, []).append(change)
+                    at = key.find("/", at + 1)
+        for prefix, batch in batches.items():
+            for watcher in self._watchers[prefix].copy():
+                watcher.push(batch)
+
+    def _forget(self, watcher: Watcher) -> None:
+        watchers = self._watchers[watcher.prefix]
+        watchers.remove(watcher)
+        if not watchers:
+            del self._watchers[watcher.prefix]
+
+    def _retain(self, snapshot: Snapshot) -> None:
+        self._retained[snapshot.revision] = snapshot
+        self._retained.move_to_end(snapshot.revision)
+        if len(self._retained) > RETAINED:
+            self._retained.popitem(last=False)
+
+    async def _older_page(self, prefix: str, revision: int, after: str, limit: int) -> EntryPage:
+        if revision > self.revision:
+            raise FutureRevision(self.revision)
+        page = await self._storage.list(prefix, at_revision=revision, limit=limit, after=after)
+        entries = [entry for item in page.items if (entry := self._entry(item.key, item.revision, item.value))]
+        return EntryPage(entries, page.revision, -1 if page.more else 0)
