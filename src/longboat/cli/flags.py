@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, field, fields
 from typing import Any, TypeVar
 
 from longboat.cli.errors import Usage
@@ -19,9 +19,20 @@ O = TypeVar("O")  # noqa: E741 - the options class of a command
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
-def flag(default: Any, help: str, *, choices: tuple[str, ...] = (), positional: bool = False, short: str = "") -> Any:
-    """A field of an options class. Lists take the flag several times, or comma-separated values."""
-    meta = {"help": help, "choices": choices, "positional": positional, "short": short}
+def flag(
+    default: Any,
+    help: str,
+    *,
+    parse: Callable[[str], Any] | None = None,
+    choices: tuple[str, ...] = (),
+    positional: bool = False,
+    short: str = "",
+) -> Any:
+    """A field of an options class. Lists take the flag several times, or comma-separated values.
+
+    `parse` reads the text where the field's type does not; it raises ValueError.
+    """
+    meta = {"help": help, "parse": parse, "choices": choices, "positional": positional, "short": short}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=meta)
     return field(default=default, metadata=meta)
@@ -39,13 +50,6 @@ def duration(text: str) -> float:
     return total + float(digits) if digits else total
 
 
-class Seconds(float):
-    """A duration; its parser accepts `60`, `60s`, `1m30s`."""
-
-    def __new__(cls, value: str | float) -> Seconds:
-        return super().__new__(cls, duration(value) if isinstance(value, str) else value)
-
-
 def parse(
     options: type[O],
     argv: Sequence[str],
@@ -60,21 +64,17 @@ def parse(
     given = {key: value for key, value in vars(parser.parse_args(list(argv))).items() if value is not None}
     hints = typing.get_type_hints(options)
     config = _config(str(given.get("config") or environ.get("LONGBOAT_CONFIG") or ""))
-    known = {f.name for f in fields(options)}  # type: ignore[arg-type]
-    for name in known - given.keys():
-        variable = "LONGBOAT_" + name.upper()
-        if variable in environ:
-            given[name] = _convert(hints[name], environ[variable], variable)
-        elif name.replace("_", "-") in config:
-            key = name.replace("_", "-")
-            given[name] = _convert(hints[name], config[key], f"{key} in the config file")
-    given.pop("config", None) if "config" not in known else None
     for f in fields(options):  # type: ignore[arg-type]
+        variable, key = "LONGBOAT_" + f.name.upper(), f.name.replace("_", "-")
+        if f.name not in given and variable in environ:
+            given[f.name] = _convert(f, hints[f.name], environ[variable], variable)
+        elif f.name not in given and key in config:
+            given[f.name] = _convert(f, hints[f.name], config[key], f"{key} in the config file")
         choices = f.metadata.get("choices")
         if choices and f.name in given and given[f.name] not in choices:
-            raise Usage(f"{f.name.replace('_', '-')} must be one of {', '.join(choices)}, not {given[f.name]!r}")
-        if isinstance(given.get(f.name), tuple):
-            given[f.name] = list(given[f.name])
+            raise Usage(f"{key} must be one of {', '.join(choices)}, not {given[f.name]!r}")
+    if "config" not in hints:
+        given.pop("config", None)
     return options(**given)
 
 
@@ -103,7 +103,7 @@ def _parser(options: type, prog: str, description: str) -> argparse.ArgumentPars
         elif _is_list(hint):
             parser.add_argument(*names, action=_Extend, default=None, help=text)
         else:
-            parser.add_argument(*names, type=_typed(hint), default=None, help=text, metavar=_metavar(f.name))
+            parser.add_argument(*names, type=_reader(f, hint), default=None, help=text, metavar=_metavar(f.name))
     if "config" not in hints:
         parser.add_argument("--config", default=None, metavar="FILE", help="YAML file with these flags as keys")
     return parser
@@ -131,7 +131,12 @@ def _typed(hint: Any) -> Any:
     return arms[0] if arms else hint
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _reader(f: Field[Any], hint: Any) -> Any:
+    """What reads this flag's text: its own parser, else its type."""
+    return f.metadata.get("parse") or _typed(hint)
+
+
+def _convert(f: Field[Any], hint: Any, value: Any, where: str) -> Any:
     try:
         if _typed(hint) is bool:
             text = str(value).lower()
@@ -140,7 +145,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return text in TRUE
         if _is_list(hint):
             return [str(item) for item in value] if isinstance(value, list) else [v for v in str(value).split(",") if v]
-        return _typed(hint)(value)
+        return _reader(f, hint)(str(value))
     except (TypeError, ValueError) as error:
         raise Usage(f"{where}: {value!r} is not a valid value") from error
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from longboat.cli import alive, flags, preflight, registry, startup
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.flags import Seconds, flag
+from longboat.cli.flags import duration, flag
 from longboat.cli.steps import Steps
-
-A_MINUTE = Seconds(60)
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Options:
     kubeconfig: str = flag("", "file that gets the context (default: $KUBECONFIG, else ~/.kube/config)")
     api_port: int = flag(0, "port of the API server; 0 picks a free one, once")
     egress: bool | None = flag(None, "let pods reach the world outside (default: yes)")
-    wait: Seconds = flag(A_MINUTE, "how long to wait until it is ready")
+    wait: float = flag(60.0, "seconds (or 90s, 2m) to wait until it is ready", parse=duration)
     output: str = flag("text", "text or json", choices=("text", "json"))
 
 

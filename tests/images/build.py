@@ -1,0 +1,71 @@
+"""Builds the images that tests run, as OCI archives, from busybox-static and web.c: no registry, no daemon.
+
+    python tests/images/build.py [DIRECTORY]      writes the archives there (default: build/images)
+
+Tests call `build`. An archive is made once and reused while what it is made from is unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from longboat.cli import archive, pause
+
+HERE = Path(__file__).parent
+DEFAULT = HERE.parent.parent / "build" / "images"
+BUSYBOX = Path("/bin/busybox")
+BUSYBOX_IMAGE, WEB_IMAGE = "longboat.local/busybox:1", "longboat.local/web:1"
+
+
+def busybox() -> bytes:
+    """A shell and the usual tools, as root, ending at once unless told otherwise."""
+    layer = archive.busybox_layer(BUSYBOX, applets())
+    return archive.image(BUSYBOX_IMAGE, layer, {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]})
+
+
+def web() -> bytes:
+    """The web server on port 8080 (or $PORT), with busybox beside it for exec and cp."""
+    layer = archive.busybox_layer(BUSYBOX, applets()).file("web", compiled(HERE / "web.c"), 0o755)
+    config = {"Entrypoint": ["/web"], "Env": ["PATH=/bin"], "ExposedPorts": {"8080/tcp": {}}}
+    return archive.image(WEB_IMAGE, layer, config)
+
+
+def applets() -> list[str]:
+    return subprocess.run([BUSYBOX, "--list"], check=True, capture_output=True, text=True).stdout.split()
+
+
+def compiled(source: Path) -> bytes:
+    """A static executable of one C file (package gcc)."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / source.stem
+        command = ["gcc", "-O2", "-Wall", "-Werror", "-static", "-pthread", "-o", target, source]
+        subprocess.run(command, check=True)
+        return target.read_bytes()
+
+
+IMAGES: dict[str, Callable[[], bytes]] = {"busybox": busybox, "web": web, "pause": pause.image}
+
+
+def build(directory: Path = DEFAULT, names: tuple[str, ...] = tuple(IMAGES)) -> dict[str, Path]:
+    """Make the archives that are missing or old. Returns the path of each."""
+    directory.mkdir(parents=True, exist_ok=True)
+    sources = (Path(__file__), HERE / "web.c", Path(archive.__file__), Path(pause.__file__), BUSYBOX)
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    paths = {name: directory / f"{name}-{version}.tar" for name in names}
+    for name, path in paths.items():
+        if not path.exists():
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(IMAGES[name]())
+            temporary.replace(path)
+    return paths
+
+
+if __name__ == "__main__":
+    for name, path in build(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT).items():
+        print(name, path)
