@@ -1,0 +1,19 @@
+"""Soak tests use the end-to-end clusters. The seed of a run is printed; LONGBOAT_SEED repeats it."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from e2e.conftest import images
+
+__all__ = ["images"]
+
+
+@pytest.fixture
+def seed() -> int:
+    chosen = int(os.environ.get("LONGBOAT_SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"LONGBOAT_SEED={chosen}")
+    return chosen
