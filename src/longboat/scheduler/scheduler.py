@@ -15,12 +15,13 @@ from longboat.client.informer import Informers
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
-from longboat.scheduler import catalog
+from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit, Placement
 from longboat.scheduler.plugin import Change
 from longboat.scheduler.queue import Queue
 from longboat.scheduler.snapshot import PodInfo, Snapshot
-from longboat.scheduler.views import Namespace, Node, Pod
+from longboat.scheduler.preemption import Preemption
+from longboat.scheduler.views import Namespace, Node, Pod, PodDisruptionBudget
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,9 @@ class Scheduler:
         self._queue = Queue(clock)
         self._slots = asyncio.Semaphore(MAX_BINDINGS)
         self._working = 0
-        self._informers = [informers.of(Node), informers.of(Pod), informers.of(Namespace)]
-        nodes, pods, namespaces = self._informers
+        nodes, pods, namespaces = informers.of(Node), informers.of(Pod), informers.of(Namespace)
+        self._budgets = informers.of(PodDisruptionBudget)
+        self._informers = (nodes, pods, namespaces, self._budgets)
         nodes.on_change(self._node_changed)
         pods.on_change(self._pod_changed)
         namespaces.on_change(self._namespace_changed)
@@ -89,11 +91,49 @@ class Scheduler:
             if isinstance(decision, Placement):
                 await self._bind(info, decision.node)
             else:
-                self._queue.failed(info.uid, decision.cures)
-                await self._explain(info.pod, "Unschedulable", decision.message)
+                await self._make_room(info, decision)
         finally:
             self._working -= 1
             self._slots.release()
+
+    async def _make_room(self, info: PodInfo, refused: NoFit) -> None:
+        """Evict pods of lower priority if that helps, and tell the pod why it waits."""
+        why, room = preemption.allowed(info.pod, self._snapshot), None
+        if not why and refused.nodes:
+            room = preemption.plan(info, self._snapshot, self._cycle, refused.hopeful, self._budgets.values())
+            why = "" if room else preemption.message(refused, refused.hopeful)
+        self._queue.failed(info.uid, refused.cures)
+        if room:
+            await self._evict(info, room)
+        message = (
+            f"{refused.message} preemption: {why}"
+            if why.startswith("not eligible")
+            else (f"{refused.message} {why}".rstrip())
+        )
+        await self._explain(info.pod, "Unschedulable", message, nominated=room.node if room else "")
+
+    async def _evict(self, info: PodInfo, room: Preemption) -> None:
+        for victim in room.victims:
+            meta = victim.pod.metadata
+            key = Key(meta.namespace, meta.name)
+            who = f"{info.pod.metadata.namespace}/{info.pod.metadata.name}"
+            condition = {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "PreemptionByScheduler",
+                "message": f"{self.name}: preempting to accommodate a higher priority pod",
+                "lastTransitionTime": timestamp(self._clock.now()),
+            }
+            patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}
+            try:
+                await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
+                await self._client.delete(kinds.POD, key, uid=meta.uid)
+            except (StatusError, ConnectionError) as error:
+                log.info("could not preempt %s: %s", key, error)
+                continue
+            told = f"Preempted by pod {info.uid} on node {room.node}"
+            self._events.event(victim.pod, "Normal", "Preempted", told, action="Preempting")
+            log.info("preempted %s on %s for %s", key, room.node, who)
 
     async def _bind(self, info: PodInfo, node: str) -> None:
         pod = info.pod
@@ -125,16 +165,20 @@ class Scheduler:
         if not (isinstance(error, StatusError) and error.code == 404):
             await self._explain(info.pod, "SchedulerError", f"binding rejected: {error}")
 
-    async def _explain(self, pod: Pod, reason: str, message: str) -> None:
+    async def _explain(self, pod: Pod, reason: str, message: str, nominated: str = "") -> None:
         """Tell the pod's owner why it has no node: an Event, and its PodScheduled condition."""
         self._events.event(pod, "Warning", "FailedScheduling", message, action="Scheduling")
         before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-        if before and (before.status, before.reason, before.message) == ("False", reason, message):
+        same = before and (before.status, before.reason, before.message) == ("False", reason, message)
+        if same and nominated in ("", pod.status.nominatedNodeName):
             return
         condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
         if before is None or before.status != "False":
             condition["lastTransitionTime"] = timestamp(self._clock.now())
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
+        status: dict[str, object] = {"conditions": [condition]}
+        if nominated:
+            status["nominatedNodeName"] = nominated
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}
         key = Key(pod.metadata.namespace, pod.metadata.name)
         try:
             await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")

@@ -67,6 +67,7 @@ class PodSpec(Part):
     nodeName: str = ""
     schedulerName: str = "default-scheduler"
     priority: int = 0
+    preemptionPolicy: str = "PreemptLowerPriority"
     nodeSelector: dict[str, str] = {}
     affinity: Affinity = Affinity()
     tolerations: list[Toleration] = []
@@ -87,6 +88,7 @@ class Condition(Part):
 
 class PodStatus(Part):
     phase: str = ""
+    startTime: str | None = None
     nominatedNodeName: str = ""
     conditions: list[Condition] = []
 
@@ -112,6 +114,21 @@ class Node(View):
 
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+
+
+class BudgetSpec(Part):
+    selector: dict[str, Any] | None = None
+
+
+class BudgetStatus(Part):
+    disruptionsAllowed: int = 0
+
+
+class PodDisruptionBudget(View):
+    KIND: ClassVar[Kind] = kinds.POD_DISRUPTION_BUDGET
+
+    spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
 
 
 class Namespace(View):

@@ -1,0 +1,121 @@
+"""Making room: which pods of lower priority to evict so that one of higher priority fits (KEP-268, pod priority)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from longboat.machinery import selectors
+from longboat.scheduler.cycle import Cycle, NoFit
+from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.views import Pod, PodDisruptionBudget
+
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+NO_VICTIMS = "No preemption victims found for incoming pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """Evict `victims` from `node`."""
+
+    node: str
+    victims: tuple[PodInfo, ...]
+    violations: int = 0  # of disruption budgets, where it cannot be helped
+
+
+def allowed(pod: Pod, snapshot: Snapshot) -> str:
+    """Why the pod may not preempt; empty if it may."""
+    if pod.spec.preemptionPolicy == "Never":
+        return "not eligible due to preemptionPolicy=Never."
+    nominated = snapshot.node(pod.status.nominatedNodeName) if pod.status.nominatedNodeName else None
+    if nominated is not None and any(
+        other.pod.metadata.deletionTimestamp and other.pod.spec.priority < pod.spec.priority
+        for other in nominated.pods.values()
+    ):
+        return "not eligible due to a terminating pod on the nominated node."
+    return ""
+
+
+def message(refused: NoFit, tried: Iterable[str]) -> str:
+    """What to add to a refusal when preemption found nothing either."""
+    hopeful = len(list(tried))
+    counted = Counter({NO_VICTIMS: hopeful, NOT_HELPFUL: refused.nodes - hopeful})
+    reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in counted.items() if count))
+    return f"preemption: 0/{refused.nodes} nodes are available: {reasons}."
+
+
+def plan(
+    info: PodInfo, snapshot: Snapshot, cycle: Cycle, hopeful: Sequence[str], budgets: Sequence[PodDisruptionBudget] = ()
+) -> Preemption | None:
+    """The least harmful way to make the pod fit on one of the hopeful nodes; None if there is none."""
+    options = [
+        option
+        for name in hopeful
+        if (node := snapshot.node(name)) is not None and (option := _on(info, node, snapshot, cycle, budgets))
+    ]
+    return min(options, key=harm, default=None)
+
+
+def harm(option: Preemption) -> tuple[int, int, int, int, float]:
+    """Orders options: budgets violated, then the highest priority lost, their sum, how many, and how recent."""
+    priorities = [v.pod.spec.priority for v in option.victims]
+    top = max(priorities)
+    # Of equals, lose the pods that have run the shortest.
+    oldest = min(v.pod.status.startTime or "" for v in option.victims if v.pod.spec.priority == top)
+    return (option.violations, top, sum(priorities), len(priorities), -_sortable(oldest))
+
+
+def _sortable(moment: str) -> float:
+    return float("".join(c for c in moment if c.isdigit()) or 0)
+
+
+def _on(
+    info: PodInfo, node: NodeInfo, snapshot: Snapshot, cycle: Cycle, budgets: Sequence[PodDisruptionBudget]
+) -> Preemption | None:
+    """Take every pod of lower priority away; if the incoming one then fits, give back as many as possible."""
+    assert node.node is not None
+    name = node.node.metadata.name
+    lower = [other for other in node.pods.values() if other.pod.spec.priority < info.pod.spec.priority]
+    if not lower:
+        return None
+    for other in lower:
+        snapshot.remove(other.uid)
+    victims: list[PodInfo] = []
+    violations = 0
+    try:
+        if not cycle.fits(info, node, snapshot):
+            return None
+        protected, free = _split(lower, budgets)
+        for group, costly in ((protected, True), (free, False)):
+            for other in sorted(group, key=_importance):
+                snapshot.place(other, name)
+                if not cycle.fits(info, node, snapshot):
+                    snapshot.remove(other.uid)
+                    victims.append(other)
+                    violations += costly
+    finally:
+        for other in lower:
+            snapshot.place(other, name)
+    return Preemption(name, tuple(victims), violations) if victims else None
+
+
+def _importance(info: PodInfo) -> tuple[int, str]:
+    """The most important first: by priority, then by how long it has run."""
+    return (-info.pod.spec.priority, info.pod.status.startTime or "~")
+
+
+def _split(pods: Iterable[PodInfo], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodInfo], list[PodInfo]]:
+    """Those whose eviction would violate a disruption budget, and the others."""
+    left = [budget.status.disruptionsAllowed for budget in budgets]
+    guards = [(b.metadata.namespace, selectors.from_api(b.spec.selector)) for b in budgets]
+    protected, free = [], []
+    for info in sorted(pods, key=_importance):
+        meta = info.pod.metadata
+        violated = False
+        for i, (namespace, selector) in enumerate(guards):
+            if namespace == meta.namespace and meta.labels and selector.matches(meta.labels):
+                left[i] -= 1
+                violated = violated or left[i] < 0
+        (protected if violated else free).append(info)
+    return protected, free

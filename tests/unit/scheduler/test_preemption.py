@@ -1,0 +1,96 @@
+"""Who must go so that a more important pod fits, and who must not."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.scheduler.build import cluster, node, pod
+
+from longboat.scheduler import catalog, preemption
+from longboat.scheduler.cycle import Cycle, NoFit
+from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.views import PodDisruptionBudget
+
+VIP = 1000
+
+
+def plan(info: PodInfo, snapshot: Snapshot, budgets: Any = ()) -> preemption.Preemption | None:
+    cycle = Cycle(catalog.plugins(), random.Random(1))
+    refused = cycle.decide(info, snapshot)
+    assert isinstance(refused, NoFit)
+    return preemption.plan(info, snapshot, cycle, refused.hopeful, budgets)
+
+
+def names(room: preemption.Preemption | None) -> set[str]:
+    assert room is not None
+    return {v.pod.metadata.name for v in room.victims}
+
+
+def test_only_lower_priorities_go_and_no_more_than_needed() -> None:
+    snapshot = cluster(node("a", cpu="4"))
+    for name, cpu, priority in (("small", "1", 1), ("big", "2", 2), ("peer", "1", VIP)):
+        snapshot.place(pod(name, cpu=cpu, priority=priority), "a")
+    assert names(plan(pod(cpu="1", priority=VIP), snapshot)) == {"small"}
+    assert names(plan(pod(cpu="2", priority=VIP), snapshot)) == {"big"}
+    assert plan(pod(cpu="4", priority=VIP), snapshot) is None
+
+
+def test_the_node_with_the_least_important_victims_is_chosen() -> None:
+    snapshot = cluster(node("a", cpu="1"), node("b", cpu="1"))
+    snapshot.place(pod("dear", cpu="1", priority=500), "a")
+    snapshot.place(pod("cheap", cpu="1", priority=5), "b")
+    assert names(plan(pod(cpu="1", priority=VIP), snapshot)) == {"cheap"}
+
+
+def test_disruption_budgets_are_spared_where_another_way_exists() -> None:
+    snapshot = cluster(node("a", cpu="1"), node("b", cpu="1"))
+    snapshot.place(pod("guarded", cpu="1", priority=1, labels={"app": "db"}), "a")
+    snapshot.place(pod("free", cpu="1", priority=9), "b")
+    budget = msgspec.convert(
+        {"metadata": {"namespace": "default"}, "spec": {"selector": {"matchLabels": {"app": "db"}}}},
+        PodDisruptionBudget,
+    )
+    assert names(plan(pod(cpu="1", priority=VIP), snapshot, [budget])) == {"free"}
+
+
+def test_what_no_pods_leaving_can_cure_evicts_nobody() -> None:
+    snapshot = cluster(node("a", cpu="1"))
+    snapshot.place(pod(cpu="1"), "a")
+    assert plan(pod(cpu="2", priority=VIP), snapshot) is None
+    assert plan(pod(cpu="1", priority=VIP, nodeSelector={"x": "y"}), snapshot) is None
+
+
+def test_the_message_tells_hope_from_none() -> None:
+    refused = NoFit(nodes=3)
+    assert preemption.message(refused, ["a"]) == (
+        "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
+        "2 Preemption is not helpful for scheduling."
+    )
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), max_size=8), st.integers(1, 40), st.integers(0, 5))
+def test_planning_changes_nothing_and_its_victims_are_enough(
+    placed: list[tuple[int, int]], asked: int, priority: int
+) -> None:
+    snapshot = cluster(node("a", cpu="4"))
+    for tenths, importance in placed:
+        info = pod(cpu=f"{tenths}00m", priority=importance)
+        found = snapshot.node("a")
+        assert found is not None
+        if found.requested.get("cpu", 0) + tenths * 100 <= 4000:
+            snapshot.place(info, "a")
+    node_info = snapshot.node("a")
+    assert node_info is not None
+    before = dict(node_info.requested), set(node_info.pods)
+    incoming = pod(cpu=f"{asked}00m", priority=priority)
+    cycle = Cycle(catalog.plugins(), random.Random(1))
+    room = preemption.plan(incoming, snapshot, cycle, ["a"])
+    assert (dict(node_info.requested), set(node_info.pods)) == before
+    if room:
+        assert all(v.pod.spec.priority < priority for v in room.victims)
+        freed = sum(v.requests["cpu"] for v in room.victims)
+        assert node_info.requested.get("cpu", 0) - freed + asked * 100 <= 4000
