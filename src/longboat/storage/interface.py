@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A stored value and the revision of the write that left it there."""
 
     key: str
@@ -28,7 +28,7 @@ class Page(msgspec.Struct, frozen=True):
     more: bool = False
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One change. `value` is None for a deletion, `previous` None for a creation."""
 
     key: str

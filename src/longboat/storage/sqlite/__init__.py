@@ -1,1 +1,4 @@
-"""The SQLite backend: a store process that owns the database, and the client that speaks to it."""
+"""SQLite in a small process of its own: the store process, what it speaks, and the client.
+
+Belongs: one database file and who may touch it. Never: asyncio in the store process (it costs a third of its memory).
+"""
