@@ -18,9 +18,9 @@ from longboat.machinery.objects import timestamp
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit, Placement
 from longboat.scheduler.plugin import Change
+from longboat.scheduler.preemption import Preemption
 from longboat.scheduler.queue import Queue
 from longboat.scheduler.snapshot import PodInfo, Snapshot
-from longboat.scheduler.preemption import Preemption
 from longboat.scheduler.views import Namespace, Node, Pod, PodDisruptionBudget
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.scheduler.build import cluster, node, pod
 
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit
 from longboat.scheduler.snapshot import PodInfo, Snapshot
 from longboat.scheduler.views import PodDisruptionBudget
+from unit.scheduler.build import cluster, node, pod
 
 VIP = 1000
 
