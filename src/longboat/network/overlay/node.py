@@ -1,0 +1,129 @@
+"""What a local node's namespaces look like from inside: mounts, addresses, routes, kernel settings.
+
+Everything here runs in a process that has entered them, and may run again on a node that exists.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longboat.network.netlink import IPRoute, NetlinkError
+from longboat.network.overlay import kernel
+from longboat.network.overlay.addresses import host_address
+
+LOCAL_TABLE = 100  # routes for what this node itself sends
+MARK = Path("/run/longboat-node")  # says that the mounts have been made
+SETTINGS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/all/send_redirects": "0",  # traffic from the host to another node's pod turns round here
+    "net/ipv4/conf/eth0/send_redirects": "0",
+    "net/ipv6/conf/all/accept_ra": "0",
+    # Replies between two pods of one bridge must pass conntrack, which undoes the translation of the service address.
+    "net/bridge/bridge-nf-call-iptables": "1",
+    # A packet outside the TCP window would be taken as invalid, left untranslated, and answered with a reset.
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
+}
+
+
+@dataclass(frozen=True)
+class LocalNode:
+    """A node of a local cluster. `place` is its directory; `resolv` the text of its resolv.conf."""
+
+    name: str
+    place: Path
+    address: str
+    node_cidr: str
+    pod_cidr: str
+    service_cidr: str
+    gateway: bool
+    resolv: str = ""
+
+    def configure(self) -> None:
+        """Make the node's namespaces what they should be. Raises OSError and NetlinkError."""
+        if not MARK.exists():
+            self._mounts()
+        socket.sethostname(self.name)
+        self._network()
+        for name, value in SETTINGS.items():
+            path = Path("/proc/sys") / name
+            if path.exists():
+                path.write_text(value)
+
+    def _mounts(self) -> None:
+        kernel.mount(
+            "none", Path("/"), flags=kernel.MS_REC | kernel.MS_SHARED
+        )  # pods may pass mounts on (Bidirectional)
+        resolv = Path("/etc/resolv.conf").resolve()
+        kernel.mount("tmpfs", Path("/run"), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+        for target, source in mount_points(self.place).items():
+            source.mkdir(parents=True, exist_ok=True)
+            target.mkdir(parents=True, exist_ok=True)
+            kernel.bind(source, target)
+        own = self.place / "resolv.conf"
+        own.write_text(self.resolv)
+        if not resolv.exists():
+            resolv.parent.mkdir(parents=True, exist_ok=True)  # it was beneath /run
+            resolv.touch()
+        kernel.bind(own, resolv)
+        MARK.write_text(self.name + "\n")
+
+    def _network(self) -> None:
+        with IPRoute() as ip:
+            lo, eth0 = ip.link_lookup(ifname="lo")[0], ip.link_lookup(ifname="eth0")[0]
+            ip.link("set", index=lo, state="up")
+            ip.addr("replace", index=eth0, address=self.address, prefixlen=int(self.node_cidr.partition("/")[2]))
+            ip.link("set", index=eth0, state="up")
+            if self.gateway:
+                ip.route("replace", dst="0.0.0.0/0", gateway=host_address(self.node_cidr))
+            else:
+                _forget_default(ip)
+            # Nothing addressed to a pod or service that nobody claims may leave by the default route…
+            for destination in (self.pod_cidr, self.service_cidr):
+                ip.route("replace", dst=destination, type="unreachable", priority=4096)
+            # …but the node's own packets to a service must pass the route look-up that comes before translation.
+            ip.route("replace", dst=self.service_cidr, oif=lo, table=LOCAL_TABLE, prefsrc=self.address, scope="link")
+            if not any(rule.get_attr("FRA_TABLE") == LOCAL_TABLE for rule in ip.get_rules(family=2)):
+                ip.rule("add", iifname="lo", table=LOCAL_TABLE, priority=LOCAL_TABLE)
+
+
+def mount_points(place: Path) -> dict[Path, Path]:
+    """Directories of the machine that each node has for itself, and where they really are."""
+    return {
+        Path("/var/lib/kubelet"): place / "kubelet",
+        Path("/var/log/pods"): place / "logs" / "pods",
+        Path("/var/log/containers"): place / "logs" / "containers",
+        Path("/var/lib/cni"): place / "cni" / "state",
+    }
+
+
+def resolv_conf(text: str, *, egress: bool) -> str:
+    """The machine's resolv.conf for a node: without name servers it cannot reach from its own namespace."""
+    lines = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["nameserver"] and (not egress or words[1].startswith("127.") or words[1] == "::1"):
+            continue
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def machine_resolv_conf() -> str:
+    """The machine's own; where a local stub answers, what the stub asks (systemd-resolved)."""
+    for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        if path.exists() and os.access(path, os.R_OK):
+            return path.read_text()
+    return ""
+
+
+def _forget_default(ip: Any) -> None:
+    try:
+        ip.route("del", dst="0.0.0.0/0")
+    except NetlinkError as error:
+        if error.code != 3:  # ESRCH: there is none
+            raise

@@ -1,0 +1,56 @@
+"""Which endpoints a Service's traffic goes to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from longboat.network.views import EndpointSlice, ServicePort
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """An address and port that traffic is sent to, and whether it is on this node."""
+
+    address: str
+    port: int
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Targets:
+    """`cluster`: anywhere; `local`: on this node. Each falls back to endpoints that are ending but still serve."""
+
+    cluster: tuple[Target, ...] = ()
+    local: tuple[Target, ...] = ()
+
+
+def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str) -> Targets:
+    """The endpoints of one port of a Service, sorted.
+
+    Ready ones; where there is none, those that terminate but still serve (KEP-1669, decided for each policy by itself).
+    """
+    ready: set[Target] = set()
+    ending: set[Target] = set()
+    for piece in slices:
+        if piece.addressType != "IPv4":
+            continue
+        for candidate in piece.ports:
+            if candidate.name != port.name or candidate.protocol != port.protocol or not candidate.port:
+                continue
+            for endpoint in piece.endpoints:
+                conditions = endpoint.conditions
+                found = {Target(a, candidate.port, endpoint.nodeName == node) for a in endpoint.addresses[:1]}
+                if conditions.ready:
+                    ready |= found
+                elif conditions.serving and conditions.terminating:
+                    ending |= found
+    return Targets(_choose(ready, ending), _choose(_local(ready), _local(ending)))
+
+
+def _choose(ready: set[Target], ending: set[Target]) -> tuple[Target, ...]:
+    return tuple(sorted(ready or ending))
+
+
+def _local(found: set[Target]) -> set[Target]:
+    return {target for target in found if target.local}

@@ -1,0 +1,241 @@
+"""Services as rules: what a node's kernel does with a packet for a ClusterIP, NodePort or host port. Pure.
+
+A packet's way: `services` looks its destination up in `service-addresses` (address, protocol, port) or, if the
+destination is the node itself, in `node-ports`; both name a chain per service port, which picks an endpoint at
+random and translates. What is still addressed to a ClusterIP after that has nobody behind it and is refused. Only the
+first packet of a connection takes this way; the rest follows connection tracking, so rules may change under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from longboat.network.overlay.addresses import nth
+from longboat.network.proxy.endpoints import Target, Targets, targets
+from longboat.network.proxy.ruleset import Chain, Ruleset, Table, merge
+from longboat.network.views import SERVICE_NAME, EndpointSlice, Service, ServicePort
+
+MASQUERADE = "meta mark set mark or 0x4000"  # the bit upstream uses, so that other tools keep off it
+KEY = "ipv4_addr . inet_proto . inet_service"
+
+
+@dataclass(frozen=True, order=True)
+class HostPort:
+    """A container port published on the node (a container's hostPort). `host_ip` "" means every address."""
+
+    protocol: str
+    port: int
+    pod_ip: str
+    pod_port: int
+    host_ip: str = ""
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """What the rules need to know of the node they are for. Ranges are CIDRs, "" where unknown."""
+
+    name: str
+    pod_cidr: str = ""  # this node's share
+    cluster_cidr: str = ""  # all pods
+    host_ports: tuple[HostPort, ...] = ()
+
+
+def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
+    """The whole ruleset of a node."""
+    by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
+    for piece in slices:
+        owner = (piece.metadata.namespace, piece.metadata.labels.get(SERVICE_NAME, ""))
+        by_service.setdefault(owner, []).append(piece)
+    parts = [
+        service_rules(service, by_service.get((service.metadata.namespace, service.metadata.name), ()), node)
+        for service in services
+    ]
+    return merge([base(node), *parts])
+
+
+def base(node: NodeInfo) -> Ruleset:
+    """What is there whatever the services are."""
+    chains = {
+        "refused": Chain(("reject",)),
+        "services": Chain(
+            (
+                "ip daddr . meta l4proto . th dport vmap @service-addresses",
+                "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node-ports",
+                "fib daddr type local ip daddr != 127.0.0.0/8 jump host-ports",
+            )
+        ),
+        "host-ports": Chain(_host_port_rules()),
+        "refuse": Chain(
+            (
+                "ip daddr @cluster-addresses reject",
+                "ip daddr . meta l4proto . th dport vmap @refused-addresses",
+                "fib daddr type local meta l4proto . th dport vmap @refused-ports",
+            )
+        ),
+        "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
+        "translate-out": Chain(("jump services",), "type nat hook output priority -100; policy accept;"),
+        # After translation: what still goes to a service's address has nobody behind it.
+        "refuse-in": Chain(("ct state new jump refuse",), "type filter hook prerouting priority -90; policy accept;"),
+        "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
+        "source": Chain(_source_rules(node), "type nat hook postrouting priority srcnat; policy accept;"),
+    }
+    tables = {
+        "service-addresses": Table("map", f"type {KEY} : verdict;"),
+        "node-ports": Table("map", "type inet_proto . inet_service : verdict;"),
+        "host-address-ports": Table("map", f"type {KEY} : ipv4_addr . inet_service;"),
+        "host-ports": Table("map", "type inet_proto . inet_service : ipv4_addr . inet_service;"),
+        "cluster-addresses": Table("set", "type ipv4_addr;"),
+        "refused-addresses": Table("map", f"type {KEY} : verdict;"),
+        "refused-ports": Table("map", "type inet_proto . inet_service : verdict;"),
+        "own-pods": Table("set", "type ipv4_addr . ipv4_addr;"),
+    }
+    elements: dict[str, dict[str, str]] = {name: {} for name in tables}
+    for item in node.host_ports:
+        key, value = f"{item.protocol.lower()} . {item.port}", f"{item.pod_ip} . {item.pod_port}"
+        if item.host_ip in ("", "0.0.0.0"):
+            elements["host-ports"][key] = value
+        else:
+            elements["host-address-ports"][f"{item.host_ip} . {key}"] = value
+    if node.pod_cidr:
+        size = 1 << 32 - int(node.pod_cidr.partition("/")[2])
+        addresses = (nth(node.pod_cidr, index) for index in range(1, size - 1))
+        elements["own-pods"] = {f"{address} . {address}": "" for address in addresses}
+    return Ruleset(chains, tables, elements)
+
+
+def _host_port_rules() -> tuple[str, ...]:
+    protocols = "meta l4proto { tcp, udp, sctp }"
+    return (
+        f"{protocols} dnat ip to ip daddr . meta l4proto . th dport map @host-address-ports",
+        f"{protocols} dnat ip to meta l4proto . th dport map @host-ports",
+    )
+
+
+def _source_rules(node: NodeInfo) -> tuple[str, ...]:
+    found = [
+        "meta mark & 0x4000 == 0x4000 masquerade fully-random",
+        # A pod that reaches itself through a service must see another source, or it would answer itself directly.
+        "ct status dnat ip saddr . ip daddr @own-pods masquerade fully-random",
+    ]
+    if node.cluster_cidr:
+        # Nobody outside knows the way back to a pod.
+        found.append(f"ip saddr {node.cluster_cidr} ip daddr != {node.cluster_cidr} masquerade fully-random")
+    return tuple(found)
+
+
+def service_rules(service: Service, slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
+    """One service's share: its chains, and its elements of the common maps."""
+    address = service.spec.clusterIP
+    if service.spec.type == "ExternalName" or "." not in address:
+        return Ruleset()  # headless, IPv6 only, or nothing but a name
+    found = list(slices)
+    ports = [_port_rules(service, port, targets(found, port, node.name), node) for port in service.spec.ports]
+    return merge([Ruleset(elements={"cluster-addresses": {address: ""}}), *ports])
+
+
+def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeInfo) -> Ruleset:
+    spec, protocol = service.spec, port.protocol.lower()
+    name = _chain_name(service, port)
+    chains: dict[str, Chain] = {}
+    tables: dict[str, Table] = {}
+    elements: dict[str, dict[str, str]] = {"service-addresses": {}, "node-ports": {}, "refused-addresses": {}}
+    elements["refused-ports"] = {}
+
+    def balance(kind: str, chosen: tuple[Target, ...], first: tuple[str, ...] = ()) -> str:
+        """Add a chain that spreads over `chosen`; returns the verdict that leads there."""
+        own = f"{kind}-{name}"
+        spread = _affine(own, chosen, service, protocol) if spec.sessionAffinity == "ClientIP" else None
+        if spread is None:
+            chains[own] = Chain((*first, _random(chosen, protocol)))
+        else:
+            chains[own] = Chain((*first, *spread.chains[own].rules))
+            chains.update({key: chain for key, chain in spread.chains.items() if key != own})
+            tables.update(spread.tables)
+        return f"goto {own}"
+
+    inside = found.local if spec.internalTrafficPolicy == "Local" else found.cluster
+    key = f"{spec.clusterIP} . {protocol} . {port.port}"
+    if inside:
+        foreign = (f"ip saddr != {node.cluster_cidr} {MASQUERADE}",) if node.cluster_cidr else ()
+        elements["service-addresses"][key] = balance("svc", inside, foreign)
+    elif found.cluster:
+        elements["refused-addresses"][key] = "drop"  # there are endpoints, but by policy not for this node
+
+    entrances = list(_entrances(service, port, protocol))
+    if entrances:
+        local_only = spec.externalTrafficPolicy == "Local"
+        outside = _outside(name, found, local_only, node, balance, chains)
+        for table, entrance in entrances:
+            if outside:
+                elements[table][entrance] = outside
+            else:
+                refused = "refused-ports" if table == "node-ports" else "refused-addresses"
+                elements[refused][entrance] = "drop" if found.cluster else "goto refused"
+    return Ruleset(chains, tables, elements)
+
+
+def _entrances(service: Service, port: ServicePort, protocol: str) -> Iterable[tuple[str, str]]:
+    """Where traffic from outside the cluster comes in: (map, key)."""
+    if service.spec.type in ("NodePort", "LoadBalancer") and port.nodePort:
+        yield "node-ports", f"{protocol} . {port.nodePort}"
+    if service.spec.type == "LoadBalancer":
+        for ingress in service.status.loadBalancer.ingress:
+            if "." in ingress.ip and ingress.ipMode == "VIP":
+                yield "service-addresses", f"{ingress.ip} . {protocol} . {port.port}"
+
+
+class Balance(Protocol):
+    def __call__(self, kind: str, chosen: tuple[Target, ...], first: tuple[str, ...] = ()) -> str: ...
+
+
+def _outside(
+    name: str,
+    found: Targets,
+    local_only: bool,
+    node: NodeInfo,
+    balance: Balance,
+    chains: dict[str, Chain],
+) -> str:
+    """The verdict for traffic from outside: "" where nobody would take it."""
+    if not local_only:
+        return balance("ext", found.cluster, (MASQUERADE,)) if found.cluster else ""
+    if not found.cluster:
+        return ""
+    # Pods and the node itself may go anywhere; what comes from outside stays here, with its source address kept.
+    everywhere = balance("all", found.cluster)
+    near = [f"ip saddr {node.cluster_cidr} {everywhere}"] if node.cluster_cidr else []
+    near.append(f"fib saddr type local {MASQUERADE} {everywhere}")
+    here = balance("loc", found.local) if found.local else "drop"
+    chains[f"ext-{name}"] = Chain((*near, here))
+    return f"goto ext-{name}"
+
+
+def _random(chosen: tuple[Target, ...], protocol: str) -> str:
+    if len(chosen) == 1:
+        return f"meta l4proto {protocol} dnat ip to {chosen[0].address}:{chosen[0].port}"
+    choices = ", ".join(f"{i} : {target.address} . {target.port}" for i, target in enumerate(chosen))
+    return f"meta l4proto {protocol} dnat ip to numgen random mod {len(chosen)} map {{ {choices} }}"
+
+
+def _affine(own: str, chosen: tuple[Target, ...], service: Service, protocol: str) -> Ruleset:
+    """ClientIP affinity: a set per endpoint remembers its clients; the kernel forgets them after the timeout."""
+    timeout = service.spec.sessionAffinityConfig.clientIP.timeoutSeconds
+    chains, tables, known, spread = {}, {}, [], []
+    for index, target in enumerate(chosen):
+        end = f"{own}-{target.address}/{target.port}"
+        tables[end] = Table("set", f"type ipv4_addr; flags dynamic,timeout; timeout {timeout}s;")
+        translate = f"meta l4proto {protocol} dnat ip to {target.address}:{target.port}"
+        chains[end] = Chain((f"update @{end} {{ ip saddr }}", translate))
+        known.append(f"ip saddr @{end} goto {end}")
+        spread.append(f"{index} : goto {end}")
+    chains[own] = Chain((*known, f"numgen random mod {len(chosen)} vmap {{ {', '.join(spread)} }}"))
+    return Ruleset(chains, tables)
+
+
+def _chain_name(service: Service, port: ServicePort) -> str:
+    """Readable, and unique by the hash (names may be long, and `-` may stand anywhere in them)."""
+    text = f"{service.metadata.namespace}/{service.metadata.name}/{port.protocol.lower()}/{port.port}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{text}"

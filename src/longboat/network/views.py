@@ -1,0 +1,110 @@
+"""What the network needs to see of Services, EndpointSlices and Nodes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from longboat.api import kinds
+from longboat.api.view import Part, View
+from longboat.machinery.kinds import Kind
+
+SERVICE_NAME = "kubernetes.io/service-name"  # label of an EndpointSlice
+
+
+class ServicePort(Part):
+    name: str = ""
+    protocol: str = "TCP"
+    port: int = 0
+    nodePort: int = 0
+
+
+class ClientIPConfig(Part):
+    timeoutSeconds: int = 10800
+
+
+class SessionAffinityConfig(Part):
+    clientIP: ClientIPConfig = ClientIPConfig()
+
+
+class ServiceSpec(Part):
+    type: str = "ClusterIP"
+    clusterIP: str = ""
+    ports: list[ServicePort] = []
+    sessionAffinity: str = "None"
+    sessionAffinityConfig: SessionAffinityConfig = SessionAffinityConfig()
+    internalTrafficPolicy: str = "Cluster"
+    externalTrafficPolicy: str = "Cluster"
+
+
+class LoadBalancerIngress(Part):
+    ip: str = ""
+    ipMode: str = "VIP"
+
+
+class LoadBalancerStatus(Part):
+    ingress: list[LoadBalancerIngress] = []
+
+
+class ServiceStatus(Part):
+    loadBalancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
+class Service(View):
+    KIND: ClassVar[Kind] = kinds.SERVICE
+
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+
+class EndpointConditions(Part):
+    """Absent means yes for ready and serving, no for terminating (EndpointSlice v1)."""
+
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+
+
+class Endpoint(Part):
+    addresses: list[str] = []
+    conditions: EndpointConditions = EndpointConditions()
+    nodeName: str = ""
+
+
+class EndpointPort(Part):
+    name: str = ""
+    protocol: str = "TCP"
+    port: int = 0
+
+
+class EndpointSlice(View):
+    KIND: ClassVar[Kind] = kinds.ENDPOINT_SLICE
+
+    addressType: str = ""
+    endpoints: list[Endpoint] = []
+    ports: list[EndpointPort] = []
+
+
+class NodeSpec(Part):
+    podCIDR: str = ""
+
+
+class NodeAddress(Part):
+    type: str = ""
+    address: str = ""
+
+
+class NodeStatus(Part):
+    addresses: list[NodeAddress] = []
+
+
+class Node(View):
+    KIND: ClassVar[Kind] = kinds.NODE
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def address(self) -> str:
+        """The node's internal IPv4 address, "" while it has none."""
+        found = (a.address for a in self.status.addresses if a.type == "InternalIP" and "." in a.address)
+        return next(found, "")
