@@ -1,0 +1,78 @@
+"""Every storage the suites run against, each opened by one async context manager."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longboat.aio.clock import SystemClock, VirtualClock
+from longboat.storage.interface import Event, Progress, Storage
+from longboat.storage.memory import MemoryStorage
+from longboat.storage.sqlite.client import connect
+from longboat.storage.sqlite.process import spawn
+
+Pass = Callable[[float], Awaitable[None]]  # lets so many seconds pass for the storage
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[tuple[Storage, Pass]]:
+    clock = VirtualClock()
+    storage = MemoryStorage(clock)
+    yield storage, clock.advance
+    await storage.close()
+
+
+@asynccontextmanager
+async def sqlite() -> AsyncIterator[tuple[Storage, Pass]]:
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory(prefix="longboat-") as directory:
+        process = await spawn(str(Path(directory, "state.db")), str(Path(directory, "run", "store")), clock)
+        storage = await connect(process.socket, clock)
+        try:
+            yield storage, clock.sleep
+        finally:
+            await storage.close()
+            await process.stop()
+
+
+BACKENDS = {"memory": memory, "sqlite": sqlite}
+
+
+def every_backend(test: Callable[..., Awaitable[None]]) -> Any:
+    """Run the coroutine `test(storage)` or `test(storage, let_pass)` on each backend."""
+
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def run(backend: str) -> None:
+        async def main() -> None:
+            async with BACKENDS[backend]() as (storage, let_pass):
+                wants_time = test.__code__.co_argcount > 1  # type: ignore[attr-defined]
+                await (test(storage, let_pass) if wants_time else test(storage))
+
+        asyncio.run(main())
+
+    functools.update_wrapper(run, test, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+    del run.__wrapped__  # type: ignore[attr-defined]
+    return run
+
+
+async def events(storage: Storage, prefix: str, after: int, until: int, **options: Any) -> list[Event]:
+    """What a watch from `after` tells up to revision `until`."""
+    seen: list[Event] = []
+    stream = storage.watch(prefix, after, **options)
+    reached = after
+    while reached < until:
+        batch = await asyncio.wait_for(anext(stream), 10)
+        if isinstance(batch, Progress):
+            reached = batch.revision
+        else:
+            seen += batch
+            reached = seen[-1].revision
+    await stream.aclose()  # type: ignore[attr-defined]
+    return seen
