@@ -1,0 +1,93 @@
+"""Field selectors: equality on the fields that a kind makes selectable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRequirement:
+    field: str
+    value: str
+    equal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.field}{'=' if self.equal else '!='}{_escape(self.value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSelector:
+    """All requirements must hold; none matches everything."""
+
+    requirements: tuple[FieldRequirement, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.requirements
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        """An absent field counts as empty."""
+        return all((fields.get(r.field, "") == r.value) is r.equal for r in self.requirements)
+
+    def exactly(self, field: str) -> str | None:
+        """The one value this field must have, if the selector says so."""
+        return next((r.value for r in self.requirements if r.equal and r.field == field), None)
+
+    def __str__(self) -> str:
+        return ",".join(str(r) for r in self.requirements)
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> FieldSelector:
+    """Read `a=b,c!=d`; a backslash escapes a comma, an equals sign or itself. Raises ValueError."""
+    return FieldSelector(tuple(_requirement(term) for term in _terms(text) if term))
+
+
+def _terms(text: str) -> Iterator[str]:
+    start, at = 0, 0
+    while at < len(text):
+        if text[at] == "\\":
+            at += 2
+            continue
+        if text[at] == ",":
+            yield text[start:at]
+            start = at + 1
+        at += 1
+    yield text[start:]
+
+
+def _requirement(term: str) -> FieldRequirement:
+    at = 0
+    while at < len(term):
+        if term[at] == "\\":
+            at += 2
+            continue
+        for operator in ("!=", "==", "="):
+            if term.startswith(operator, at):
+                value = _unescape(term[at + len(operator) :])
+                return FieldRequirement(term[:at], value, equal=operator != "!=")
+        at += 1
+    raise ValueError(f"invalid selector: '{term}'; can't understand '{term}'")
+
+
+def _unescape(value: str) -> str:
+    out, at = [], 0
+    while at < len(value):
+        if value[at] == "\\":
+            following = value[at + 1 : at + 2]
+            if following not in (",", "=", "\\"):
+                raise ValueError(f"invalid field selector: invalid escape sequence: \\{following}")
+            out.append(following)
+            at += 2
+        elif value[at] in ",=":
+            raise ValueError(f"invalid field selector: unescaped character in value: {value[at]}")
+        else:
+            out.append(value[at])
+            at += 1
+    return "".join(out)
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
