@@ -36,6 +36,10 @@ class StoreProcess:
         """The exit code, once it has ended (negative: the signal that ended it)."""
         return await self._process.wait()
 
+    def release(self) -> None:
+        """Let go of it: it stops by itself, as if this process had died."""
+        self._lifeline.close()
+
     async def stop(self) -> None:
         """Let it finish; kill it if it does not."""
         with contextlib.suppress(ProcessLookupError):
@@ -47,7 +51,7 @@ class StoreProcess:
             self._process.kill()
             await self._process.wait()
         finally:
-            self._lifeline.close()
+            self.release()
 
 
 def command(database: str, socket: str) -> list[str]:
