@@ -61,7 +61,7 @@ def parse(
     """The options of one command. Raises Usage for what cannot be read."""
     environ = os.environ if environ is None else environ
     parser = _parser(options, prog, description or (options.__doc__ or ""))
-    given = {key: value for key, value in vars(parser.parse_args(list(argv))).items() if value is not None}
+    given = {key: value for key, value in vars(parser.parse_intermixed_args(list(argv))).items() if value is not None}
     hints = typing.get_type_hints(options)
     config = _config(str(given.get("config") or environ.get("LONGBOAT_CONFIG") or ""))
     for f in fields(options):  # type: ignore[arg-type]

@@ -50,6 +50,7 @@ def start_supervisor(cluster: Cluster) -> bool:
     if running is not None and alive.is_running(running):
         os.kill(running.pid, signal.SIGHUP)
         return False
+    (cluster.run_dir / "supervisor.json").unlink(missing_ok=True)  # of one that is gone
     try:
         spawn(supervisor(cluster), cluster.root)
     except OSError as error:
@@ -81,7 +82,7 @@ def wait_for_api(cluster: Cluster, seconds: float) -> None:
 
             if Api(cluster).ready():
                 return
-        _raise_if_crashing(cluster, before)
+        raise_if_crashing(cluster, before)
     raise _failed(cluster, "control-plane", f"is not ready after {seconds:g}s")
 
 
@@ -98,7 +99,7 @@ def wait_for_nodes(cluster: Cluster, names: frozenset[str], seconds: float) -> N
             missing = names
         if not missing:
             return
-        _raise_if_crashing(cluster, before)
+        raise_if_crashing(cluster, before)
         time.sleep(0.05)
     node = min(missing)
     raise _failed(cluster, node, f"is not Ready after {seconds:g}s")
@@ -116,7 +117,7 @@ def wait_for_simulated(cluster: Cluster, seconds: float) -> None:
             ready = 0
         if ready >= cluster.simulated_nodes:
             return
-        _raise_if_crashing(cluster, before)
+        raise_if_crashing(cluster, before)
         time.sleep(0.05)
     raise _failed(cluster, "simulated-nodes", f"are not all Ready after {seconds:g}s")
 
@@ -131,14 +132,12 @@ def _restarts(cluster: Cluster) -> dict[str, int]:
     return {process.name: process.restarts for process in alive.recorded(cluster.run_dir)}
 
 
-def _raise_if_crashing(cluster: Cluster, before: dict[str, int]) -> None:
+def raise_if_crashing(cluster: Cluster, before: dict[str, int]) -> None:
     for name, count in _restarts(cluster).items():
         if count - before.get(name, 0) >= TOO_MANY_EXITS:
             raise _failed(cluster, name, "keeps ending")
     running = alive.read(cluster.run_dir, "supervisor")
-    if running is None and logfiles.tail(logfiles.path(cluster.logs_dir, "supervisor"), 1):
-        return  # between its first line and its record
-    if running is not None and not alive.is_running(running) and running.boot == alive.boot_id():
+    if running is not None and not alive.is_running(running):
         raise _failed(cluster, "supervisor", "ended")
 
 

@@ -1,0 +1,115 @@
+"""The containerd of one local node: its configuration, and the images in its store."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from longboat.cli import files
+from longboat.cli.cluster import Cluster
+from longboat.cli.errors import Failure
+from longboat.cli.pause import IMAGE as PAUSE
+from longboat.cli.pause import image as pause_image
+
+SOCKET = "/run/containerd/containerd.sock"  # in the node's own /run
+NAMESPACE = "k8s.io"  # where the CRI plugin keeps its images
+PLUGIN_DIR = "/usr/lib/cni"
+UNUSED = (
+    "io.containerd.snapshotter.v1.aufs",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.zfs",
+    "io.containerd.internal.v1.opt",  # would make /opt/containerd on the host
+    "io.containerd.tracing.processor.v1.otlp",
+)
+
+
+def config(place: Path, *, apparmor: bool, may_lower_oom_score: bool) -> str:
+    """containerd's config.toml (version 2) for the node whose directory is `place`."""
+    quoted = json.dumps  # a JSON string is a TOML basic string
+    return f"""version = 2
+root = {quoted(str(place / "containerd" / "root"))}
+state = "/run/containerd"
+disabled_plugins = {quoted(list(UNUSED))}
+
+[grpc]
+  address = {quoted(SOCKET)}
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = {quoted(PAUSE)}
+  disable_apparmor = {str(not apparmor).lower()}
+  restrict_oom_score_adj = {str(not may_lower_oom_score).lower()}
+  tolerate_missing_hugetlb_controller = true
+  enable_unprivileged_ports = true
+  enable_unprivileged_icmp = true
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = {quoted(PLUGIN_DIR)}
+  conf_dir = {quoted(str(place / "cni" / "net.d"))}
+  max_conf_num = 1
+
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "overlayfs"
+  default_runtime_name = "runc"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  SystemdCgroup = false
+"""
+
+
+def write_config(place: Path) -> None:
+    directory = files.directory(place / "containerd")
+    files.directory(place / "cni" / "net.d")
+    enabled = Path("/sys/module/apparmor/parameters/enabled")
+    apparmor = enabled.exists() and enabled.read_text().startswith("Y") and Path("/sbin/apparmor_parser").exists()
+    text = config(place, apparmor=apparmor, may_lower_oom_score=_may_lower_oom_score())
+    if not (directory / "config.toml").exists() or (directory / "config.toml").read_text() != text:
+        files.write(directory / "config.toml", text)
+
+
+def _may_lower_oom_score() -> bool:
+    """Whether this process may make containers less likely victims (CAP_SYS_RESOURCE, bit 24)."""
+    status = Path("/proc/self/status").read_text()
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
+    return bool(int(effective, 16) >> 24 & 1)
+
+
+def ctr(cluster: Cluster, node: str, *arguments: str, archive: BinaryIO | None = None) -> str:
+    """Run containerd's own client on a node. Raises Failure with its last words."""
+    namespaces = cluster.run_dir / "ns" / node
+    enter = ["nsenter", f"--net={namespaces}/net", f"--mount={namespaces}/mnt", "--"]
+    command = [*enter, "ctr", "--address", SOCKET, "--namespace", NAMESPACE, *arguments]
+    try:
+        done = subprocess.run(command, stdin=archive or subprocess.DEVNULL, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise Failure(f"{node}: {error.filename} is not installed", "apt install containerd util-linux") from error
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it did not say why"]
+        raise Failure(f"{node}: {words[-1].removeprefix('ctr: ')}")
+    return done.stdout.decode()
+
+
+def import_image(cluster: Cluster, node: str, archive: BinaryIO) -> list[str]:
+    """Load an OCI or docker archive into a node's store and unpack it. Returns the names of its images."""
+    said = ctr(cluster, node, "images", "import", "-", archive=archive)
+    return [line.split()[1] for line in said.splitlines() if line.startswith("unpacking")]
+
+
+def images(cluster: Cluster, node: str) -> list[str]:
+    """The names in a node's store."""
+    return ctr(cluster, node, "images", "ls", "-q").split()
+
+
+def ensure_pause(cluster: Cluster, node: str) -> None:
+    """Put the pause image into a node's store, if it is not there."""
+    if PAUSE not in images(cluster, node):
+        with tempfile.TemporaryFile() as file:
+            file.write(pause_image())
+            file.seek(0)
+            import_image(cluster, node, file)

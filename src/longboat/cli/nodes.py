@@ -1,0 +1,229 @@
+"""Real nodes of a local cluster: namespaces, cables, directories and credentials; and how all of it goes again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from longboat.cli import containerd, credentials, files, startup
+from longboat.cli.cluster import Cluster
+from longboat.cli.errors import Failure
+from longboat.network.nftables import Nftables, NftError
+from longboat.network.overlay import bridge, egress, namespaces
+from longboat.network.overlay.addresses import node_address
+from longboat.network.overlay.loopback import bring_up
+from longboat.network.overlay.node import LocalNode, machine_resolv_conf, mount_points, resolv_conf
+
+NODE_RANGES = [f"172.{second}.{third}.0/24" for second in (30, 29, 28) for third in range(0, 256, 8)]
+POD_RANGES = [f"10.{second}.0.0/16" for second in range(244, 254)]
+SERVICE_RANGES = [f"10.{second}.0.0/16" for second in range(96, 106)]
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def prepare(cluster: Cluster, undo: ExitStack) -> Cluster:
+    """Everything nodes need before their processes start. Returns the cluster with its ranges chosen.
+
+    Fine on a cluster whose nodes exist, all or in part. Raises Failure; what was made is on `undo`.
+    """
+    bring_up()
+    files.directory(cluster.run_dir)
+    cluster = _with_ranges(cluster)
+    try:
+        if bridge.ensure_bridge(cluster.name, cluster.node_cidr):
+            undo.callback(_dismantle_network, cluster)
+        _set_egress(cluster)
+        for number, node in enumerate(cluster.node_names, start=1):
+            _prepare_node(cluster, number, node, undo)
+        bridge.route_cluster(cluster.node_cidr, cluster.pod_cidr, cluster.service_cidr)
+    except (OSError, RuntimeError, NftError) as error:
+        raise Failure(f"cannot prepare the nodes' network: {error}", "Longboat needs root and namespaces") from error
+    return cluster
+
+
+def start_up(cluster: Cluster, seconds: float) -> None:
+    """Wait for each node's containerd and give it the pause image. Raises Failure."""
+    missing = list(cluster.node_names)
+    problem = Failure("containerd did not start")
+    for _ in startup.ticks(seconds):
+        for node in list(missing):
+            if not _socket(cluster, node).exists():
+                continue
+            try:
+                containerd.ensure_pause(cluster, node)
+                missing.remove(node)
+            except Failure as failure:
+                problem = failure  # it is still starting
+        if not missing:
+            return
+        startup.raise_if_crashing(cluster, {})
+        time.sleep(0.05)
+    raise Failure(problem.problem, f"Its log: {cluster.logs_dir / f'containerd-{missing[0]}.log'}")
+
+
+def dismantle(cluster: Cluster) -> None:
+    """Stop the containers of all nodes; remove namespaces, cables, cgroups, routes and the egress rules."""
+    for node in cluster.node_names:
+        _dismantle_node(cluster, node)
+    namespaces.delete_parent(cluster.run_dir / "ns")
+    if cluster.node_cidr:
+        _dismantle_network(cluster)
+    _remove_cgroups(f"longboat/{cluster.name}")
+
+
+def _with_ranges(cluster: Cluster) -> Cluster:
+    """The cluster with ranges that overlap nothing on this machine; those chosen earlier are kept."""
+    if cluster.node_cidr:
+        return cluster
+    used = bridge.used_ranges(but=bridge.bridge_name(cluster.name))
+    try:
+        chosen = replace(
+            cluster,
+            node_cidr=bridge.free_range(NODE_RANGES, used),
+            pod_cidr=bridge.free_range([cluster.pod_cidr, *POD_RANGES], used),
+        )
+        # Services that exist have addresses from the old range: it stays once the cluster has run.
+        if (cluster.root / "state.db").exists():
+            return chosen
+        return replace(chosen, service_cidr=bridge.free_range([cluster.service_cidr, *SERVICE_RANGES], used))
+    except LookupError as error:
+        raise Failure(f"no free address range for the cluster: {error}") from error
+
+
+def _prepare_node(cluster: Cluster, number: int, node: str, undo: ExitStack) -> None:
+    place = files.directory(cluster.node_dir(node))
+    containerd.write_config(place)
+    credentials.node(cluster, node, node_address(cluster.node_cidr, number))
+    local = LocalNode(
+        name=node,
+        place=place,
+        address=node_address(cluster.node_cidr, number),
+        node_cidr=cluster.node_cidr,
+        pod_cidr=cluster.pod_cidr,
+        service_cidr=cluster.service_cidr,
+        gateway=cluster.egress,
+        resolv=resolv_conf(machine_resolv_conf(), egress=cluster.egress),
+    )
+    pins = cluster.run_dir / "ns" / node
+    if namespaces.exists(pins):
+        namespaces.run_inside(pins, local.configure)
+        return
+    undo.callback(_dismantle_node, cluster, node)
+    namespaces.create(pins, lambda pid: bridge.connect(cluster.name, node, pid), local.configure)
+
+
+def _set_egress(cluster: Cluster) -> None:
+    nftables = Nftables()
+    try:
+        if cluster.egress:
+            egress.forward(cluster.run_dir / "ip_forward")
+            nftables.run(egress.ruleset(cluster.name, cluster.node_cidr))
+        else:
+            nftables.run(egress.removal(cluster.name))
+    finally:
+        nftables.close()
+
+
+def _dismantle_node(cluster: Cluster, node: str) -> None:
+    pins = cluster.run_dir / "ns" / node
+    if namespaces.exists(pins):
+        _kill_inhabitants(pins / "mnt")
+    _kill_cgroup(f"longboat/{cluster.name}/{node}")
+    bridge.disconnect(cluster.name, node)
+    namespaces.delete(pins)
+    _remove_mount_points(cluster.node_dir(node))
+
+
+def _dismantle_network(cluster: Cluster) -> None:
+    bridge.unroute_cluster(cluster.node_cidr, cluster.pod_cidr, cluster.service_cidr)
+    bridge.delete_bridge(cluster.name)
+    nftables = Nftables()
+    try:
+        nftables.run(egress.removal(cluster.name))
+    finally:
+        nftables.close()
+    _hand_over_forwarding(cluster)
+
+
+def _hand_over_forwarding(cluster: Cluster) -> None:
+    """Put ip_forward back, unless another cluster still needs it: then that one will, to what we found."""
+    from longboat.cli import registry
+
+    record = cluster.run_dir / "ip_forward"
+    others = [other.run_dir / "ip_forward" for other in registry.clusters() if other.data_dir != cluster.data_dir]
+    heirs = [path for path in others if path.exists()]
+    if record.exists() and heirs:
+        heirs[0].write_text(record.read_text())
+        record.unlink()
+    egress.restore(record)
+
+
+def _kill_inhabitants(namespace: Path) -> None:
+    """End every process in a mount namespace: containerd's shims, and whatever else a node has left."""
+    wanted = os.stat(namespace).st_ino
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if os.stat(entry / "ns" / "mnt").st_ino == wanted:
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
+
+
+def _cgroup_directories(path: str) -> list[Path]:
+    """The cgroup of this path in every hierarchy (v1) or the one (v2), children before parents."""
+    tops = [CGROUPS / path, *(top / path for top in CGROUPS.iterdir() if top.is_dir() and not top.is_symlink())]
+    found = [directory for top in tops if top.is_dir() for directory in [top, *top.rglob("*/")]]
+    return sorted(found, key=lambda directory: len(directory.parts), reverse=True)
+
+
+def _kill_cgroup(path: str) -> None:
+    """End every process beneath a cgroup: the containers."""
+    for _ in startup.ticks(10.0):
+        pids = {
+            int(pid)
+            for directory in _cgroup_directories(path)
+            if (directory / "cgroup.procs").exists()
+            for pid in (directory / "cgroup.procs").read_text().split()
+        }
+        if not pids:
+            break
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+    _remove_cgroups(path)
+
+
+def _remove_cgroups(path: str) -> None:
+    """Delete the cgroups of a path; one that a dying process still holds is tried again for a while."""
+    for _ in startup.ticks(5.0):
+        left = _cgroup_directories(path)
+        if not left:
+            return
+        for directory in left:
+            try:
+                directory.rmdir()
+            except OSError:
+                continue  # busy: next round
+
+
+def _remove_mount_points(place: Path) -> None:
+    """Remove the empty directories the node's mounts needed on the machine."""
+    for target in mount_points(place):
+        try:
+            target.rmdir()
+        except OSError:
+            continue  # in use, or not ours: it has something in it
+
+
+def _socket(cluster: Cluster, node: str) -> Path:
+    """The node's containerd socket as this namespace can see it: through the containerd process's root."""
+    from longboat.cli import alive
+
+    running = alive.read(cluster.run_dir, f"containerd-{node}")
+    return Path(f"/proc/{running.pid if running else 0}/root{containerd.SOCKET}")
