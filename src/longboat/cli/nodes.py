@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from longboat.cli import containerd, credentials, files, startup
+from longboat.cli import alive, containerd, credentials, files, registry, startup
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.network.nftables import Nftables, NftError
@@ -68,6 +68,8 @@ def dismantle(cluster: Cluster) -> None:
     """Stop the containers of all nodes; remove namespaces, cables, cgroups, routes and the egress rules."""
     for node in cluster.node_names:
         _dismantle_node(cluster, node)
+    if not any((other.run_dir / "ns").exists() for other in _other_clusters(cluster)):
+        _remove_mount_points(cluster)
     namespaces.delete_parent(cluster.run_dir / "ns")
     if cluster.node_cidr:
         _dismantle_network(cluster)
@@ -134,7 +136,6 @@ def _dismantle_node(cluster: Cluster, node: str) -> None:
     _kill_cgroup(f"longboat/{cluster.name}/{node}")
     bridge.disconnect(cluster.name, node)
     namespaces.delete(pins)
-    _remove_mount_points(cluster.node_dir(node))
 
 
 def _dismantle_network(cluster: Cluster) -> None:
@@ -150,11 +151,8 @@ def _dismantle_network(cluster: Cluster) -> None:
 
 def _hand_over_forwarding(cluster: Cluster) -> None:
     """Put ip_forward back, unless another cluster still needs it: then that one will, to what we found."""
-    from longboat.cli import registry
-
     record = cluster.run_dir / "ip_forward"
-    others = [other.run_dir / "ip_forward" for other in registry.clusters() if other.data_dir != cluster.data_dir]
-    heirs = [path for path in others if path.exists()]
+    heirs = [path for other in _other_clusters(cluster) if (path := other.run_dir / "ip_forward").exists()]
     if record.exists() and heirs:
         heirs[0].write_text(record.read_text())
         record.unlink()
@@ -162,15 +160,25 @@ def _hand_over_forwarding(cluster: Cluster) -> None:
 
 
 def _kill_inhabitants(namespace: Path) -> None:
-    """End every process in a mount namespace: containerd's shims, and whatever else a node has left."""
+    """End every process in a mount namespace and what these started: containerd's shims and their containers."""
     wanted = os.stat(namespace).st_ino
+    parents: dict[int, int] = {}
+    doomed: set[int] = set()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if os.stat(entry / "ns" / "mnt").st_ino == wanted:
-                    os.kill(int(entry.name), signal.SIGKILL)
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        pid = int(entry.name)
+        try:
+            parents[pid] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if os.stat(entry / "ns" / "mnt").st_ino == wanted:
+                doomed.add(pid)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or is none that a node could have started
+    while more := {pid for pid, parent in parents.items() if parent in doomed} - doomed:
+        doomed |= more
+    for pid in doomed:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _cgroup_directories(path: str) -> list[Path]:
@@ -192,10 +200,8 @@ def _kill_cgroup(path: str) -> None:
         if not pids:
             break
         for pid in pids:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
     _remove_cgroups(path)
 
 
@@ -206,24 +212,25 @@ def _remove_cgroups(path: str) -> None:
         if not left:
             return
         for directory in left:
-            try:
+            with suppress(OSError):  # busy: next round
                 directory.rmdir()
-            except OSError:
-                continue  # busy: next round
 
 
-def _remove_mount_points(place: Path) -> None:
-    """Remove the empty directories the node's mounts needed on the machine."""
-    for target in mount_points(place):
-        try:
+def _other_clusters(cluster: Cluster) -> list[Cluster]:
+    return [other for other in registry.clusters() if other.data_dir != cluster.data_dir]
+
+
+def _remove_mount_points(cluster: Cluster) -> None:
+    """Remove the empty directories that the nodes' mounts needed on the machine.
+
+    Only when no other cluster has nodes: to remove one unmounts what other namespaces have mounted on it.
+    """
+    for target in mount_points(cluster.root):
+        with suppress(OSError):  # it has something in it: not ours alone
             target.rmdir()
-        except OSError:
-            continue  # in use, or not ours: it has something in it
 
 
 def _socket(cluster: Cluster, node: str) -> Path:
     """The node's containerd socket as this namespace can see it: through the containerd process's root."""
-    from longboat.cli import alive
-
     running = alive.read(cluster.run_dir, f"containerd-{node}")
     return Path(f"/proc/{running.pid if running else 0}/root{containerd.SOCKET}")

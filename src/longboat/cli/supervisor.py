@@ -213,7 +213,9 @@ def environment() -> dict[str, str]:
 
     source = str(Path(longboat.__path__[0]).absolute().parent)
     paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    own = {key: value for key, value in os.environ.items() if not key.startswith("LONGBOAT_")}
+    # Without compiled modules on disk every start would compile them again: half a second for a control plane.
+    unwanted = ("LONGBOAT_", "PYTHONDONTWRITEBYTECODE")
+    own = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
     path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
     return own | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PATH": path}
 
