@@ -1,0 +1,134 @@
+"""Build hook: turns the API's published OpenAPI definitions into the resources that the package ships.
+
+The definitions come with `kubernetes-validate`, which carries upstream's swagger, definition for definition. Two files
+are written beside `machinery/schema.py`, and ignored by git: `schema.bin`, the shapes the server works with, and
+`openapi.bin`, the definitions with their descriptions, for OpenAPI documents. Run as a script it writes them into the
+checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+VERSION = "v1.36.0-local-strict"
+TARGET = Path(__file__).parent / "src" / "longboat" / "machinery"
+PREFIX = "#/$defs/"
+
+SCALARS = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "intstr",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "time",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "microtime",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": "any",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Patch": "any",
+    "io.k8s.apimachinery.pkg.runtime.RawExtension": "any",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON": "any",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray": "any",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool": "any",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": "any",
+}
+LIST_TRAITS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-patch-merge-key",
+               "x-kubernetes-patch-strategy")  # fmt: skip
+
+
+def definitions() -> dict[str, Any]:
+    found = find_spec("kubernetes_validate")
+    if found is None or found.origin is None:
+        raise RuntimeError("kubernetes-validate is needed to build: pip install 'kubernetes-validate==1.36.*'")
+    folder = Path(found.origin).parent / "kubernetes-json-schema" / VERSION
+    loaded: dict[str, Any] = json.loads((folder / "_definitions.json").read_text())["$defs"]
+    return loaded
+
+
+def type_of(node: dict[str, Any]) -> str:
+    """The JSON type, null aside: the source marks what may be absent with a null alternative."""
+    kind = node.get("type")
+    names = [kind] if isinstance(kind, str) else [k for k in kind or () if k != "null"]
+    return names[0] if names else ""
+
+
+def shape(node: dict[str, Any]) -> Any:
+    """A field's shape: a scalar's name, or [tag, …]: ["ref", type], ["list", item, traits], ["map", value]."""
+    if "$ref" in node:
+        target = node["$ref"].removeprefix(PREFIX)
+        return SCALARS.get(target) or ["ref", target, node.get("x-kubernetes-map-type", "")]
+    match type_of(node):
+        case "array":
+            return ["list", shape(node["items"]), [node.get(trait) or "" for trait in LIST_TRAITS]]
+        case "object" if isinstance(node.get("additionalProperties"), dict):
+            return ["map", shape(node["additionalProperties"])]
+        case "string":
+            return "bytes" if node.get("format") == "byte" else "string"
+        case "integer":
+            return node.get("format", "int64")
+        case "number":
+            return "double"
+        case "boolean":
+            return "boolean"
+    return "any"
+
+
+def compact(defs: dict[str, Any]) -> bytes:
+    """{types: {name: {field: shape}}, kinds: {group/version/kind: name}, required: {name: [field]}}."""
+    types = {
+        name: {field: shape(node) for field, node in (body.get("properties") or {}).items()}
+        for name, body in defs.items()
+        if name not in SCALARS
+    }
+    kinds = {
+        f"{gvk['group']}/{gvk['version']}/{gvk['kind']}": name
+        for name, body in defs.items()
+        for gvk in body.get("x-kubernetes-group-version-kind", ())
+    }
+    atomic = sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic")
+    packed: bytes = msgspec.msgpack.encode({"types": types, "kinds": kinds, "atomic": atomic})
+    return packed
+
+
+def published(node: Any) -> Any:
+    """A definition as upstream's documents have it: without the source's marks for what may be null."""
+    if isinstance(node, list):
+        return [published(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    out = {key: published(value) for key, value in node.items() if key not in ("enum",)}
+    if "type" in out and isinstance(out["type"], list):
+        out["type"] = type_of(node)
+    if out.get("additionalProperties") is False:
+        del out["additionalProperties"]
+    return out
+
+
+def write(target: Path) -> list[Path]:
+    defs = definitions()
+    files = {
+        "schema.bin": compact(defs),
+        "openapi.bin": zlib.compress(msgspec.msgpack.encode({n: published(d) for n, d in defs.items()}), 9),
+    }
+    for name, content in files.items():
+        (target / name).write_bytes(content)
+    return [target / name for name in files]
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run as a script, outside a build
+    BuildHookInterface = object  # type: ignore[assignment,misc]
+
+
+class SchemaHook(BuildHookInterface):  # type: ignore[type-arg]
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        build_data["artifacts"] += [f"/src/longboat/machinery/{path.name}" for path in write(TARGET)]
+
+
+if __name__ == "__main__":
+    for path in write(TARGET):
+        print(f"{path.name}: {path.stat().st_size} bytes")  # noqa: T201
