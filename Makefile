@@ -1,0 +1,69 @@
+# make up      a cluster on this machine, with an example in it
+# make test    every test this machine can run
+# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, bench, clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+.PHONY: up down test unit e2e lint format loc fuzz soak bench clean packages test-packages
+
+up: packages $(VENV)/ready
+	@$(PYTHON) tools/first_steps.py
+
+down:
+	$(VENV)/bin/longboat down
+
+test: test-packages $(VENV)/dev
+	$(PYTEST) tests --ignore tests/soak
+
+unit: $(VENV)/dev
+	$(PYTEST) tests/unit tests/suites
+
+e2e: $(VENV)/dev
+	$(PYTEST) tests/e2e tests/integration
+
+lint: $(VENV)/dev
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+	@$(PYTHON) tools/check_file_length.py
+
+format: $(VENV)/dev
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+loc: $(VENV)/dev
+	@$(PYTHON) tools/check_file_length.py
+
+# Longer runs of what `make test` runs briefly: property tests, and random kills under load.
+fuzz: $(VENV)/dev
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit tests/suites
+
+soak: $(VENV)/dev
+	$(PYTEST) tests/soak
+
+bench: $(VENV)/dev
+	@for file in bench/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+# Without root the packages are only named: `make up` then simulates nodes.
+packages:
+	@tools/packages.sh || true
+
+test-packages:
+	@tools/packages.sh test || true
+
+$(VENV)/ready: pyproject.toml hatch_build.py
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo " ✗ Longboat needs Python 3.11 or newer" >&2; exit 1; }
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml hatch_build.py
+	@$(MAKE) --no-print-directory $(VENV)/ready
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
