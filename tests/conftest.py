@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "longboat", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-settings.load_profile("longboat")
+settings.register_profile("fuzz", settings.get_profile("longboat"), max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "longboat"))
 
 NEEDS = {
     "root": lambda: "" if os.geteuid() == 0 and shutil.which("nft") else "needs root and nftables",

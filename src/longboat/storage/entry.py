@@ -36,12 +36,17 @@ class Entry:
 
     __slots__ = ("_encodings", "_end", "_start", "body", "fields", "key", "labels", "revision")
 
-    def __init__(self, key: str, revision: int, plain: bytes, labels: Labels, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self, key: str, revision: int, body: bytes, start: int, end: int, labels: Labels, fields: Mapping[str, str]
+    ) -> None:
+        """`body` as `splice` makes it, its metadata value between `start` and `end`."""
         self.key = key
         self.revision = revision
+        self.body = body
         self.labels = labels
         self.fields = fields
-        self.body, self._start, self._end = splice(plain, revision)
+        self._start = start
+        self._end = end
         self._encodings: dict[Any, Any] | None = None
 
     @property
@@ -58,7 +63,7 @@ class Entry:
 
     def at(self, revision: int) -> Entry:
         """The same object with another resourceVersion, as the event that removes it shows it."""
-        return Entry(self.key, revision, self.body, self.labels, self.fields)
+        return Entry(self.key, revision, *splice(self.body, revision), self.labels, self.fields)
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, {self.revision})"

@@ -122,8 +122,13 @@ class Feed:
         return None
 
     async def _follow(self) -> None:
+        """Never ends: whatever stops the watch, every cache waits for it to go on."""
+        lost_track = False
         while True:
             try:
+                if lost_track:
+                    await self._list_anew()
+                    lost_track = False
                 async for batch in self.storage.watch(self._root, self.revision, previous=False):
                     if isinstance(batch, Progress):
                         self._advance(batch.revision)
@@ -131,18 +136,17 @@ class Feed:
                         self._apply(batch)
             except (Compacted, FutureRevision) as lost:
                 log.warning("cannot watch the storage from revision %d, listing anew: %s", self.revision, lost)
-                await self._relist()
+                lost_track = True
             except StorageError as error:
                 log.warning("the watch of the storage failed, trying again: %s", error)
+            except Exception:
+                log.exception("events of the storage could not be applied, listing anew")
+                lost_track = True
             await self.clock.sleep(RETRY)
 
-    async def _relist(self) -> None:
+    async def _list_anew(self) -> None:
         """Pass over lost history: the caches work out what changed meanwhile and tell their watchers."""
-        try:
-            items, self.revision = await self._list(0)
-        except StorageError as error:
-            log.warning("listing the storage failed, trying again: %s", error)
-            return
+        items, self.revision = await self._list(0)
         self._load(items)
         self._advance(self.revision)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.storage.entry import Change, Describe, Entry
+from longboat.storage.entry import Change, Describe, Entry, splice
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage
 from longboat.storage.snapshot import Ordered, Snapshot
@@ -193,9 +193,10 @@ class WatchCache:
         """None, and a line in the log, for a value that cannot be read: one odd object must not hide the others."""
         try:
             plain = self._feed.transformer.from_storage(key, stored)
-            return Entry(key, revision, plain, *self._describe(plain))
-        except ValueError as error:
-            log.error("the object stored at %s cannot be read: %s", key, error)
+            body, start, end = splice(plain, revision)
+            return Entry(key, revision, body, start, end, *self._describe(body))
+        except Exception:
+            log.exception("the object stored at %s cannot be read, and is left out", key)
             return None
 
     def _publish(self, changes: list[Change]) -> None:

@@ -35,9 +35,9 @@ def _object(target: dict[str, Any], patch: dict[str, Any], shape: Shape) -> dict
     orders = {name.removeprefix(ORDER): order for name, order in patch.items() if name.startswith(ORDER)}
     for name, value in patch.items():
         if name.startswith(DELETE_PRIMITIVE):
-            field = name.removeprefix(DELETE_PRIMITIVE)
-            if isinstance(target.get(field), list) and isinstance(value, list):
-                target[field] = [item for item in target[field] if item not in value]
+            shrunk = name.removeprefix(DELETE_PRIMITIVE)
+            if isinstance(target.get(shrunk), list) and isinstance(value, list):
+                target[shrunk] = [item for item in target[shrunk] if item not in value]
     for name, value in patch.items():
         if name in (DIRECTIVE, RETAIN) or name.startswith((ORDER, DELETE_PRIMITIVE)):
             continue
@@ -45,10 +45,10 @@ def _object(target: dict[str, Any], patch: dict[str, Any], shape: Shape) -> dict
             target.pop(name, None)
         else:
             target[name] = _member(target.get(name), value, _field(shape, name), orders.pop(name, None), name)
-    for name, order in orders.items():
+    for name, wished in orders.items():
         field = _field(shape, name)
         if isinstance(target.get(name), list) and isinstance(field, List):
-            target[name] = _ordered(target[name], order, field.merge_key, target[name])
+            target[name] = _ordered(target[name], wished, field.merge_key, target[name])
     return target
 
 
