@@ -70,9 +70,9 @@ def base(node: NodeInfo) -> Ruleset:
         "host-ports": Chain(_host_port_rules()),
         "refuse": Chain(
             (
-                "ip daddr @cluster-addresses reject",
                 "ip daddr . meta l4proto . th dport vmap @refused-addresses",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
+                "ip daddr @cluster-addresses reject",
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),

@@ -1,0 +1,65 @@
+"""The pod network of one node: its CNI configuration, and the way to the pods of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from longboat.aio.clock import Clock
+from longboat.client.informer import Informers
+from longboat.network.overlay import cni, routes
+from longboat.network.overlay.routes import Routes
+from longboat.network.views import Node
+
+log = logging.getLogger(__name__)
+MTU = 1500
+RETRY = 1.0  # seconds after the kernel refused a route
+RBAC = ("nodes: get list watch",)
+
+
+class Overlay:
+    """Run it in the node's network namespace.
+
+    `conf_dir` is where containerd looks for its network, `state_dir` where addresses in use are noted, `on_link` the
+    range of the nodes' own network.
+    """
+
+    def __init__(
+        self, informers: Informers, clock: Clock, *, node: str, on_link: str, conf_dir: Path, state_dir: Path
+    ) -> None:
+        self._nodes = informers.of(Node)
+        self._clock, self._node, self._on_link = clock, node, on_link
+        self._conf_dir, self._state_dir = conf_dir, state_dir
+        self._routes = Routes()
+        self._changed = asyncio.Event()
+        self._nodes.on_change(lambda old, new: self._changed.set())
+
+    async def run(self) -> None:
+        """Until cancelled. Routes and configuration stay: pods outlive an agent's restart."""
+        await self._nodes.synced()
+        self._changed.set()
+        known: dict[str, str] | None = None
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            self._configure()
+            want = routes.wanted(self._nodes.values(), self._node, self._on_link)
+            if want == known or (known is None and not want):
+                continue
+            try:
+                present = await asyncio.to_thread(self._routes.present)
+                await asyncio.to_thread(self._routes.apply, routes.change(present, want))
+                known = want
+            except Exception as error:
+                log.warning("cannot set the routes to other nodes' pods, trying again: %s", error)
+                self._changed.set()
+                await self._clock.sleep(RETRY)
+
+    def _configure(self) -> None:
+        """Write the CNI configuration once the node has its share of the pod range."""
+        own = next((node for node in self._nodes.values() if node.metadata.name == self._node), None)
+        if own is not None and own.spec.podCIDR:
+            text = cni.conflist(own.spec.podCIDR, str(self._state_dir), MTU)
+            if cni.write(self._conf_dir, text):
+                log.info("pods of this node get addresses from %s", own.spec.podCIDR)
