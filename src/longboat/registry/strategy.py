@@ -124,6 +124,10 @@ class Strategy:
     def begin_delete(self, obj: Object, ctx: Context) -> None:
         """Mark the object as going (deletionTimestamp is set by the store)."""
 
+    def ttl(self, obj: Object) -> float | None:
+        """Seconds after which the object is deleted by itself; None keeps it."""
+        return None
+
     def held(self, obj: Object) -> bool:
         """Whether more than metadata.finalizers keeps a deleted object in storage (Namespace: spec.finalizers)."""
         return False

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.storage.entry import Change, Describe, Entry, splice
+from longboat.storage.entry import Change, Describe, Entry, Transformer, splice
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage
 from longboat.storage.snapshot import Ordered, Snapshot
@@ -70,6 +70,11 @@ class WatchCache:
     def revision(self) -> int:
         """The cache holds what the storage held at this revision."""
         return self._feed.revision
+
+    @property
+    def transformer(self) -> Transformer:
+        """Between stored bytes and JSON; writers use the same one."""
+        return self._feed.transformer
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -1,0 +1,88 @@
+"""Every kind the server knows, one line each. A kind costs its file and its line here."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery.kinds import Kind
+from longboat.registry.strategy import ScaleFields, Strategy
+
+
+def plain(kind: Kind, *, status: bool = False, scale: ScaleFields | None = None, **attributes: object) -> Strategy:
+    """A kind that is served with schema and metadata validation alone."""
+    members = {"kind": kind, "has_status": status, "scale": scale, **attributes}
+    strategy: Strategy = type(kind.name, (Strategy,), members)()
+    return strategy
+
+
+def strategies() -> list[Strategy]:
+    """In the order in which discovery lists their groups."""
+    return [
+        plain(kinds.BINDING, stored=False, verbs=("create",)),
+        plain(kinds.COMPONENT_STATUS, verbs=("get", "list")),
+        plain(kinds.CONFIG_MAP),
+        plain(kinds.ENDPOINTS, storage_prefix="services/endpoints"),
+        plain(kinds.CORE_EVENT),
+        plain(kinds.LIMIT_RANGE),
+        plain(kinds.NAMESPACE, status=True, subresources=("finalize",)),
+        plain(kinds.NODE, status=True, storage_prefix="minions", subresources=("proxy",)),
+        plain(kinds.PERSISTENT_VOLUME_CLAIM, status=True),
+        plain(kinds.PERSISTENT_VOLUME, status=True),
+        plain(kinds.POD, status=True),
+        plain(kinds.POD_TEMPLATE),
+        plain(kinds.REPLICATION_CONTROLLER, status=True, scale=ScaleFields(), storage_prefix="controllers"),
+        plain(kinds.RESOURCE_QUOTA, status=True),
+        plain(kinds.SECRET),
+        plain(kinds.SERVICE_ACCOUNT, subresources=("token",)),
+        plain(kinds.SERVICE, status=True, storage_prefix="services/specs", subresources=("proxy",)),
+        plain(kinds.API_SERVICE, status=True, storage_prefix="apiregistration.k8s.io/apiservices"),
+        plain(kinds.CONTROLLER_REVISION),
+        plain(kinds.DAEMON_SET, status=True),
+        plain(kinds.DEPLOYMENT, status=True, scale=ScaleFields()),
+        plain(kinds.REPLICA_SET, status=True, scale=ScaleFields()),
+        plain(kinds.STATEFUL_SET, status=True, scale=ScaleFields()),
+        plain(kinds.EVENT),
+        plain(kinds.TOKEN_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.SELF_SUBJECT_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.LOCAL_SUBJECT_ACCESS_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.SELF_SUBJECT_ACCESS_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.SELF_SUBJECT_RULES_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.SUBJECT_ACCESS_REVIEW, stored=False, verbs=("create",)),
+        plain(kinds.HPA, status=True),
+        plain(kinds.HPA_V1, status=True),
+        plain(kinds.CRON_JOB, status=True),
+        plain(kinds.JOB, status=True),
+        plain(kinds.CERTIFICATE_SIGNING_REQUEST, status=True, subresources=("approval",)),
+        plain(kinds.NETWORK_POLICY),
+        plain(kinds.INGRESS, status=True, storage_prefix="ingress"),
+        plain(kinds.INGRESS_CLASS),
+        plain(kinds.IP_ADDRESS),
+        plain(kinds.SERVICE_CIDR, status=True),
+        plain(kinds.POD_DISRUPTION_BUDGET, status=True),
+        plain(kinds.CLUSTER_ROLE_BINDING),
+        plain(kinds.CLUSTER_ROLE),
+        plain(kinds.ROLE_BINDING),
+        plain(kinds.ROLE),
+        plain(kinds.CSI_DRIVER),
+        plain(kinds.CSI_NODE),
+        plain(kinds.CSI_STORAGE_CAPACITY),
+        plain(kinds.STORAGE_CLASS),
+        plain(kinds.VOLUME_ATTACHMENT, status=True),
+        plain(kinds.VOLUME_ATTRIBUTES_CLASS),
+        plain(kinds.MUTATING_ADMISSION_POLICY),
+        plain(kinds.MUTATING_ADMISSION_POLICY_BINDING),
+        plain(kinds.MUTATING_WEBHOOK_CONFIGURATION),
+        plain(kinds.VALIDATING_ADMISSION_POLICY, status=True),
+        plain(kinds.VALIDATING_ADMISSION_POLICY_BINDING),
+        plain(kinds.VALIDATING_WEBHOOK_CONFIGURATION),
+        plain(kinds.CUSTOM_RESOURCE_DEFINITION, status=True),
+        plain(kinds.PRIORITY_CLASS),
+        plain(kinds.LEASE),
+        plain(kinds.RUNTIME_CLASS),
+        plain(kinds.ENDPOINT_SLICE),
+        plain(kinds.FLOW_SCHEMA, status=True),
+        plain(kinds.PRIORITY_LEVEL_CONFIGURATION, status=True),
+        plain(kinds.DEVICE_CLASS),
+        plain(kinds.RESOURCE_CLAIM, status=True),
+        plain(kinds.RESOURCE_CLAIM_TEMPLATE),
+        plain(kinds.RESOURCE_SLICE),
+    ]

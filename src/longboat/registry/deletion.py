@@ -1,0 +1,127 @@
+"""What a delete does to an object: nothing yet, a mark, or its end. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from longboat.machinery import errors
+from longboat.machinery.errors import StatusError
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object, dig, meta, parse_timestamp, timestamp
+from longboat.registry.strategy import Context, Deletion, Strategy
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+POLICIES = ("Orphan", "Background", "Foreground")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`remove`: take it out of storage now. Else store `mark` if it is not None; None means nothing changes."""
+
+    remove: bool
+    mark: Object | None = None
+
+
+def options(body: Object) -> Deletion:
+    """DeleteOptions as sent. Raises StatusError 422 for contradictions."""
+    policy = body.get("propagationPolicy")
+    grace = body.get("gracePeriodSeconds")
+    err = errors_in(body)
+    if err:
+        raise err
+    if policy is None and body.get("orphanDependents") is not None:
+        policy = "Orphan" if body["orphanDependents"] else "Background"
+    return Deletion(grace, policy, body.get("preconditions") or {})
+
+
+_DELETE_OPTIONS = Kind("", "v1", "DeleteOptions", "deleteoptions")
+
+
+def errors_in(body: Object) -> StatusError | None:
+    from longboat.machinery.fieldpath import Errors, Path
+
+    err = Errors()
+    policy = body.get("propagationPolicy")
+    if policy is not None and body.get("orphanDependents") is not None:
+        err.invalid(Path("propagationPolicy"), policy, "orphanDependents and deletionPropagation cannot be both set")
+    if policy is not None and policy not in POLICIES:
+        err.not_supported(Path("propagationPolicy"), policy, [*POLICIES, "nil"])
+    dry_run = body.get("dryRun") or []
+    if dry_run and dry_run != ["All"]:
+        err.not_supported(Path("dryRun"), dry_run, ["All"])
+    return errors.invalid(_DELETE_OPTIONS, "", err) if err else None
+
+
+def check_preconditions(kind: Kind, obj: Object, wanted: Object) -> None:
+    """Raises StatusError 409 where the object is not the one that was meant."""
+    found = meta(obj)
+    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        want = wanted.get(field)
+        if want and want != found.get(field):
+            why = f"Precondition failed: {label} in precondition: {want}, {label} in object meta: {found.get(field)}"
+            raise errors.conflict(kind, found.get("name") or "", why)
+
+
+def finalizers_after(strategy: Strategy, obj: Object, policy: str | None) -> list[str]:
+    """The finalizers once this deletion's propagation policy has been written into them."""
+    found = list(meta(obj).get("finalizers") or [])
+    if policy is None:
+        # What an earlier delete asked for stands; else the kind's own default.
+        if ORPHAN in found or FOREGROUND in found:
+            return found
+        policy = strategy.default_propagation()
+    kept = [f for f in found if f not in (ORPHAN, FOREGROUND)]
+    return kept + {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])
+
+
+def plan(strategy: Strategy, obj: Object, deletion: Deletion, ctx: Context) -> Outcome:
+    """What to do with an object that somebody wants gone. `obj` is not changed."""
+    new: dict[str, Any] = obj | {"metadata": dict(meta(obj))}
+    found = new["metadata"]
+    going = found.get("deletionTimestamp") is not None
+    finalizers = finalizers_after(strategy, obj, deletion.propagation)
+    changed = finalizers != (found.get("finalizers") or [])
+    _set_finalizers(found, finalizers)
+    grace = max(strategy.grace_seconds(obj, deletion.grace), 0)
+    if going:
+        left = found.get("deletionGracePeriodSeconds") or 0
+        if deletion.grace is not None and grace < left:
+            # Asking again may only shorten the wait.
+            since = parse_timestamp(found["deletionTimestamp"]) - timedelta(seconds=left)
+            found["deletionTimestamp"] = timestamp(max(since + timedelta(seconds=grace), ctx.now) if grace else ctx.now)
+            found["deletionGracePeriodSeconds"] = left = grace
+            changed = True
+        if not finalizers and left == 0 and not strategy.held(new):
+            return Outcome(remove=True)
+        return Outcome(remove=False, mark=new if changed else None)
+    if not finalizers and grace == 0 and not strategy.held(new):
+        return Outcome(remove=True)
+    found["deletionTimestamp"] = timestamp(ctx.now + timedelta(seconds=grace))
+    found["deletionGracePeriodSeconds"] = grace
+    if "generation" in found:
+        found["generation"] += 1
+    for part in ("spec", "status"):
+        if isinstance(new.get(part), dict):
+            new[part] = dict(new[part])
+    strategy.begin_delete(new, ctx)
+    return Outcome(remove=False, mark=new)
+
+
+def _set_finalizers(found: Object, finalizers: list[str]) -> None:
+    if finalizers:
+        found["finalizers"] = finalizers
+    else:
+        found.pop("finalizers", None)
+
+
+def complete(strategy: Strategy, obj: Object) -> bool:
+    """Whether an object that is going has nothing left to wait for."""
+    found = meta(obj)
+    return (
+        found.get("deletionTimestamp") is not None
+        and not found.get("finalizers")
+        and not dig(found, "deletionGracePeriodSeconds", default=0)
+        and not strategy.held(obj)
+    )

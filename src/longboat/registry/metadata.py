@@ -1,0 +1,160 @@
+"""metadata: what the server sets, what clients may not change, and what it must look like."""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+from longboat.machinery import names
+from longboat.machinery.errors import StatusError, bad_request
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, timestamp
+from longboat.registry.strategy import Context, Strategy
+
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words (apimachinery, util/rand)
+SUFFIX_LENGTH = 5
+LONGEST_GENERATED_BASE = 63 - SUFFIX_LENGTH
+MAX_ANNOTATIONS = 256 * 1024  # bytes, keys and values together
+
+_META = Path("metadata")
+_SET_BY_SERVER = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_dice = random.SystemRandom()
+
+
+def generated(base: str) -> str:
+    """A name that begins with `base`."""
+    suffix = "".join(_dice.choices(SUFFIX_ALPHABET, k=SUFFIX_LENGTH))
+    return base[:LONGEST_GENERATED_BASE] + suffix
+
+
+def match_namespace(strategy: Strategy, meta: Object, namespace: str) -> None:
+    """Bring the object's namespace in line with the request's. Raises StatusError 400 where they differ."""
+    if not strategy.kind.namespaced:
+        return  # a namespace given all the same is for validation to forbid
+    given = meta.get("namespace") or ""
+    if given and given != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    meta["namespace"] = namespace
+
+
+def begin(meta: Object, ctx: Context) -> None:
+    """What the server decides about a new object."""
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"):
+        meta.pop(field, None)
+    meta["uid"] = str(uuid.uuid4())
+    meta["creationTimestamp"] = timestamp(ctx.now)
+    if not meta.get("name") and meta.get("generateName"):
+        meta["name"] = generated(meta["generateName"])
+
+
+def carry_over(meta: Object, old: Object) -> None:
+    """What an update may leave out, and what it may not decide."""
+    for field in _SET_BY_SERVER:
+        if field in old:
+            meta.setdefault(field, old[field])
+    if "generateName" in old:
+        meta.setdefault("generateName", old["generateName"])
+    meta.pop("selfLink", None)
+    if "generation" in old:
+        meta["generation"] = old["generation"]
+    else:
+        meta.pop("generation", None)
+
+
+def validate(strategy: Strategy, meta: Object, err: Errors) -> None:
+    kind = strategy.kind
+    if base := meta.get("generateName"):
+        err.extend(
+            _META.at("generateName"), strategy.name_errors(base.rstrip("-") if base.endswith("-") else base), base
+        )
+    name = meta.get("name") or ""
+    if not name:
+        err.required(_META.at("name"), "name or generateName is required")
+    else:
+        err.extend(_META.at("name"), strategy.name_errors(name), name)
+    namespace = meta.get("namespace") or ""
+    if kind.namespaced:
+        if not namespace:
+            err.required(_META.at("namespace"))
+        else:
+            err.extend(_META.at("namespace"), names.dns1123_label(namespace), namespace)
+    elif namespace:
+        err.forbidden(_META.at("namespace"), "not allowed on this type")
+    validate_labels(meta.get("labels") or {}, _META.at("labels"), err)
+    _validate_annotations(meta.get("annotations") or {}, err)
+    _validate_owners(meta.get("ownerReferences") or [], err)
+    for i, finalizer in enumerate(meta.get("finalizers") or []):
+        _validate_finalizer(finalizer, _META.at("finalizers").index(i), err)
+
+
+def validate_labels(labels: Object, path: Path, err: Errors) -> None:
+    for key, value in labels.items():
+        err.extend(path, names.qualified_name(key), key)
+        err.extend(path, names.label_value(value), value)
+
+
+def _validate_annotations(annotations: Object, err: Errors) -> None:
+    path = _META.at("annotations")
+    total = 0
+    for key, value in annotations.items():
+        err.extend(path, names.qualified_name(key.lower()), key)
+        total += len(key.encode()) + len(value.encode())
+    if total > MAX_ANNOTATIONS:
+        err.too_long(path, MAX_ANNOTATIONS)
+
+
+def _validate_owners(owners: list[Object], err: Errors) -> None:
+    path = _META.at("ownerReferences")
+    controller = ""
+    for i, owner in enumerate(owners):
+        at = path.index(i)
+        version = owner.get("apiVersion") or ""
+        if not version:
+            err.invalid(at.at("apiVersion"), version, "version must not be empty")
+        for field in ("kind", "name", "uid"):
+            if not owner.get(field):
+                err.invalid(at.at(field), "", "must not be empty")
+        if version == "v1" and owner.get("kind") == "Event":
+            err.invalid(path, f"{version}, Kind={owner.get('kind')}", "is disallowed from being an owner")
+        if owner.get("controller"):
+            if controller:
+                err.invalid(
+                    path, owners,
+                    "Only one reference can have Controller set to true. "
+                    f'Found "true" in references for {controller} and {owner.get("name")}',
+                )  # fmt: skip
+            controller = owner.get("name") or ""
+
+
+def _validate_finalizer(finalizer: str, path: Path, err: Errors) -> None:
+    err.extend(_META.at("finalizers"), names.qualified_name(finalizer), finalizer)
+    if "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
+        err.invalid(
+            _META.at("finalizers"), finalizer,
+            "name is neither a standard finalizer name nor is it fully qualified",
+        )  # fmt: skip
+
+
+IMMUTABLE = "field is immutable"
+
+
+def validate_update(new: Object, old: Object, err: Errors) -> None:
+    """Between two versions' metadata."""
+    for field in ("name", "namespace", "uid", "creationTimestamp"):
+        if new.get(field) != old.get(field):
+            err.invalid(_META.at(field), new.get(field) or "", IMMUTABLE)
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        if old.get(field) is not None and new.get(field) != old.get(field):
+            err.invalid(_META.at(field), new.get(field), IMMUTABLE)
+        elif old.get(field) is None:
+            new.pop(field, None)  # only a deletion sets it
+    if old.get("deletionTimestamp"):
+        added = [f for f in new.get("finalizers") or [] if f not in (old.get("finalizers") or [])]
+        if added:
+            shown = ", ".join(f'"{f}"' for f in added)
+            why = "no new finalizers can be added if the object is being deleted, found new finalizers"
+            err.forbidden(_META.at("finalizers"), f"{why} []string{{{shown}}}")
+
+
+def name_mismatch(given: str, expected: str) -> StatusError:
+    return bad_request(f"the name of the object ({given}) does not match the name on the URL ({expected})")

@@ -1,0 +1,350 @@
+"""The one CRUD path: what happens to an object between a request and storage, in one order for all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.machinery import errors
+from longboat.machinery.errors import STALE, StatusError
+from longboat.machinery.fieldpath import Errors
+from longboat.machinery.objects import Object, meta
+from longboat.machinery.schema import Schema
+from longboat.registry import deletion, metadata
+from longboat.registry.admission import Admission, Admitted, Attributes
+from longboat.registry.strategy import Context, Deletion, Reservation, Strategy
+from longboat.storage.entry import Entry, splice
+from longboat.storage.interface import Item, KeyExists, RevisionMismatch, Storage, StorageError
+from longboat.storage.watchcache import WatchCache
+
+GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
+UPDATE_ATTEMPTS = 10  # optimistic updates tried before the conflict is the client's
+
+_decode = msgspec.json.Decoder().decode
+
+Transform = Callable[[Object], Object]
+"""From what is stored to what should be. Raises StatusError. May be called several times."""
+
+
+@dataclass(slots=True)
+class Write:
+    """Who writes, how, and under whose eyes."""
+
+    user: Any = None
+    dry_run: bool = False
+    admission: Admission = field(default_factory=Admitted)
+    options: Object = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An object as it is after a write: its JSON with the resourceVersion, and whether the write created it."""
+
+    body: bytes
+    created: bool = False
+
+
+class Store:
+    """All objects of one kind. Reads are the watch cache's; this is the way in."""
+
+    def __init__(self, strategy: Strategy, storage: Storage, cache: WatchCache, schema: Schema, clock: Clock) -> None:
+        self.strategy = strategy
+        self.kind = strategy.kind
+        self.cache = cache
+        self._storage = storage
+        self._schema = schema
+        self._clock = clock
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{self.cache.prefix}{namespace}/{name}" if self.kind.namespaced else f"{self.cache.prefix}{name}"
+
+    def prefix(self, namespace: str) -> str:
+        return f"{self.cache.prefix}{namespace}/" if namespace and self.kind.namespaced else self.cache.prefix
+
+    def find(self, namespace: str, name: str) -> Entry | None:
+        return self.cache.get(self.key(namespace, name))
+
+    def get(self, namespace: str, name: str) -> Entry:
+        """Raises StatusError 404."""
+        entry = self.cache.get(self.key(namespace, name))
+        if entry is None:
+            raise errors.not_found(self.kind, name)
+        return entry
+
+    def entries(self, namespace: str = "") -> list[Entry]:
+        return self.cache.snapshot().entries(self.prefix(namespace))
+
+    async def create(self, obj: Object, namespace: str, write: Write) -> Result:
+        """Raises StatusError."""
+        strategy, ctx = self.strategy, self._context(write)
+        found = meta(obj)
+        metadata.match_namespace(strategy, found, namespace)
+        base = "" if found.get("name") else found.get("generateName") or ""
+        for _ in range(GENERATE_ATTEMPTS):
+            attempt = obj | {"metadata": dict(found)} if base else obj
+            try:
+                return await self._create(attempt, namespace, write, ctx)
+            except KeyExists:
+                if not base:
+                    raise errors.already_exists(self.kind, found.get("name") or "") from None
+        raise errors.already_exists(self.kind, base)
+
+    async def _create(self, obj: Object, namespace: str, write: Write, ctx: Context) -> Result:
+        strategy = self.strategy
+        if strategy.has_status:
+            obj.pop("status", None)
+        metadata.begin(meta(obj), ctx)
+        if strategy.generation:
+            meta(obj)["generation"] = 1
+        strategy.default(obj)
+        strategy.prepare_create(obj, ctx)
+        name = meta(obj).get("name") or ""
+        attributes = self._attributes("CREATE", namespace, name, obj, None, write)
+        await write.admission.mutate(attributes)
+        strategy.default(obj)
+        err = Errors()
+        metadata.validate(strategy, meta(obj), err)
+        strategy.validate(obj, err)
+        if err:
+            raise errors.invalid(self.kind, name, err)
+        await write.admission.validate(attributes)
+        write.warnings += strategy.warnings(obj, None)
+        key = self.key(namespace, name)
+        if write.dry_run:
+            return Result(await self._rehearse(key, obj, ctx), created=True)
+        if self.cache.get(key) is not None:
+            raise KeyExists
+        async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
+            plain = self._schema.canonical(self.kind, obj)
+            revision = await self._stored(self._storage.create(key, self._sealed(key, plain), ttl=strategy.ttl(obj)))
+            reserved.keep()
+        await self.cache.wait_for(revision)
+        return Result(splice(plain, revision)[0], created=True)
+
+    async def _rehearse(self, key: str, obj: Object, ctx: Context) -> bytes:
+        if self.cache.get(key) is not None:
+            raise KeyExists
+        async with _Reserved(await self.strategy.reserve(obj, None, ctx)):
+            return self._schema.canonical(self.kind, obj)
+
+    async def update(
+        self,
+        namespace: str,
+        name: str,
+        transform: Transform,
+        write: Write,
+        *,
+        retry: bool = False,
+        creates: Object | None = None,
+    ) -> Result:
+        """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it,
+        so it is made anew when somebody else was faster. `creates`: what to create where there is nothing yet.
+
+        Raises StatusError: 404, 409 with `STALE`, 422 and what admission says.
+        """
+        key = self.key(namespace, name)
+        entry = self.cache.get(key)
+        current = Item(key, entry.body, entry.revision) if entry else None
+        for attempt in range(UPDATE_ATTEMPTS):
+            if current is None:
+                if creates is not None and not write.subresource:
+                    return await self.create(creates, namespace, write)
+                raise errors.not_found(self.kind, name)
+            old = self._read(current)
+            new = transform(old)
+            again = retry or not meta(new).get("resourceVersion")
+            self._check_version(new, current, name)
+            try:
+                return await self._replace(current, old, new, namespace, name, write)
+            except RevisionMismatch as lost:
+                if not again or attempt == UPDATE_ATTEMPTS - 1:
+                    raise errors.conflict(self.kind, name, STALE) from None
+                current = self._plain(lost.current)
+        raise errors.conflict(self.kind, name, STALE)
+
+    def _check_version(self, new: Object, current: Item, name: str) -> None:
+        found = meta(new)
+        if (version := found.pop("resourceVersion", None)) and version != str(current.revision):
+            raise errors.conflict(self.kind, name, STALE)
+
+    async def _replace(
+        self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write
+    ) -> Result:
+        strategy, ctx = self.strategy, self._context(write)
+        old_meta, new_meta = meta(old), meta(new)
+        if (uid := new_meta.get("uid")) and uid != old_meta.get("uid"):
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old_meta.get('uid')}"
+            raise errors.conflict(self.kind, name, why)
+        metadata.match_namespace(strategy, new_meta, namespace)
+        metadata.carry_over(new_meta, old_meta)
+        self._prepare(new, old, ctx)
+        attributes = self._attributes("UPDATE", namespace, name, new, old, write)
+        await write.admission.mutate(attributes)
+        strategy.default(new)
+        err = Errors()
+        metadata.validate(strategy, new_meta, err)
+        metadata.validate_update(new_meta, old_meta, err)
+        if write.subresource == "status":
+            strategy.validate_status(new, old, err)
+        else:
+            strategy.validate(new, err)
+            strategy.validate_update(new, old, err)
+        if err:
+            raise errors.invalid(self.kind, name, err)
+        self._count_generation(new, old)
+        await write.admission.validate(attributes)
+        write.warnings += strategy.warnings(new, old)
+        if deletion.complete(strategy, new):
+            return await self._remove(current, new, write)
+        plain = self._schema.canonical(self.kind, new)
+        if splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]:
+            return Result(splice(plain, current.revision)[0])
+        async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
+            plain = self._schema.canonical(self.kind, new)
+            if write.dry_run:
+                return Result(splice(plain, current.revision)[0])
+            sealed = self._sealed(current.key, plain)
+            change = self._storage.update(current.key, sealed, expect=current.revision, ttl=strategy.ttl(new))
+            revision = await self._stored(change)
+            reserved.keep()
+        await self.cache.wait_for(revision)
+        return Result(splice(plain, revision)[0])
+
+    def _prepare(self, new: Object, old: Object, ctx: Context) -> None:
+        """Let each write change only its own part: status writes the status, others all but the status."""
+        strategy = self.strategy
+        strategy.default(new)
+        if ctx.subresource == "status":
+            for part in [part for part in new if part not in ("kind", "apiVersion", "metadata", "status")]:
+                del new[part]
+            new.update({k: v for k, v in old.items() if k not in ("kind", "apiVersion", "metadata", "status")})
+            strategy.prepare_status(new, old, ctx)
+            return
+        if strategy.has_status and ctx.subresource == "":
+            new.pop("status", None)
+            if "status" in old:
+                new["status"] = old["status"]
+        strategy.prepare_update(new, old, ctx)
+
+    def _count_generation(self, new: Object, old: Object) -> None:
+        if self.strategy.generation and any(
+            new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")
+        ):
+            meta(new)["generation"] = (meta(old).get("generation") or 0) + 1
+
+    async def delete(self, namespace: str, name: str, wish: Deletion, write: Write) -> tuple[bytes, bool]:
+        """The object as it now is (or last was), and whether it is gone. Raises StatusError."""
+        key = self.key(namespace, name)
+        entry = self.cache.get(key)
+        current = Item(key, entry.body, entry.revision) if entry else None
+        admitted = False
+        while True:
+            if current is None:
+                raise errors.not_found(self.kind, name)
+            old = self._read(current)
+            deletion.check_preconditions(self.kind, old, wish.preconditions)
+            if not admitted:
+                attributes = self._attributes("DELETE", namespace, name, None, old, write)
+                await write.admission.mutate(attributes)
+                await write.admission.validate(attributes)
+                admitted = True
+            outcome = deletion.plan(self.strategy, old, wish, self._context(write))
+            try:
+                return await self._carry_out(outcome, current, old, write)
+            except RevisionMismatch as lost:
+                current = self._plain(lost.current)
+
+    async def _carry_out(
+        self, outcome: deletion.Outcome, current: Item, old: Object, write: Write
+    ) -> tuple[bytes, bool]:
+        if outcome.remove:
+            return (await self._remove(current, old, write)).body, True
+        if outcome.mark is None:
+            return current.value, False
+        meta(outcome.mark).pop("resourceVersion", None)
+        plain = self._schema.canonical(self.kind, outcome.mark)
+        if write.dry_run:
+            return splice(plain, current.revision)[0], False
+        sealed = self._sealed(current.key, plain)
+        revision = await self._stored(self._storage.update(current.key, sealed, expect=current.revision))
+        await self.cache.wait_for(revision)
+        return splice(plain, revision)[0], False
+
+    async def _remove(self, current: Item, last: Object, write: Write) -> Result:
+        meta(last).pop("resourceVersion", None)
+        plain = self._schema.canonical(self.kind, last)
+        if write.dry_run:
+            return Result(splice(plain, current.revision)[0])
+        revision = await self._stored(self._storage.delete(current.key, expect=current.revision))
+        await self.strategy.released(last)
+        await self.cache.wait_for(revision)
+        return Result(splice(plain, current.revision)[0])
+
+    async def delete_each(self, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:
+        """Delete these one by one; those that have gone meanwhile are passed over."""
+        for entry in entries:
+            namespace, _, name = entry.key.removeprefix(self.cache.prefix).rpartition("/")
+            try:
+                body, _ = await self.delete(namespace, name, wish, write)
+            except StatusError as error:
+                if error.code != 404:
+                    raise
+                continue
+            yield body
+
+    def _read(self, item: Item) -> Object:
+        obj: Object = _decode(item.value)
+        return obj
+
+    def _sealed(self, key: str, plain: bytes) -> bytes:
+        """The bytes as they are stored: the seam for encryption at rest."""
+        return self.cache.transformer.to_storage(key, plain)
+
+    def _plain(self, item: Item | None) -> Item | None:
+        """What a lost compare-and-swap found, as the cache would show it."""
+        if item is None:
+            return None
+        plain = self.cache.transformer.from_storage(item.key, item.value)
+        return Item(item.key, splice(plain, item.revision)[0], item.revision)
+
+    def _context(self, write: Write) -> Context:
+        name = getattr(write.user, "name", "")
+        return Context(self._clock.now(), name, write.dry_run, write.subresource)
+
+    def _attributes(
+        self, operation: str, namespace: str, name: str, obj: Object | None, old: Object | None, write: Write
+    ) -> Attributes:
+        return Attributes(
+            operation, self.kind, namespace, name, obj, old, write.subresource, write.user, write.dry_run,
+            write.options, write.warnings,
+        )  # fmt: skip
+
+    async def _stored(self, change: Any) -> int:
+        try:
+            revision: int = await change
+            return revision
+        except StorageError as error:
+            raise errors.StatusError(500, "InternalError", f"Internal error occurred: {error}") from error
+
+
+class _Reserved:
+    """Gives a reservation back unless the write it was made for has succeeded."""
+
+    def __init__(self, reservation: Reservation | None) -> None:
+        self._reservation = reservation
+
+    def keep(self) -> None:
+        self._reservation = None
+
+    async def __aenter__(self) -> _Reserved:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reservation is not None:
+            await self._reservation.release()
