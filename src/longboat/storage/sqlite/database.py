@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,6 +11,11 @@ from longboat.storage.interface import Compacted, Event, FutureRevision, Item, K
 from longboat.storage.keys import end_of
 
 PAGE_BYTES = 1 << 20  # a page or a batch of events ends once it holds this much
+
+_EVENTS = "SELECT key, revision, value, NULL FROM log"
+_EVENTS_WITH_PREVIOUS = (
+    "SELECT log.key, log.revision, log.value, old.value FROM log LEFT JOIN log AS old ON old.revision = log.previous"
+)
 
 
 class Database:
@@ -58,7 +64,7 @@ class Database:
                 (low, end),
             )
         else:
-            rows = self._older(low, end, at_revision, limit)
+            rows = self._older(low, end, at_revision)
         items: list[Item] = []
         size = 0
         more = False
@@ -70,19 +76,20 @@ class Database:
             size += len(row[1])
         return Page(items, at_revision or self.revision, more)
 
-    def _older(self, low: str, end: str, at_revision: int, limit: int) -> Iterable[tuple[str, bytes, int]]:
+    def _older(self, low: str, end: str, at_revision: int) -> Iterable[tuple[str, bytes, int]]:
         """Rows as they were: those untouched since, and what the first later write of each other key replaced."""
-        untouched = self._cursor.execute(
-            "SELECT key, revision FROM current WHERE key >= ? AND key < ? AND revision <= ? ORDER BY key LIMIT ?",
-            (low, end, at_revision, limit + 1 if limit else -1),
-        ).fetchall()
-        replaced = self._cursor.execute(
-            "SELECT key, previous, min(revision) FROM log WHERE revision > ? AND key >= ? AND key < ? GROUP BY key",
+        untouched = self._connection.execute(
+            "SELECT current.key, value, current.revision FROM current JOIN log USING (revision)"
+            " WHERE current.key >= ? AND current.key < ? AND current.revision <= ? ORDER BY current.key",
+            (low, end, at_revision),
+        )
+        replaced = self._connection.execute(
+            "SELECT new.key, old.value, old.revision FROM"
+            " (SELECT key, previous, min(revision) FROM log WHERE revision > ? AND key >= ? AND key < ? GROUP BY key)"
+            " AS new JOIN log AS old ON old.revision = new.previous ORDER BY new.key",
             (at_revision, low, end),
-        ).fetchall()
-        for key, revision in sorted(untouched + [(key, was) for key, was, _ in replaced if was is not None]):
-            (value,) = self._cursor.execute("SELECT value FROM log WHERE revision = ?", (revision,)).fetchone()
-            yield key, value, revision
+        )
+        return heapq.merge(untouched, replaced)
 
     def events(self, prefix: str, after: int, previous: bool, limit: int = 1000) -> tuple[list[Event], int]:
         """Events beneath `prefix` among the `limit` revisions that follow `after`, and the revision they reach to."""
@@ -90,9 +97,8 @@ class Database:
             raise Compacted(self.oldest)
         until = min(after + limit, self.revision)
         rows = self._connection.execute(
-            "SELECT log.key, log.revision, log.value, old.value FROM log"
-            f" LEFT JOIN log AS old ON {'old.revision = log.previous' if previous else 'false'}"
-            " WHERE log.revision > ? AND log.revision <= ? AND log.key >= ? AND log.key < ? ORDER BY log.revision",
+            (_EVENTS_WITH_PREVIOUS if previous else _EVENTS)
+            + " WHERE log.revision > ? AND log.revision <= ? AND log.key >= ? AND log.key < ? ORDER BY log.revision",
             (after, until, prefix, end_of(prefix)),
         )
         events: list[Event] = []

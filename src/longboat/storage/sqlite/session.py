@@ -12,6 +12,7 @@ from longboat.storage.sqlite import wire
 from longboat.storage.sqlite.database import Database
 
 RECEIVE = 1 << 18  # bytes read at once
+_received = bytearray(RECEIVE)  # shared by all sessions: what is read is taken over at once
 FULL = 4 << 20  # bytes unsent at which watches stop, to go on from history once the client has read
 
 
@@ -40,15 +41,15 @@ class Session:
     def receive(self) -> list[wire.Request] | None:
         """Requests that have arrived; None if the client is gone. Raises ValueError if it talks nonsense."""
         try:
-            data = self.connection.recv(RECEIVE)
+            count = self.connection.recv_into(_received)
         except BlockingIOError:
             return []
         except OSError:
             return None
-        if not data:
+        if not count:
             return None
         requests: list[wire.Request] = []
-        for body in self._frames.feed(data):
+        for body in self._frames.feed(memoryview(_received)[:count]):
             requests += self._decoder.decode(body)
         return requests
 

@@ -136,7 +136,7 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
         """Every frame that `data` completes. Raises ValueError if the peer does not speak this protocol."""
         buffer = self._buffer
         buffer += data
