@@ -87,7 +87,8 @@ class LocalNode:
             for destination in (self.pod_cidr, self.service_cidr):
                 ip.route("replace", dst=destination, type="unreachable", priority=4096)
             # …but the node's own packets to a service must pass the route look-up that comes before translation.
-            ip.route("replace", dst=self.service_cidr, oif=lo, table=LOCAL_TABLE, prefsrc=self.address, scope="link")
+            # (Not by way of lo: the kernel takes that for local delivery, and sends no ICMP error for it.)
+            ip.route("replace", dst=self.service_cidr, oif=eth0, table=LOCAL_TABLE, prefsrc=self.address, scope="link")
             if not any(rule.get_attr("FRA_TABLE") == LOCAL_TABLE for rule in ip.get_rules(family=2)):
                 ip.rule("add", iifname="lo", table=LOCAL_TABLE, priority=LOCAL_TABLE)
 

@@ -51,7 +51,7 @@ class Overlay:
                 present = await asyncio.to_thread(self._routes.present)
                 await asyncio.to_thread(self._routes.apply, routes.change(present, want))
                 known = want
-            except Exception as error:
+            except OSError as error:
                 log.warning("cannot set the routes to other nodes' pods, trying again: %s", error)
                 self._changed.set()
                 await self._clock.sleep(RETRY)

@@ -47,11 +47,14 @@ class Routes:
             return {f"{r.get_attr('RTA_DST')}/{r['dst_len']}": r.get_attr("RTA_GATEWAY") for r in routes}
 
     def apply(self, change: Change) -> None:
-        """Raises NetlinkError."""
-        from longboat.network.netlink import IPRoute
+        """Raises OSError where the kernel refuses."""
+        from longboat.network.netlink import IPRoute, NetlinkError
 
-        with IPRoute() as ip:
-            for cidr in sorted(change.delete):
-                ip.route("del", dst=cidr, proto=PROTOCOL)
-            for cidr, gateway in change.replace.items():
-                ip.route("replace", dst=cidr, gateway=gateway, proto=PROTOCOL)
+        try:
+            with IPRoute() as ip:
+                for cidr in sorted(change.delete):
+                    ip.route("del", dst=cidr, proto=PROTOCOL)
+                for cidr, gateway in change.replace.items():
+                    ip.route("replace", dst=cidr, gateway=gateway, proto=PROTOCOL)
+        except NetlinkError as error:
+            raise OSError(error.code, str(error)) from error

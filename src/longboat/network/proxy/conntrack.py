@@ -47,7 +47,9 @@ def fronts(service: Service, slices: Iterable[EndpointSlice], node: NodeInfo) ->
 
 def stale(old: Mapping[Front, frozenset[str]], new: Mapping[Front, frozenset[str]]) -> list[Flow]:
     """What to forget after a change: flows to endpoints that went, and untranslated ones of a front that came."""
-    flows = [Flow(front, endpoint) for front, behind in old.items() for endpoint in behind - new.get(front, frozenset())]
+    flows = [
+        Flow(front, endpoint) for front, behind in old.items() for endpoint in behind - new.get(front, frozenset())
+    ]
     flows += [Flow(front) for front, behind in new.items() if behind and not old.get(front)]
     return sorted(flows)
 

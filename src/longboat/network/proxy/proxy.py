@@ -1,4 +1,4 @@
-"""The service proxy of one node: watches Services, EndpointSlices and its Node, keeps the kernel's rules as they say."""
+"""The service proxy of one node: keeps the kernel's rules as Services, EndpointSlices and its Node say."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Apply = Callable[[str], str]
 
 
 class Proxy:
-    """Run it in the node's network namespace. `apply` carries out nft commands and may block: it is called in a thread."""
+    """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it."""
 
     def __init__(self, informers: Informers, clock: Clock, node: str, cluster_cidr: str, apply: Apply) -> None:
         self._services = informers.of(Service)

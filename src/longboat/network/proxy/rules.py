@@ -149,7 +149,7 @@ def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeI
         own = f"{kind}-{name}"
         spread = _affine(own, chosen, service, protocol) if spec.sessionAffinity == "ClientIP" else None
         if spread is None:
-            chains[own] = Chain((*first, _random(chosen, protocol)))
+            chains[own] = Chain((*first, *_random(chosen, protocol)))
         else:
             chains[own] = Chain((*first, *spread.chains[own].rules))
             chains.update({key: chain for key, chain in spread.chains.items() if key != own})
@@ -213,11 +213,18 @@ def _outside(
     return f"goto ext-{name}"
 
 
-def _random(chosen: tuple[Target, ...], protocol: str) -> str:
+def _random(chosen: tuple[Target, ...], protocol: str) -> tuple[str, ...]:
+    """Rules that send a connection to one of the targets.
+
+    The last rule catches what slips through the map: the kernel swaps rules and map elements at the same moment, but a
+    packet that is half-way through the old rules looks into the map by the new generation, and finds it empty.
+    """
+    translate = f"meta l4proto {protocol} dnat ip to"
+    otherwise = f"{translate} {chosen[-1].address}:{chosen[-1].port}"
     if len(chosen) == 1:
-        return f"meta l4proto {protocol} dnat ip to {chosen[0].address}:{chosen[0].port}"
+        return (otherwise,)
     choices = ", ".join(f"{i} : {target.address} . {target.port}" for i, target in enumerate(chosen))
-    return f"meta l4proto {protocol} dnat ip to numgen random mod {len(chosen)} map {{ {choices} }}"
+    return (f"{translate} numgen random mod {len(chosen)} map {{ {choices} }}", otherwise)
 
 
 def _affine(own: str, chosen: tuple[Target, ...], service: Service, protocol: str) -> Ruleset:
@@ -231,7 +238,8 @@ def _affine(own: str, chosen: tuple[Target, ...], service: Service, protocol: st
         chains[end] = Chain((f"update @{end} {{ ip saddr }}", translate))
         known.append(f"ip saddr @{end} goto {end}")
         spread.append(f"{index} : goto {end}")
-    chains[own] = Chain((*known, f"numgen random mod {len(chosen)} vmap {{ {', '.join(spread)} }}"))
+    balance = f"numgen random mod {len(chosen)} vmap {{ {', '.join(spread)} }}"
+    chains[own] = Chain((*known, balance, f"goto {end}"))  # the last as in `_random`
     return Ruleset(chains, tables)
 
 
