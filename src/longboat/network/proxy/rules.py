@@ -59,7 +59,8 @@ def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: No
 def base(node: NodeInfo) -> Ruleset:
     """What is there whatever the services are."""
     chains = {
-        "refused": Chain(("reject",)),
+        # Resets where possible: the kernel sends only a few ICMP errors a second to one client.
+        "refused": Chain(("meta l4proto tcp reject with tcp reset", "reject")),
         "services": Chain(
             (
                 "ip daddr . meta l4proto . th dport vmap @service-addresses",
@@ -72,7 +73,7 @@ def base(node: NodeInfo) -> Ruleset:
             (
                 "ip daddr . meta l4proto . th dport vmap @refused-addresses",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
-                "ip daddr @cluster-addresses reject",
+                "ip daddr @cluster-addresses goto refused",
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
