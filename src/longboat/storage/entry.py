@@ -36,17 +36,13 @@ class Entry:
 
     __slots__ = ("_encodings", "_end", "_start", "body", "fields", "key", "labels", "revision")
 
-    def __init__(
-        self, key: str, revision: int, body: bytes, start: int, end: int, labels: Labels, fields: Mapping[str, str]
-    ) -> None:
-        """`body` as `splice` makes it, its metadata value between `start` and `end`."""
+    def __init__(self, key: str, revision: int, plain: bytes, labels: Labels, fields: Mapping[str, str]) -> None:
+        """Raises ValueError if `plain` is not the JSON of an object with metadata."""
         self.key = key
         self.revision = revision
-        self.body = body
         self.labels = labels
         self.fields = fields
-        self._start = start
-        self._end = end
+        self.body, self._start, self._end = splice(plain, revision)
         self._encodings: dict[Any, Any] | None = None
 
     @property
@@ -63,7 +59,7 @@ class Entry:
 
     def at(self, revision: int) -> Entry:
         """The same object with another resourceVersion, as the event that removes it shows it."""
-        return Entry(self.key, revision, *splice(self.body, revision), self.labels, self.fields)
+        return Entry(self.key, revision, self.body, self.labels, self.fields)
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, {self.revision})"
@@ -110,29 +106,38 @@ _VERSION = re.compile(rb'\{"resourceVersion":"\d+"(,?)')
 def splice(plain: bytes, revision: int) -> tuple[bytes, int, int]:
     """The object's JSON with metadata.resourceVersion set, and where in it the metadata value starts and ends.
 
-    Canonical bytes are spliced; others (written by somebody else) are brought into canonical order first.
+    Revision 0 (of an object that is not stored) leaves the resourceVersion as it is. Canonical bytes are spliced;
+    others, written by somebody else, are brought into canonical order first.
     Raises ValueError if the bytes are not an object with metadata.
     """
     found = _CANONICAL.match(plain)
     metadata = bytes(_head.decode(plain).metadata)
     if found is None or not plain.startswith(metadata, found.end()):
-        return splice(_reorder(plain), revision)
+        return splice(_reorder(plain, not revision), revision)
     start = found.end()
     end = start + len(metadata)
+    if not revision:
+        return plain, start, end
     rest = start + 1
     if version := _VERSION.match(plain, start):
         rest = version.end()
     elif b'"resourceVersion"' in metadata and "resourceVersion" in msgspec.json.decode(metadata):
-        return splice(_reorder(plain), revision)
+        return splice(_reorder(plain, not revision), revision)
     comma = b"" if plain[rest : rest + 1] == b"}" else b","
     body = b'%b{"resourceVersion":"%d"%b%b' % (plain[:start], revision, comma, plain[rest:])
     return body, start, end + len(body) - len(plain)
 
 
-def _reorder(plain: bytes) -> bytes:
+def _reorder(plain: bytes, keep_version: bool) -> bytes:
+    """Kind, apiVersion and metadata first. A kind that no kind can have stays behind: `splice` must find its way."""
     obj = msgspec.json.decode(plain)
     if not isinstance(obj, dict) or not isinstance(metadata := obj.get("metadata"), dict):
         raise ValueError("the stored value is not an object with metadata")
-    metadata.pop("resourceVersion", None)
-    head = {name: obj[name] for name in ("kind", "apiVersion") if isinstance(obj.get(name), str)}
+    if not keep_version:
+        metadata.pop("resourceVersion", None)
+    head = {name: obj[name] for name in ("kind", "apiVersion") if _plain_text(obj.get(name))}
     return msgspec.json.encode(head | {"metadata": metadata} | obj)
+
+
+def _plain_text(value: object) -> bool:
+    return isinstance(value, str) and b"\\" not in msgspec.json.encode(value)

@@ -76,6 +76,11 @@ class WatchCache:
         """Between stored bytes and JSON; writers use the same one."""
         return self._feed.transformer
 
+    @property
+    def transformer(self) -> Transformer:
+        """What turns this cache's objects into stored values and back."""
+        return self._feed.transformer
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -197,9 +202,8 @@ class WatchCache:
     def _entry(self, key: str, revision: int, stored: bytes) -> Entry | None:
         """None, and a line in the log, for a value that cannot be read: one odd object must not hide the others."""
         try:
-            plain = self._feed.transformer.from_storage(key, stored)
-            body, start, end = splice(plain, revision)
-            return Entry(key, revision, body, start, end, *self._describe(body))
+            plain = self.transformer.from_storage(key, stored)
+            return Entry(key, revision, plain, *self._describe(plain))
         except Exception:
             log.exception("the object stored at %s cannot be read, and is left out", key)
             return None

@@ -44,11 +44,21 @@ def test_any_object_gets_its_revision_and_loses_nothing(
         (HEAD + b'{"name":"n"}}', HEAD + b'{"resourceVersion":"7","name":"n"}}'),
         (b'{"x":{"metadata":{}},"metadata":{}}', b'{"metadata":{"resourceVersion":"7"},"x":{"metadata":{}}}'),
         (b'{"metadata":{"resourceVersion":"3","name":"n"}}', b'{"metadata":{"resourceVersion":"7","name":"n"}}'),
+        (b'{"kind":"\\"","metadata":{}}', b'{"metadata":{"resourceVersion":"7"},"kind":"\\""}'),
         (b'{"metadata":{"name":"n","resourceVersion":"3"}}', b'{"metadata":{"resourceVersion":"7","name":"n"}}'),
     ],
 )
 def test_canonical_bytes_stay_as_they_are(plain: bytes, body: bytes) -> None:
     assert splice(plain, 7)[0] == body
+
+
+@pytest.mark.parametrize(
+    "plain", [HEAD + b'{"resourceVersion":"3"}}', b'{"x":1,"metadata":{"resourceVersion":"3"},"kind":"A"}']
+)
+def test_what_is_not_stored_keeps_its_version(plain: bytes) -> None:
+    body, start, end = splice(plain, 0)
+    assert msgspec.json.decode(body) == msgspec.json.decode(plain)
+    assert body[start:end] == b'{"resourceVersion":"3"}'
 
 
 @pytest.mark.parametrize("odd", [b"", b"{", b"[]", b"{}", b'{"metadata":[]}', b'{"metadata":null}', b"\xff"])
@@ -58,7 +68,7 @@ def test_what_is_no_object_is_refused(odd: bytes) -> None:
 
 
 def test_an_entry_can_show_another_revision() -> None:
-    entry = Entry("/registry/x/y", 5, *splice(b'{"metadata":{"name":"y"}}', 5), {}, {})
+    entry = Entry("/registry/x/y", 5, b'{"metadata":{"name":"y"}}', {}, {})
     entry.encodings["v1", "yaml"] = b"..."
     moved = entry.at(1000)
     assert moved.body == b'{"metadata":{"resourceVersion":"1000","name":"y"}}'

@@ -23,7 +23,7 @@ def small_chunks() -> object:
 
 
 def entry(key: str) -> Entry:
-    return Entry(key, 1, b"", 0, 0, {}, {})
+    return Entry(key, 1, b'{"metadata":{}}', {}, {})
 
 
 @given(edits=EDITS, prefix=st.sampled_from(["a", "a/", "/", "b/a"]), after=KEYS | st.just(""), limit=st.integers(0, 3))

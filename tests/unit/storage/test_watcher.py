@@ -10,7 +10,8 @@ from longboat.storage.watcher import Ring
 
 
 def change(revision: int, size: int = 0) -> Change:
-    return Change(revision, None, Entry(f"/registry/pods/ns{revision % 2}/p", revision, bytes(size), 0, 0, {}, {}))
+    body = b'{"metadata":{},"x":"%b"}' % (b"x" * size)
+    return Change(revision, None, Entry(f"/registry/pods/ns{revision % 2}/p", revision, body, {}, {}))
 
 
 def revisions(changes: list[Change]) -> list[int]:
