@@ -28,13 +28,14 @@ class StatusError(Exception):
         if retry_after is not None:
             self.details["retryAfterSeconds"] = retry_after
         self.retry_after = retry_after
+        self.list_meta: Object = {}
 
     def status(self) -> Object:
         """The metav1.Status to send."""
         status: Object = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.list_meta,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

@@ -24,6 +24,7 @@ from longboat.storage.watchcache import WatchCache
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
 UPDATE_ATTEMPTS = 10  # optimistic updates tried before the conflict is the client's
 
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 Transform = Callable[[Object], Object]
@@ -121,17 +122,17 @@ class Store:
         if self.cache.get(key) is not None:
             raise KeyExists
         async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
-            plain = self._schema.canonical(self.kind, obj)
+            plain = self._encoded(obj)
             revision = await self._stored(self._storage.create(key, self._sealed(key, plain), ttl=strategy.ttl(obj)))
             reserved.keep()
         await self.cache.wait_for(revision)
-        return Result(splice(plain, revision)[0], created=True)
+        return Result(self._answer(plain, revision), created=True)
 
     async def _rehearse(self, key: str, obj: Object, ctx: Context) -> bytes:
         if self.cache.get(key) is not None:
             raise KeyExists
         async with _Reserved(await self.strategy.reserve(obj, None, ctx)):
-            return self._schema.canonical(self.kind, obj)
+            return self._answer(self._encoded(obj), 0)
 
     async def update(
         self,
@@ -202,19 +203,19 @@ class Store:
         write.warnings += strategy.warnings(new, old)
         if deletion.complete(strategy, new):
             return await self._remove(current, new, write)
-        plain = self._schema.canonical(self.kind, new)
+        plain = self._encoded(new)
         if splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]:
-            return Result(splice(plain, current.revision)[0])
+            return Result(self._answer(plain, current.revision))
         async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
-            plain = self._schema.canonical(self.kind, new)
+            plain = self._encoded(new)
             if write.dry_run:
-                return Result(splice(plain, current.revision)[0])
+                return Result(self._answer(plain, current.revision))
             sealed = self._sealed(current.key, plain)
             change = self._storage.update(current.key, sealed, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
             reserved.keep()
         await self.cache.wait_for(revision)
-        return Result(splice(plain, revision)[0])
+        return Result(self._answer(plain, revision))
 
     def _prepare(self, new: Object, old: Object, ctx: Context) -> None:
         """Let each write change only its own part: status writes the status, others all but the status."""
@@ -268,23 +269,23 @@ class Store:
         if outcome.mark is None:
             return current.value, False
         meta(outcome.mark).pop("resourceVersion", None)
-        plain = self._schema.canonical(self.kind, outcome.mark)
+        plain = self._encoded(outcome.mark)
         if write.dry_run:
-            return splice(plain, current.revision)[0], False
+            return self._answer(plain, current.revision), False
         sealed = self._sealed(current.key, plain)
         revision = await self._stored(self._storage.update(current.key, sealed, expect=current.revision))
         await self.cache.wait_for(revision)
-        return splice(plain, revision)[0], False
+        return self._answer(plain, revision), False
 
     async def _remove(self, current: Item, last: Object, write: Write) -> Result:
         meta(last).pop("resourceVersion", None)
-        plain = self._schema.canonical(self.kind, last)
+        plain = self._encoded(last)
         if write.dry_run:
-            return Result(splice(plain, current.revision)[0])
+            return Result(self._answer(plain, current.revision))
         revision = await self._stored(self._storage.delete(current.key, expect=current.revision))
         await self.strategy.released(last)
         await self.cache.wait_for(revision)
-        return Result(splice(plain, current.revision)[0])
+        return Result(self._answer(plain, current.revision))
 
     async def delete_each(self, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:
         """Delete these one by one; those that have gone meanwhile are passed over."""
@@ -300,7 +301,28 @@ class Store:
 
     def _read(self, item: Item) -> Object:
         obj: Object = _decode(item.value)
-        return obj
+        return self.strategy.from_hub(obj) if self.strategy.hub else obj
+
+    def _encoded(self, obj: Object) -> bytes:
+        """The object as it is stored, before encryption."""
+        hub = self.strategy.hub
+        return self._schema.canonical(hub, self.strategy.to_hub(obj)) if hub else self._schema.canonical(self.kind, obj)
+
+    def _answer(self, plain: bytes, revision: int) -> bytes:
+        """What was stored, as the client is to see it."""
+        body = splice(plain, revision)[0]
+        return _encode(self.strategy.from_hub(_decode(body))) if self.strategy.hub else body
+
+    def shown(self, entry: Entry) -> Entry:
+        """The cache's entry in this kind's version; made once."""
+        if self.strategy.hub is None:
+            return entry
+        converted: Entry | None = entry.encodings.get(self.kind.api_version)
+        if converted is None:
+            body = _encode(self.strategy.from_hub(_decode(entry.body)))
+            converted = Entry(entry.key, entry.revision, body, entry.labels, entry.fields)
+            entry.encodings[self.kind.api_version] = converted
+        return converted
 
     def _sealed(self, key: str, plain: bytes) -> bytes:
         """The bytes as they are stored: the seam for encryption at rest."""

@@ -72,6 +72,9 @@ class Strategy:
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
+    selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
+    returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
+    hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one
     storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")
 
     def name_errors(self, name: str) -> list[str]:
@@ -79,6 +82,14 @@ class Strategy:
         from longboat.machinery import names
 
         return names.dns1123_subdomain(name)
+
+    def from_hub(self, obj: Object) -> Object:
+        """The stored version of an object as this version shows it (only where `hub` is set)."""
+        return obj
+
+    def to_hub(self, obj: Object) -> Object:
+        """The inverse: what is stored."""
+        return obj
 
     def default(self, obj: Object) -> None:
         """Fill in absent fields. Must be idempotent; sees every object that is decoded."""

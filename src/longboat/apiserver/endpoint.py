@@ -1,0 +1,134 @@
+"""One resource as the handlers meet it: its store, its tables, and how its requests' bodies are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from longboat.aio.clock import Clock
+from longboat.apiserver.encoding import Tables, finish
+from longboat.apiserver.media import TABLE, YAML, Form, negotiate
+from longboat.apiserver.request import Request, Response
+from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.machinery.schema import IGNORE, JSON, STRICT, WARN, Schema
+from longboat.registry.admission import Admission
+from longboat.registry.store import Result, Store, Write
+from longboat.registry.strategy import Strategy
+from longboat.storage.entry import Entry
+
+MAX_BODY = 3 << 20  # bytes (apiserver, MaxRequestBodyBytes)
+VALIDATIONS = (IGNORE, WARN, STRICT)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    strategy: Strategy
+    store: Store
+    schema: Schema
+    clock: Clock
+    admission: Admission
+    tables: Tables = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tables = Tables(self.strategy)
+
+    @property
+    def kind(self) -> Kind:
+        return self.strategy.kind
+
+
+async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:
+    """The request's body as an object of this kind; problems the client wants as warnings are put on the request."""
+    data = await request.read_body(MAX_BODY)
+    obj, warnings = schema.decode(kind, data, body_type(request), field_validation(request))
+    request.warnings += warnings
+    return obj
+
+
+def body_type(request: Request) -> str:
+    """The media type of the body. Raises StatusError 415 for what cannot be read."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip() or JSON
+    if given in (JSON, YAML):
+        return given
+    raise unsupported_media_type(
+        f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}"
+    )
+
+
+def field_validation(request: Request) -> str:
+    """Strict, Warn (upstream's default) or Ignore. Raises StatusError 422."""
+    wish = request.arg("fieldValidation")
+    if wish and wish not in VALIDATIONS:
+        err = Errors()
+        err.not_supported(Path("fieldValidation"), wish, VALIDATIONS)
+        raise _invalid_options(request, err)
+    return wish or WARN
+
+
+def write_of(endpoint: Endpoint, request: Request, options: Object | None = None) -> Write:
+    """How this request writes. Raises StatusError 422 for options there are not."""
+    dry_run = request.query.get("dryRun") or (options or {}).get("dryRun") or []
+    if any(value != "All" for value in dry_run):
+        err = Errors()
+        err.not_supported(Path("dryRun"), list(dry_run), ["All"])
+        raise _invalid_options(request, err)
+    return Write(
+        user=request.user,
+        dry_run=bool(dry_run),
+        admission=endpoint.admission,
+        warnings=request.warnings,
+        subresource=request.info.subresource,
+    )
+
+
+_OPTIONS = {
+    name: Kind("meta.k8s.io", "v1", name, name.lower())
+    for name in ("CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions", "ListOptions")
+}
+
+
+def _invalid_options(request: Request, err: Errors) -> StatusError:
+    return invalid_options(f"{request.info.verb.removesuffix('collection').capitalize()}Options", err)
+
+
+def invalid_options(name: str, err: Errors) -> StatusError:
+    from longboat.machinery.errors import invalid
+
+    return invalid(_OPTIONS[name], "", err)
+
+
+def answer(endpoint: Endpoint, request: Request, result: Result) -> Response:
+    """A written object, in the form the client accepts."""
+    status = 201 if result.created else 200
+    form = negotiate(request.headers.get("accept", ""))
+    if form.as_kind:
+        entry = Entry(result_key(endpoint, request), 0, result.body, {}, {})
+        return Response(status, one(endpoint, request, entry, form))
+    return Response(status, finish(result.body, form), form.content_type)
+
+
+def result_key(endpoint: Endpoint, request: Request) -> str:
+    return endpoint.store.key(request.info.namespace, request.info.name)
+
+
+def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form) -> bytes:
+    """A single object in a form other than itself."""
+    from longboat.apiserver import encoding
+
+    if form.as_kind == TABLE:
+        include = include_object(request)
+        version = {"resourceVersion": str(entry.revision)}
+        return endpoint.tables.document([entry], version, include, form.version, endpoint.clock.now())
+    if form.as_kind == "PartialObjectMetadata":
+        return finish(encoding.partial(entry, form.version), form)
+    raise not_acceptable("a single object cannot be shown as a list of metadata")
+
+
+def include_object(request: Request) -> str:
+    """The TableOptions' includeObject. Raises StatusError 400."""
+    wish = request.arg("includeObject") or "Metadata"
+    if wish not in ("Object", "Metadata", "None"):
+        raise bad_request(f"unrecognized includeObject value: '{wish}'")
+    return wish

@@ -1,0 +1,81 @@
+"""DELETE of one object or of a collection."""
+
+from __future__ import annotations
+
+import msgspec
+
+from longboat.apiserver.encoding import finish, list_head
+from longboat.apiserver.endpoint import MAX_BODY, Endpoint, body_type, write_of
+from longboat.apiserver.handlers.selection import selection
+from longboat.apiserver.media import negotiate
+from longboat.apiserver.request import Request, Response
+from longboat.machinery.errors import bad_request
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.registry import deletion
+from longboat.registry.strategy import Deletion
+
+_OPTIONS = Kind("", "v1", "DeleteOptions", "deleteoptions")
+
+
+async def delete(endpoint: Endpoint, request: Request) -> Response:
+    info = request.info
+    wish, options = await _wish(endpoint, request)
+    write = write_of(endpoint, request, options)
+    body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write)
+    form = negotiate(request.headers.get("accept", ""), forms=False)
+    if gone and not endpoint.strategy.returns_deleted:
+        body = _success(endpoint, info.name, body)
+    return Response(200, finish(body, form), form.content_type)
+
+
+def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
+    kind = endpoint.kind
+    details: Object = {"name": name, "kind": kind.plural, "uid": msgspec.json.decode(body)["metadata"].get("uid", "")}
+    if kind.group:
+        details["group"] = kind.group
+    status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+    return msgspec.json.encode(status)
+
+
+async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
+    wish, options = await _wish(endpoint, request)
+    write = write_of(endpoint, request, options)
+    test = selection(endpoint, request).test()
+    entries = [e for e in endpoint.store.entries(request.info.namespace) if test is None or test(e)]
+    items = [body async for body in endpoint.store.delete_each(entries, wish, write)]
+    version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
+    form = negotiate(request.headers.get("accept", ""), forms=False)
+    body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, form), version, b",".join(items))
+    return Response(200, finish(body, form), form.content_type)
+
+
+async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]:
+    """DeleteOptions of the body, else of the query. Raises StatusError 400, 422."""
+    data = await request.read_body(MAX_BODY)
+    options: Object = {}
+    if data:
+        options = endpoint.schema.decode(_sent_as(data), data, body_type(request))[0]
+    else:
+        if grace := request.arg("gracePeriodSeconds"):
+            try:
+                options["gracePeriodSeconds"] = int(grace)
+            except ValueError:
+                raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
+        if policy := request.arg("propagationPolicy"):
+            options["propagationPolicy"] = policy
+        if request.arg("orphanDependents"):
+            options["orphanDependents"] = request.flag("orphanDependents")
+    return deletion.options(options), options
+
+
+def _sent_as(data: bytes) -> Kind:
+    """DeleteOptions may be sent in any group's version, and mean the same in each."""
+    try:
+        version = msgspec.json.decode(data).get("apiVersion") or "v1"
+    except (msgspec.DecodeError, AttributeError):
+        return _OPTIONS
+    if version in ("v1", "meta.k8s.io/v1") or not isinstance(version, str):
+        return _OPTIONS if version != "meta.k8s.io/v1" else Kind("meta.k8s.io", "v1", "DeleteOptions", "deleteoptions")
+    group, _, name = version.rpartition("/")
+    return Kind(group, name, "DeleteOptions", "deleteoptions")

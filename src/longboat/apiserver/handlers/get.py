@@ -1,0 +1,21 @@
+"""GET of one object: a look-up in the watch cache and the bytes that lie there."""
+
+from __future__ import annotations
+
+from longboat.apiserver.encoding import finish
+from longboat.apiserver.endpoint import Endpoint, one
+from longboat.apiserver.handlers.versions import wait_until
+from longboat.apiserver.media import PLAIN, negotiate
+from longboat.apiserver.request import Request, Response
+
+
+async def get(endpoint: Endpoint, request: Request) -> Response:
+    info = request.info
+    if version := request.arg("resourceVersion"):
+        await wait_until(endpoint, version)
+    store = endpoint.store
+    entry = store.shown(store.get(info.namespace, info.name))
+    form = negotiate(request.headers.get("accept", ""))
+    if form is PLAIN or not form.as_kind:
+        return Response(200, finish(entry.body, form), form.content_type)
+    return Response(200, one(endpoint, request, entry, form), form.content_type)

@@ -1,0 +1,62 @@
+"""Label and field selectors of a request, put together into one test of an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from longboat.apiserver.endpoint import Endpoint
+from longboat.apiserver.request import Request
+from longboat.machinery import fields, selectors
+from longboat.machinery.errors import bad_request
+from longboat.machinery.fields import FieldSelector
+from longboat.machinery.selectors import LabelSelector
+from longboat.storage.entry import Entry
+
+ALWAYS = frozenset(("metadata.name", "metadata.namespace"))
+
+Test = Callable[[Entry], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    labels: LabelSelector
+    fields: FieldSelector
+    name: str = ""  # the one object a watch or list of a single name asks for
+
+    @property
+    def everything(self) -> bool:
+        return self.labels.empty and self.fields.empty and not self.name
+
+    def test(self) -> Test | None:
+        """None where every entry passes."""
+        if self.everything:
+            return None
+        labels, chosen, suffix = self.labels, self.fields, f"/{self.name}" if self.name else ""
+        if chosen.empty:
+            return lambda entry: labels.matches(entry.labels) and entry.key.endswith(suffix)
+        return lambda entry: (
+            labels.matches(entry.labels) and chosen.matches(entry.fields) and entry.key.endswith(suffix)
+        )
+
+
+def selection(endpoint: Endpoint, request: Request) -> Selection:
+    """Raises StatusError 400."""
+    try:
+        chosen = fields.parse(request.arg("fieldSelector"))
+    except ValueError as error:
+        raise bad_request(str(error)) from error
+    try:
+        labels = selectors.parse(request.arg("labelSelector"))
+    except ValueError as error:
+        raise bad_request(f"unable to parse requirement: {error}") from error
+    selectable = endpoint.strategy.selectable
+    for requirement in chosen.requirements:
+        if requirement.field not in ALWAYS and requirement.field not in selectable:
+            raise bad_request(f'"{requirement.field}" is not a known field selector: only {_known(endpoint)}')
+    return Selection(labels, chosen, request.info.name)
+
+
+def _known(endpoint: Endpoint) -> str:
+    names = sorted(ALWAYS | set(endpoint.strategy.selectable))
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,26 @@
+"""PUT: the client's object takes the place of what is stored."""
+
+from __future__ import annotations
+
+from longboat.apiserver.endpoint import Endpoint, answer, read_object, write_of
+from longboat.apiserver.request import Request, Response
+from longboat.machinery.errors import bad_request
+from longboat.machinery.objects import Object, meta
+from longboat.registry import metadata
+
+
+async def update(endpoint: Endpoint, request: Request) -> Response:
+    info, write = request.info, write_of(endpoint, request)
+    obj = await read_object(request, endpoint.kind, endpoint.schema)
+    given = meta(obj).get("name") or ""
+    if not given:
+        raise bad_request("resource name may not be empty")
+    if given != info.name:
+        raise metadata.name_mismatch(given, info.name)
+
+    def replace(_: Object) -> Object:
+        return obj | {"metadata": dict(obj["metadata"])}
+
+    creates = obj if endpoint.strategy.create_on_update else None
+    result = await endpoint.store.update(info.namespace, info.name, replace, write, creates=creates)
+    return answer(endpoint, request, result)

@@ -1,0 +1,68 @@
+"""From a URL to what it asks for, in the API's terms. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from longboat.apiserver.request import RequestInfo
+
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
+
+
+def parse(method: str, path: str, query: Mapping[str, list[str]]) -> RequestInfo:
+    """The RequestInfo of a request.
+
+    Paths are matched segment by segment: an empty or dotted segment names no resource (security lesson 11).
+    """
+    verb = method.lower()
+    segments = path.strip("/").split("/")
+    if any(segment in ("", ".", "..") for segment in segments) and path.rstrip("/") not in ("/api", "/apis"):
+        return RequestInfo(path, verb)
+    if segments[0] == "api" and len(segments) >= 3:
+        group, version, parts = "", segments[1], segments[2:]
+    elif segments[0] == "apis" and len(segments) >= 4:
+        group, version, parts = segments[1], segments[2], segments[3:]
+    else:
+        return RequestInfo(path, verb)
+    verb = _VERBS.get(method, "")
+    if parts[0] in ("watch", "proxy"):
+        if len(parts) == 1:
+            return RequestInfo(path, method.lower())
+        verb, parts = parts[0], parts[1:]
+    return _resource(path, verb, group, version, parts, query)
+
+
+def _resource(
+    path: str, verb: str, group: str, version: str, parts: list[str], query: Mapping[str, list[str]]
+) -> RequestInfo:
+    namespace = ""
+    if parts[0] == "namespaces" and len(parts) > 1:
+        namespace = parts[1]
+        # namespaces/x/status speaks of the namespace itself, namespaces/x/pods of what is in it.
+        if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
+            parts = parts[2:]
+    resource = parts[0]
+    name = parts[1] if len(parts) > 1 else ""
+    subresource = parts[2] if len(parts) > 2 else ""
+    if not name:
+        if verb == "get":
+            verb = "watch" if _true(query, "watch") else "list"
+            name = _single(query) if verb == "watch" else ""
+        elif verb == "delete":
+            verb = "deletecollection"
+    return RequestInfo(path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts))
+
+
+def _true(query: Mapping[str, list[str]], name: str) -> bool:
+    values = query.get(name)
+    return bool(values) and values is not None and values[0].lower() in ("1", "t", "true")
+
+
+def _single(query: Mapping[str, list[str]]) -> str:
+    """The name a watch is narrowed to by its field selector: authorization may grant just that."""
+    selector = (query.get("fieldSelector") or [""])[0]
+    for term in selector.split(","):
+        if term.startswith("metadata.name="):
+            return term.removeprefix("metadata.name=").removeprefix("=")
+    return ""
