@@ -81,7 +81,7 @@ def from_api(selector: Mapping[str, Any] | None) -> LabelSelector:
     """A metav1.LabelSelector. None selects nothing, an empty one everything."""
     if selector is None:
         return NOTHING
-    found = [Requirement(key, "in", frozenset((value,))) for key, value in (selector.get("matchLabels") or {}).items()]
+    found = [Requirement(key, "=", frozenset((value,))) for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or ():
         operator = OPERATORS.get(expression.get("operator", ""), "in")
         found.append(Requirement(expression.get("key", ""), operator, frozenset(expression.get("values") or ())))

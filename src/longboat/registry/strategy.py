@@ -69,6 +69,7 @@ class Strategy:
     verbs: ClassVar[tuple[str, ...]] = (
         "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
     )  # fmt: skip
+    top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it

@@ -1,0 +1,107 @@
+"""The end of the chain: from a request to the handler of its verb on its resource."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from longboat.apiserver.discovery import Discovery, subresources
+from longboat.apiserver.endpoint import Endpoint
+from longboat.apiserver.handlers.binding import bind
+from longboat.apiserver.handlers.create import create
+from longboat.apiserver.handlers.delete import delete, delete_collection
+from longboat.apiserver.handlers.get import get
+from longboat.apiserver.handlers.list import list_
+from longboat.apiserver.handlers.patch import patch
+from longboat.apiserver.handlers.scale import scale
+from longboat.apiserver.handlers.update import update
+from longboat.apiserver.handlers.watch import watch
+from longboat.apiserver.request import Handler, Request, Response
+from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
+from longboat.registry.strategy import Strategy
+
+Verb = Callable[[Endpoint, Request], Awaitable[Response]]
+
+VERBS: dict[str, Verb] = {
+    "get": get,
+    "list": list_,
+    "watch": watch,
+    "create": create,
+    "update": update,
+    "patch": patch,
+    "delete": delete,
+    "deletecollection": delete_collection,
+}
+# Subresources whose writes are the ordinary ones on another part of the object.
+PARTS = frozenset(("status", "finalize", "approval", "ephemeralcontainers", "resize"))
+
+
+class Dispatcher:
+    """`subresources`: handlers by (plural, subresource); `reviews`: by kind name, for what is answered, not stored."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], strategies: Iterable[Strategy]) -> None:
+        self._endpoints = {(e.kind.group, e.kind.version, e.kind.plural): e for e in endpoints}
+        self._discovery = Discovery(strategies)
+        self.subresources: dict[tuple[str, str], Handler] = {}
+        self.reviews: dict[str, Handler] = {}
+
+    def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
+        return self._endpoints.get((group, version, plural))
+
+    async def __call__(self, request: Request) -> Response:
+        info = request.info
+        if not info.is_resource:
+            found = self._discovery.handle(request)
+            if found is None:
+                raise path_not_found()
+            if request.method not in ("GET", "HEAD"):
+                raise method_not_allowed("the server does not allow this method on the requested resource")
+            return found
+        endpoint = self._endpoints.get((info.group, info.version, info.resource))
+        if endpoint is None:
+            raise path_not_found()
+        if info.subresource:
+            return await self._subresource(endpoint, request)
+        return await self._resource(endpoint, request)
+
+    async def _resource(self, endpoint: Endpoint, request: Request) -> Response:
+        info, strategy = request.info, endpoint.strategy
+        verb = info.verb
+        if strategy.kind.namespaced:
+            if not info.namespace and verb not in ("list", "watch"):
+                if verb in ("create", "deletecollection"):
+                    raise method_not_allowed("the server does not allow this method on the requested resource")
+                raise path_not_found()
+        elif info.namespace and info.resource != "namespaces":
+            raise path_not_found()
+        if verb not in strategy.verbs or (verb == "create" and info.name):
+            raise method_not_allowed("the server does not allow this method on the requested resource")
+        if not strategy.stored:
+            return await self._review(endpoint, request)
+        return await VERBS[verb](endpoint, request)
+
+    async def _review(self, endpoint: Endpoint, request: Request) -> Response:
+        if endpoint.kind.name == "Binding":
+            return await bind(self._endpoints["", "v1", "pods"], request)
+        handler = self.reviews.get(endpoint.kind.name)
+        if handler is None:
+            raise path_not_found()
+        return await handler(request)
+
+    async def _subresource(self, endpoint: Endpoint, request: Request) -> Response:
+        info = request.info
+        verbs = next((verbs for name, _, verbs in subresources(endpoint.strategy) if name == info.subresource), None)
+        if verbs is None:
+            raise path_not_found()
+        if len(info.parts) > 3 and info.subresource != "proxy":
+            raise path_not_found()
+        if info.subresource != "proxy" and info.verb not in verbs:
+            raise method_not_allowed("the server does not allow this method on the requested resource")
+        if handler := self.subresources.get((info.resource, info.subresource)):
+            return await handler(request)
+        if info.subresource == "scale":
+            return await scale(endpoint, request)
+        if info.subresource == "binding":
+            return await bind(endpoint, request)
+        if info.subresource in PARTS:
+            return await VERBS[info.verb](endpoint, request)
+        raise not_found(endpoint.kind, info.name)

@@ -1,0 +1,103 @@
+"""The scale subresource: three numbers of any kind that has replicas, as autoscaling/v1 Scale."""
+
+from __future__ import annotations
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.apiserver.encoding import finish
+from longboat.apiserver.endpoint import MAX_BODY, Endpoint, read_object, write_of
+from longboat.apiserver.handlers.patch import JSON_PATCH, MERGE, parse
+from longboat.apiserver.media import negotiate
+from longboat.apiserver.request import Request, Response
+from longboat.machinery import errors, selectors
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig, meta
+from longboat.machinery.patch import json as json_patch
+from longboat.machinery.patch import merge
+from longboat.registry.strategy import ScaleFields
+
+
+async def scale(endpoint: Endpoint, request: Request) -> Response:
+    """GET, PUT and PATCH. Raises StatusError."""
+    info, fields = request.info, endpoint.strategy.scale
+    assert fields is not None
+    store = endpoint.store
+    if info.verb == "get":
+        body = store.shown(store.get(info.namespace, info.name)).body
+    elif info.verb == "update":
+        wanted = await read_object(request, kinds.SCALE, endpoint.schema)
+        body = await _write(endpoint, request, fields, lambda _: wanted)
+    else:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        document = parse(await request.read_body(MAX_BODY))
+
+        def patched(before: Object) -> Object:
+            changed = (json_patch if media_type == JSON_PATCH else merge).apply(before, document)
+            return endpoint.schema.check_object(kinds.SCALE, changed)[0]
+
+        if media_type not in (JSON_PATCH, MERGE, "application/strategic-merge-patch+json"):
+            raise errors.unsupported_media_type("the body of the request was in an unknown format")
+        body = await _write(endpoint, request, fields, patched)
+    form = negotiate(request.headers.get("accept", ""), forms=False)
+    shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
+    return Response(200, finish(shown, form), form.content_type)
+
+
+async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object) -> bytes:
+    info = request.info
+    write = write_of(endpoint, request)
+
+    def apply(old: Object) -> Object:
+        wanted = change(view(old, fields))  # type: ignore[operator]
+        _check(wanted, info.name)
+        new = dict(old)
+        new["metadata"] = dict(meta(old))
+        given = meta(wanted)
+        if version := given.get("resourceVersion"):
+            new["metadata"]["resourceVersion"] = version
+        if (uid := given.get("uid")) and uid != meta(old).get("uid"):
+            new["metadata"]["uid"] = uid
+        _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
+        return new
+
+    write.subresource = "scale"
+    patching = info.verb == "patch"
+    return (await endpoint.store.update(info.namespace, info.name, apply, write, retry=patching)).body
+
+
+def _check(wanted: Object, name: str) -> None:
+    replicas = dig(wanted, "spec", "replicas", default=0)
+    given = meta(wanted).get("name") or ""
+    if given != name:
+        raise errors.bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+    if replicas < 0:
+        err = Errors()
+        err.invalid(Path("spec", "replicas"), replicas, "must be greater than or equal to 0")
+        raise errors.invalid(kinds.SCALE, name, err)
+
+
+def _put(obj: Object, path: list[str], value: object) -> None:
+    for step in path[:-1]:
+        obj[step] = dict(obj.get(step) or {})
+        obj = obj[step]
+    obj[path[-1]] = value
+
+
+def view(obj: Object, fields: ScaleFields) -> Object:
+    """The Scale of an object."""
+    found = meta(obj)
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = dig(obj, *fields.spec_replicas.split("."), default=0)
+    status: Object = {"replicas": dig(obj, *fields.status_replicas.split("."), default=0)}
+    if selector := dig(obj, *fields.selector.split(".")):
+        plain = not ({"matchLabels", "matchExpressions"} & selector.keys())
+        status["selector"] = str(selectors.from_map(selector) if plain else selectors.from_api(selector))
+    shown: Object = {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: found[field] for field in kept if field in found},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+    return shown
