@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.storage.entry import Change, Describe, Entry, Transformer, splice
+from longboat.storage.entry import Change, Describe, Entry, Transformer
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage
 from longboat.storage.snapshot import Ordered, Snapshot
@@ -53,6 +53,7 @@ class WatchCache:
         self._retained: OrderedDict[int, Snapshot] = OrderedDict()
         self._watchers: dict[str, list[Watcher]] = {}
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
+        self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
         self._loaded = 0  # revision of the last load: events up to it are in already
         self._feed.attach(self)
 
@@ -74,11 +75,6 @@ class WatchCache:
     @property
     def transformer(self) -> Transformer:
         """Between stored bytes and JSON; writers use the same one."""
-        return self._feed.transformer
-
-    @property
-    def transformer(self) -> Transformer:
-        """What turns this cache's objects into stored values and back."""
         return self._feed.transformer
 
     def __len__(self) -> int:
@@ -159,6 +155,7 @@ class WatchCache:
             else:
                 self._entries[change.key] = change.new
         self._ordered = Ordered.of(self._entries.values())
+        self.version += 1
         backwards, self._loaded = revision < self._loaded, revision
         if self._early is not None or backwards:
             self._early = None
@@ -191,6 +188,7 @@ class WatchCache:
             changes.append(Change(event.revision, old, new))
         if changes:
             self._ordered = self._ordered.succeed(edits)
+            self.version += 1
             self._ring.extend(changes)
             self._publish(changes)
 
