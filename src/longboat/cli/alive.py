@@ -57,7 +57,7 @@ def is_running(process: Running) -> bool:
 
     While it enters its namespaces the command line is still nsenter's, which ends in the process's own.
     """
-    if start_time(process.pid) != process.started or boot_id() != process.boot:
+    if not process.pid or start_time(process.pid) != process.started or boot_id() != process.boot:
         return False
     line = command_line(process.pid)
     return line[-len(process.argv) :] == process.argv if line else False
@@ -83,22 +83,25 @@ def running(run_dir: Path) -> list[Running]:
     return [process for process in recorded(run_dir) if is_running(process)]
 
 
-def stop(processes: Iterable[Running], grace: float) -> list[str]:
-    """SIGTERM to all, SIGKILL to those still there after `grace` seconds. Returns the names that had to be killed.
+def hold(process: Running) -> int | None:
+    """A pidfd of the process if it is running: to wait for its end, or to signal it and no stranger with its pid."""
+    if not process.pid:
+        return None
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    if is_running(process):  # checked while we hold it: the pid cannot pass to another now
+        return handle
+    os.close(handle)
+    return None
 
-    A pidfd is taken before the identity is checked, so no signal reaches a stranger that inherited a pid.
-    """
-    waiting: dict[int, str] = {}
-    for process in processes:
-        try:
-            handle = os.pidfd_open(process.pid)
-        except ProcessLookupError:
-            continue
-        if not is_running(process):
-            os.close(handle)
-            continue
+
+def stop(processes: Iterable[Running], grace: float) -> list[str]:
+    """SIGTERM to all, SIGKILL to those still there after `grace` seconds. Returns the names that had to be killed."""
+    waiting = {handle: process.name for process in processes if (handle := hold(process)) is not None}
+    for handle in waiting:
         _signal(handle, signal.SIGTERM)
-        waiting[handle] = process.name
     left = _wait(waiting, grace)
     for handle in left:
         _signal(handle, signal.SIGKILL)

@@ -52,11 +52,13 @@ def _others(config: Config, key: str, name: str) -> list[Any]:
 def read(path: Path) -> Config:
     """The file's content. Raises FileNotFoundError, and Failure where it is no kubeconfig."""
     try:
-        config = yaml.load(path.read_text(), Loader=Loader) or {}
+        config = yaml.load(path.read_text(), Loader=Loader)
     except FileNotFoundError:
         raise
     except (OSError, yaml.YAMLError) as error:
         raise Failure(f"cannot read kubeconfig {path}: {error}", REMEDY) from error
+    if config is None:
+        return {}
     if not isinstance(config, dict):
         raise Failure(f"{path} is not a kubeconfig", REMEDY)
     return config

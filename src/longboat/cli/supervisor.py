@@ -102,15 +102,10 @@ class Supervisor:
         if record is None:
             return
         child.restarts = record.restarts
-        try:
-            handle = os.pidfd_open(record.pid)
-        except ProcessLookupError:
-            return
-        if alive.is_running(record):
+        handle = alive.hold(record)
+        if handle is not None:
             say(f"{record.name} runs already as {record.pid}")
             self._watch(child, record, handle)
-        else:
-            os.close(handle)
 
     def _start(self, child: Child) -> None:
         process = child.process

@@ -1,0 +1,95 @@
+"""Which processes a cluster has."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from longboat.cli import alive, up
+from longboat.cli.alive import Running
+from longboat.cli.cluster import Cluster, load
+from longboat.cli.errors import Failure, Usage
+from longboat.cli.plan import plan
+from longboat.cli.supervisor import FIRST_DELAY, HEALTHY_AFTER, LONGEST_DELAY, next_delay
+
+SMALL = Cluster("default", "/data", 6443)
+BIG = replace(SMALL, nodes=2, node_cidr="172.30.0.0/24", simulated_nodes=3)
+
+
+def names(cluster: Cluster) -> list[str]:
+    return [process.name for process in plan(cluster)]
+
+
+def test_a_control_plane_alone_is_two_processes() -> None:
+    assert names(SMALL) == ["store", "control-plane"]
+
+
+def test_each_node_has_its_containerd_and_agent_in_its_namespaces() -> None:
+    assert names(BIG)[2:] == ["containerd-node-1", "node-1", "containerd-node-2", "node-2", "simulated-nodes"]
+    agent = next(process for process in plan(BIG) if process.name == "node-2")
+    assert agent.spawn_argv[:4] == ("nsenter", "--net=/data/run/ns/node-2/net", "--mount=/data/run/ns/node-2/mnt", "--")
+    assert agent.spawn_argv[4:] == agent.argv
+    assert "172.30.0.12" in agent.argv
+
+
+def test_the_api_also_listens_where_nodes_reach_it() -> None:
+    server = next(process for process in plan(BIG) if process.name == "control-plane").argv
+    assert [server[i + 1] for i, word in enumerate(server) if word == "--listen"] == [
+        "127.0.0.1:6443",
+        "172.30.0.1:6443",
+    ]
+
+
+def test_settings_are_kept_and_nodes_only_added(tmp_path: Path) -> None:
+    before = replace(BIG, data_dir=str(tmp_path), egress=False)
+    before.save()
+    assert load(tmp_path) == before
+    assert up.settle(up.Options(), tmp_path, before) == before
+    assert up.settle(up.Options(nodes=1), tmp_path, before).nodes == 2
+    assert up.settle(up.Options(nodes=4), tmp_path, before).nodes == 4
+    assert up.settle(up.Options(), tmp_path, None).nodes == 1
+    with pytest.raises(Usage):
+        up.settle(up.Options(nodes=-1), tmp_path, None)
+
+
+def test_a_cluster_of_a_newer_longboat_is_refused(tmp_path: Path) -> None:
+    replace(SMALL, data_dir=str(tmp_path), format=99).save()
+    with pytest.raises(Failure, match="newer"):
+        load(tmp_path)
+
+
+def test_restarts_come_slower_until_one_lasts() -> None:
+    delays = [0.0]
+    for _ in range(20):
+        delays.append(next_delay(delays[-1], ran=0.0))
+    assert delays[1] == FIRST_DELAY and delays == sorted(delays) and delays[-1] == LONGEST_DELAY
+    assert next_delay(LONGEST_DELAY, ran=HEALTHY_AFTER) == FIRST_DELAY
+
+
+def test_only_the_very_process_counts_as_running(tmp_path: Path) -> None:
+    pid = os.posix_spawnp("sleep", ["sleep", "1000"], os.environ)
+    try:
+        while alive.command_line(pid) != ("sleep", "1000"):
+            time.sleep(0.001)
+        process = Running("sleeper", pid, alive.start_time(pid) or 0, alive.boot_id(), ("sleep", "1000"))
+        process.save(tmp_path)
+        assert alive.read(tmp_path, "sleeper") == process and alive.running(tmp_path) == [process]
+        assert not alive.is_running(replace(process, started=process.started + 1))
+        assert not alive.is_running(replace(process, argv=("sleep", "2000")))
+        assert not alive.is_running(replace(process, boot="another"))
+        stranger = replace(process, argv=("rm", "-rf"))
+        assert alive.stop([stranger], 1.0) == [] and alive.is_running(process)
+        assert alive.stop([process], 5.0) == [] and not alive.is_running(process)
+    finally:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def test_a_record_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    (tmp_path / "store.json").write_text('{"name": "st')
+    assert alive.read(tmp_path, "store") is None and alive.recorded(tmp_path) == []
