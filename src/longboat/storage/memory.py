@@ -110,8 +110,11 @@ class MemoryStorage:
             start = self._position(seen)
             records = self._log[start : start + BATCH]
             seen = records[-1].revision if records else self._revision
-            matching = [record for record in records if record.key.startswith(prefix)]
-            yield [_event(record, previous) for record in matching] if matching else Progress(seen)
+            matching = [_event(record, previous) for record in records if record.key.startswith(prefix)]
+            if matching:
+                yield matching
+            if not matching or matching[-1].revision < seen:
+                yield Progress(seen)
 
     async def current_revision(self) -> int:
         self._check_open()
