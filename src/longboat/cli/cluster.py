@@ -73,7 +73,9 @@ def load(data_dir: Path) -> Cluster | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise Failure(f"cannot read {data_dir}/cluster.json: {error.strerror}", "Run as its owner (sudo?)") from error
+        raise Failure(
+            f"cannot read {data_dir}/cluster.json: {error.strerror}", "Run as its owner (sudo?), or: --data-dir DIR"
+        ) from error
     except (OSError, ValueError) as error:
         raise Failure(
             f"cannot read {data_dir}/cluster.json: {error}",

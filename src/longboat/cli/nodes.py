@@ -48,6 +48,7 @@ def start_up(cluster: Cluster, seconds: float) -> None:
     """Wait for each node's containerd and give it the pause image. Raises Failure."""
     missing = list(cluster.node_names)
     problem = Failure("containerd did not start")
+    before = startup.restarts(cluster)
     for _ in startup.ticks(seconds):
         for node in list(missing):
             if not _socket(cluster, node).exists():
@@ -59,7 +60,7 @@ def start_up(cluster: Cluster, seconds: float) -> None:
                 problem = failure  # it is still starting
         if not missing:
             return
-        startup.raise_if_crashing(cluster, {})
+        startup.raise_if_crashing(cluster, before)
         time.sleep(0.05)
     raise Failure(problem.problem, f"Its log: {cluster.logs_dir / f'containerd-{missing[0]}.log'}")
 

@@ -75,7 +75,7 @@ def ticks(seconds: float) -> Iterator[float]:
 
 def wait_for_api(cluster: Cluster, seconds: float) -> None:
     """Return once the API server says it is ready. Raises Failure when it will not be."""
-    before = _restarts(cluster)
+    before = restarts(cluster)
     for _ in ticks(seconds):
         if cluster.admin_kubeconfig.exists() and _listens(cluster.api_port):
             from longboat.cli.api import Api  # TLS is slow to import: only once there is somebody to talk to
@@ -90,7 +90,7 @@ def wait_for_nodes(cluster: Cluster, names: frozenset[str], seconds: float) -> N
     """Return once every named node is Ready. Raises Failure naming the first that is not."""
     from longboat.cli.api import UNREACHABLE, Api
 
-    before = _restarts(cluster)
+    before = restarts(cluster)
     missing = names
     for _ in ticks(seconds):
         try:
@@ -109,7 +109,7 @@ def wait_for_simulated(cluster: Cluster, seconds: float) -> None:
     """Return once as many simulated nodes are Ready as the cluster should have."""
     from longboat.cli.api import UNREACHABLE, Api
 
-    before = _restarts(cluster)
+    before = restarts(cluster)
     for _ in ticks(seconds):
         try:
             ready = sum(node["ready"] for node in Api(cluster).nodes() if node["name"] not in cluster.node_names)
@@ -128,12 +128,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _restarts(cluster: Cluster) -> dict[str, int]:
+def restarts(cluster: Cluster) -> dict[str, int]:
     return {process.name: process.restarts for process in alive.recorded(cluster.run_dir)}
 
 
 def raise_if_crashing(cluster: Cluster, before: dict[str, int]) -> None:
-    for name, count in _restarts(cluster).items():
+    for name, count in restarts(cluster).items():
         if count - before.get(name, 0) >= TOO_MANY_EXITS:
             raise _failed(cluster, name, "keeps ending")
     running = alive.read(cluster.run_dir, "supervisor")

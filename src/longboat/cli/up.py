@@ -98,6 +98,9 @@ def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: St
     steps.done(f"control plane {again} ready at {cluster.url}")
     _connect(cluster, options, steps)
     if cluster.nodes:
+        from longboat.cli import nodes
+
+        nodes.start_up(cluster, options.wait)
         names = frozenset(cluster.node_names)
         startup.wait_for_nodes(cluster, names, options.wait)
         steps.done(f"{_count(cluster.nodes, 'node')} ready: {', '.join(cluster.node_names)}")

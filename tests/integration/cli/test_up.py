@@ -1,0 +1,226 @@
+"""`longboat up` and `down` on a machine of their own: what they leave, what they say when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.host import LONGBOAT, Done, Host
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+LISTEN = """
+import socket, time
+with socket.create_server(("127.0.0.1", 7777)):
+    print("listening", flush=True)
+    time.sleep(100)
+"""
+NOBODY = ("setpriv", "--reuid", "65534", "--clear-groups")
+
+
+class Machine:
+    """A host with the `longboat` command, and a cluster without nodes unless told otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.host = Host(folder)
+        self.data = folder / "data"
+
+    def up(self, *flags: str, nodes: int = 0) -> Done:
+        return self.longboat("up", "--nodes", str(nodes), "--no-egress", "--data-dir", str(self.data), *flags)
+
+    def longboat(self, *args: str) -> Done:
+        return self.host.run(*LONGBOAT, *args)
+
+    def status(self) -> Any:
+        return json.loads(self.longboat("status", "--output", "json").out)
+
+    def pids(self) -> dict[str, int]:
+        return {process["name"]: process["pid"] for process in self.status()["processes"]}
+
+    def kubectl(self, *args: str) -> Done:
+        return self.host.run("kubectl", *args)
+
+    def close(self) -> None:
+        try:
+            self.longboat("down", "--data-dir", str(self.data), "--purge").ok()
+        finally:
+            self.host.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.close()
+
+
+def failed(done: Done, *words: str) -> None:
+    """It exited with 1, said these words, and no traceback."""
+    assert done.code == 1, done
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in done.err, done.err
+
+
+def test_a_control_plane_from_nothing_to_nothing(machine: Machine) -> None:
+    done = machine.up().ok()
+    assert "✓ control plane is ready at https://127.0.0.1:" in done.out and done.err == ""
+    assert machine.kubectl("get", "namespaces", "-o", "name").quiet().split() == [
+        f"namespace/{name}" for name in ("default", "kube-node-lease", "kube-public", "kube-system")
+    ]
+    status = machine.status()
+    assert {"supervisor", "store", "control-plane"} <= set(machine.pids())
+    assert all(process["pss_bytes"] > 0 for process in status["processes"])
+    assert "+longboat" in status["version"] and status["nodes"] == []
+    config = machine.host.kubeconfig
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert yaml.safe_load(config.read_text())["current-context"] == "longboat"
+    assert stat.S_IMODE(machine.data.stat().st_mode) == 0o700
+    pids = machine.pids()
+
+    again = machine.up().ok()
+    assert "is still ready" in again.out and machine.pids() == pids
+
+    assert "stopped" in machine.longboat("down").ok().out
+    assert not any(Path(f"/proc/{pid}").exists() and _cmdline(pid) for pid in pids.values())
+    assert machine.longboat("status").code == 3
+    assert yaml.safe_load(config.read_text())["contexts"] == []
+    assert "was not running" in machine.longboat("down").ok().out
+
+
+def test_state_survives_down_and_the_port_is_kept(machine: Machine) -> None:
+    machine.up().ok()
+    api = machine.status()["api"]
+    machine.kubectl("create", "configmap", "kept", "--from-literal", "a=b").quiet()
+    machine.longboat("down").ok()
+    machine.up().ok()
+    assert machine.status()["api"] == api
+    assert machine.kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}").quiet() == "b"
+
+
+@pytest.mark.parametrize(
+    "victims", [["supervisor"], ["control-plane"], ["store"], ["supervisor", "control-plane", "store"]]
+)
+def test_a_half_dead_cluster_is_repaired(machine: Machine, victims: list[str]) -> None:
+    machine.up().ok()
+    before = machine.pids()
+    for victim in victims:
+        os.kill(before[victim], signal.SIGKILL)
+    machine.up().ok()
+    after = machine.pids()
+    assert set(after) == set(before)
+    for name in before:
+        assert (after[name] != before[name]) == (name in victims.split()), name
+    machine.kubectl("create", "configmap", "alive").quiet()
+
+
+def test_the_supervisor_restarts_what_dies(machine: Machine) -> None:
+    machine.up().ok()
+    before = machine.pids()["control-plane"]
+    os.kill(before, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while machine.kubectl("get", "--raw", "/readyz").code:
+        assert time.monotonic() < deadline
+    assert machine.pids()["control-plane"] != before
+
+
+def test_a_busy_port_is_named(machine: Machine) -> None:
+    with machine.host.start(sys.executable, "-c", LISTEN, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        failed(machine.up("--api-port", "7777"), "7777", "--api-port")
+        holder.kill()
+    machine.up("--api-port", "7777").ok()
+    assert machine.status()["api"] == "https://127.0.0.1:7777"
+
+
+def test_a_full_disk_is_named_and_nothing_is_left_running(machine: Machine) -> None:
+    machine.data.mkdir()
+    machine.host.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(machine.data)).ok()
+    try:
+        failed(machine.up(), "no space left", "--data-dir")
+        machine.host.run("mount", "-o", "remount,size=100m", str(machine.data)).ok()
+        machine.up().ok()
+        machine.longboat("down").ok()
+    finally:
+        machine.host.run("umount", "-l", str(machine.data))
+
+
+def test_a_place_one_may_not_write_is_named(machine: Machine, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    done = machine.host.run(
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--clear-groups",
+        *LONGBOAT,
+        "up",
+        "--nodes",
+        "0",
+        "--data-dir",
+        str(tmp_path / "x"),
+    )
+    failed(done, str(tmp_path / "x"), "--data-dir")
+
+
+def test_real_nodes_need_root(machine: Machine) -> None:
+    done = machine.host.run(*NOBODY, *LONGBOAT, "up", "--nodes", "1", "--data-dir", "/tmp/none")
+    assert done.code == 1 and done.out == ""
+    failed(done, "root", "--simulated-nodes 1")
+
+
+@pytest.mark.parametrize("missing", ["containerd", "runc", "conntrack"])
+def test_a_missing_program_is_named_with_its_package(machine: Machine, tmp_path: Path, missing: str) -> None:
+    for folder in ("/usr/bin", "/usr/sbin"):
+        if (Path(folder) / missing).exists():
+            empty = tmp_path / "empty"
+            empty.touch()
+            for alias in {Path(folder) / missing, Path(folder.removeprefix("/usr")) / missing}:
+                machine.host.run("mount", "--bind", "/dev/null", str(alias.resolve()))
+    failed(machine.up(nodes=1), f"{missing} is not installed", "apt install", "longboat up --nodes 0")
+    assert not (machine.data / "run").exists()
+
+
+def test_bad_usage_exits_with_two(machine: Machine) -> None:
+    for args in (["up", "--nodes", "x"], ["up", "--no-such"], ["fly"], ["up", "--name", "../x"], ["image", "paint"]):
+        done = machine.longboat(*args)
+        assert done.code == 2 and "Traceback" not in done.err and done.err.startswith(" ✗ "), done
+
+
+def test_clusters_side_by_side(machine: Machine, tmp_path: Path) -> None:
+    machine.up().ok()
+    other = ["--name", "other"]
+    machine.longboat("up", *other, "--nodes", "0", "--data-dir", str(tmp_path / "other")).ok()
+    try:
+        listed = json.loads(machine.longboat("list", "--output", "json").ok().out)
+        assert [(item["name"], item["running"]) for item in listed] == [("default", True), ("other", True)]
+        contexts = machine.kubectl("config", "get-contexts", "-o", "name").quiet().split()
+        assert contexts == ["longboat", "longboat-other"]
+        machine.kubectl("--context", "longboat", "create", "configmap", "here").quiet()
+        assert machine.kubectl("--context", "longboat-other", "get", "configmap", "here").code == 1
+    finally:
+        machine.longboat("down", *other, "--purge").ok()
+    assert set(machine.pids()) >= {"store", "control-plane"}
+
+
+def test_down_of_a_cluster_that_is_not_there_is_fine(machine: Machine) -> None:
+    assert "nothing runs" in machine.longboat("down", "--name", "nobody").ok().out
+    failed(machine.longboat("status", "--name", "nobody"), "longboat up")
+
+
+def _cmdline(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
