@@ -169,6 +169,18 @@ async def test_a_watch_goes_on_with_what_happens_next(storage: Storage) -> None:
 
 
 @every_backend
+async def test_previous_values_go_only_to_the_watch_that_wants_them(storage: Storage) -> None:
+    revision = await storage.create(PODS + "a/x", b"0")
+    with_old = asyncio.create_task(events(storage, PODS, revision, revision + 3))
+    without = asyncio.create_task(events(storage, PODS, revision, revision + 3, previous=False))
+    await storage.current_revision()
+    for i in range(3):
+        revision = await storage.update(PODS + "a/x", b"%d" % (i + 1), expect=revision)
+    assert [event.previous for event in await with_old] == [b"0", b"1", b"2"]
+    assert [event.previous for event in await without] == [None, None, None]
+
+
+@every_backend
 async def test_compaction_forgets_the_past_and_keeps_the_present(storage: Storage) -> None:
     revision = await storage.create(PODS + "a/x", b"0")
     for i in range(1, 10):

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.storage.entry import Change
-from longboat.storage.feed import PROGRESS, Feed
+from longboat.storage.feed import TICK, Feed
 from longboat.storage.interface import Compacted, FutureRevision, Progress, Storage
 from longboat.storage.memory import MemoryStorage
-from longboat.storage.watchcache import WatchCache
+from longboat.storage.watchcache import RETAINED_FOR, WatchCache
 from longboat.storage.watcher import Watcher
 from suites.backends import BACKENDS, Pass, every_backend
 
@@ -274,9 +274,34 @@ def test_idle_watchers_are_told_of_progress() -> None:
         await pods.start()
         watcher = pods.watch(PODS, 0)
         revision = await storage.create(NODES + "n", pod("n"))
-        await clock.advance(PROGRESS)
+        await clock.advance(TICK)
         assert await anext(watcher) == Progress(revision)
         await feed.close()
+        await storage.close()
+
+    asyncio.run(main())
+
+
+def test_a_snapshot_is_not_kept_for_ever() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        storage = MemoryStorage(clock)
+        cache = WatchCache(storage, PODS, clock, describe)
+        await cache.start()
+        for i in range(4):
+            await create(storage, cache, f"{PODS}a/{i}")
+        page = await cache.page(PODS, limit=1)
+        await clock.advance(RETAINED_FOR / 2)
+        assert list(cache._retained) == [page.revision]
+        await create(storage, cache, f"{PODS}a/00")
+        await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0", limit=1)
+        await clock.advance(RETAINED_FOR - 1)
+        assert list(cache._retained) == [page.revision], "each page asked for prolongs its life"
+        await clock.advance(TICK + 1)
+        assert not cache._retained
+        rest = await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0")
+        assert [entry.key[-1] for entry in rest.entries] == list("123")
+        await cache.stop()
         await storage.close()
 
     asyncio.run(main())

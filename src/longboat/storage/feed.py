@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 REPLAY = 1000  # revisions before the newest replayed at start, so that clients can resume watches across a restart
 RETRY = 0.1  # seconds between attempts to watch a storage that fails
-PROGRESS = 10.0  # seconds between progress notes to idle watchers
+TICK = 10.0  # seconds between notes of progress to idle watchers
 
 
 class Feed:
@@ -85,6 +85,9 @@ class Feed:
 
     async def close(self) -> None:
         await self._tasks.close()
+        for _, _, reached in self._waiting:
+            if not reached.done():
+                reached.set_exception(StorageError("the watch cache has been closed"))
         for cache in list(self._caches.values()):
             cache.close()
 
@@ -93,7 +96,7 @@ class Feed:
         items, self.revision = await self._list(max(current - REPLAY, min(current, 1)))
         self._load(items)
         self._tasks.spawn("follow", self._follow())
-        self._tasks.spawn("progress", self._tell_progress())
+        self._tasks.spawn("tick", self._tick())
         await self.wait_for(current)
 
     async def _list(self, at_revision: int) -> tuple[list[Item], int]:
@@ -166,8 +169,8 @@ class Feed:
             if not reached.done():
                 reached.set_result(None)
 
-    async def _tell_progress(self) -> None:
+    async def _tick(self) -> None:
         while True:
-            await self.clock.sleep(PROGRESS)
+            await self.clock.sleep(TICK)
             for cache in self._caches.values():
-                cache.tell_progress()
+                cache.tick()

@@ -17,7 +17,8 @@ from longboat.storage.watcher import Ring, Watcher
 
 log = logging.getLogger(__name__)
 
-RETAINED = 32  # snapshots kept for the next pages of listings under way; older pages come from the storage's history
+RETAINED = 32  # snapshots kept for the next pages of listings under way, and for how many seconds;
+RETAINED_FOR = 60.0  # after that the pages come from the storage's history
 
 
 class EntryPage(msgspec.Struct, frozen=True):
@@ -44,13 +45,14 @@ class WatchCache:
     ) -> None:
         self.prefix = prefix
         self._storage = storage
+        self._clock = clock
         self._describe = describe
         self._own_feed = feed is None
         self._feed = feed or Feed(storage, clock, root=prefix)
         self._entries: dict[str, Entry] = {}
         self._ordered = Ordered([])
         self._ring = Ring(0)
-        self._retained: OrderedDict[int, Snapshot] = OrderedDict()
+        self._retained: OrderedDict[int, tuple[float, Snapshot]] = OrderedDict()  # by revision: last use, snapshot
         self._watchers: dict[str, list[Watcher]] = {}
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
@@ -93,7 +95,9 @@ class WatchCache:
         A revision no longer retained here, say after a restart, is read from the storage's history.
         Raises Compacted, FutureRevision, StorageError.
         """
-        snapshot = self.snapshot() if at_revision in (0, self.revision) else self._retained.get(at_revision)
+        snapshot: Snapshot | None = self.snapshot()
+        if at_revision not in (0, self.revision):
+            snapshot = self._retained.get(at_revision, (0.0, None))[1]
         if snapshot is None:
             return await self._older_page(prefix, at_revision, after, limit)
         entries = snapshot.entries(prefix, after, limit)
@@ -192,7 +196,9 @@ class WatchCache:
             self._ring.extend(changes)
             self._publish(changes)
 
-    def tell_progress(self) -> None:
+    def tick(self) -> None:
+        """Now and then: let old snapshots go and tell idle watchers how far the storage has come (the feed's side)."""
+        self._release()
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.progress(self._feed.revision)
@@ -230,10 +236,18 @@ class WatchCache:
             del self._watchers[watcher.prefix]
 
     def _retain(self, snapshot: Snapshot) -> None:
-        self._retained[snapshot.revision] = snapshot
+        self._retained[snapshot.revision] = self._clock.monotonic(), snapshot
         self._retained.move_to_end(snapshot.revision)
-        if len(self._retained) > RETAINED:
-            self._retained.popitem(last=False)
+        self._release()
+
+    def _release(self) -> None:
+        """Drop the snapshots that are too many or too old."""
+        horizon = self._clock.monotonic() - RETAINED_FOR
+        while self._retained:
+            revision, (used, _) = next(iter(self._retained.items()))
+            if used > horizon and len(self._retained) <= RETAINED:
+                return
+            del self._retained[revision]
 
     async def _older_page(self, prefix: str, revision: int, after: str, limit: int) -> EntryPage:
         if revision > self.revision:

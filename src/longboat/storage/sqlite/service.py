@@ -103,7 +103,11 @@ class Service:
         return max(wait, 0.0)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError as error:
+            self._complain(f"a client could not be let in: {error.strerror}")
+            return
         session = Session(connection)
         self._sessions[connection.fileno()] = session
         session.interest = select.EPOLLIN

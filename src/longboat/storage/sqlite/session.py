@@ -83,6 +83,8 @@ class Session:
                 watch.live = False
                 continue
             own = [event for event in events if event.key.startswith(watch.prefix)]
+            if own and not watch.previous:
+                own = [event if event.previous is None else _without_previous(event) for event in own]
             if own:
                 watch.seen = own[-1].revision
                 self.reply(wire.Changed(identity, own))
@@ -117,3 +119,8 @@ class Session:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _without_previous(event: Event) -> Event:
+    """What another watch had fetched is not for this one."""
+    return Event(event.key, event.revision, event.value, None)
