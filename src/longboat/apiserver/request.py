@@ -60,6 +60,7 @@ class Request:
     user: User | None = None  # set by authentication, or beforehand by the in-process transport
     info: RequestInfo = RequestInfo(path="", verb="")
     request_id: str = ""
+    raw_query: str = ""  # as it came, for proxies
     warnings: list[str] = field(default_factory=list)
     audit: dict[str, Any] = field(default_factory=dict)
 
@@ -67,6 +68,13 @@ class Request:
         """The first value of a query parameter."""
         values = self.query.get(name)
         return values[0] if values else default
+
+    def header_values(self, name: str) -> list[str]:
+        """Every value of a header that may come several times."""
+        getall = getattr(self.headers, "getall", None)
+        if getall is not None:
+            return list(getall(name, ()))
+        return [self.headers[name]] if name in self.headers else []
 
     def flag(self, name: str) -> bool:
         return self.arg(name).lower() in ("1", "t", "true")

@@ -1,0 +1,121 @@
+"""Client certificates: CN is the user, O the groups. And the front proxy's, which may speak for others.
+
+TLS has seen that the client holds the key. Which root signed the chain decides what it is good for: the client CA and
+the front-proxy CA are checked apart (security lesson 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
+from longboat.aio.clock import Clock
+from longboat.apiserver.authn.identity import Authenticator, Rejected, known
+from longboat.apiserver.request import Request, User
+
+FRONT_PROXY_NAMES = frozenset(("front-proxy-client",))
+
+
+class Verifier:
+    """Checks leaf certificates against one root. Answers are kept by certificate, until it expires."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self._store = Store(x509.load_pem_x509_certificates(root.read_bytes()))
+        self._clock = clock
+        self._leaf_policy = ExtensionPolicy.permit_all().may_be_present(
+            x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _for_clients
+        )
+        self._cached = lru_cache(maxsize=1024)(self._check)
+
+    def certificate(self, der: bytes) -> x509.Certificate | None:
+        """The certificate, if the root vouches for it now."""
+        found = self._cached(der)
+        if found is not None and not found.not_valid_before_utc <= self._clock.now() <= found.not_valid_after_utc:
+            return None
+        return found
+
+    def _check(self, der: bytes) -> x509.Certificate | None:
+        try:
+            leaf = x509.load_der_x509_certificate(der)
+            self._verifier().verify(leaf, [])
+        except (ValueError, VerificationError):
+            return None
+        return leaf
+
+    def _verifier(self) -> x509.verification.ClientVerifier:
+        builder = PolicyBuilder().store(self._store).time(self._clock.now())
+        policies = builder.extension_policies(
+            ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=self._leaf_policy
+        )
+        return policies.build_client_verifier()
+
+
+def _for_clients(policy: object, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    if usage is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
+        raise ValueError("the certificate is not for clients")
+
+
+def client_certificates(root: Path, clock: Clock) -> Authenticator:
+    verifier = Verifier(root, clock)
+    users: dict[bytes, User] = {}
+
+    async def identify(request: Request) -> User | None:
+        der = request.peer_certificate
+        if der is None:
+            return None
+        leaf = verifier.certificate(der)
+        if leaf is None:
+            users.pop(der, None)
+            raise Rejected("the client certificate is not of this cluster")
+        user = users.get(der)
+        if user is None:
+            if len(users) > 1024:
+                users.clear()
+            user = users[der] = _subject(leaf)
+        return user
+
+    return identify
+
+
+def _subject(leaf: x509.Certificate) -> User:
+    names = _values(leaf, NameOID.COMMON_NAME)
+    if not names:
+        raise Rejected("the certificate names nobody")
+    return known(names[0], _values(leaf, NameOID.ORGANIZATION_NAME), _uid(leaf))
+
+
+def _values(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:
+    return [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(oid)]
+
+
+def _uid(leaf: x509.Certificate) -> str:
+    """Kubernetes' own subject attribute for a UID (KEP-4193's 1.3.6.1.4.1.57683.2)."""
+    return next(iter(_values(leaf, x509.ObjectIdentifier("1.3.6.1.4.1.57683.2"))), "")
+
+
+def front_proxy(root: Path, clock: Clock, names: Iterable[str] = FRONT_PROXY_NAMES) -> Authenticator:
+    """X-Remote-User and its companions, over a connection whose certificate the front-proxy CA signed."""
+    verifier, allowed = Verifier(root, clock), frozenset(names)
+
+    async def identify(request: Request) -> User | None:
+        der, name = request.peer_certificate, request.headers.get("x-remote-user")
+        if der is None or not name:
+            return None
+        leaf = verifier.certificate(der)
+        if leaf is None or (allowed and not allowed & set(_values(leaf, NameOID.COMMON_NAME))):
+            return None  # not the proxy: its headers count for nothing
+        groups = request.header_values("x-remote-group")
+        extra: dict[str, tuple[str, ...]] = {}
+        for header in request.headers:
+            if header.lower().startswith("x-remote-extra-"):
+                key = unquote(header.lower().removeprefix("x-remote-extra-"))
+                extra[key] = tuple(request.header_values(header))
+        return known(name, groups, request.headers.get("x-remote-uid", ""), extra)
+
+    return identify

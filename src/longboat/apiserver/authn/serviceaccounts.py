@@ -1,0 +1,161 @@
+"""ServiceAccount tokens: JWTs that this cluster signs, bound to objects that must still be there (KEP-1205)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from longboat.aio.clock import Clock
+from longboat.apiserver.authn.identity import Authenticator, Rejected, known
+from longboat.apiserver.authn.tokens import bearer
+from longboat.apiserver.request import Request, User
+from longboat.machinery.objects import Object
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+ALGORITHM = "ES256"
+CLAIM = "kubernetes.io"
+LEEWAY = 10  # seconds of clock difference that not-before forgives
+
+FindObject = Callable[[str, str, str], Object | None]
+"""plural, namespace, name → the object as it is now."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The object a token stands or falls with."""
+
+    kind: str  # Pod, Secret or Node
+    name: str
+    uid: str
+
+
+class TokenIssuer:
+    """Signs and checks ServiceAccount tokens."""
+
+    def __init__(self, key_file: Path, clock: Clock, issuer: str = ISSUER) -> None:
+        self._key = ECKey.import_key(key_file.read_text())
+        self._clock = clock
+        self.issuer = issuer
+        self.audiences = (issuer,)
+        self._header = {"alg": ALGORITHM, "kid": self._key.thumbprint()}
+
+    def now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def issue(
+        self, namespace: str, account: Object, seconds: int, audiences: Iterable[str] = (),
+        bound: Bound | None = None, node: Object | None = None,
+    ) -> str:  # fmt: skip
+        now = self._clock.now()
+        found = account["metadata"]
+        own: dict[str, Any] = {
+            "namespace": namespace,
+            "serviceaccount": {"name": found["name"], "uid": found["uid"]},
+        }
+        if bound:
+            own[bound.kind.lower()] = {"name": bound.name, "uid": bound.uid}
+        if node:
+            own["node"] = {"name": node["metadata"]["name"], "uid": node["metadata"]["uid"]}
+        claims = {
+            "iss": self.issuer,
+            "sub": f"system:serviceaccount:{namespace}:{found['name']}",
+            "aud": list(audiences) or list(self.audiences),
+            "iat": int(now.timestamp()),
+            "nbf": int(now.timestamp()),
+            "exp": int((now + timedelta(seconds=seconds)).timestamp()),
+            "jti": str(uuid.uuid4()),
+            CLAIM: own,
+        }
+        return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
+
+    def claims(self, token: str, audiences: Iterable[str] = ()) -> dict[str, Any]:
+        """The claims of a token that is ours, in time, and meant for one of the audiences. Raises Rejected."""
+        try:
+            found: dict[str, Any] = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError) as error:
+            raise Rejected("the token is not signed by this cluster") from error
+        now = self._clock.now().timestamp()
+        if found.get("iss") != self.issuer:
+            raise Rejected("the token is another issuer's")
+        if not found.get("nbf", 0) - LEEWAY <= now < found.get("exp", 0):
+            raise Rejected("the token is not yet or no longer valid")
+        meant_for = found.get("aud") or []
+        wanted = set(audiences) or set(self.audiences)
+        if not wanted & set([meant_for] if isinstance(meant_for, str) else meant_for):
+            raise Rejected("the token is meant for others")
+        return found
+
+    def jwks(self) -> bytes:
+        """The public key set (RFC 7517), for /openid/v1/jwks."""
+        public = {**self._key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": self._key.thumbprint()}
+        return msgspec.json.encode({"keys": [public]})
+
+    def configuration(self) -> bytes:
+        """OpenID Connect discovery (/.well-known/openid-configuration)."""
+        return msgspec.json.encode(
+            {
+                "issuer": self.issuer,
+                "jwks_uri": f"{self.issuer}/openid/v1/jwks",
+                "response_types_supported": ["id_token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": [ALGORITHM],
+            }
+        )
+
+
+def user_of(claims: dict[str, Any], find: FindObject) -> User:
+    """The ServiceAccount's user, if it and everything the token is bound to is still there. Raises Rejected."""
+    own = claims.get(CLAIM) or {}
+    namespace, account = own.get("namespace", ""), own.get("serviceaccount") or {}
+    _same(find("serviceaccounts", namespace, account.get("name", "")), account)
+    extra: dict[str, tuple[str, ...]] = {}
+    if token_id := claims.get("jti"):
+        extra["authentication.kubernetes.io/credential-id"] = (f"JTI={token_id}",)
+    for kind, plural in (("pod", "pods"), ("secret", "secrets"), ("node", "nodes")):
+        bound = own.get(kind)
+        if not bound:
+            continue
+        where = "" if kind == "node" else namespace
+        # A pod's token names its node too; it lives as long as the pod.
+        if kind != "node" or "pod" not in own:
+            _same(find(plural, where, bound.get("name", "")), bound)
+        if kind != "secret":
+            extra[f"authentication.kubernetes.io/{kind}-name"] = (bound["name"],)
+            extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound["uid"],)
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    name = f"system:serviceaccount:{namespace}:{account.get('name', '')}"
+    return known(name, groups, account.get("uid", ""), extra)
+
+
+def _same(obj: Object | None, bound: Object) -> None:
+    if obj is None or obj["metadata"].get("uid") != bound.get("uid"):
+        raise Rejected("what the token is bound to is gone")
+
+
+def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticator:
+    """Verified signatures are remembered; what the token is bound to is looked up each time."""
+    verified: dict[str, dict[str, Any]] = {}
+
+    async def identify(request: Request) -> User | None:
+        token = bearer(request)
+        if not token or token.count(".") != 2:
+            return None
+        claims = verified.get(token)
+        if claims is None or claims["exp"] <= issuer.now():
+            verified.pop(token, None)
+            claims = issuer.claims(token)
+            if len(verified) > 4096:
+                verified.clear()
+            verified[token] = claims
+        return user_of(claims, find)
+
+    return identify

@@ -1,0 +1,76 @@
+"""Who this request is in the log, what it asks for, and how long it may take."""
+
+from __future__ import annotations
+
+import uuid
+
+from longboat.aio.clock import Clock
+from longboat.apiserver import requestinfo
+from longboat.apiserver.request import Filter, Handler, Request, Response
+from longboat.machinery.errors import bad_request, timeout
+
+LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
+LONG_RUNNING = frozenset(("watch", "proxy"))
+LONG_RUNNING_PARTS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
+
+
+async def request_id(request: Request, inner: Handler) -> Response:
+    given = request.headers.get("audit-id")
+    request.request_id = given[:64] if given else str(uuid.uuid4())
+    response = await inner(request)
+    response.headers["Audit-Id"] = request.request_id
+    response.headers.setdefault("Cache-Control", "no-cache, private")
+    return response
+
+
+async def parse_request_info(request: Request, inner: Handler) -> Response:
+    request.info = requestinfo.parse(request.method, request.path, request.query)
+    return await inner(request)
+
+
+def long_running(request: Request) -> bool:
+    return request.info.verb in LONG_RUNNING or request.info.subresource in LONG_RUNNING_PARTS
+
+
+def deadline(clock: Clock) -> Filter:
+    """Ends requests that take longer than a minute, or than the client's own `timeout`."""
+
+    async def limit(request: Request, inner: Handler) -> Response:
+        if long_running(request):
+            return await inner(request)
+        seconds = min(_duration(request.arg("timeout")) or LONGEST, LONGEST)
+        if request.method == "GET" and seconds == LONGEST:
+            return await inner(request)  # reads come from memory: a timer would cost more than they do
+        try:
+            async with clock.timeout(seconds):
+                return await inner(request)
+        except TimeoutError:
+            raise timeout("Timeout: request did not complete within the allotted timeout") from None
+
+    return limit
+
+
+def _duration(text: str) -> float:
+    """Seconds of a Go duration. Raises StatusError 400."""
+    if not text:
+        return 0.0
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    total, number, unit = 0.0, "", ""
+    for char in text + "\0":
+        if char.isdigit() or char == ".":
+            if unit:
+                total += _part(text, number, units.get(unit))
+                number, unit = "", ""
+            number += char
+        elif char != "\0":
+            unit += char
+    return total + _part(text, number, units.get(unit))
+
+
+def _part(text: str, number: str, unit: float | None) -> float:
+    try:
+        if unit is None:
+            raise ValueError(text)
+        return float(number) * unit
+    except ValueError:
+        raise bad_request(f'invalid timeout specified in the request URL: "{text}"') from None

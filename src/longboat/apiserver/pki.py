@@ -1,0 +1,212 @@
+"""The cluster's keys and certificates: made on first start, kept, and renewed where they no longer fit."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from longboat.aio.clock import Clock
+
+CA_YEARS, LEAF_YEARS = 10, 1
+RENEW_BEFORE = timedelta(days=30)
+BACKDATED = timedelta(minutes=5)  # for clocks that are a little behind
+
+Key = ec.EllipticCurvePrivateKey
+_EXTENDED = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, in PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that can issue."""
+
+    pair: Pair
+    certificate: x509.Certificate
+    key: Key
+
+    def issue(
+        self, pair: Pair, clock: Clock, name: str, groups: Iterable[str] = (), *, usage: str = "client",
+        hosts: Iterable[str] = (),
+    ) -> Pair:  # fmt: skip
+        """Write a new key and certificate. CN and O are the user name and the groups of a client."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = clock.now()
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_name(name, groups))
+            .issuer_name(self.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - BACKDATED)
+            .not_valid_after(now + timedelta(days=365 * LEAF_YEARS))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_leaf_usage(), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([_EXTENDED[u] for u in usage.split("+")]), critical=False)
+            .add_extension(_authority_id(self.certificate), critical=False)
+        )
+        if names := [_general_name(host) for host in hosts]:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        write_private(pair.key, _key_pem(key))
+        write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        return pair
+
+
+class Pki:
+    """The directory `pki/` of a cluster's data directory."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
+        self._clock = clock
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.ca = self._authority("ca", "longboat-ca")
+        self.front_proxy = self._authority("front-proxy-ca", "longboat-front-proxy-ca")
+        self._service_accounts()
+
+    def pair(self, name: str) -> Pair:
+        return Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
+
+    @property
+    def service_account_key(self) -> Path:
+        return self.folder / "sa.key"
+
+    def serving(self, hosts: Iterable[str], name: str = "serving") -> Pair:
+        """The API server's serving certificate, good for these hosts."""
+        pair, wanted = self.pair(name), sorted(set(hosts))
+        if not self._good(pair, wanted):
+            self.ca.issue(pair, self._clock, "kube-apiserver", usage="server", hosts=wanted)
+        return pair
+
+    def client(self, file: str, name: str, groups: Iterable[str] = ()) -> Pair:
+        """A client certificate for this user, made once."""
+        pair = self.pair(file)
+        if not self._good(pair, []):
+            self.ca.issue(pair, self._clock, name, groups)
+        return pair
+
+    def _good(self, pair: Pair, hosts: list[str]) -> bool:
+        """Whether the pair is there, ours, far from its end and good for exactly these hosts."""
+        try:
+            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            pair.key.stat()
+            certificate.verify_directly_issued_by(self.ca.certificate)
+        except (OSError, ValueError, TypeError):
+            return False
+        except Exception as error:  # cryptography raises InvalidSignature, which has no narrower base
+            if type(error).__name__ != "InvalidSignature":
+                raise
+            return False
+        return certificate.not_valid_after_utc - self._clock.now() > RENEW_BEFORE and _hosts(certificate) == hosts
+
+    def _authority(self, file: str, name: str) -> Authority:
+        pair = self.pair(file)
+        if pair.certificate.exists() and pair.key.exists():
+            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+            key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+            assert isinstance(key, Key)
+            return Authority(pair, certificate, key)
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _self_signed(name, key, self._clock.now())
+        write_private(pair.key, _key_pem(key))
+        write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        return Authority(pair, certificate, key)
+
+    def _service_accounts(self) -> None:
+        """The key that signs ServiceAccount tokens (ES256), and its public half."""
+        if self.service_account_key.exists():
+            return
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        write_private(self.folder / "sa.pub", public)
+        write_private(self.service_account_key, _key_pem(key))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file at once, readable by its owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    scratch.replace(path)
+
+
+def _name(common: str, groups: Iterable[str]) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _self_signed(name: str, key: Key, now: datetime) -> x509.Certificate:
+    subject = _name(name, ())
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + timedelta(days=365 * CA_YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_authority_usage(), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _usage(**on: bool) -> x509.KeyUsage:
+    off = dict.fromkeys(
+        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+         "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False,
+    )  # fmt: skip
+    return x509.KeyUsage(**{**off, **on})
+
+
+def _leaf_usage() -> x509.KeyUsage:
+    return _usage(digital_signature=True)
+
+
+def _authority_usage() -> x509.KeyUsage:
+    return _usage(digital_signature=True, key_cert_sign=True, crl_sign=True)
+
+
+def _authority_id(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _hosts(certificate: x509.Certificate) -> list[str]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return sorted(str(name.value) for name in found)
+
+
+def _key_pem(key: Key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
