@@ -1,0 +1,232 @@
+"""Default roles of users and components (the lines' form is explained in `policy`)."""
+
+from __future__ import annotations
+
+_DISCOVERY = "get: urls /api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/"
+
+CLUSTER_ROLES: dict[str, str] = {
+    "cluster-admin": "*: */*\n*: urls *",
+    "system:discovery": _DISCOVERY,
+    "system:public-info-viewer": "get: urls /healthz /livez /readyz /version /version/",
+    "system:monitoring": "get: urls /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+    "system:basic-user": """
+        create: authorization/selfsubjectaccessreviews authorization/selfsubjectrulesreviews
+        create: authentication/selfsubjectreviews
+    """,
+    "system:node": """
+        create: authentication/tokenreviews
+        create: authorization/localsubjectaccessreviews authorization/subjectaccessreviews
+        READ: services
+        create get list watch: nodes
+        patch update: nodes/status
+        patch update: nodes
+        READ: pods
+        create delete: pods
+        patch update: pods/status
+        create: pods/eviction
+        READ: configmaps secrets
+        get: persistentvolumeclaims persistentvolumes
+        get: endpoints
+        create get list watch: certificates/certificatesigningrequests
+        create delete get patch update: coordination/leases
+        get: storage/volumeattachments
+        create: serviceaccounts/token
+        get patch update: persistentvolumeclaims/status
+        READ: storage/csidrivers
+        create delete get patch update: storage/csinodes
+        READ: node/runtimeclasses
+        get: resource/resourceclaims
+        deletecollection READ: resource/resourceslices
+        create patch update: events
+        create patch update: events/events
+        READ: networking/networkpolicies discovery/endpointslices namespaces
+    """,
+    "system:node-problem-detector": "get: nodes\npatch: nodes/status\ncreate patch update: events events/events",
+    "system:node-proxier": """
+        READ: services endpoints
+        READ: nodes
+        create patch update: events events/events
+        READ: discovery/endpointslices
+        READ: networking/servicecidrs
+    """,
+    "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
+    "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
+    "system:heapster": "READ: events pods nodes namespaces\nREAD: apps/deployments",
+    "system:kube-aggregator": "READ: services endpoints",
+    "system:kubelet-api-admin": """
+        get list watch: nodes
+        proxy: nodes
+        *: nodes/proxy nodes/metrics nodes/spec nodes/stats nodes/log nodes/healthz nodes/pods nodes/configz
+        *: nodes/checkpoint
+    """,
+    "system:kube-controller-manager": """
+        create patch update: events events/events
+        create: coordination/leases
+        get update: coordination/leases @ kube-controller-manager
+        create: secrets serviceaccounts
+        delete: secrets
+        get: configmaps namespaces secrets serviceaccounts
+        update: secrets serviceaccounts
+        create: authentication/tokenreviews
+        create: authorization/subjectaccessreviews
+        list watch: */*
+        create: serviceaccounts/token
+    """,
+    "system:kube-scheduler": """
+        create patch update: events events/events
+        create: coordination/leases
+        get list update watch: coordination/leases @ kube-scheduler
+        READ: nodes
+        delete get list watch: pods
+        create: bindings pods/binding
+        patch update: pods/status
+        READ: replicationcontrollers services
+        READ: apps/replicasets apps/statefulsets
+        READ: policy/poddisruptionbudgets
+        READ: persistentvolumeclaims persistentvolumes
+        create: authentication/tokenreviews
+        create: authorization/subjectaccessreviews
+        READ: storage/csinodes storage/csidrivers storage/csistoragecapacities storage/storageclasses
+        READ: storage/volumeattachments
+        READ: namespaces
+        READ patch update: resource/resourceclaims resource/resourceclaims/status
+        READ: resource/resourceslices resource/deviceclasses
+    """,
+    "system:kube-dns": "list watch: endpoints services",
+    "system:persistent-volume-provisioner": """
+        create delete get list watch: persistentvolumes
+        get list update watch: persistentvolumeclaims
+        READ: storage/storageclasses
+        watch: events
+        create patch update: events events/events
+    """,
+    "system:volume-scheduler": """
+        get list patch update watch: persistentvolumes
+        READ: storage/storageclasses
+        get list patch update watch: persistentvolumeclaims
+    """,
+    "system:certificates.k8s.io:certificatesigningrequests:nodeclient": (
+        "create: certificates/certificatesigningrequests/nodeclient"
+    ),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": (
+        "create: certificates/certificatesigningrequests/selfnodeclient"
+    ),
+    "system:certificates.k8s.io:kube-apiserver-client-approver": (
+        "approve: certificates/signers @ kubernetes.io/kube-apiserver-client"
+    ),
+    "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver": (
+        "approve: certificates/signers @ kubernetes.io/kube-apiserver-client-kubelet"
+    ),
+    "system:certificates.k8s.io:kubelet-serving-approver": (
+        "approve: certificates/signers @ kubernetes.io/kubelet-serving"
+    ),
+    "system:certificates.k8s.io:legacy-unknown-approver": (
+        "approve: certificates/signers @ kubernetes.io/legacy-unknown"
+    ),
+    "system:service-account-issuer-discovery": (
+        "get: urls /.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks "
+        "/openid/v1/jwks/"
+    ),
+}
+
+_CORE_EDITED = (
+    "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale serviceaccounts "
+    "services services/proxy pods"
+)
+_WORKLOADS = (
+    "apps/daemonsets apps/deployments apps/deployments/scale apps/replicasets apps/replicasets/scale "
+    "apps/statefulsets apps/statefulsets/scale"
+)
+
+_VIEW = """
+    READ: configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers
+    READ: replicationcontrollers/scale serviceaccounts services services/status
+    READ: bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status
+    READ: resourcequotas resourcequotas/status namespaces
+    READ: discovery/endpointslices
+    READ: apps/controllerrevisions apps/daemonsets apps/daemonsets/status apps/deployments apps/deployments/scale
+    READ: apps/deployments/status apps/replicasets apps/replicasets/scale apps/replicasets/status
+    READ: apps/statefulsets apps/statefulsets/scale apps/statefulsets/status
+    READ: autoscaling/horizontalpodautoscalers autoscaling/horizontalpodautoscalers/status
+    READ: batch/cronjobs batch/cronjobs/status batch/jobs batch/jobs/status
+    READ: policy/poddisruptionbudgets policy/poddisruptionbudgets/status
+    READ: networking/ingresses networking/ingresses/status networking/networkpolicies
+    READ: resource/resourceclaims resource/resourceclaims/status resource/resourceclaimtemplates
+"""
+_EDIT = f"""
+    READ: pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy
+    impersonate: serviceaccounts
+    WRITE: pods/attach pods/exec pods/portforward pods/proxy
+    create: pods/eviction serviceaccounts/token
+    WRITE: secrets {_CORE_EDITED}
+    WRITE: {_WORKLOADS}
+    create delete deletecollection patch update: apps/deployments/rollback
+    WRITE: autoscaling/horizontalpodautoscalers batch/cronjobs batch/jobs policy/poddisruptionbudgets
+    WRITE: networking/ingresses networking/networkpolicies
+    WRITE: resource/resourceclaims resource/resourceclaimtemplates
+    create delete deletecollection get list patch update watch: coordination/leases
+"""
+_ADMIN = """
+    create: authorization/localsubjectaccessreviews
+    WRITE READ: rbac/roles rbac/rolebindings
+"""
+
+# text, the roles it is part of, the label it gathers
+USER_ROLES: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "admin": ("", (), "admin"),
+    "edit": ("", ("admin",), "edit"),
+    "view": ("", ("edit",), "view"),
+    "system:aggregate-to-admin": (_ADMIN, ("admin",), ""),
+    "system:aggregate-to-edit": (_EDIT, ("edit",), ""),
+    "system:aggregate-to-view": (_VIEW, ("view",), ""),
+}
+
+CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
+    "cluster-admin": ("group:system:masters",),
+    "system:monitoring": ("group:system:monitoring",),
+    "system:discovery": ("group:system:authenticated",),
+    "system:basic-user": ("group:system:authenticated",),
+    "system:public-info-viewer": ("group:system:authenticated", "group:system:unauthenticated"),
+    # Until the Node authorizer comes, which will decide node by node, nodes act under this role.
+    "system:node": ("group:system:nodes",),
+    "system:node-proxier": ("user:system:kube-proxy",),
+    "system:kube-controller-manager": ("user:system:kube-controller-manager",),
+    "system:kube-dns": ("sa:kube-system/kube-dns",),
+    "system:kube-scheduler": ("user:system:kube-scheduler",),
+    "system:volume-scheduler": ("user:system:kube-scheduler",),
+    "system:service-account-issuer-discovery": ("group:system:serviceaccounts",),
+}
+
+ROLES: dict[tuple[str, str], str] = {
+    ("kube-system", "extension-apiserver-authentication-reader"): (
+        "READ: configmaps @ extension-apiserver-authentication"
+    ),
+    ("kube-system", "system:controller:bootstrap-signer"): "READ: secrets",
+    ("kube-system", "system:controller:cloud-provider"): "create get list update watch: configmaps",
+    ("kube-system", "system:controller:token-cleaner"): "delete get list watch: secrets\ncreate patch update: events",
+    ("kube-system", "system::leader-locking-kube-controller-manager"): (
+        "watch: configmaps\nget update: configmaps @ kube-controller-manager"
+    ),
+    ("kube-system", "system::leader-locking-kube-scheduler"): (
+        "watch: configmaps\nget update: configmaps @ kube-scheduler"
+    ),
+    ("kube-public", "system:controller:bootstrap-signer"): (
+        "READ: configmaps\nupdate: configmaps @ cluster-info\ncreate patch update: events"
+    ),
+}
+
+BINDINGS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("kube-system", "extension-apiserver-authentication-reader"): (
+        "user:system:kube-controller-manager", "user:system:kube-scheduler",
+    ),
+    ("kube-system", "system:controller:bootstrap-signer"): ("sa:kube-system/bootstrap-signer",),
+    ("kube-system", "system:controller:cloud-provider"): ("sa:kube-system/cloud-provider",),
+    ("kube-system", "system:controller:token-cleaner"): ("sa:kube-system/token-cleaner",),
+    ("kube-system", "system::leader-locking-kube-controller-manager"): (
+        "user:system:kube-controller-manager", "sa:kube-system/kube-controller-manager",
+    ),
+    ("kube-system", "system::leader-locking-kube-scheduler"): (
+        "user:system:kube-scheduler", "sa:kube-system/kube-scheduler",
+    ),
+    ("kube-public", "system:controller:bootstrap-signer"): ("sa:kube-system/bootstrap-signer",),
+}  # fmt: skip
