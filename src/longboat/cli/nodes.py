@@ -16,7 +16,7 @@ from longboat.network.nftables import Nftables, NftError
 from longboat.network.overlay import bridge, egress, namespaces
 from longboat.network.overlay.addresses import node_address
 from longboat.network.overlay.loopback import bring_up
-from longboat.network.overlay.node import LocalNode, machine_resolv_conf, mount_points, resolv_conf
+from longboat.network.overlay.node import LocalNode, machine_resolv_conf, resolv_conf
 
 NODE_RANGES = [f"172.{second}.{third}.0/24" for second in (30, 29, 28) for third in range(0, 256, 8)]
 POD_RANGES = [f"10.{second}.0.0/16" for second in range(244, 254)]
@@ -69,8 +69,6 @@ def dismantle(cluster: Cluster) -> None:
     """Stop the containers of all nodes; remove namespaces, cables, cgroups, routes and the egress rules."""
     for node in cluster.node_names:
         _dismantle_node(cluster, node)
-    if not any((other.run_dir / "ns").exists() for other in _other_clusters(cluster)):
-        _remove_mount_points(cluster)
     namespaces.delete_parent(cluster.run_dir / "ns")
     if cluster.node_cidr:
         _dismantle_network(cluster)
@@ -153,7 +151,8 @@ def _dismantle_network(cluster: Cluster) -> None:
 def _hand_over_forwarding(cluster: Cluster) -> None:
     """Put ip_forward back, unless another cluster still needs it: then that one will, to what we found."""
     record = cluster.run_dir / "ip_forward"
-    heirs = [path for other in _other_clusters(cluster) if (path := other.run_dir / "ip_forward").exists()]
+    others = [other for other in registry.clusters() if other.data_dir != cluster.data_dir]
+    heirs = [path for other in others if (path := other.run_dir / "ip_forward").exists()]
     if record.exists() and heirs:
         heirs[0].write_text(record.read_text())
         record.unlink()
@@ -215,20 +214,6 @@ def _remove_cgroups(path: str) -> None:
         for directory in left:
             with suppress(OSError):  # busy: next round
                 directory.rmdir()
-
-
-def _other_clusters(cluster: Cluster) -> list[Cluster]:
-    return [other for other in registry.clusters() if other.data_dir != cluster.data_dir]
-
-
-def _remove_mount_points(cluster: Cluster) -> None:
-    """Remove the empty directories that the nodes' mounts needed on the machine.
-
-    Only when no other cluster has nodes: to remove one unmounts what other namespaces have mounted on it.
-    """
-    for target in mount_points(cluster.root):
-        with suppress(OSError):  # it has something in it: not ours alone
-            target.rmdir()
 
 
 def _socket(cluster: Cluster, node: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from ctypes.util import find_library
 from pathlib import Path
 
 from longboat.cli import files
@@ -37,6 +36,8 @@ def check_nodes(simulated_instead: int) -> None:
         if not (PLUGIN_DIR / plugin).exists():
             problem = f"the CNI plugin {plugin} is not in {PLUGIN_DIR}"
             raise _missing(problem, "Pods get their network through it", "containernetworking-plugins", without)
+    from ctypes.util import find_library
+
     if find_library("nftables") is None:
         raise _missing("libnftables is not installed", "Services are nftables rules", "nftables", without)
 

@@ -94,7 +94,10 @@ class LocalNode:
 
 
 def mount_points(place: Path) -> dict[Path, Path]:
-    """Directories of the machine that each node has for itself, and where they really are."""
+    """Directories of the machine that each node has for itself, and where they really are.
+
+    On the machine itself they stay behind, empty: to remove one would unmount what other clusters have mounted on it.
+    """
     return {
         Path("/var/lib/kubelet"): place / "kubelet",
         Path("/var/log/pods"): place / "logs" / "pods",

@@ -1,0 +1,168 @@
+"""Nodes made of namespaces, with a containerd each and no agent: apart, lasting, and gone without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from e2e.host import Done, Host
+from images import build
+from longboat.cli.cluster import Cluster, load
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
+
+UP = """
+import os, sys
+from contextlib import ExitStack
+from pathlib import Path
+from longboat.cli import alive, cluster, nodes, plan, supervisor
+found = cluster.load(Path(sys.argv[1]))
+os.makedirs(found.run_dir, exist_ok=True)
+os.makedirs(found.logs_dir, exist_ok=True)
+with ExitStack() as undo:
+    found = nodes.prepare(found, undo)
+    found.save()
+    undo.pop_all()
+for process in plan.plan(found):
+    record = alive.read(found.run_dir, process.name)
+    if process.gentle and not (record and alive.is_running(record)):
+        pid = supervisor.spawn(process, found.root)
+        alive.Running(process.name, pid, alive.start_time(pid), alive.boot_id(), process.argv).save(found.run_dir)
+nodes.start_up(found, 20)
+"""
+DOWN = """
+import sys
+from pathlib import Path
+from longboat.cli import cluster, down, nodes
+found = cluster.load(Path(sys.argv[1]))
+down.stop_processes(found)
+nodes.dismantle(found)
+"""
+IMPORT = """
+import sys
+from pathlib import Path
+from longboat.cli import cluster, containerd
+found = cluster.load(Path(sys.argv[1]))
+for node in found.node_names:
+    print(containerd.import_image(found, node, open(sys.argv[2], "rb")))
+"""
+
+GREET = """
+import socket
+with socket.create_server(("", 7000)) as server:
+    print("listening", flush=True)
+    for _ in range(2):
+        with server.accept()[0] as connection:
+            connection.send(b"hi")
+"""
+
+
+class LocalNodes:
+    def __init__(self, folder: Path) -> None:
+        self.host = Host(folder)
+        self.place = folder / "data"
+        self.place.mkdir()
+        Cluster("default", str(self.place), 6443, nodes=2, egress=True).save()
+
+    def script(self, text: str, *args: str) -> str:
+        return self.host.run(sys.executable, "-c", text, str(self.place), *args).ok().out
+
+    @property
+    def cluster(self) -> Cluster:
+        cluster = load(self.place)
+        assert cluster is not None
+        return cluster
+
+    def on(self, node: str, *args: str) -> Done:
+        pins = self.cluster.run_dir / "ns" / node
+        return self.host.run("nsenter", f"--net={pins}/net", f"--mount={pins}/mnt", f"--uts={pins}/uts", *args)
+
+    def ctr(self, node: str, *args: str) -> Done:
+        return self.on(node, "ctr", "--namespace", "k8s.io", *args)
+
+    def close(self) -> None:
+        self.script(DOWN)
+        self.host.close()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNodes]:
+    nodes = LocalNodes(tmp_path_factory.mktemp("nodes"))
+    nodes.script(UP)
+    yield nodes
+    nodes.close()
+
+
+def test_each_node_is_a_place_of_its_own(nodes: LocalNodes) -> None:
+    assert nodes.on("node-2", "hostname").quiet() == "node-2\n"
+    nodes.on("node-1", "touch", "/run/mine", "/var/lib/kubelet/mine").quiet()
+    assert nodes.on("node-2", "ls", "/run/mine").code and not Path("/run/mine").exists()
+    assert (nodes.cluster.node_dir("node-1") / "kubelet" / "mine").exists()
+    assert not (nodes.cluster.node_dir("node-2") / "kubelet" / "mine").exists()
+    assert nodes.on("node-1", "cat", "/proc/sys/net/ipv4/ip_forward").quiet() == "1\n"
+
+
+def test_nodes_reach_each_other_and_the_host_reaches_them(nodes: LocalNodes) -> None:
+    pins = nodes.cluster.run_dir / "ns" / "node-2"
+    command = ["nsenter", f"--net={pins}/net", sys.executable, "-c", GREET]
+    with nodes.host.start(*command, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None and server.stdout.readline()
+        ask = "import socket; print(socket.create_connection(('172.30.0.12', 7000), 3).recv(9).decode())"
+        assert nodes.on("node-1", sys.executable, "-c", ask).quiet() == "hi\n"
+        assert nodes.host.run(sys.executable, "-c", ask).quiet() == "hi\n"
+
+
+def test_nothing_unclaimed_leaves_a_node(nodes: LocalNodes) -> None:
+    for address in ("10.244.9.9", "10.96.9.9"):
+        routes = nodes.on("node-1", "ip", "route", "get", address, "iif", "eth0", "from", "172.30.0.12")
+        assert routes.code and "No route to host" in routes.err
+
+
+def test_containers_outlive_their_containerd(nodes: LocalNodes, tmp_path: Path) -> None:
+    archive = build.build(tmp_path, ("web",))["web"]
+    assert "longboat.local/web:1" in nodes.script(IMPORT, str(archive))
+    nodes.ctr("node-1", "run", "--detach", "longboat.local/web:1", "survivor").ok()
+    before = nodes.ctr("node-1", "tasks", "ls").quiet().split()[-2]
+    for node in nodes.cluster.node_names:
+        pid = json.loads((nodes.cluster.run_dir / f"containerd-{node}.json").read_text())["pid"]
+        os.kill(pid, signal.SIGKILL)
+    nodes.script(UP)
+    task = nodes.ctr("node-1", "tasks", "ls").quiet().split()
+    assert task[-3:] == ["survivor", before, "RUNNING"]
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    nodes = LocalNodes(tmp_path)
+    before = _traces(nodes.host)
+    try:
+        nodes.script(UP)
+        during = _traces(nodes.host)
+        assert during != before and "longboat-default" in during["firewall"]
+    finally:
+        nodes.script(DOWN)
+    after = _traces(nodes.host)
+    nodes.host.close()
+    assert after == before
+    assert asdict(nodes.cluster)["nodes"] == 2
+
+
+def _traces(host: Host) -> dict[str, str]:
+    """What a cluster could leave on a machine."""
+    time.sleep(0.2)
+    return {
+        "links": host.run("ip", "-oneline", "link").out.replace("DOWN", "").replace("UP", ""),
+        "routes": host.run("ip", "route", "show", "table", "all").out,
+        "firewall": host.run("nft", "list", "ruleset").out,
+        "forwarding": host.run("cat", "/proc/sys/net/ipv4/ip_forward").out,
+        "mounts": host.run("cut", "-d", " ", "-f", "5", "/proc/self/mountinfo").out,
+        "cgroups": "\n".join(str(path) for path in Path("/sys/fs/cgroup").glob("*/longboat*")),
+    }
