@@ -1,0 +1,81 @@
+"""Two small plugins for pods: how long they tolerate a lost node, and how much they matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from longboat.api import kinds
+from longboat.api.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
+from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.machinery.errors import forbidden
+from longboat.machinery.objects import Object
+from longboat.registry.admission import Attributes
+
+TOLERATED_SECONDS = 300
+SYSTEM_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
+
+
+class DefaultTolerationSeconds(Plugin):
+    """A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise."""
+
+    def handles(self, attributes: Attributes) -> bool:
+        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+
+    def mutate(self, attributes: Attributes) -> None:
+        assert attributes.obj is not None
+        spec = attributes.obj.setdefault("spec", {})
+        tolerations: list[Object] = spec.get("tolerations") or []
+        for key in (NOT_READY, UNREACHABLE):
+            if not any(_speaks_of(toleration, key) for toleration in tolerations):
+                added = {"key": key, "operator": "Exists", "effect": NO_EXECUTE, "tolerationSeconds": TOLERATED_SECONDS}
+                tolerations = [*tolerations, added]
+        if tolerations:
+            spec["tolerations"] = tolerations
+
+
+def _speaks_of(toleration: Object, key: str) -> bool:
+    return toleration.get("key") in (key, None, "") and toleration.get("effect") in (NO_EXECUTE, None, "")
+
+
+class Priority(Plugin):
+    """spec.priority comes from the PriorityClass alone."""
+
+    def __init__(self, lookup: Lookup, classes: Callable[[], list[Object]]) -> None:
+        self._lookup = lookup
+        self._classes = classes
+
+    def handles(self, attributes: Attributes) -> bool:
+        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+
+    def mutate(self, attributes: Attributes) -> None:
+        assert attributes.obj is not None
+        spec = attributes.obj.setdefault("spec", {})
+        name = spec.get("priorityClassName") or ""
+        found = self._lookup(kinds.PRIORITY_CLASS, "", name) if name else self._default()
+        if name and found is None:
+            raise forbidden(kinds.POD, attributes.name, f"no PriorityClass with name {name} was found")
+        value = found["value"] if found else 0
+        if spec.get("priority") not in (None, value):
+            raise forbidden(
+                kinds.POD,
+                attributes.name,
+                f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
+                f"priority admission controller computed {value} from the given PriorityClass name",
+            )
+        spec["priority"] = value
+        if found and not name:
+            spec["priorityClassName"] = found["metadata"]["name"]
+        policy = (found or {}).get("preemptionPolicy") or "PreemptLowerPriority"
+        if spec.get("preemptionPolicy") not in (None, policy):
+            raise forbidden(
+                kinds.POD,
+                attributes.name,
+                f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be provided in pod spec; "
+                f"priority admission controller computed {policy} from the given PriorityClass name",
+            )
+        spec["preemptionPolicy"] = policy
+
+    def _default(self) -> Object | None:
+        """The global default class; of several the least."""
+        defaults = [c for c in self._classes() if c.get("globalDefault")]
+        return min(defaults, key=lambda c: int(c["value"]), default=None)
