@@ -124,6 +124,7 @@ def _set_egress(cluster: Cluster) -> None:
             nftables.run(egress.ruleset(cluster.name, cluster.node_cidr))
         else:
             nftables.run(egress.removal(cluster.name))
+            _hand_over_forwarding(cluster)
     finally:
         nftables.close()
 
