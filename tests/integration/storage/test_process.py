@@ -11,10 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.storage.interface import Progress, StorageError
+from longboat.storage.sqlite import wire
 from longboat.storage.sqlite.client import SqliteStorage, connect
 from longboat.storage.sqlite.process import StoreProcess, command, spawn
 
@@ -68,8 +70,7 @@ def test_writes_under_way_are_finished_before_it_stops(place: Place) -> None:
     async def main() -> None:
         process, storage = await place.start()
         writes = [asyncio.create_task(storage.create(f"{KEY}{i}", bytes(1000))) for i in range(500)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0.005)
+        await asyncio.wait(writes, return_when=asyncio.FIRST_COMPLETED)
         await process.stop()
         results = await asyncio.gather(*writes, return_exceptions=True)
         done = {f"{KEY}{i}" for i, result in enumerate(results) if isinstance(result, int)}
@@ -219,6 +220,36 @@ def test_a_watch_whose_reader_sleeps_loses_nothing_and_fills_no_memory(place: Pl
         await process.stop()
 
     asyncio.run(main())
+
+
+def test_a_client_that_does_not_read_gets_the_rest_from_history(place: Place) -> None:
+    async def main() -> None:
+        process, storage = await place.start()
+        reader, writer = await asyncio.open_unix_connection(place.socket, limit=1)
+        writer.write(wire.frame([wire.Watch(1, "/registry/", 0, False)]))
+        revision = await storage.create(KEY, b"")
+        for _ in range(300):
+            revision = await storage.update(KEY, bytes(100_000), expect=revision)
+        assert resident(process.pid) < 40_000_000, "30 MB of events are not held for it"
+        frames, decoder = wire.Frames(), msgspec.msgpack.Decoder(list[wire.Reply])
+        seen: list[int] = []
+        while not seen or seen[-1] < revision:
+            for body in frames.feed(await asyncio.wait_for(reader.read(1 << 20), 5)):
+                for reply in decoder.decode(body):
+                    if isinstance(reply, wire.Changed):
+                        seen += [event.revision for event in reply.events]
+        assert seen == list(range(1, revision + 1))
+        writer.close()
+        await writer.wait_closed()
+        await storage.close()
+        await process.stop()
+
+    asyncio.run(main())
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory the process keeps."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def test_nonsense_on_the_socket_costs_only_its_own_connection(place: Place) -> None:

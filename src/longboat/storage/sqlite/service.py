@@ -249,6 +249,9 @@ class Service:
         """Finish what was begun, let the clients have their replies, and close the database in good order."""
         self._poll.unregister(self._listener)
         self._listener.close()
+        for descriptor, _ in self._poll.poll(0):
+            if descriptor in self._sessions:
+                self._read(descriptor)
         self._turn()
         deadline = self._monotonic() + DRAIN
         while any(session.unsent for session in self._sessions.values()) and self._monotonic() < deadline:
