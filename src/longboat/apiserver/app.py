@@ -1,0 +1,232 @@
+"""The API server put together: caches and stores over a storage, and the chain in front of them."""
+
+from __future__ import annotations
+
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.api import kinds
+from longboat.apiserver import metrics
+from longboat.apiserver.admission.chain import Chain
+from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
+from longboat.apiserver.admission.service_account import ServiceAccount
+from longboat.apiserver.audit import AuditLog, audit
+from longboat.apiserver.authn.identity import Authenticator, authenticate
+from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
+from longboat.apiserver.authz.authorizer import Authorizer, authorize
+from longboat.apiserver.bootstrap import bootstrap
+from longboat.apiserver.chain import compose
+from longboat.apiserver.dispatch import Dispatcher
+from longboat.apiserver.endpoint import Endpoint
+from longboat.apiserver.filters.flow import flow_control
+from longboat.apiserver.filters.impersonate import impersonate
+from longboat.apiserver.filters.recover import recover
+from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
+from longboat.apiserver.health import Health, version
+from longboat.apiserver.inprocess import InProcessTransport
+from longboat.apiserver.openapi import OpenAPI
+from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.reviews import reviews
+from longboat.machinery import schema
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.registry import catalog
+from longboat.registry.store import Store
+from longboat.registry.strategy import Strategy
+from longboat.storage.entry import Describe
+from longboat.storage.feed import Feed
+from longboat.storage.interface import Storage
+from longboat.storage.watchcache import WatchCache
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True)
+class Config:
+    """What an API server is told. Addresses are those it is to be found at."""
+
+    advertise: str = "127.0.0.1"
+    port: int = 6443
+    service_cidr: str = "10.96.0.0/16"
+    node_ports: tuple[int, int] = (30000, 32767)
+    service_account_key: Path | None = None
+    client_ca: Path | None = None
+    front_proxy_ca: Path | None = None
+    audit_log: Path | None = None
+    authenticators: Sequence[Authenticator] = field(default=())
+
+
+class APIServer:
+    """`handle` is the chain. `start` fills the caches and lays down what every cluster has."""
+
+    def __init__(self, storage: Storage, clock: Clock, config: Config) -> None:
+        self.storage = storage
+        self.clock = clock
+        self.config = config
+        self.schema = schema.load()
+        self.strategies = catalog.strategies(config.service_cidr, config.node_ports)
+        self.feed = Feed(storage, clock)
+        self.stores: dict[Kind, Store] = {}
+        self.tasks = Tasks("apiserver")
+        self.ready = False
+        self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
+        self._make_stores()
+        self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC})
+        self.admission = self._admission()
+        stand_in = Store(catalog.plain(kinds.BINDING), storage, self.stores[kinds.POD].cache, self.schema, clock)
+        endpoints = [
+            Endpoint(strategy, self.stores.get(strategy.kind, stand_in), self.schema, clock, self.admission)
+            for strategy in self.strategies
+        ]
+        self.dispatcher = Dispatcher(endpoints, self.strategies)
+        self.dispatcher.reviews.update(reviews(self))
+        self.openapi = OpenAPI(self.strategies)
+        live = {"ping": _well, "log": _well, "storage": self._storage_health}
+        self.health = Health(live, {"poststarthook/bootstrap": lambda: None if self.ready else "not finished"})
+        self._paths: dict[str, Callable[[Request], Response]] = {
+            "livez": self.health.handle,
+            "readyz": self.health.handle,
+            "healthz": self.health.handle,
+            "version": version,
+            "metrics": metrics.handle,
+            ".well-known": self._openid,
+            "openid": self._openid,
+        }
+        self.handle: Handler = self._chain()
+
+    async def start(self) -> None:
+        """Raises StorageError."""
+        await self.feed.start()
+        await bootstrap(self)
+        self.ready = True
+
+    async def close(self) -> None:
+        await self.tasks.close()
+        await self.feed.close()
+
+    def transport(self, user: str, *groups: str) -> InProcessTransport:
+        """A client's way in without a socket, as this user."""
+        return InProcessTransport(self.handle, User(user, (*groups, "system:authenticated")))
+
+    def lookup(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """An object as it is now."""
+        entry = self.stores[kind].find(namespace, name)
+        return None if entry is None else _decode(entry.body)
+
+    def find(self, plural: str, namespace: str, name: str) -> Object | None:
+        """As `lookup`, for the core kinds that tokens are bound to."""
+        return self.lookup(_BOUND[plural], namespace, name)
+
+    def _make_stores(self) -> None:
+        caches: dict[str, WatchCache] = {}
+        for strategy in self.strategies:
+            if not strategy.stored:
+                continue
+            prefix = f"/registry/{strategy.storage_prefix or strategy.kind.plural}/"
+            if prefix not in caches:
+                caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
+            self.stores[strategy.kind] = Store(strategy, self.storage, caches[prefix], self.schema, self.clock)
+        catalog.connect(self.strategies, self.stores, self.storage)
+
+    def _admission(self) -> Chain:
+        def classes() -> list[Object]:
+            return [_decode(entry.body) for entry in self.stores[kinds.PRIORITY_CLASS].entries()]
+
+        return Chain(
+            (
+                NamespaceLifecycle(self.lookup, self.clock),
+                ServiceAccount(self.lookup),
+                Priority(self.lookup, classes),
+                DefaultTolerationSeconds(),
+            )
+        )
+
+    def _chain(self) -> Handler:
+        config = self.config
+        authenticators = list(config.authenticators)
+        if self.issuer:
+            authenticators.append(service_account_tokens(self.issuer, self.find))
+        links = [
+            recover,  # outermost: nothing below may end a connection without a Status
+            request_id,
+            parse_request_info,  # everything below speaks of verbs and resources, not paths
+            metrics.count(self.clock),
+            deadline(self.clock),
+            authenticate(authenticators),  # who
+        ]
+        if config.audit_log:
+            sink = AuditLog(config.audit_log, self.clock)
+            self.tasks.spawn("audit", sink.run())
+            links.append(audit(sink, self.clock))  # after who, before anything may refuse
+        links += [
+            impersonate(self.authorizer),  # may change who
+            flow_control(),  # before the work, after we know whose work it is
+            authorize(self.authorizer),  # may they
+        ]
+        return compose(links, self._end)
+
+    async def _end(self, request: Request) -> Response:
+        if request.info.is_resource:
+            return await self.dispatcher(request)
+        head = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
+        if head == "openapi":
+            return await self.openapi.handle(request)
+        if answer := self._paths.get(head):
+            return answer(request)
+        return await self.dispatcher(request)
+
+    def _openid(self, request: Request) -> Response:
+        from longboat.machinery.errors import path_not_found
+
+        if self.issuer and request.path.rstrip("/") == "/openid/v1/jwks":
+            return Response(200, self.issuer.jwks(), "application/jwk-set+json")
+        if self.issuer and request.path.rstrip("/") == "/.well-known/openid-configuration":
+            return Response(200, self.issuer.configuration())
+        raise path_not_found()
+
+    def _storage_health(self) -> str | None:
+        return None if self.feed.revision else "no revision seen"
+
+
+_RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)
+_BOUND = {
+    "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,
+}  # fmt: skip
+
+
+def _well() -> str | None:
+    return None
+
+
+def describe(strategy: Strategy) -> Describe:
+    """What the watch cache asks of an object: its labels and its selectable fields."""
+
+    class Head(msgspec.Struct):
+        name: str = ""
+        namespace: str = ""
+        labels: dict[str, str] = {}
+
+    class Slim(msgspec.Struct):
+        metadata: Head
+
+    slim = msgspec.json.Decoder(Slim)
+    whole = bool(strategy.selectable)
+
+    def describe_object(plain: bytes) -> tuple[dict[str, str], dict[str, str]]:
+        head = slim.decode(plain).metadata
+        fields = {"metadata.name": head.name, "metadata.namespace": head.namespace}
+        if whole:
+            fields.update(strategy.fields(_decode(plain)))
+        return head.labels, fields
+
+    return describe_object
+
+
+

@@ -1,0 +1,69 @@
+"""Health, version and other paths that are no resources."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+import msgspec
+
+from longboat import __version__
+from longboat.apiserver.request import Request, Response
+from longboat.machinery.errors import path_not_found
+
+Check = Callable[[], str | None]
+"""None while all is well, else what is wrong."""
+
+GIT_VERSION = f"v1.36.0+longboat.{__version__}"
+
+VERSION = msgspec.json.encode(
+    {
+        "major": "1",
+        "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
+        "gitVersion": GIT_VERSION,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": platform.python_implementation(),
+        "platform": f"{platform.system().lower()}/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine())}",
+    }
+)
+
+
+def version(request: Request) -> Response:
+    return Response(200, VERSION)
+
+
+class Health:
+    """/livez, /readyz and /healthz: each a list of named checks, also asked one by one."""
+
+    def __init__(self, live: dict[str, Check], ready: dict[str, Check]) -> None:
+        self._checks = {"livez": live, "readyz": {**live, **ready}, "healthz": live}
+
+    def handle(self, request: Request) -> Response:
+        """Raises StatusError 404 for a check there is not."""
+        _, endpoint, *rest = request.path.rstrip("/").split("/")
+        checks = self._checks[endpoint]
+        if rest:
+            if len(rest) > 1 or rest[0] not in checks:
+                raise path_not_found()
+            checks = {rest[0]: checks[rest[0]]}
+        excluded = set(request.query.get("exclude", ()))
+        results = {name: None if name in excluded else check() for name, check in checks.items()}
+        failed = [name for name, problem in results.items() if problem]
+        if not failed and "verbose" not in request.query:
+            return Response(200, b"ok", "text/plain; charset=utf-8", {"X-Content-Type-Options": "nosniff"})
+        lines = [
+            f"[+]{name} excluded: ok" if name in excluded
+            else f"[-]{name} failed: reason withheld" if problem
+            else f"[+]{name} ok"
+            for name, problem in results.items()
+        ]  # fmt: skip
+        lines.append(f"{endpoint} check {'failed' if failed else 'passed'}")
+        body = ("\n".join(lines) + "\n").encode()
+        return Response(500 if failed else 200, body, "text/plain; charset=utf-8")

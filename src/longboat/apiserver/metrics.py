@@ -1,0 +1,104 @@
+"""Figures for Prometheus: requests by verb, resource and code, and how long they took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from longboat.aio.clock import Clock
+from longboat.apiserver.filters.requests import long_running
+from longboat.apiserver.request import Filter, Handler, Request, Response
+from longboat.machinery.errors import StatusError
+
+BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
+HELP_TOTAL = "Counter of apiserver requests broken out for each verb, group, version, resource, scope and HTTP code."
+HELP_SECONDS = "Response latency distribution in seconds for each verb, group, version, resource and scope."
+
+Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
+
+
+class Figures:
+    """Counts are plain dicts, for they are touched by every request; Prometheus's own types are made when asked."""
+
+    def __init__(self) -> None:
+        self.totals: Counter[tuple[Key, int]] = Counter()
+        self.seconds: dict[Key, list[float]] = {}  # a count per bucket, then the sum
+
+    def add(self, key: Key, code: int, seconds: float | None) -> None:
+        self.totals[key, code] += 1
+        if seconds is None:
+            return
+        counts = self.seconds.get(key)
+        if counts is None:
+            counts = self.seconds[key] = [0.0] * (len(BUCKETS) + 2)
+        at = 0
+        while at < len(BUCKETS) and seconds > BUCKETS[at]:
+            at += 1
+        counts[at] += 1
+        counts[-1] += seconds
+
+
+FIGURES = Figures()
+
+
+def count(clock: Clock, figures: Figures = FIGURES) -> Filter:
+    monotonic = clock.monotonic
+
+    async def measure(request: Request, inner: Handler) -> Response:
+        started, code = monotonic(), 500
+        try:
+            response = await inner(request)
+            code = response.status
+            return response
+        except StatusError as error:
+            code = error.code
+            raise
+        finally:
+            info = request.info
+            scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
+            key = (info.verb.upper(), info.group, info.version, info.resource, info.subresource, scope)
+            if not info.is_resource:
+                key = (info.verb.upper(), "", "", "", info.path.split("/", 2)[1] if info.path else "", "")
+            figures.add(key, code, None if long_running(request) else monotonic() - started)
+
+    return measure
+
+
+@lru_cache(maxsize=1)
+def _registry() -> Any:
+    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+    registry = CollectorRegistry()
+    for collector in (GCCollector, PlatformCollector, ProcessCollector):
+        collector(registry=registry)
+    registry.register(_Requests())  # type: ignore[arg-type]
+    return registry
+
+
+class _Requests:
+    """Turns the figures into metric families."""
+
+    LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
+
+    def collect(self) -> Any:
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+        total = CounterMetricFamily("apiserver_request_total", HELP_TOTAL, labels=(*self.LABELS, "code"))
+        for (key, code), value in list(FIGURES.totals.items()):
+            total.add_metric((*key, str(code)), value)
+        yield total
+        seconds = HistogramMetricFamily("apiserver_request_duration_seconds", HELP_SECONDS, labels=self.LABELS)
+        for key, counts in list(FIGURES.seconds.items()):
+            running, buckets = 0.0, []
+            for bound, number in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
+                running += number
+                buckets.append((bound, running))
+            seconds.add_metric(key, buckets, counts[-1])
+        yield seconds
+
+
+def handle(request: Request) -> Response:
+    from prometheus_client import generate_latest
+
+    return Response(200, generate_latest(_registry()), "text/plain; version=0.0.4; charset=utf-8")
