@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +226,3 @@ def describe(strategy: Strategy) -> Describe:
         return head.labels, fields
 
     return describe_object
-
-
-

@@ -16,6 +16,8 @@ Check = Callable[[], str | None]
 
 GIT_VERSION = f"v1.36.0+longboat.{__version__}"
 
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go names them
+
 VERSION = msgspec.json.encode(
     {
         "major": "1",
@@ -30,7 +32,7 @@ VERSION = msgspec.json.encode(
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": f"python{platform.python_version()}",
         "compiler": platform.python_implementation(),
-        "platform": f"{platform.system().lower()}/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine())}",
+        "platform": f"{platform.system().lower()}/{MACHINES.get(platform.machine(), platform.machine())}",
     }
 )
 

@@ -72,7 +72,7 @@ def _registry() -> Any:
     registry = CollectorRegistry()
     for collector in (GCCollector, PlatformCollector, ProcessCollector):
         collector(registry=registry)
-    registry.register(_Requests())  # type: ignore[arg-type]
+    registry.register(_Requests())
     return registry
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.machinery.kinds import Kind
+from longboat.registry.kinds.apps.deployment import Deployment
+from longboat.registry.kinds.apps.replica_set import ReplicaSet
+from longboat.registry.kinds.core.config_map import ConfigMap
+from longboat.registry.kinds.core.namespace import Namespace
+from longboat.registry.kinds.core.node import Node
+from longboat.registry.kinds.core.pod.pod import Pod
+from longboat.registry.kinds.core.secret import Secret
+from longboat.registry.kinds.core.service.service import Service
+from longboat.registry.kinds.core.service_account import ServiceAccount
+from longboat.registry.kinds.rbac.bindings import ClusterRoleBinding, RoleBinding
+from longboat.registry.kinds.rbac.roles import ClusterRole, Role
+from longboat.registry.store import Store
 from longboat.registry.strategy import ScaleFields, Strategy
+from longboat.storage.interface import Storage
 
 
 def plain(kind: Kind, *, status: bool = False, scale: ScaleFields | None = None, **attributes: object) -> Strategy:
@@ -14,31 +27,31 @@ def plain(kind: Kind, *, status: bool = False, scale: ScaleFields | None = None,
     return strategy
 
 
-def strategies() -> list[Strategy]:
+def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]:
     """In the order in which discovery lists their groups."""
     return [
         plain(kinds.BINDING, stored=False, verbs=("create",)),
         plain(kinds.COMPONENT_STATUS, verbs=("get", "list")),
-        plain(kinds.CONFIG_MAP),
+        ConfigMap(),
         plain(kinds.ENDPOINTS, storage_prefix="services/endpoints"),
         plain(kinds.CORE_EVENT),
         plain(kinds.LIMIT_RANGE),
-        plain(kinds.NAMESPACE, status=True, subresources=("finalize",)),
-        plain(kinds.NODE, status=True, storage_prefix="minions", subresources=("proxy",)),
+        Namespace(),
+        Node(),
         plain(kinds.PERSISTENT_VOLUME_CLAIM, status=True),
         plain(kinds.PERSISTENT_VOLUME, status=True),
-        plain(kinds.POD, status=True),
+        Pod(),
         plain(kinds.POD_TEMPLATE),
         plain(kinds.REPLICATION_CONTROLLER, status=True, scale=ScaleFields(), storage_prefix="controllers"),
         plain(kinds.RESOURCE_QUOTA, status=True),
-        plain(kinds.SECRET),
-        plain(kinds.SERVICE_ACCOUNT, subresources=("token",)),
-        plain(kinds.SERVICE, status=True, storage_prefix="services/specs", subresources=("proxy",)),
+        Secret(),
+        ServiceAccount(),
+        Service(),
         plain(kinds.API_SERVICE, status=True, storage_prefix="apiregistration.k8s.io/apiservices"),
         plain(kinds.CONTROLLER_REVISION),
         plain(kinds.DAEMON_SET, status=True),
-        plain(kinds.DEPLOYMENT, status=True, scale=ScaleFields()),
-        plain(kinds.REPLICA_SET, status=True, scale=ScaleFields()),
+        Deployment(),
+        ReplicaSet(),
         plain(kinds.STATEFUL_SET, status=True, scale=ScaleFields()),
         plain(kinds.EVENT),
         plain(kinds.TOKEN_REVIEW, stored=False, verbs=("create",)),
@@ -58,10 +71,10 @@ def strategies() -> list[Strategy]:
         plain(kinds.IP_ADDRESS),
         plain(kinds.SERVICE_CIDR, status=True),
         plain(kinds.POD_DISRUPTION_BUDGET, status=True),
-        plain(kinds.CLUSTER_ROLE_BINDING),
-        plain(kinds.CLUSTER_ROLE),
-        plain(kinds.ROLE_BINDING),
-        plain(kinds.ROLE),
+        ClusterRoleBinding(),
+        ClusterRole(),
+        RoleBinding(),
+        Role(),
         plain(kinds.CSI_DRIVER),
         plain(kinds.CSI_NODE),
         plain(kinds.CSI_STORAGE_CAPACITY),
@@ -86,3 +99,9 @@ def strategies() -> list[Strategy]:
         plain(kinds.RESOURCE_CLAIM_TEMPLATE),
         plain(kinds.RESOURCE_SLICE),
     ]
+
+
+def connect(known: list[Strategy], stores: dict[Kind, Store], storage: Storage) -> None:
+    """Give the strategies that look at other kinds the stores they look at."""
+    for strategy in known:
+        strategy.connect(stores, storage)

@@ -98,7 +98,7 @@ class Store:
 
     async def _create(self, obj: Object, namespace: str, write: Write, ctx: Context) -> Result:
         strategy = self.strategy
-        if strategy.has_status:
+        if strategy.has_status and not strategy.born_with_status:
             obj.pop("status", None)
         metadata.begin(meta(obj), ctx)
         if strategy.generation:

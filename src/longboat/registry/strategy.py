@@ -7,15 +7,19 @@ Order of a create: prepare_create → (admission) → default → validate → r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
+
+if TYPE_CHECKING:
+    from longboat.registry.store import Store
+    from longboat.storage.interface import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Strategy:
     kind: ClassVar[Kind]
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, which every table begins with
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
+    born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)
     scale: ClassVar[ScaleFields | None] = None
     subresources: ClassVar[tuple[str, ...]] = ()  # further ones with handlers of their own ("binding", "log")
     verbs: ClassVar[tuple[str, ...]] = (
@@ -120,6 +125,9 @@ class Strategy:
     def fields(self, obj: Object) -> dict[str, str]:
         """Selectable fields beside metadata.name and metadata.namespace."""
         return {}
+
+    def connect(self, stores: Mapping[Kind, Store], storage: Storage) -> None:
+        """Called once, before the first request: keep what `reserve` and `released` need."""
 
     async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
         """Allocate what this object needs cluster-wide, writing it into `new`. Not called for dry runs' sake:

@@ -1,0 +1,199 @@
+"""What every cluster has from the start: namespaces, roles, the `kubernetes` Service, priorities, flow control."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
+from longboat.apiserver.authz import policy
+from longboat.machinery.errors import StatusError
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.registry.store import Write
+
+if TYPE_CHECKING:
+    from longboat.apiserver.app import APIServer
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
+_KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
+_ROLES = frozenset(("ClusterRole", "Role"))
+
+
+async def bootstrap(server: APIServer) -> None:
+    """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
+    lay = _Layer(server)
+    for name in NAMESPACES:
+        await lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}})
+    for obj in policy.bootstrap():
+        await lay.reconcile(_KINDS[obj["kind"]], obj)
+    for name, value in SYSTEM_PRIORITIES.items():
+        described = {"metadata": {"name": name}, "value": value, "description": _USE[name]}
+        await lay.ensure(kinds.PRIORITY_CLASS, "", described)
+    for kind, obj in _flow_control():
+        await lay.ensure(kind, "", obj)
+    await lay.api_service()
+    await lay.client_authorities()
+
+
+_USE = {
+    "system-cluster-critical": (
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    ),
+    "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+}
+
+
+class _Layer:
+    def __init__(self, server: APIServer) -> None:
+        self._server = server
+
+    async def ensure(self, kind: Kind, namespace: str, obj: Object) -> None:
+        """Create it unless it is there."""
+        store = self._server.stores[kind]
+        if store.find(namespace, obj["metadata"]["name"]) is None:
+            try:
+                await store.create({"kind": kind.name, "apiVersion": kind.api_version, **obj}, namespace, Write())
+            except StatusError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+
+    async def keep(self, kind: Kind, namespace: str, obj: Object) -> None:
+        """Create it, or bring it to just this content."""
+        store, name = self._server.stores[kind], obj["metadata"]["name"]
+        whole = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
+        if store.find(namespace, name) is None:
+            await self.ensure(kind, namespace, obj)
+            return
+
+        def replace(old: Object) -> Object:
+            return {**old, **whole, "metadata": {**old["metadata"], **obj["metadata"]}}
+
+        await store.update(namespace, name, replace, Write(), retry=True)
+
+    async def reconcile(self, kind: Kind, wanted: Object) -> None:
+        """Add what a default role or binding lacks; more than the default is left, and so is one opted out."""
+        namespace, name = wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
+        store = self._server.stores[kind]
+        entry = store.find(namespace, name)
+        if entry is None:
+            await self.ensure(kind, namespace, wanted)
+            return
+        found = msgspec.json.decode(entry.body)
+        if (found["metadata"].get("annotations") or {}).get(AUTOUPDATE) != "true" or "aggregationRule" in wanted:
+            return
+        part = "rules" if kind.name in _ROLES else "subjects"
+        have = found.get(part) or []
+        lacking = [item for item in wanted[part] if not any(_covers(old, item) for old in have)]
+        if lacking:
+            await store.update(namespace, name, lambda old: {**old, part: have + lacking}, Write(), retry=True)
+
+    async def api_service(self) -> None:
+        """The `kubernetes` Service in default, and the endpoints where this server is found."""
+        config = self._server.config
+        network = ipaddress.ip_network(config.service_cidr)
+        family = "IPv6" if network.version == 6 else "IPv4"
+        cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(network)]}}
+        await self.ensure(kinds.SERVICE_CIDR, "", cidr)
+        labels = {"component": "apiserver", "provider": "kubernetes"}
+        spec: Object = {
+            "type": "ClusterIP",
+            "clusterIP": str(network[1]),
+            "clusterIPs": [str(network[1])],
+            "ipFamilies": [family],
+            "ipFamilyPolicy": "SingleStack",
+            "sessionAffinity": "None",
+            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": config.port}],
+        }
+        service = {"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "spec": spec}
+        await self.keep(kinds.SERVICE, "default", service)
+        port = {"name": "https", "port": config.port, "protocol": "TCP"}
+        mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+        endpoints = {
+            "metadata": {"name": "kubernetes", "namespace": "default", "labels": mirrored},
+            "subsets": [{"addresses": [{"ip": config.advertise}], "ports": [port]}],
+        }
+        await self.keep(kinds.ENDPOINTS, "default", endpoints)
+        slice_ = {
+            "metadata": {
+                "name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": family,
+            "endpoints": [{"addresses": [config.advertise], "conditions": {"ready": True}}],
+            "ports": [port],
+        }  # fmt: skip
+        await self.keep(kinds.ENDPOINT_SLICE, "default", slice_)
+
+    async def client_authorities(self) -> None:
+        """How extension API servers recognise clients and the front proxy."""
+        config = self._server.config
+        if config.client_ca is None or config.front_proxy_ca is None:
+            return
+        data = {
+            "client-ca-file": config.client_ca.read_text(),
+            "requestheader-client-ca-file": config.front_proxy_ca.read_text(),
+            "requestheader-allowed-names": '["front-proxy-client"]',
+            "requestheader-username-headers": '["X-Remote-User"]',
+            "requestheader-group-headers": '["X-Remote-Group"]',
+            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+            "requestheader-uid-headers": '["X-Remote-Uid"]',
+        }
+        name = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
+        await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": name, "data": data})
+
+
+def _covers(have: Object, wanted: Object) -> bool:
+    """Whether a rule (or subject) holds all that another asks for."""
+    for field, value in wanted.items():
+        if isinstance(value, list):
+            found = have.get(field) or []
+            if "*" not in found and not set(value) <= set(found):
+                return False
+        elif have.get(field) != value:
+            return False
+    return not have.get("resourceNames") or bool(wanted.get("resourceNames"))
+
+
+def _flow_control() -> list[tuple[Kind, Object]]:
+    """The mandatory objects of priority and fairness: what must not wait, and what nothing else catches."""
+    share: Any = {"nominalConcurrencyShares": 5, "lendablePercent": 0, "limitResponse": {"type": "Reject"}}
+    unlimited = {"nominalConcurrencyShares": 0, "lendablePercent": 0}
+    masters = {"kind": "Group", "group": {"name": "system:masters"}}
+    everyone = [{"kind": "Group", "group": {"name": f"system:{g}"}} for g in ("authenticated", "unauthenticated")]
+    anything: Object = {
+        "resourceRules": [
+            {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
+        ],
+        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
+    }
+    levels: list[Object] = [
+        {"metadata": {"name": "exempt"}, "spec": {"type": "Exempt", "exempt": unlimited}},
+        {"metadata": {"name": "catch-all"}, "spec": {"type": "Limited", "limited": share}},
+    ]
+    schemas: list[Object] = [
+        {
+            "metadata": {"name": "exempt"},
+            "spec": {
+                "matchingPrecedence": 1,
+                "priorityLevelConfiguration": {"name": "exempt"},
+                "rules": [{"subjects": [masters], **anything}],
+            },
+        },
+        {
+            "metadata": {"name": "catch-all"},
+            "spec": {
+                "matchingPrecedence": 10000,
+                "priorityLevelConfiguration": {"name": "catch-all"},
+                "distinguisherMethod": {"type": "ByUser"},
+                "rules": [{"subjects": everyone, **anything}],
+            },
+        },
+    ]
+    return [
+        *((kinds.PRIORITY_LEVEL_CONFIGURATION, level) for level in levels),
+        *((kinds.FLOW_SCHEMA, schema) for schema in schemas),
+    ]

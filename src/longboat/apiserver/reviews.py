@@ -1,0 +1,234 @@
+"""Questions the server answers without storing them: who am I, may I, is this token good, give me one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.apiserver.authn.identity import Rejected
+from longboat.apiserver.authn.serviceaccounts import Bound, user_of
+from longboat.apiserver.authz.authorizer import Action, Rule
+from longboat.apiserver.encoding import finish
+from longboat.apiserver.endpoint import read_object
+from longboat.apiserver.media import negotiate
+from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.machinery import errors
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object, dig, timestamp
+
+if TYPE_CHECKING:
+    from longboat.apiserver.app import APIServer
+
+SHORTEST_TOKEN, LONGEST_TOKEN, DEFAULT_TOKEN = 600, 1 << 32, 3600
+WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
+
+
+def reviews(server: APIServer) -> dict[str, Handler]:
+    """Handlers by kind name."""
+    asked = Reviews(server)
+    return {
+        "SelfSubjectReview": asked.self_subject,
+        "SelfSubjectAccessReview": asked.self_access,
+        "SubjectAccessReview": asked.access,
+        "LocalSubjectAccessReview": asked.local_access,
+        "SelfSubjectRulesReview": asked.self_rules,
+        "TokenReview": asked.token,
+    }
+
+
+class Reviews:
+    def __init__(self, server: APIServer) -> None:
+        self._server = server
+
+    async def self_subject(self, request: Request) -> Response:
+        review = await self._read(request, kinds.SELF_SUBJECT_REVIEW)
+        assert request.user is not None
+        review["status"] = {"userInfo": user_info(request.user)}
+        return _created(request, review)
+
+    async def self_access(self, request: Request) -> Response:
+        review = await self._read(request, kinds.SELF_SUBJECT_ACCESS_REVIEW)
+        self._check_attributes(review, kinds.SELF_SUBJECT_ACCESS_REVIEW)
+        assert request.user is not None
+        return self._decide(request, review, request.user)
+
+    async def access(self, request: Request) -> Response:
+        review = await self._read(request, kinds.SUBJECT_ACCESS_REVIEW)
+        self._check_attributes(review, kinds.SUBJECT_ACCESS_REVIEW, subject=True)
+        return self._decide(request, review, _subject(review["spec"]))
+
+    async def local_access(self, request: Request) -> Response:
+        kind = kinds.LOCAL_SUBJECT_ACCESS_REVIEW
+        review = await self._read(request, kind)
+        self._check_attributes(review, kind, subject=True)
+        namespace = dig(review, "spec", "resourceAttributes", "namespace", default="")
+        if namespace != request.info.namespace:
+            raise errors.bad_request(
+                f"spec.resourceAttributes.namespace must match namespace: {request.info.namespace}"
+            )
+        return self._decide(request, review, _subject(review["spec"]))
+
+    async def self_rules(self, request: Request) -> Response:
+        review = await self._read(request, kinds.SELF_SUBJECT_RULES_REVIEW)
+        namespace = dig(review, "spec", "namespace", default="")
+        if not namespace:
+            raise errors.bad_request("no namespace on request")
+        assert request.user is not None
+        found = list(self._rules(request.user, namespace))
+        review["status"] = {
+            "resourceRules": [rule.raw for rule in found if not rule.urls],
+            "nonResourceRules": [rule.raw for rule in found if rule.urls],
+            "incomplete": False,
+        }
+        return _created(request, review)
+
+    async def token(self, request: Request) -> Response:
+        review = await self._read(request, kinds.TOKEN_REVIEW)
+        spec, issuer = review.get("spec") or {}, self._server.issuer
+        if not spec.get("token"):
+            raise errors.bad_request("token is required for TokenReview in authentication")
+        try:
+            if issuer is None:
+                raise Rejected("this server knows no tokens")
+            claims = issuer.claims(spec["token"], spec.get("audiences") or ())
+            user = user_of(claims, self._server.find)
+        except Rejected as error:
+            review["status"] = {"user": {}, "error": str(error)}
+            return _created(request, review)
+        meant_for = claims.get("aud") or []
+        review["status"] = {
+            "authenticated": True,
+            "user": user_info(user),
+            "audiences": [a for a in spec.get("audiences") or meant_for if a in meant_for],
+        }
+        return _created(request, review)
+
+    async def issue_token(self, request: Request) -> Response:
+        """serviceaccounts/token: a token that is bound to what the request names."""
+        review = await self._read(request, kinds.TOKEN_REQUEST)
+        info, spec, issuer = request.info, review.get("spec") or {}, self._server.issuer
+        account = self._server.lookup(kinds.SERVICE_ACCOUNT, info.namespace, info.name)
+        if account is None:
+            raise errors.not_found(kinds.SERVICE_ACCOUNT, info.name)
+        if issuer is None:
+            raise errors.internal("the server signs no tokens")
+        seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
+        self._check_seconds(info.name, seconds)
+        bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
+        audiences = spec.get("audiences") or list(issuer.audiences)
+        lasts = EXTENDED if seconds == WARN_AFTER and audiences == list(issuer.audiences) and bound else seconds
+        review["spec"] = {**spec, "audiences": audiences, "expirationSeconds": seconds}
+        review["status"] = {
+            "token": issuer.issue(info.namespace, account, lasts, audiences, bound, node),
+            "expirationTimestamp": timestamp(self._server.clock.now() + timedelta(seconds=seconds)),
+        }
+        review["metadata"] = {
+            "name": info.name,
+            "namespace": info.namespace,
+            "creationTimestamp": timestamp(self._server.clock.now()),
+        }
+        return _created(request, review)
+
+    @staticmethod
+    def _check_seconds(name: str, seconds: int) -> None:
+        err, path = Errors(), Path("spec", "expirationSeconds")
+        if seconds < SHORTEST_TOKEN:
+            err.invalid(path, seconds, "may not specify a duration less than 10 minutes")
+        if seconds > LONGEST_TOKEN:
+            err.invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")
+        if err:
+            raise errors.invalid(kinds.TOKEN_REQUEST, name, err)
+
+    def _bound(self, namespace: str, account: str, ref: Object | None) -> tuple[Bound | None, Object | None]:
+        """What a token is to be bound to, and a pod's node. Raises StatusError where it is not there."""
+        if not ref:
+            return None, None
+        kind = {"Pod": kinds.POD, "Secret": kinds.SECRET, "Node": kinds.NODE}.get(ref.get("kind", ""))
+        if kind is None:
+            raise errors.bad_request(f"cannot bind token to object of type {ref.get('kind')}")
+        name = ref.get("name", "")
+        obj = self._server.lookup(kind, namespace if kind.namespaced else "", name)
+        if obj is None:
+            raise errors.not_found(kind, name)
+        found = obj["metadata"]
+        if ref.get("uid") not in (None, "", found["uid"]):
+            why = f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record"
+            raise errors.conflict(kind, name, f"{why}. The object might have been deleted and then recreated")
+        if kind == kinds.POD and dig(obj, "spec", "serviceAccountName") != account:
+            used = dig(obj, "spec", "serviceAccountName", default="")
+            raise errors.bad_request(
+                f"cannot bind token for serviceaccount {account!r} to pod running with different serviceaccount "
+                f"name {used!r}".replace("'", '"')
+            )
+        node_name = dig(obj, "spec", "nodeName", default="") if kind == kinds.POD else ""
+        node = self._server.lookup(kinds.NODE, "", node_name) if node_name else None
+        return Bound(ref["kind"], name, found["uid"]), node
+
+    async def _read(self, request: Request, kind: Kind) -> Object:
+        return await read_object(request, kind, self._server.schema)
+
+    @staticmethod
+    def _check_attributes(review: Object, kind: Kind, *, subject: bool = False) -> None:
+        """Raises StatusError 422."""
+        spec, err = review.get("spec") or {}, Errors()
+        given = [name for name in ("resourceAttributes", "nonResourceAttributes") if spec.get(name) is not None]
+        if len(given) == 2:
+            why = "cannot be specified in combination with resourceAttributes"
+            err.invalid(Path("spec", "nonResourceAttributes"), spec["nonResourceAttributes"], why)
+        if not given:
+            why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            err.invalid(Path("spec", "resourceAttributes"), None, why)
+        if subject and not spec.get("user") and not spec.get("groups"):
+            err.invalid(Path("spec", "user"), "", "at least one of user or group must be specified")
+        if err:
+            raise errors.invalid(kind, "", err)
+
+    def _decide(self, request: Request, review: Object, user: User) -> Response:
+        action = _action(review["spec"])
+        allowed = self._server.authorizer.allowed(user, action)
+        review["status"] = {"allowed": allowed}
+        if allowed:
+            review["status"]["reason"] = "RBAC: allowed"
+        return _created(request, review)
+
+    def _rules(self, user: User, namespace: str) -> Iterable[Rule]:
+        if "system:masters" in user.groups:
+            yield Rule({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+            yield Rule({"verbs": ["*"], "nonResourceURLs": ["*"]})
+        yield from self._server.authorizer.rules(user, namespace)
+
+
+def user_info(user: User) -> Object:
+    """authentication.k8s.io UserInfo."""
+    found: Object = {"username": user.name, "groups": list(user.groups)}
+    if user.uid:
+        found["uid"] = user.uid
+    if user.extra:
+        found["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return found
+
+
+def _subject(spec: Object) -> User:
+    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    return User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra)
+
+
+def _action(spec: Object) -> Action:
+    if (found := spec.get("resourceAttributes")) is not None:
+        return Action(
+            found.get("verb", ""), found.get("group", ""), found.get("resource", ""), found.get("subresource", ""),
+            found.get("namespace", ""), found.get("name", ""),
+        )  # fmt: skip
+    path = spec["nonResourceAttributes"]
+    return Action(path.get("verb", ""), path=path.get("path") or "/")
+
+
+def _created(request: Request, review: Object) -> Response:
+    review.setdefault("metadata", {}).setdefault("creationTimestamp", None)
+    form = negotiate(request.headers.get("accept", ""), forms=False)
+    return Response(201, finish(msgspec.json.encode(review), form), form.content_type)

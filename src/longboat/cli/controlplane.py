@@ -1,0 +1,144 @@
+"""The control plane wired together: store, API server, and what runs beside it over the in-process transport."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longboat.aio.clock import SystemClock
+from longboat.aio.tasks import Tasks
+from longboat.apiserver.app import APIServer, Config
+from longboat.apiserver.authn.certificates import client_certificates, front_proxy
+from longboat.apiserver.authn.tokens import static_tokens
+from longboat.apiserver.pki import Pki, write_private
+from longboat.apiserver.server import Server, tls
+from longboat.cli.errors import Failure
+from longboat.storage.interface import Storage
+
+if TYPE_CHECKING:
+    from longboat.cli.server import Options
+
+log = logging.getLogger(__name__)
+
+SERVING_NAMES = (
+    "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)  # fmt: skip
+
+
+class ControlPlane:
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clock = SystemClock()
+        self.root = Path(options.data_dir)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.addresses = [_address(text) for text in options.listen]
+        self.advertise = options.advertise or self.addresses[0][0]
+        first = str(ipaddress.ip_network(options.service_cidr)[1])
+        self.pki = Pki(self.root / "pki", self.clock)
+        hosts = {*SERVING_NAMES, first, self.advertise, *(host for host, _ in self.addresses)}
+        self.serving = self.pki.serving(hosts)
+        self.kubelet_client = self.pki.client(
+            "apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)
+        )
+        self._server: Server | None = None
+        self.api: APIServer | None = None
+        self._tasks = Tasks("control-plane")
+        self._storage: Storage | None = None
+        self._store_process: object = None
+
+    async def start(self) -> None:
+        """Raises OSError, StorageError."""
+        self._storage = await self._open_storage()
+        ca, proxy_ca = self.pki.ca.pair.certificate, self.pki.front_proxy.pair.certificate
+        authenticators = [client_certificates(ca, self.clock), front_proxy(proxy_ca, self.clock)]
+        if self.options.token_file:
+            authenticators.append(static_tokens(Path(self.options.token_file)))
+        low, _, high = self.options.node_port_range.partition("-")
+        config = Config(
+            advertise=self.advertise,
+            port=self.addresses[0][1],
+            service_cidr=self.options.service_cidr,
+            node_ports=(int(low), int(high)),
+            service_account_key=self.pki.service_account_key,
+            client_ca=ca,
+            front_proxy_ca=proxy_ca,
+            audit_log=self.root / "logs" / "audit.log",
+            authenticators=authenticators,
+        )
+        (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
+        self.api = APIServer(self._storage, self.clock, config)
+        await self.api.start()
+        self._server = Server(self.api.handle, tls(self.serving, (ca, proxy_ca)))
+        for host, port in self.addresses:
+            await self._server.listen(host, port)
+        self._write_kubeconfig()
+
+    def _write_kubeconfig(self) -> None:
+        """admin.kubeconfig: its being there tells `up` that the server listens."""
+        pair = self.pki.client("admin", "kubernetes-admin", ("system:masters",))
+        encoded = {
+            name: base64.b64encode(path.read_bytes()).decode()
+            for name, path in (
+                ("ca", self.pki.ca.pair.certificate),
+                ("certificate", pair.certificate),
+                ("key", pair.key),
+            )
+        }
+        user = {"client-certificate-data": encoded["certificate"], "client-key-data": encoded["key"]}
+        server = {"server": f"https://{_shown(*self.addresses[0])}", "certificate-authority-data": encoded["ca"]}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "longboat", "cluster": server}],
+            "users": [{"name": "admin", "user": user}],
+            "contexts": [{"name": "longboat", "context": {"cluster": "longboat", "user": "admin"}}],
+            "current-context": "longboat",
+        }
+        write_private(self.root / "admin.kubeconfig", json.dumps(config, indent=1).encode())
+
+    async def close(self) -> None:
+        if self._server:
+            await self._server.close()
+        await self._tasks.close()
+        if self.api:
+            await self.api.close()
+        if self._storage:
+            await self._storage.close()
+        if self._store_process is not None:
+            await self._store_process.stop()  # type: ignore[attr-defined]
+
+    async def _open_storage(self) -> Storage:
+        """The store that is named, or one of our own beside us."""
+        wanted = self.options.store
+        if wanted == "memory://":
+            from longboat.storage.memory import MemoryStorage
+
+            return MemoryStorage(self.clock)
+        from longboat.storage.sqlite import client, process
+
+        if self.options.store_socket:
+            return await client.connect(self.options.store_socket, self.clock)
+        if wanted and not wanted.startswith("sqlite:///"):
+            raise Failure(f"--store {wanted} is not sqlite:///FILE or memory://")
+        database = Path(wanted.removeprefix("sqlite://")) if wanted else self.root / "state.db"
+        run_dir = self.root / "run"
+        run_dir.mkdir(mode=0o700, exist_ok=True)
+        socket = run_dir / "store.sock"
+        self._store_process = await process.spawn(str(database), str(socket), self.clock)
+        return await client.connect(str(socket), self.clock)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise Failure(f"--listen {text} is not ADDRESS:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

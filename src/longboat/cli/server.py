@@ -1,0 +1,75 @@
+"""`longboat server`: a control plane in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from longboat.cli import flags
+from longboat.cli.errors import Failure
+from longboat.cli.flags import flag
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Run a control plane: API server, controllers and scheduler."""
+
+    data_dir: str = flag("/var/lib/longboat/server", "where its state lives")
+    listen: list[str] = flag(["127.0.0.1:6443"], "address and port to serve on; may be given several times")
+    advertise: str = flag("", "address at which nodes and pods find it (default: the first listened on)")
+    store: str = flag("", "sqlite:///FILE or memory:// (default: sqlite in the data directory)")
+    store_socket: str = flag("", "socket of a store process that runs already")
+    service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
+    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods")
+    node_port_range: str = flag("30000-32767", "ports of NodePort Services")
+    token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
+    only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
+    log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
+
+
+def run(argv: list[str]) -> int:
+    options = flags.parse(Options, argv, prog="longboat server")
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    import uvloop
+
+    from longboat.cli.controlplane import ControlPlane
+
+    _unhurried_collector()
+    return uvloop.run(_serve(ControlPlane(options)))
+
+
+def _unhurried_collector() -> None:
+    """The generational collector walks what the caches hold; nearly all of it is never garbage."""
+    gc.set_threshold(50_000, 20, 100)
+
+
+async def _serve(plane: object) -> int:
+    from longboat.cli.controlplane import ControlPlane
+    from longboat.storage.interface import StorageError
+
+    assert isinstance(plane, ControlPlane)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await plane.start()
+    except (OSError, StorageError) as error:
+        await plane.close()
+        raise Failure(f"the control plane cannot start: {error}") from error
+    gc.collect()
+    gc.freeze()
+    log.info("ready as process %d", os.getpid())
+    await stopping.wait()
+    await plane.close()
+    return 0
+
+
+__all__ = ["Options", "Path", "run"]
