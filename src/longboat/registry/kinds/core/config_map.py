@@ -1,0 +1,47 @@
+"""ConfigMap: configuration that pods read as variables or files."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.machinery.table import AGE, Column
+from longboat.registry.strategy import Strategy
+
+MAX_BYTES = 1 << 20  # data and binaryData together, keys not counted (API reference, ConfigMap v1)
+
+
+def decoded_size(text: str) -> int:
+    """How many bytes a base64 text stands for."""
+    return len(text) * 3 // 4 - text[-2:].count("=")
+
+
+class ConfigMap(Strategy):
+    kind = kinds.CONFIG_MAP
+    columns = (
+        Column("Data", str, lambda cm: len(cm.get("data") or ()) + len(cm.get("binaryData") or ()),
+               description="How many entries there are."),
+        AGE,
+    )  # fmt: skip
+    generation = False
+
+    def validate(self, new: Object, err: Errors) -> None:
+        text, binary = new.get("data") or {}, new.get("binaryData") or {}
+        for key in text:
+            err.extend(Path("data").key(key), names.config_key(key), key)
+            if key in binary:
+                err.invalid(Path("data").key(key), key, "duplicate of key present in binaryData")
+        for key in binary:
+            err.extend(Path("binaryData").key(key), names.config_key(key), key)
+        if sum(len(v.encode()) for v in text.values()) + sum(map(decoded_size, binary.values())) > MAX_BYTES:
+            err.too_long(Path(), MAX_BYTES)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        if not old.get("immutable"):
+            return
+        if not new.get("immutable"):
+            err.forbidden(Path("immutable"), "field is immutable when `immutable` is set")
+        for field in ("data", "binaryData"):
+            if (new.get(field) or {}) != (old.get(field) or {}):
+                err.forbidden(Path(field), "field is immutable when `immutable` is set")

@@ -1,0 +1,58 @@
+"""Namespace: a scope for names, and for what belongs together."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.objects import Object, dig, meta
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells
+from longboat.registry.strategy import Context, Strategy
+
+FINALIZER = "kubernetes"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class Namespace(Strategy):
+    kind = kinds.NAMESPACE
+    columns = (Column("Status", str, cells.at("status.phase"), description="The status of the namespace."), AGE)
+    has_status = True
+    generation = False
+    subresources = ("finalize",)
+    verbs = ("create", "delete", "get", "list", "patch", "update", "watch")
+    returns_deleted = True
+    selectable = frozenset(("status.phase",))
+
+    def name_errors(self, name: str) -> list[str]:
+        return names.dns1123_label(name)
+
+    def default(self, obj: Object) -> None:
+        if name := meta(obj).get("name"):
+            meta(obj).setdefault("labels", {})[NAME_LABEL] = name
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        new["status"] = {"phase": "Active"}
+        spec = new.setdefault("spec", {})
+        finalizers = spec.setdefault("finalizers", [])
+        if FINALIZER not in finalizers:
+            finalizers.append(FINALIZER)
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """Only the finalize subresource changes the finalizers, and nothing but them."""
+        if ctx.subresource == "finalize":
+            finalizers = dig(new, "spec", "finalizers", default=[])
+            for part in [part for part in new if part not in ("metadata", "kind", "apiVersion")]:
+                del new[part]
+            new.update({part: old[part] for part in ("spec", "status") if part in old})
+            new["spec"] = {**(old.get("spec") or {}), "finalizers": finalizers}
+        else:
+            new["spec"] = {**(new.get("spec") or {}), "finalizers": dig(old, "spec", "finalizers", default=[])}
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {"status.phase": dig(obj, "status", "phase", default="")}
+
+    def begin_delete(self, obj: Object, ctx: Context) -> None:
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+
+    def held(self, obj: Object) -> bool:
+        return bool(dig(obj, "spec", "finalizers"))

@@ -1,0 +1,91 @@
+"""Secret: what pods and users must keep to themselves."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill
+from longboat.registry.kinds.core.config_map import decoded_size
+from longboat.registry.strategy import Context, Strategy
+
+MAX_BYTES = 1 << 20  # of all values (API reference, Secret v1)
+OPAQUE = "Opaque"
+TOKEN = "kubernetes.io/service-account-token"
+SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
+
+_DATA = Path("data")
+REQUIRED = {  # keys that a type must have (any one of each inner tuple)
+    "kubernetes.io/ssh-auth": (("ssh-privatekey",),),
+    "kubernetes.io/tls": (("tls.crt",), ("tls.key",)),
+}
+JSON = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
+BASIC_AUTH = ("kubernetes.io/basic-auth", "username", "password")
+
+
+class Secret(Strategy):
+    kind = kinds.SECRET
+    columns = (
+        Column("Type", str, cells.at("type"), description="What the secret is for."),
+        Column("Data", str, lambda secret: len(secret.get("data") or ()), description="How many entries there are."),
+        AGE,
+    )
+    generation = False
+    selectable = frozenset(("type",))
+
+    def default(self, obj: Object) -> None:
+        fill.empty(obj, "type", OPAQUE)
+        if plain := obj.pop("stringData", None):
+            data = fill.part(obj, "data")
+            data.update({key: base64.b64encode(value.encode()).decode() for key, value in plain.items()})
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        if not new.get("type"):
+            new["type"] = old.get("type")
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {"type": obj.get("type") or ""}
+
+    def validate(self, new: Object, err: Errors) -> None:
+        data = new.get("data") or {}
+        for key in data:
+            err.extend(_DATA.key(key), names.config_key(key), key)
+        if sum(map(decoded_size, data.values())) > MAX_BYTES:
+            err.too_long(_DATA, MAX_BYTES)
+        kind = new.get("type")
+        if kind == TOKEN and not dig(new, "metadata", "annotations", SERVICE_ACCOUNT):
+            err.required(Path("metadata", "annotations").key(SERVICE_ACCOUNT))
+        if kind == BASIC_AUTH[0] and not any(key in data for key in BASIC_AUTH[1:]):
+            for key in BASIC_AUTH[1:]:
+                err.required(_DATA.key(key))
+        for (key,) in REQUIRED.get(kind or "", ()):
+            if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
+                err.required(_DATA.key(key))
+        if key := JSON.get(kind or "", ""):
+            _validate_json(data, key, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        if new.get("type") != old.get("type"):
+            err.invalid(Path("type"), new.get("type") or "", "field is immutable")
+        if old.get("immutable"):
+            if not new.get("immutable"):
+                err.forbidden(Path("immutable"), "field is immutable when `immutable` is set")
+            if (new.get("data") or {}) != (old.get("data") or {}):
+                err.forbidden(_DATA, "field is immutable when `immutable` is set")
+
+
+def _validate_json(data: Object, key: str, err: Errors) -> None:
+    """The value itself is a secret: it is not repeated in the error."""
+    if key not in data:
+        err.required(_DATA.key(key))
+        return
+    try:
+        msgspec.json.decode(base64.b64decode(data[key]))
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        err.invalid(_DATA.key(key), "<secret contents redacted>", str(error))

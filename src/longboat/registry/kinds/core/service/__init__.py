@@ -1,0 +1,1 @@
+"""Service: one name and address for many pods."""

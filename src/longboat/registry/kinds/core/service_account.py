@@ -1,0 +1,19 @@
+"""ServiceAccount: who a pod is to the API."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery.table import AGE, Column
+from longboat.registry.strategy import Strategy
+
+
+class ServiceAccount(Strategy):
+    kind = kinds.SERVICE_ACCOUNT
+    columns = (
+        Column("Secrets", str, lambda account: len(account.get("secrets") or ()),
+               description="How many secrets its pods may use."),
+        AGE,
+    )  # fmt: skip
+    generation = False
+    returns_deleted = True
+    subresources = ("token",)
