@@ -1,0 +1,80 @@
+"""What upstream answers to bodies and patches it cannot use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from longboat.machinery.errors import StatusError, bad_request, invalid
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.kinds import Kind
+from longboat.machinery.shapes import SCALARS
+from longboat.machinery.wording import described
+
+SHOWN = 30  # bytes of a body quoted in an error
+SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # clients have seen this text for years
+_IDENTITY = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+def cannot_handle(kind: Kind, name: str, api_version: str, why: str) -> StatusError:
+    version = api_version.rpartition("/")[2]
+    return bad_request(f'{name} in version "{version}" cannot be handled as a {kind.name}: {why}')
+
+
+def strict(complaints: list[str]) -> str:
+    return f"strict decoding error: {', '.join(complaints)}"
+
+
+def unregistered(version: str, name: str) -> str:
+    return f'no kind "{name}" is registered for version "{version}" in scheme "{SCHEME}"'
+
+
+def no_conversion(version: str, name: str, kind: Kind) -> str:
+    sent = f"{version.rpartition('/')[2]}.{name}"
+    return f"converting ({sent}) to ({package(kind.group)}.{kind.name}): unknown conversion"
+
+
+def package(group: str) -> str:
+    """The name of upstream's package for a group's internal types."""
+    return "core" if group in ("", "events.k8s.io") else group.partition(".")[0]
+
+
+def identity(kind: Kind, value: Any, data: bytes) -> tuple[str, str]:
+    """A body's apiVersion and kind; those of `kind` where it does not say. Raises StatusError 400."""
+    if not isinstance(value, dict):
+        if value is None:
+            value = {}
+        else:
+            why = f"json: cannot unmarshal {described(value, SCALARS['any'])} into Go value of type {_IDENTITY}"
+            raise unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
+    found = []
+    for name, default in (("apiVersion", kind.api_version), ("kind", kind.name)):
+        given = value.get(name) or default
+        if not isinstance(given, str):
+            shown = described(given, SCALARS["string"])
+            why = f"json: cannot unmarshal {shown} into Go struct field .{name} of type string"
+            raise unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
+        found.append(given)
+    return found[0], found[1]
+
+
+def unrecognized(kind: Kind, why: str, data: bytes) -> StatusError:
+    """For a body that does not even say what it is; quotes its beginning as upstream does."""
+    if not data:
+        shown = "<empty>"
+    else:
+        shown = data[:SHOWN].decode("utf-8", "replace") if data[:1] == b"{" else data[:SHOWN].hex()
+        shown += " ..." if len(data) > SHOWN else ""
+    return bad_request(f"the object provided is unrecognized (must be of type {kind.name}): {why} ({shown})")
+
+
+_NO_KIND = Kind("", "", "", "")
+
+
+def unfit_patch(patched: Any, why: str) -> StatusError:
+    """422: a patch leads to something that is no object of its kind."""
+    err = Errors()
+    err.invalid(Path("patch"), msgspec.json.encode(patched).decode(), why)
+    refused = invalid(_NO_KIND, "", err)
+    return StatusError(422, "Invalid", refused.message, {"causes": refused.details["causes"]})

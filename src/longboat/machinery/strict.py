@@ -1,0 +1,71 @@
+"""What strict decoding objects to: fields that a type does not have, and fields that are given twice.
+
+In the order of the document, each problem once, at most a hundred, as upstream reports them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from longboat.machinery.shapes import List, Map, Shape, Struct
+
+MOST = 100
+_SPACED = re.compile(rb'"\s+:')
+_HIDDEN = re.compile(rb"\\u00(?:22|3[aA])")  # a quote or colon spelled as an escape
+_encode = msgspec.json.Encoder().encode
+
+
+class Members(list[tuple[str, Any]]):
+    """A JSON object as it was written: pairs, some perhaps with the same name."""
+
+
+def as_written(data: bytes) -> Any:
+    """The document with its objects as Members."""
+    return json.loads(data, object_pairs_hook=Members)
+
+
+def repeats(data: bytes, decoded: Any) -> bool:
+    """Whether some object in the text may have a member twice. Never misses one; may be wrong about strange spelling.
+
+    A member costs exactly one `":` in the text, so that repeated ones show as a difference to the value written anew.
+    """
+    if _SPACED.search(data) or (b"\\u00" in data and _HIDDEN.search(data)):
+        return True
+    return data.count(b'":') != _encode(decoded).count(b'":')
+
+
+def problems(shape: Shape | None, value: Any) -> list[str]:
+    """`value` is decoded JSON, or `as_written` to find repeated fields too. Without a shape every field is known."""
+    return list(islice(dict.fromkeys(_problems(shape, value, "")), MOST))
+
+
+def _problems(shape: Shape | None, value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, list) and not isinstance(value, Members):
+        item = shape.item if isinstance(shape, List) else None
+        if shape is None or item is not None:
+            for i, member in enumerate(value):
+                yield from _problems(item, member, f"{path}[{i}]")
+        return
+    if not isinstance(value, (dict, Members)) or not (shape is None or isinstance(shape, (Struct, Map))):
+        return
+    seen = set()
+    for name, member in value.items() if isinstance(value, dict) else value:
+        here = f"{path}.{name}" if path else name
+        if isinstance(shape, Struct) and name not in shape.fields:
+            yield f'unknown field "{here}"'
+            continue
+        if name in seen:
+            yield f'duplicate field "{here}"'
+        seen.add(name)
+        if shape is None:
+            yield from _problems(None, member, here)
+        elif isinstance(shape, Struct):
+            yield from _problems(shape.fields[name], member, here)
+        elif isinstance(shape, Map):
+            yield from _problems(shape.value, member, here)

@@ -1,0 +1,62 @@
+"""The API's types as msgspec structs, so that C does the reading of what is already in order.
+
+A typed struct accepts only values that stand as they are: known fields, right types, canonical quantities and times.
+What it refuses is not wrong, only not for it: `check.Walk` then corrects the value or says what is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+
+_INT32 = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
+_DATE = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_TIME = rf"^[12]\d{{3}}-{_DATE}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
+_QUANTITY = r"^(?:0|[1-9](?:\d{0,4}[1-9])?0{0,2}[mkMG]?|(?:[1-9]\d{0,2}|[1-9]\d{0,8}[13579])[KMG]i)\Z"
+
+_SCALARS: dict[str, Any] = {
+    "string": str,
+    "bytes": bytes,  # base64, in and out
+    "int32": _INT32,
+    "int64": Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)],
+    "double": int | float,
+    "boolean": bool,
+    "quantity": Annotated[str, Meta(pattern=_QUANTITY)],
+    "intstr": _INT32 | str,
+    "time": Annotated[str, Meta(pattern=_TIME + r"Z\Z")],
+    "microtime": Annotated[str, Meta(pattern=_TIME + r"\.\d{6}Z\Z")],
+    "any": Any,
+}
+_NOTHING = Annotated[str, Meta(max_length=0)]  # where a type contains itself: left to the walk
+
+
+class Types:
+    """Typed structs by type, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def of(self, struct: Struct) -> type[msgspec.Struct]:
+        found = self._made.get(struct.name)
+        if found is None:
+            self._made[struct.name] = _NOTHING
+            fields = [(f"f{i}", self._of(struct.fields[name]) | None, None) for i, name in enumerate(struct.order)]
+            names = {f"f{i}": name for i, name in enumerate(struct.order)}
+            found = self._made[struct.name] = msgspec.defstruct(
+                struct.short, fields, rename=names, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+            )
+        made: type[msgspec.Struct] = found
+        return made
+
+    def _of(self, shape: Shape) -> Any:
+        if isinstance(shape, Scalar):
+            return _SCALARS[shape.name]
+        if isinstance(shape, List):
+            return list[self._of(shape.item)]  # type: ignore[misc]
+        if isinstance(shape, Map):
+            return dict[str, self._of(shape.value)]  # type: ignore[misc]
+        return self.of(shape)

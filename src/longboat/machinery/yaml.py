@@ -1,0 +1,188 @@
+"""YAML as the API reads it: one document, turned into JSON values by the rules of YAML 1.1 that upstream's parser has.
+
+Built from libyaml's events rather than its node tree: events need no recursion in C, so that nesting, aliases and
+what they expand to can be bounded here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from longboat.machinery.text import MAX_DEPTH, TOO_DEEP, Malformed
+
+MAX_NODES = 1_000_000  # with every alias written out
+
+_BOOLEANS = {
+    name: value
+    for value, names in ((True, "y yes true on"), (False, "n no false off"))
+    for name in (form(word) for word in names.split() for form in (str.lower, str.capitalize, str.upper))
+}
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_INTEGER = re.compile(r"([-+]?)(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_STRING, _BINARY = "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"
+
+
+def decode(data: bytes) -> tuple[Any, list[str]]:
+    """The document, and upstream's complaints about keys given twice. Raises Malformed."""
+    import yaml
+
+    loader = yaml.CSafeLoader(data)
+    try:
+        return _Builder(yaml).document(_events(loader, yaml))
+    except yaml.YAMLError as error:
+        raise Malformed(f"yaml: {_problem(error, isinstance(error, yaml.scanner.ScannerError))}") from error
+    except UnicodeDecodeError as error:
+        raise Malformed("yaml: invalid Unicode character") from error
+    finally:
+        loader.dispose()
+
+
+def _events(loader: Any, yaml: Any) -> Iterator[Any]:
+    depth = 0
+    while loader.check_event():
+        event = loader.get_event()
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise Malformed(f"yaml: {TOO_DEEP}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        yield event
+
+
+def _problem(error: Any, scanning: bool) -> str:
+    """libyaml's error with the line upstream gives: parser errors count lines from zero."""
+    mark = next((m for m in (error.context_mark, error.problem_mark) if m is not None and m.line), None)
+    what = error.problem or "unknown problem parsing YAML content"
+    return f"line {mark.line + scanning}: {what}" if mark else what
+
+
+class _Builder:
+    def __init__(self, yaml: Any) -> None:
+        self._yaml = yaml
+        self._anchors: dict[str, tuple[Any, int]] = {}  # value, nodes in it; -1 while it is still open
+        self._nodes = 0
+        self._repeated: list[str] = []
+
+    def document(self, events: Iterator[Any]) -> tuple[Any, list[str]]:
+        yaml, value = self._yaml, None
+        for event in events:
+            if isinstance(event, yaml.DocumentEndEvent):
+                break
+            if not isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.StreamEndEvent)):
+                value = self._value(event, events)
+        return value, self._repeated
+
+    def _value(self, event: Any, events: Iterator[Any]) -> Any:
+        yaml, before = self._yaml, self._nodes
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        self._count(1)
+        if event.anchor:
+            self._anchors[event.anchor] = (None, -1)
+        value: Any
+        if isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = []
+            while not isinstance(event_ := next(events), yaml.SequenceEndEvent):
+                value.append(self._value(event_, events))
+        else:
+            value = self._mapping(events)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, self._nodes - before)
+        return value
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise Malformed("yaml: document contains excessive aliasing")
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise Malformed(f"yaml: unknown anchor '{event.anchor}' referenced")
+        value, nodes = self._anchors[event.anchor]
+        if nodes < 0:
+            raise Malformed(f"yaml: anchor '{event.anchor}' value contains itself")
+        self._count(nodes)
+        return value
+
+    def _mapping(self, events: Iterator[Any]) -> dict[str, Any]:
+        yaml, found, merged = self._yaml, {}, []
+        while not isinstance(event := next(events), yaml.MappingEndEvent):
+            line = event.start_mark.line + 1
+            plain = isinstance(event, yaml.ScalarEvent) and not event.style
+            key = self._value(event, events)
+            value = self._value(next(events), events)
+            if plain and key == "<<":
+                merged += self._merged(value)
+                continue
+            name = _key(key)
+            if name in found:
+                self._repeated.append(f'line {line}: key "{name}" already set in map')
+            found[name] = value
+        for source in merged:
+            for name, value in source.items():
+                found.setdefault(name, value)
+        return found
+
+    @staticmethod
+    def _merged(value: Any) -> list[dict[str, Any]]:
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            raise Malformed("yaml: map merge requires map or sequence of maps as the value")
+        return sources
+
+
+def _key(key: Any) -> str:
+    """A map's key as JSON has it."""
+    match key:
+        case str():
+            return key
+        case bool():
+            return "true" if key else "false"
+        case int() | float():
+            return str(key)
+        case None:
+            return "null"
+    raise Malformed("yaml: invalid map key: must be a scalar")
+
+
+def _scalar(event: Any) -> Any:
+    text: str = event.value
+    if event.tag == _BINARY:
+        import base64
+
+        return base64.b64decode(text).decode("utf-8", "replace")
+    if event.style or event.tag == _STRING:
+        return text
+    return plain(text)
+
+
+def plain(text: str) -> Any:
+    """What an unquoted scalar means."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    first = text[0]
+    if first.isdigit() or first in "+-.":
+        digits = text.replace("_", "")
+        if (found := _INTEGER.fullmatch(digits)) and len(digits) < 100:
+            return _integer(found)
+        if _FLOAT.fullmatch(digits):
+            return float(digits)
+    return text
+
+
+def _integer(found: re.Match[str]) -> int:
+    sign, digits = found.groups()
+    if len(digits) > 1 and digits[0] == "0":
+        base = {"x": 16, "b": 2}.get(digits[1].lower(), 8)
+        value = int(digits.lstrip("0").lstrip("xXbBoO") or "0", base)
+    else:
+        value = int(digits)
+    return -value if sign == "-" else value
