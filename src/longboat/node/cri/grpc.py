@@ -1,0 +1,229 @@
+"""The CRI over gRPC: containerd, CRI-O, or any other runtime behind a unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from cri_api.v1 import api_pb2 as pb
+from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
+
+from longboat.node.cri import events, messages, namespaces
+from longboat.node.cri.config import ContainerConfig, SandboxConfig
+from longboat.node.cri.interface import (
+    Condition,
+    Container,
+    ContainerStatus,
+    Credentials,
+    ExecResult,
+    Image,
+    RuntimeFailure,
+    Sandbox,
+    SandboxNetwork,
+    Session,
+    Streams,
+    Usage,
+    Version,
+)
+
+T = TypeVar("T")
+QUICK = 30.0  # seconds for calls that only look
+SLOW = 240.0  # for calls that make or stop something (kubelet: 2 min, and twice that for sandboxes)
+PULL = 3600.0
+MAX_MESSAGE = 16 << 20  # bytes (kubelet's limit for CRI answers)
+OPTIONS = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.enable_http_proxy", 0)]
+
+
+class GrpcRuntime:
+    """`endpoint` is `unix:///run/…`. Connects on first use and again after the runtime restarts."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._channel = grpc.aio.insecure_channel(endpoint, options=[*OPTIONS, *_quick_reconnect()])
+        self._runtime: Any = RuntimeServiceStub(self._channel)
+        self._images: Any = ImageServiceStub(self._channel)
+        self._network: dict[str, SandboxNetwork] = {}
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def version(self) -> Version:
+        answer = await _call(self._runtime.Version, pb.VersionRequest(version="v1"))
+        return Version(answer.runtime_name, answer.runtime_version)
+
+    async def conditions(self) -> list[Condition]:
+        answer = await _call(self._runtime.Status, pb.StatusRequest())
+        return [Condition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
+
+    async def run_sandbox(self, config: SandboxConfig) -> str:
+        request = pb.RunPodSandboxRequest(config=messages.sandbox_config(config), runtime_handler=config.handler)
+        answer = await _call(self._runtime.RunPodSandbox, request, SLOW)
+        return str(answer.pod_sandbox_id)
+
+    async def stop_sandbox(self, id: str) -> None:
+        await _gone_is_fine(_call(self._runtime.StopPodSandbox, pb.StopPodSandboxRequest(pod_sandbox_id=id), SLOW))
+
+    async def remove_sandbox(self, id: str) -> None:
+        self._network.pop(id, None)
+        await _gone_is_fine(_call(self._runtime.RemovePodSandbox, pb.RemovePodSandboxRequest(pod_sandbox_id=id), SLOW))
+
+    async def sandboxes(self, uid: str = "") -> list[Sandbox]:
+        wanted = pb.PodSandboxFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
+        answer = await _call(self._runtime.ListPodSandbox, pb.ListPodSandboxRequest(filter=wanted))
+        return [messages.sandbox(item) for item in answer.items]
+
+    async def sandbox_network(self, id: str) -> SandboxNetwork:
+        """Remembered: a sandbox keeps its addresses for life."""
+        if known := self._network.get(id):
+            return known
+        request = pb.PodSandboxStatusRequest(pod_sandbox_id=id, verbose=True)
+        answer = await _call(self._runtime.PodSandboxStatus, request)
+        network = answer.status.network
+        first = [network.ip] if network.ip else []
+        found = SandboxNetwork(
+            ips=(*first, *(extra.ip for extra in network.additional_ips)),
+            namespace_path=_network_namespace(answer.info.get("info", "")),
+            host_network=answer.status.linux.namespaces.options.network == pb.NODE,
+        )
+        if found.ips or found.host_network:
+            self._network[id] = found
+        return found
+
+    async def create_container(self, sandbox: str, config: ContainerConfig, pod: SandboxConfig) -> str:
+        request = pb.CreateContainerRequest(
+            pod_sandbox_id=sandbox,
+            config=messages.container_config(config),
+            sandbox_config=messages.sandbox_config(pod),
+        )
+        answer = await _call(self._runtime.CreateContainer, request, SLOW)
+        return str(answer.container_id)
+
+    async def start_container(self, id: str) -> None:
+        await _call(self._runtime.StartContainer, pb.StartContainerRequest(container_id=id), SLOW)
+
+    async def stop_container(self, id: str, grace: float) -> None:
+        request = pb.StopContainerRequest(container_id=id, timeout=max(round(grace), 0))
+        await _gone_is_fine(_call(self._runtime.StopContainer, request, grace + SLOW))
+
+    async def remove_container(self, id: str) -> None:
+        await _gone_is_fine(_call(self._runtime.RemoveContainer, pb.RemoveContainerRequest(container_id=id), SLOW))
+
+    async def containers(self, uid: str = "") -> list[Container]:
+        wanted = pb.ContainerFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
+        answer = await _call(self._runtime.ListContainers, pb.ListContainersRequest(filter=wanted))
+        return [messages.container(item) for item in answer.containers]
+
+    async def container_status(self, id: str) -> ContainerStatus:
+        answer = await _call(self._runtime.ContainerStatus, pb.ContainerStatusRequest(container_id=id))
+        return messages.container_status(answer.status)
+
+    async def reopen_log(self, id: str) -> None:
+        await _call(self._runtime.ReopenContainerLog, pb.ReopenContainerLogRequest(container_id=id))
+
+    async def usage(self) -> list[Usage]:
+        answer = await _call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest())
+        return [messages.usage(item) for item in answer.stats]
+
+    async def pull_image(self, image: str, credentials: Credentials | None) -> str:
+        auth = messages.credentials(credentials) if credentials else None
+        request = pb.PullImageRequest(image=pb.ImageSpec(image=image), auth=auth)
+        answer = await _call(self._images.PullImage, request, PULL)
+        return str(answer.image_ref)
+
+    async def image(self, name: str) -> Image | None:
+        answer = await _call(self._images.ImageStatus, pb.ImageStatusRequest(image=pb.ImageSpec(image=name)))
+        return messages.image(answer.image) if answer.HasField("image") else None
+
+    async def images(self) -> list[Image]:
+        answer = await _call(self._images.ListImages, pb.ListImagesRequest())
+        return [messages.image(item) for item in answer.images]
+
+    async def remove_image(self, id: str) -> None:
+        await _call(self._images.RemoveImage, pb.RemoveImageRequest(image=pb.ImageSpec(image=id)), SLOW)
+
+    async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> ExecResult:
+        request = pb.ExecSyncRequest(container_id=id, cmd=command, timeout=max(round(timeout), 1) if timeout else 0)
+        answer = await _call(self._runtime.ExecSync, request, timeout + QUICK if timeout else PULL)
+        return ExecResult(answer.stdout, answer.stderr, answer.exit_code)
+
+    async def exec(self, id: str, command: Sequence[str], *, stdin: bool, tty: bool, stderr: bool) -> Session:
+        from longboat.node.cri.streaming import open_session
+
+        request = pb.ExecRequest(
+            container_id=id, cmd=command, tty=tty, stdin=stdin, stdout=True, stderr=stderr and not tty
+        )
+        answer = await _call(self._runtime.Exec, request)
+        return await open_session(answer.url, stdin=stdin, stderr=stderr and not tty, tty=tty)
+
+    async def attach(self, id: str, *, stdin: bool, tty: bool, stderr: bool) -> Session:
+        from longboat.node.cri.streaming import open_session
+
+        request = pb.AttachRequest(container_id=id, tty=tty, stdin=stdin, stdout=True, stderr=stderr and not tty)
+        answer = await _call(self._runtime.Attach, request)
+        return await open_session(answer.url, stdin=stdin, stderr=stderr and not tty, tty=tty)
+
+    async def dial(self, host: str, port: int) -> Streams:
+        return await asyncio.open_connection(host, port)
+
+    async def dial_inside(self, sandbox: str, port: int) -> Streams:
+        network = await self.sandbox_network(sandbox)
+        if network.host_network:
+            return await asyncio.open_connection("localhost", port)
+        if not network.namespace_path:
+            raise RuntimeFailure("the runtime does not tell the sandbox's network namespace", "Unimplemented")
+        return await namespaces.connect(network.namespace_path, port)
+
+    async def events(self) -> AsyncIterator[str]:
+        try:
+            async for event in self._runtime.GetContainerEvents(pb.GetEventsRequest()):
+                yield event.container_id
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise _failure(error) from error
+        subscribe = self._channel.unary_stream(events.SUBSCRIBE)
+        try:
+            async for envelope in subscribe(events.request(), metadata=events.NAMESPACE):
+                if id := events.container_id(envelope):
+                    yield id
+        except grpc.aio.AioRpcError as error:
+            raise _failure(error) from error
+        except ValueError as error:
+            raise RuntimeFailure(f"cannot read an event: {error}") from error
+
+
+async def _call(method: Callable[..., Awaitable[T]], request: Any, timeout: float = QUICK) -> T:
+    try:
+        return await method(request, timeout=timeout)
+    except grpc.aio.AioRpcError as error:
+        raise _failure(error) from error
+
+
+def _failure(error: grpc.aio.AioRpcError) -> RuntimeFailure:
+    code = error.code().name.title().replace("_", "")
+    return RuntimeFailure(error.details() or "", code)
+
+
+async def _gone_is_fine(call: Awaitable[object]) -> None:
+    try:
+        await call
+    except RuntimeFailure as failure:
+        if not failure.absent:
+            raise
+
+
+def _quick_reconnect() -> list[tuple[str, int]]:
+    """A runtime on this machine that restarts is back within a second: waiting longer only delays pods."""
+    names = ("initial_reconnect_backoff_ms", "min_reconnect_backoff_ms", "max_reconnect_backoff_ms")
+    return [(f"grpc.{name}", limit) for name, limit in zip(names, (50, 50, 1000), strict=True)]
+
+
+def _network_namespace(info: str) -> str:
+    """Where containerd's and CRI-O's verbose answers name the network namespace."""
+    try:
+        spec = json.loads(info).get("runtimeSpec") or {}
+    except ValueError:
+        return ""
+    listed = (spec.get("linux") or {}).get("namespaces") or []
+    return next((str(n.get("path", "")) for n in listed if n.get("type") == "network"), "")

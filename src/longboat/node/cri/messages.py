@@ -1,0 +1,201 @@
+"""Between our structs and the CRI's protobuf messages. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cri_api.v1 import api_pb2 as pb
+
+from longboat.node.cri.config import ContainerConfig, Namespaces, Resources, SandboxConfig, Seccomp, Security
+from longboat.node.cri.interface import Container, ContainerStatus, Credentials, Image, Sandbox, Usage
+
+UID_LABEL = "io.kubernetes.pod.uid"
+NANO = 1e9
+_MODES = {"pod": pb.POD, "container": pb.CONTAINER, "node": pb.NODE, "target": pb.TARGET}
+_STATES = {0: "created", 1: "running", 2: "exited", 3: "unknown"}
+_PROPAGATION = {
+    "None": pb.PROPAGATION_PRIVATE,
+    "HostToContainer": pb.PROPAGATION_HOST_TO_CONTAINER,
+    "Bidirectional": pb.PROPAGATION_BIDIRECTIONAL,
+}
+
+
+def sandbox_config(config: SandboxConfig) -> Any:
+    security = config.security
+    linux = pb.LinuxPodSandboxConfig(
+        cgroup_parent=config.cgroup_parent,
+        sysctls=config.sysctls,
+        security_context=pb.LinuxSandboxSecurityContext(
+            namespace_options=_namespaces(security.namespaces),
+            run_as_user=_integer(security.user),
+            run_as_group=_integer(security.group),
+            supplemental_groups=security.supplemental_groups,
+            privileged=security.privileged,
+            seccomp=_seccomp(security.seccomp),
+        ),
+    )
+    dns = config.dns
+    return pb.PodSandboxConfig(
+        metadata=pb.PodSandboxMetadata(
+            name=config.name, uid=config.uid, namespace=config.namespace, attempt=config.attempt
+        ),
+        hostname=config.hostname,
+        log_directory=config.log_directory,
+        dns_config=pb.DNSConfig(servers=dns.servers, searches=dns.searches, options=dns.options),
+        labels=config.labels,
+        annotations=config.annotations,
+        linux=linux,
+    )
+
+
+def container_config(config: ContainerConfig) -> Any:
+    return pb.ContainerConfig(
+        metadata=pb.ContainerMetadata(name=config.name, attempt=config.attempt),
+        image=pb.ImageSpec(image=config.image),
+        command=config.command,
+        args=config.args,
+        working_dir=config.working_dir,
+        envs=[pb.KeyValue(key=key, value=value) for key, value in config.env],
+        mounts=[
+            pb.Mount(
+                host_path=mount.host, container_path=mount.inside, readonly=mount.read_only,
+                propagation=_PROPAGATION[mount.propagation],
+            )
+            for mount in config.mounts
+        ],
+        devices=[
+            pb.Device(host_path=d.host, container_path=d.inside, permissions=d.permissions) for d in config.devices
+        ],
+        labels=config.labels,
+        annotations=config.annotations,
+        log_path=config.log_path,
+        stdin=config.stdin,
+        stdin_once=config.stdin_once,
+        tty=config.tty,
+        linux=pb.LinuxContainerConfig(
+            resources=resources(config.resources), security_context=_security(config.security)
+        ),
+    )  # fmt: skip
+
+
+def resources(wanted: Resources) -> Any:
+    return pb.LinuxContainerResources(
+        cpu_period=wanted.cpu_period,
+        cpu_quota=wanted.cpu_quota,
+        cpu_shares=wanted.cpu_shares,
+        memory_limit_in_bytes=wanted.memory_limit,
+        oom_score_adj=wanted.oom_score_adj,
+        hugepage_limits=[pb.HugepageLimit(page_size=size, limit=limit) for size, limit in wanted.hugepages.items()],
+    )
+
+
+def credentials(given: Credentials) -> Any:
+    return pb.AuthConfig(
+        username=given.username, password=given.password, auth=given.auth, server_address=given.server,
+        identity_token=given.identity_token, registry_token=given.registry_token,
+    )  # fmt: skip
+
+
+def _security(wanted: Security) -> Any:
+    return pb.LinuxContainerSecurityContext(
+        capabilities=pb.Capability(add_capabilities=wanted.add, drop_capabilities=wanted.drop),
+        privileged=wanted.privileged,
+        namespace_options=_namespaces(wanted.namespaces),
+        run_as_user=_integer(wanted.user),
+        run_as_username=wanted.username,
+        run_as_group=_integer(wanted.group),
+        supplemental_groups=wanted.supplemental_groups,
+        readonly_rootfs=wanted.read_only_root,
+        no_new_privs=wanted.no_new_privileges,
+        masked_paths=wanted.masked_paths,
+        readonly_paths=wanted.read_only_paths,
+        seccomp=_seccomp(wanted.seccomp),
+        apparmor_profile=wanted.apparmor,
+    )
+
+
+def _namespaces(wanted: Namespaces) -> Any:
+    return pb.NamespaceOption(
+        network=_MODES[wanted.network], pid=_MODES[wanted.pid], ipc=_MODES[wanted.ipc], target_id=wanted.target
+    )
+
+
+def _seccomp(wanted: Seccomp | None) -> Any:
+    if wanted is None:
+        return None
+    return pb.SecurityProfile(profile_type=pb.SecurityProfile.ProfileType.Value(wanted.kind), localhost_ref=wanted.path)
+
+
+def _integer(value: int | None) -> Any:
+    return None if value is None else pb.Int64Value(value=value)
+
+
+def sandbox(message: Any) -> Sandbox:
+    meta = message.metadata
+    return Sandbox(
+        id=message.id,
+        uid=meta.uid,
+        name=meta.name,
+        namespace=meta.namespace,
+        attempt=meta.attempt,
+        ready=message.state == pb.SANDBOX_READY,
+        created=message.created_at / NANO,
+        annotations=dict(message.annotations),
+    )
+
+
+def container(message: Any) -> Container:
+    return Container(
+        id=message.id,
+        sandbox=message.pod_sandbox_id,
+        uid=message.labels.get(UID_LABEL, ""),
+        name=message.metadata.name,
+        attempt=message.metadata.attempt,
+        state=_STATES[message.state],
+        created=message.created_at / NANO,
+    )
+
+
+def container_status(message: Any) -> ContainerStatus:
+    return ContainerStatus(
+        id=message.id,
+        name=message.metadata.name,
+        attempt=message.metadata.attempt,
+        state=_STATES[message.state],
+        created=message.created_at / NANO,
+        started=max(message.started_at, 0) / NANO,
+        finished=max(message.finished_at, 0) / NANO,
+        exit_code=message.exit_code,
+        reason=message.reason,
+        message=message.message,
+        image=message.image.image,
+        image_ref=message.image_ref,
+        log_path=message.log_path,
+        labels=dict(message.labels),
+        annotations=dict(message.annotations),
+    )
+
+
+def image(message: Any) -> Image:
+    return Image(
+        id=message.id,
+        tags=tuple(message.repo_tags),
+        digests=tuple(message.repo_digests),
+        size=message.size,
+        uid=message.uid.value if message.HasField("uid") else None,
+        user=message.username,
+        pinned=message.pinned,
+    )
+
+
+def usage(message: Any) -> Usage:
+    attributes = message.attributes
+    return Usage(
+        id=attributes.id,
+        name=attributes.metadata.name,
+        labels=dict(attributes.labels),
+        cpu=message.cpu.usage_core_nano_seconds.value,
+        memory=message.memory.working_set_bytes.value,
+        disk=message.writable_layer.used_bytes.value,
+        at=message.cpu.timestamp / NANO,
+    )
