@@ -54,9 +54,9 @@ class Server:
     async def listen(self, host: str, port: int) -> int:
         """Returns the port. Raises OSError."""
         loop = asyncio.get_running_loop()
-        limits = {"ssl_handshake_timeout": HANDSHAKE} if self._context else {}
+        patience = HANDSHAKE if self._context else None
         listener = await loop.create_server(
-            lambda: Connection(self), host, port, ssl=self._context, backlog=1024, **limits
+            lambda: Connection(self), host, port, ssl=self._context, backlog=1024, ssl_handshake_timeout=patience
         )
         if not self._listeners:
             self._tasks.spawn("check", self._check())

@@ -1,0 +1,343 @@
+"""One client's connection: requests in, answers out, in order. An asyncio protocol around a parser in C."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import lru_cache
+from typing import Protocol, cast
+from urllib.parse import parse_qs, unquote
+
+import httptools
+
+from longboat.aio.clock import Clock
+from longboat.apiserver import http1
+from longboat.apiserver.http1 import Message
+from longboat.apiserver.request import Handler, Request, Response
+from longboat.apiserver.upgraded import Upgraded
+
+log = logging.getLogger(__name__)
+
+MAX_HEAD = 128 << 10  # bytes of a request line and headers
+MAX_QUEUED = 32  # requests sent ahead of their answers
+DRAINED = 256 << 10  # bytes of an unwanted body that are read, so that the connection can be used again (net/http)
+LINGER = 2.0  # seconds a client may go on sending after an answer that ends the connection
+STALLED = 60.0  # seconds a client may take none of what it is sent
+HEAD_TIME, IDLE_TIME = 32.0, 90.0  # seconds to send a head, and between requests
+SMALL = 64 << 10  # bodies up to here are sent in one piece with their head
+
+_NO_QUERY: dict[str, list[str]] = {}
+
+
+@lru_cache(maxsize=512)
+def _name(raw: bytes) -> str:
+    """A header's name, as `Request.headers` has it."""
+    return raw.decode("latin-1").lower()
+
+
+class Home(Protocol):
+    """What a connection needs of its server."""
+
+    handler: Handler
+    clock: Clock
+    closing: bool
+
+    def joined(self, connection: Connection) -> None: ...
+
+    def left(self, connection: Connection) -> None: ...
+
+    def date(self) -> str:
+        """The time as HTTP writes it."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """`run` is its one task: it answers one request after the other, for as long as the connection lasts."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: list[Message] = []
+        self._arriving: Message | None = None
+        self._head_size = 0
+        self._waiting: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._upgraded: Upgraded | None = None
+        self._leftover = b""  # what came right behind a request to upgrade
+        self._streaming = False
+        self._remote = ""
+        self._tls = False
+        self._certificate: bytes | None = None
+        self._transport: asyncio.Transport
+        self.task: asyncio.Task[None] | None = None
+        self.ended = False
+        self.busy = False
+        self.since = home.clock.monotonic()  # start of a head, or of idleness
+
+    # what the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._remote = peer[0] if isinstance(peer, tuple) else ""
+        tls = transport.get_extra_info("ssl_object")
+        self._tls = tls is not None
+        self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        self._home.joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._upgraded is not None:
+            self._upgraded.feed(data)
+            return
+        if self._arriving is None:
+            if self._head_size == 0:
+                self.since = self._home.clock.monotonic()
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._leftover += data[upgrade.args[0] :]
+            return
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"400 Bad Request: {error}")
+            return
+        if self._head_size > MAX_HEAD and self._arriving is None:
+            self._refuse(431, "431 Request Header Fields Too Large")
+        elif len(self._queue) > MAX_QUEUED:
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        if self._upgraded is not None:
+            self._upgraded.feed_end()
+            return not self._tls  # half-closed: what we have to say can still be sent (TLS knows no such state)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.ended = True
+        self._home.left(self)
+        if self._upgraded is not None:
+            self._upgraded.feed_end(lost=True)
+        if self._arriving is not None:
+            self._arriving.end(broken=True)
+        for waiting in (self._waiting, self._writable):
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+        if self._streaming and self.task is not None:
+            self.task.cancel()  # nobody is left to read
+
+    def pause_writing(self) -> None:
+        if self._writable is None or self._writable.done():
+            self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    # what the parser tells
+
+    def on_message_begin(self) -> None:
+        self._next = Message(self._pause, self._resume, self._send)
+
+    def on_url(self, part: bytes) -> None:
+        self._next.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._next.headers.add(_name(name), value.decode("utf-8", "replace"))
+
+    def on_headers_complete(self) -> None:
+        parser, message = self._parser, self._next
+        message.method = parser.get_method().decode("latin-1")
+        message.http_1_0 = parser.get_http_version() == "1.0"
+        message.keep_alive = parser.should_keep_alive()
+        message.upgrade = parser.should_upgrade()
+        message.expects = message.headers.get("expect", "").lower() == "100-continue"
+        self._arriving, self._head_size = message, 0
+        self._queue.append(message)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def on_body(self, data: bytes) -> None:
+        if self._arriving is not None:
+            self._arriving.feed(data)
+
+    def on_message_complete(self) -> None:
+        if self._arriving is not None:
+            self._arriving.end()
+            self._arriving = None
+
+    # the task
+
+    async def run(self) -> None:
+        try:
+            while not self.ended and not self._home.closing and await self._one():
+                self.since, self.busy = self._home.clock.monotonic(), False
+        finally:
+            self.busy = False
+            self._transport.close()
+
+    async def _one(self) -> bool:
+        """Answer the next request. False when the connection is not to be used again."""
+        while not self._queue:
+            if self.ended or self._home.closing:
+                return False
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        self.busy = True
+        message = self._queue.pop(0)
+        request = self._request(message)
+        response = await self._home.handler(request)
+        if self.ended:
+            return False
+        keep_alive = message.keep_alive and not message.upgrade and not self._home.closing
+        if response.upgrade is not None:
+            await self._upgrade(response)
+            return False
+        if response.stream is not None:
+            keep_alive = await self._stream(message, response, keep_alive=keep_alive)
+        else:
+            if not message.complete and message.expects:
+                keep_alive = False  # the client may send the body all the same, or not: there is no telling
+            self._whole(message, response, keep_alive=keep_alive)
+        if self._writable is not None and not self._writable.done():
+            await self._drain()
+        return keep_alive if message.complete else await self._rest(message, keep_alive)
+
+    def _request(self, message: Message) -> Request:
+        path, _, query = message.target.decode("utf-8", "replace").partition("?")
+        if not path.startswith("/") and path != "*":
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        return Request(
+            message.method,
+            unquote(path) if "%" in path else path,
+            parse_qs(query, keep_blank_values=True) if query else _NO_QUERY,
+            message.headers,
+            message.read,
+            remote=self._remote,
+            peer_certificate=self._certificate,
+            raw_query=query,
+        )
+
+    def _whole(self, message: Message, response: Response, *, keep_alive: bool) -> None:
+        body = response.body
+        head = http1.head(response, self._home.date(), keep_alive=keep_alive, length=len(body))
+        if message.method == "HEAD":
+            self._transport.write(head)
+        elif len(body) <= SMALL:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+
+    async def _stream(self, message: Message, response: Response, *, keep_alive: bool) -> bool:
+        """Send chunks as they come. True if the connection can go on afterwards."""
+        assert response.stream is not None
+        chunks, write = response.stream, self._transport.write
+        chunked = not message.http_1_0
+        keep_alive = keep_alive and chunked
+        write(http1.head(response, self._home.date(), keep_alive=keep_alive, length=None, chunked=chunked))
+        self._streaming = True
+        try:
+            if message.method != "HEAD":
+                async for chunk in chunks:
+                    if chunk:
+                        write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                    if self._writable is not None and not self._writable.done():
+                        await self._drain()
+                    if self.ended:
+                        return False
+                if chunked:
+                    write(http1.LAST_CHUNK)
+        except asyncio.CancelledError:
+            if self.ended or not self._home.closing:
+                raise
+            if chunked:
+                write(http1.LAST_CHUNK)  # the server goes: a clean end, so that the client comes back and resumes
+            return False
+        except Exception:
+            log.exception("the answer to %s broke off", message.target.decode("latin-1").partition("?")[0])
+            self._transport.abort()  # a chunked body without its end: the client knows that it is not whole
+            return False
+        finally:
+            self._streaming = False
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
+        return keep_alive
+
+    async def _upgrade(self, response: Response) -> None:
+        """Hand the connection over; it is never used for HTTP again (security lesson 1)."""
+        assert response.upgrade is not None
+        upgraded = self._upgraded = Upgraded(self._transport, self._drain)
+        if self._leftover:
+            upgraded.feed(self._leftover)
+        self._transport.write(http1.switching(response.headers))
+        self._streaming = True
+        try:
+            await response.upgrade(upgraded)
+        except ConnectionError as error:
+            log.debug("an upgraded connection of %s broke: %s", self._remote, error)
+        except asyncio.CancelledError:
+            if not self.ended and not self._home.closing:
+                raise
+        except Exception:
+            log.exception("an upgraded connection of %s failed", self._remote)
+
+    async def _rest(self, message: Message, keep_alive: bool) -> bool:
+        """Take what still comes of a body nobody wanted: closing at once would lose the answer on its way."""
+        message.discard()
+        limit, clock = DRAINED if keep_alive else 1 << 40, self._home.clock
+        try:
+            async with clock.timeout(LINGER):
+                while not message.complete and message.discarded <= limit:
+                    await message.more()
+        except TimeoutError:
+            return False
+        return message.complete and keep_alive and not message.broken
+
+    async def _drain(self) -> None:
+        """Return once the client has taken what was sent, or is gone."""
+        if self._writable is None or self._writable.done():
+            return
+        try:
+            async with self._home.clock.timeout(STALLED):
+                await self._writable
+        except TimeoutError:
+            log.debug("%s takes nothing, closing its connection", self._remote)
+            self._transport.abort()
+
+    # flow
+
+    def _pause(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _send(self, data: bytes) -> None:
+        if not self.ended:
+            self._transport.write(data)
+
+    def _refuse(self, status: int, text: str) -> None:
+        if self._transport.is_closing():
+            return
+        if not self.busy and not self._queue:
+            self._transport.write(http1.plain(status, text))
+        self._transport.close()
+
+    def check(self, now: float) -> None:
+        """Close what is idle, or too slow in saying what it wants (called now and then)."""
+        limit = HEAD_TIME if self._head_size else IDLE_TIME
+        if not self.busy and now - self.since > limit:
+            self._transport.close()
+
+    def shut_down(self) -> None:
+        """The server is closing: end what is idle and what never ends; let an answer under way go out."""
+        if self._streaming and self.task is not None:
+            self.task.cancel()
+        elif self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def abort(self) -> None:
+        self._transport.abort()

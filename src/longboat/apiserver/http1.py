@@ -1,0 +1,161 @@
+"""HTTP/1.1 messages: what arrives on a connection, and the heads of what is sent. No sockets, no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from longboat.apiserver.request import Response
+from longboat.machinery.errors import StatusError, bad_request, too_large
+
+UNREAD = 64 << 10  # bytes of a body held for a handler that has not asked for it yet
+
+_START = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus}
+_BODILESS = frozenset((204, 304))
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Headers(dict[str, str]):
+    """Header fields by lower-case name; the first value counts. `getall` has the others of a repeated name."""
+
+    __slots__ = ("_repeated",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeated: dict[str, list[str]] | None = None
+
+    def add(self, name: str, value: str) -> None:
+        if name not in self:
+            self[name] = value
+            return
+        if self._repeated is None:
+            self._repeated = {}
+        self._repeated.setdefault(name, [self[name]]).append(value)
+
+    def getall(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
+        if self._repeated and (values := self._repeated.get(name)):
+            return values
+        return [self[name]] if name in self else list(default)
+
+
+class Message:
+    """One request as it arrives: its head at once, its body piece by piece.
+
+    `pause` and `resume` stop and start what feeds it, so that a body nobody reads is not held in memory.
+    """
+
+    __slots__ = (
+        "_body", "_pause", "_resume", "_send", "_waiting", "broken", "complete", "discarded", "discarding",
+        "expects", "headers", "http_1_0", "keep_alive", "method", "paused", "target", "upgrade",
+    )  # fmt: skip
+
+    def __init__(self, pause: Callable[[], None], resume: Callable[[], None], send: Callable[[bytes], None]) -> None:
+        self.method = ""
+        self.target = b""
+        self.headers = Headers()
+        self.keep_alive = True
+        self.http_1_0 = False
+        self.upgrade = False
+        self.complete = False
+        self.broken = False  # the connection ended before the body did
+        self.expects = False  # the client waits for a 100 before it sends the body
+        self.discarding = False
+        self.discarded = 0
+        self.paused = False
+        self._body = bytearray()
+        self._pause, self._resume, self._send = pause, resume, send
+        self._waiting: asyncio.Future[None] | None = None
+
+    def feed(self, data: bytes) -> None:
+        if self.discarding:
+            self.discarded += len(data)
+        else:
+            self._body += data
+            if self._waiting is None and len(self._body) > UNREAD and not self.paused:
+                self.paused = True
+                self._pause()
+        self._wake()
+
+    def end(self, *, broken: bool = False) -> None:
+        self.complete, self.broken = True, self.broken or broken
+        self._wake()
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises StatusError 413 where it is longer than `limit`, 400 where it breaks off."""
+        length = self.headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            raise too_large(f"Request entity too large: limit is {limit}")
+        if not self.complete and self.expects:
+            self.expects = False
+            self._send(CONTINUE)
+        while not self.complete and len(self._body) <= limit:
+            await self.more()
+        if len(self._body) > limit:
+            raise too_large(f"Request entity too large: limit is {limit}")
+        if self.broken:
+            raise _cut_short()
+        return bytes(self._body)
+
+    def discard(self) -> None:
+        """What has not been read is not wanted."""
+        self.discarding = True
+        self._body.clear()
+
+    async def more(self) -> None:
+        """Return once more of the body, or its end, has come."""
+        waiting = self._waiting = asyncio.get_running_loop().create_future()
+        if self.paused:
+            self.paused = False
+            self._resume()
+        try:
+            await waiting
+        finally:
+            self._waiting = None
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+def _cut_short() -> StatusError:
+    return bad_request("unexpected EOF")
+
+
+def head(response: Response, date: str, *, keep_alive: bool, length: int | None, chunked: bool = False) -> bytes:
+    """Status line and headers. `length` is the body's; None where it is not known beforehand."""
+    status = response.status
+    lines = [_START.get(status) or f"HTTP/1.1 {status} \r\n"]
+    for name, value in response.headers.items():
+        lines.append(f"{name}: {_one_line(value)}\r\n")
+    if status not in _BODILESS:
+        lines.append(f"Content-Type: {response.content_type}\r\n")
+        if length is not None:
+            lines.append(f"Content-Length: {length}\r\n")
+        elif chunked:
+            lines.append("Transfer-Encoding: chunked\r\n")
+    lines.append(f"Date: {date}\r\n\r\n" if keep_alive else f"Date: {date}\r\nConnection: close\r\n\r\n")
+    return "".join(lines).encode("utf-8", "replace")
+
+
+def switching(headers: Mapping[str, str]) -> bytes:
+    """The head of a 101, after which the connection speaks another protocol."""
+    fields = "".join(f"{name}: {_one_line(value)}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n".encode("utf-8", "replace")
+
+
+def plain(status: int, text: str) -> bytes:
+    """A whole answer to what is not even a request."""
+    body = text.encode()
+    return (
+        f"{_START[status]}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + body
+
+
+def _one_line(value: str) -> str:
+    """No header value starts another header."""
+    if "\n" in value or "\r" in value:
+        return value.replace("\r", " ").replace("\n", " ")
+    return value
