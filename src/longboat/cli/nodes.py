@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -22,6 +24,11 @@ NODE_RANGES = [f"172.{second}.{third}.0/24" for second in (30, 29, 28) for third
 POD_RANGES = [f"10.{second}.0.0/16" for second in range(244, 254)]
 SERVICE_RANGES = [f"10.{second}.0.0/16" for second in range(96, 106)]
 CGROUPS = Path("/sys/fs/cgroup")
+MODULES = {  # what each gives a node, and where it shows
+    "br_netfilter": ("replies between pods of one node pass connection tracking", Path("/proc/sys/net/bridge")),
+    "nf_conntrack": ("connections to Services are tracked", Path("/proc/sys/net/netfilter")),
+    "overlay": ("containers get their file systems", None),
+}
 
 
 def prepare(cluster: Cluster, undo: ExitStack) -> Cluster:
@@ -29,6 +36,7 @@ def prepare(cluster: Cluster, undo: ExitStack) -> Cluster:
 
     Fine on a cluster whose nodes exist, all or in part. Raises Failure; what was made is on `undo`.
     """
+    _load_modules()
     bring_up()
     files.directory(cluster.run_dir)
     cluster = _with_ranges(cluster)
@@ -73,6 +81,18 @@ def dismantle(cluster: Cluster) -> None:
     if cluster.node_cidr:
         _dismantle_network(cluster)
     _remove_cgroups(f"longboat/{cluster.name}")
+
+
+def _load_modules() -> None:
+    """Make sure of the kernel's parts. Raises Failure naming one that this machine does not have."""
+    for module, (reason, shown) in MODULES.items():
+        there = shown.exists() if shown else module in Path("/proc/filesystems").read_text()
+        if there:
+            continue
+        modprobe = shutil.which("modprobe", path="/usr/sbin:/sbin:/usr/bin")
+        done = modprobe and subprocess.run([modprobe, module], capture_output=True, check=False).returncode == 0
+        if not done:
+            raise Failure(f"the kernel has no {module}", f"With it {reason}. As root on the machine: modprobe {module}")
 
 
 def _with_ranges(cluster: Cluster) -> Cluster:
