@@ -32,7 +32,7 @@ from longboat.apiserver.health import Health, version
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Handler, Request, Response, User
-from longboat.apiserver.reviews import reviews
+from longboat.apiserver.reviews import Reviews, reviews
 from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -86,6 +86,7 @@ class APIServer:
         ]
         self.dispatcher = Dispatcher(endpoints, self.strategies)
         self.dispatcher.reviews.update(reviews(self))
+        self.dispatcher.subresources["serviceaccounts", "token"] = Reviews(self).issue_token
         self.openapi = OpenAPI(self.strategies)
         live = {"ping": _well, "log": _well, "storage": self._storage_health}
         self.health = Health(live, {"poststarthook/bootstrap": lambda: None if self.ready else "not finished"})
@@ -204,22 +205,26 @@ def _well() -> str | None:
     return None
 
 
+class _Head(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+
+
+class _Slim(msgspec.Struct):
+    metadata: _Head
+
+
+_slim = msgspec.json.Decoder(_Slim)
+
+
 def describe(strategy: Strategy) -> Describe:
     """What the watch cache asks of an object: its labels and its selectable fields."""
 
-    class Head(msgspec.Struct):
-        name: str = ""
-        namespace: str = ""
-        labels: dict[str, str] = {}
-
-    class Slim(msgspec.Struct):
-        metadata: Head
-
-    slim = msgspec.json.Decoder(Slim)
     whole = bool(strategy.selectable)
 
     def describe_object(plain: bytes) -> tuple[dict[str, str], dict[str, str]]:
-        head = slim.decode(plain).metadata
+        head = _slim.decode(plain).metadata
         fields = {"metadata.name": head.name, "metadata.namespace": head.namespace}
         if whole:
             fields.update(strategy.fields(_decode(plain)))

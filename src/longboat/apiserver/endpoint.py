@@ -12,7 +12,7 @@ from longboat.machinery.errors import StatusError, bad_request, not_acceptable, 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import IGNORE, JSON, STRICT, WARN, Schema
+from longboat.machinery.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
 from longboat.registry.admission import Admission
 from longboat.registry.store import Result, Store, Write
 from longboat.registry.strategy import Strategy
@@ -50,10 +50,10 @@ async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:
 def body_type(request: Request) -> str:
     """The media type of the body. Raises StatusError 415 for what cannot be read."""
     given = request.headers.get("content-type", "").partition(";")[0].strip() or JSON
-    if given in (JSON, YAML):
+    if given in (JSON, YAML, PROTOBUF):
         return given
     raise unsupported_media_type(
-        f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}"
+        f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
     )
 
 

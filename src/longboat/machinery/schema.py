@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import check, refusals, strict, text, yaml
+from longboat.machinery import check, protobuf, refusals, strict, text, yaml
 from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -17,7 +17,7 @@ from longboat.machinery.typed import Types
 from longboat.machinery.wording import Mistake
 
 RESOURCE = Path(__file__).with_name("schema.bin")
-JSON, YAML = "application/json", "application/yaml"
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
@@ -110,12 +110,28 @@ class Schema:
                 return value, ["\n  ".join(("yaml: unmarshal errors:", *repeated))] if repeated else []
             if media_type == JSON:
                 return text.decode_json(data), []
+            if media_type == PROTOBUF:
+                return self._from_protobuf(data), []
+        except protobuf.Malformed as error:
+            raise refusals.unrecognized(kind, str(error), data) from error
         except text.Malformed as error:
             reason = f"couldn't get version/kind; json parse error: {error}" if media_type == JSON else str(error)
             raise refusals.unrecognized(kind, reason, data) from error
         raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}"
+            f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
         )
+
+    def _from_protobuf(self, data: bytes) -> Object:
+        """The JSON value of a message. Raises protobuf.Malformed."""
+        version, name, message = protobuf.envelope(data)
+        definition = self._kinds.get(f"{version if '/' in version else f'/{version}'}/{name}")
+        head = {"kind": name, "apiVersion": version}
+        if definition is None:
+            return head
+        try:
+            return head | protobuf.decode(self._shapes.struct(definition), message, self._shapes.struct)
+        except protobuf.Unknown as error:
+            raise protobuf.Malformed(f"no protobuf encoding is known for {error}") from error
 
     def _expect(self, kind: Kind, version: str, name: str) -> None:
         """Hold what a body says it is against what is wanted. Raises StatusError 400."""

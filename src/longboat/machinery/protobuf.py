@@ -1,0 +1,252 @@
+"""Kubernetes' protobuf encoding of requests (apimachinery, runtime/serializer/protobuf): bytes to JSON values.
+
+Stock kubectl sends typed objects this way. Answers are JSON, which every client accepts beside protobuf.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from longboat.machinery.objects import Object, micro_timestamp, timestamp
+from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+
+MAGIC = b"k8s\x00"
+MAX_DEPTH = 100
+NUMBERS = Path(__file__).with_name("field_numbers.txt")
+
+# Go writes a plain number or flag even where it is zero, and a pointer only where it is set: these are pointers.
+KEPT_WHEN_ZERO = frozenset((
+    "activeDeadlineSeconds", "allocateLoadBalancerNodePorts", "allowPrivilegeEscalation",
+    "automountServiceAccountToken", "backoffLimit", "blockOwnerDeletion", "completions", "controller",
+    "enableServiceLinks", "expirationSeconds", "failedJobsHistoryLimit", "fsGroup", "gracePeriodSeconds",
+    "hostUsers", "immutable", "minReplicas", "optional", "orphanDependents", "parallelism", "partition", "podFixed",
+    "priority", "privileged", "progressDeadlineSeconds", "readOnlyRootFilesystem", "replicas",
+    "revisionHistoryLimit", "runAsGroup", "runAsNonRoot", "runAsUser", "seconds", "shareProcessNamespace",
+    "successfulJobsHistoryLimit", "suspend", "terminationGracePeriodSeconds", "tolerationSeconds",
+    "ttlSecondsAfterFinished",
+))  # fmt: skip
+
+
+class Malformed(Exception):
+    """The bytes are not such a message."""
+
+
+class Unknown(Exception):
+    """There is no table for this message."""
+
+
+def envelope(data: bytes) -> tuple[str, str, bytes]:
+    """apiVersion, kind and the message inside a runtime.Unknown. Raises Malformed."""
+    if not data.startswith(MAGIC):
+        raise Malformed("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+    version = kind = ""
+    raw = b""
+    for number, value in fields(data[len(MAGIC) :]):
+        if number == 1:
+            for inner, text in fields(_bytes(value)):
+                if inner == 1:
+                    version = _text(text)
+                elif inner == 2:
+                    kind = _text(text)
+        elif number == 2:
+            raw = _bytes(value)
+    return version, kind, raw
+
+
+def decode(struct: Struct, message: bytes, resolve: Callable[[str], Struct]) -> Object:
+    """The JSON object of a message. `resolve` gives the type of a definition. Raises Malformed, Unknown."""
+    return _Decoder(resolve).message(struct, message, 0)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, dict[int, tuple[str, str]]]:
+    """message → number → (field, type that is inlined)."""
+    found: dict[str, dict[int, tuple[str, str]]] = {}
+    for line in NUMBERS.read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        name, *entries = line.split()
+        numbers = found[name] = {}
+        for entry in entries:
+            field, _, rest = entry.partition("=")
+            number, _, inlined = rest.partition(">")
+            numbers[int(number)] = (field, inlined)
+    return found
+
+
+class _Decoder:
+    def __init__(self, resolve: Callable[[str], Struct]) -> None:
+        self._resolve = resolve
+
+    def message(self, struct: Struct, data: bytes, depth: int) -> Object:
+        if depth > MAX_DEPTH:
+            raise Malformed("nested too deeply")
+        numbers = _table().get(struct.name)
+        if numbers is None:
+            raise Unknown(struct.name)
+        out: Object = {}
+        for number, value in fields(data):
+            if number not in numbers:
+                continue  # of a later version: passed over, as everywhere in protobuf
+            name, inlined = numbers[number]
+            if inlined:
+                out.update(self.message(self._resolve(inlined), _bytes(value), depth + 1))
+            elif name in struct.fields:
+                self._put(out, name, struct.fields[name], value, depth)
+        return out
+
+    def _put(self, out: Object, name: str, shape: Shape, value: bytes | int, depth: int) -> None:
+        if isinstance(shape, List):
+            items = out.setdefault(name, [])
+            if isinstance(shape.item, Scalar) and shape.item.name in ("int32", "int64") and isinstance(value, bytes):
+                items.extend(_signed(number) for number in _packed(value))
+            else:
+                items.append(self._value(shape.item, value, depth))
+        elif isinstance(shape, Map):
+            key, inner = "", b""
+            entry: bytes | int = b""
+            for number, part in fields(_bytes(value)):
+                if number == 1:
+                    key = _text(part)
+                else:
+                    entry = part
+            if isinstance(shape.value, List):  # a map of lists wraps each list in a message (ExtraValue)
+                inner = _bytes(entry)
+                out.setdefault(name, {})[key] = [
+                    self._value(shape.value.item, item, depth) for _, item in fields(inner)
+                ]
+            else:
+                out.setdefault(name, {})[key] = self._value(shape.value, entry, depth)
+        else:
+            found = self._value(shape, value, depth)
+            if found or name in KEPT_WHEN_ZERO or (isinstance(shape, Struct) and found == {} and depth > 0):
+                out[name] = found
+
+    def _value(self, shape: Shape, value: bytes | int, depth: int) -> Any:
+        if isinstance(shape, Struct):
+            return self.message(shape, _bytes(value), depth + 1)
+        if isinstance(shape, Scalar):
+            return SCALARS[shape.name](value)
+        raise Malformed("a list within a list")
+
+
+def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """The fields of a message: number, and an integer or bytes. Raises Malformed."""
+    at, end = 0, len(data)
+    while at < end:
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        if wire == 0:
+            value, at = _varint(data, at)
+            yield number, value
+        elif wire == 2:
+            length, at = _varint(data, at)
+            if at + length > end:
+                raise Malformed("unexpected EOF")
+            yield number, data[at : at + length]
+            at += length
+        elif wire in (1, 5):
+            length = 8 if wire == 1 else 4
+            if at + length > end:
+                raise Malformed("unexpected EOF")
+            yield number, data[at : at + length]
+            at += length
+        else:
+            raise Malformed(f"proto: illegal wireType {wire}")
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise Malformed("unexpected EOF")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _packed(data: bytes) -> Iterator[int]:
+    at = 0
+    while at < len(data):
+        value, at = _varint(data, at)
+        yield value
+
+
+def _signed(value: bytes | int) -> int:
+    if not isinstance(value, int):
+        raise Malformed("wrong wireType for a number")
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _bytes(value: bytes | int) -> bytes:
+    if not isinstance(value, bytes):
+        raise Malformed("wrong wireType for bytes")
+    return value
+
+
+def _text(value: bytes | int) -> str:
+    try:
+        return _bytes(value).decode()
+    except UnicodeDecodeError:
+        raise Malformed("a string is not UTF-8") from None
+
+
+def _first(value: bytes | int) -> dict[int, bytes | int]:
+    return dict(fields(_bytes(value)))
+
+
+def _time(value: bytes | int) -> str | None:
+    found = _first(value)
+    seconds = _signed(found.get(1, 0))
+    return timestamp(datetime.fromtimestamp(seconds, UTC)) if found else None
+
+
+def _micro_time(value: bytes | int) -> str | None:
+    found = _first(value)
+    seconds, nanos = _signed(found.get(1, 0)), _signed(found.get(2, 0))
+    return micro_timestamp(datetime.fromtimestamp(seconds + nanos / 1e9, UTC)) if found else None
+
+
+def _int_or_string(value: bytes | int) -> int | str:
+    found = _first(value)
+    return _text(found.get(3, b"")) if found.get(1) else _signed(found.get(2, 0))
+
+
+def _any(value: bytes | int) -> Any:
+    """RawExtension, JSON and FieldsV1 carry JSON text in their first field."""
+    import msgspec
+
+    raw = _bytes(_first(value).get(1, b""))
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"embedded JSON: {error}") from error
+
+
+def _double(value: bytes | int) -> float:
+    import struct
+
+    return float(struct.unpack("<d", _bytes(value))[0])
+
+
+SCALARS: dict[str, Callable[[bytes | int], Any]] = {
+    "string": _text,
+    "bytes": lambda value: base64.b64encode(_bytes(value)).decode(),
+    "int32": _signed,
+    "int64": _signed,
+    "double": _double,
+    "boolean": lambda value: bool(_signed(value)),
+    "quantity": lambda value: _text(_first(value).get(1, b"")),
+    "time": _time,
+    "microtime": _micro_time,
+    "intstr": _int_or_string,
+    "any": _any,
+}
