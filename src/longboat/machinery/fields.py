@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+_OPERATOR = re.compile("!=|==|=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,14 @@ class FieldSelector:
 @lru_cache(maxsize=1024)
 def parse(text: str) -> FieldSelector:
     """Read `a=b,c!=d`; a backslash escapes a comma, an equals sign or itself. Raises ValueError."""
-    return FieldSelector(tuple(_requirement(term) for term in _terms(text) if term))
+    found = []
+    for term in filter(None, _terms(text)):
+        split = _OPERATOR.search(term)
+        if split is None:
+            raise ValueError(f"invalid selector: '{text}'; can't understand '{term}'")
+        value = _unescape(term[split.end() :])
+        found.append(FieldRequirement(term[: split.start()], value, equal=split[0] != "!="))
+    return FieldSelector(tuple(found))
 
 
 def _terms(text: str) -> Iterator[str]:
@@ -58,20 +68,6 @@ def _terms(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _requirement(term: str) -> FieldRequirement:
-    at = 0
-    while at < len(term):
-        if term[at] == "\\":
-            at += 2
-            continue
-        for operator in ("!=", "==", "="):
-            if term.startswith(operator, at):
-                value = _unescape(term[at + len(operator) :])
-                return FieldRequirement(term[:at], value, equal=operator != "!=")
-        at += 1
-    raise ValueError(f"invalid selector: '{term}'; can't understand '{term}'")
-
-
 def _unescape(value: str) -> str:
     out, at = [], 0
     while at < len(value):
@@ -82,7 +78,7 @@ def _unescape(value: str) -> str:
             out.append(following)
             at += 2
         elif value[at] in ",=":
-            raise ValueError(f"invalid field selector: unescaped character in value: {value[at]}")
+            raise ValueError(f"invalid field selector: unescaped character in value: {ord(value[at])}")
         else:
             out.append(value[at])
             at += 1

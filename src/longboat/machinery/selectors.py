@@ -1,21 +1,24 @@
-"""Label selectors: the text form of queries and the LabelSelector of specs, matched alike."""
+"""Label selectors: the text form, metav1.LabelSelector, and whether labels match."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from longboat.machinery import names
 
-OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}  # of metav1.LabelSelector
+BINARY = ("in", "notin", "=", "==", "!=", "gt", "lt")  # as upstream lists them to who uses none of them
+
+Test = Callable[[Mapping[str, str]], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label. `operator`: in, notin, exists, !, gt, lt (and = == !=, which print as written)."""
+    """One condition on one label. `operator`: in, notin, exists, !, gt, lt, =, == or != (which print as written)."""
 
     key: str
     operator: str
@@ -35,11 +38,14 @@ class Requirement:
         return value is not None and self._compares(value)
 
     def _compares(self, value: str) -> bool:
-        try:
-            left, right = int(value), int(next(iter(self.values)))
-        except ValueError:
+        left, right = integer(value), integer(self._only)
+        if left is None or right is None:
             return False
         return left > right if self.operator == "gt" else left < right
+
+    @property
+    def _only(self) -> str:
+        return next(iter(self.values), "")
 
     def __str__(self) -> str:
         match self.operator:
@@ -50,8 +56,8 @@ class Requirement:
             case "in" | "notin":
                 return f"{self.key} {self.operator} ({','.join(sorted(self.values))})"
             case "gt" | "lt":
-                return f"{self.key}{'>' if self.operator == 'gt' else '<'}{next(iter(self.values))}"
-        return f"{self.key}{self.operator}{next(iter(self.values))}"
+                return f"{self.key}{'>' if self.operator == 'gt' else '<'}{self._only}"
+        return f"{self.key}{self.operator}{self._only}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,14 @@ class LabelSelector:
 
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
+    _pairs: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    _others: tuple[Requirement, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every selector asks for given values: those are compared without asking what the operator was.
+        exact = [r for r in self.requirements if r.operator in ("=", "==", "in") and len(r.values) == 1]
+        object.__setattr__(self, "_pairs", tuple((r.key, next(iter(r.values))) for r in exact))
+        object.__setattr__(self, "_others", tuple(r for r in self.requirements if r not in exact))
 
     @property
     def empty(self) -> bool:
@@ -67,7 +81,13 @@ class LabelSelector:
         return not self.requirements and not self.nothing
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        return not self.nothing and all(requirement.matches(labels) for requirement in self.requirements)
+        for key, value in self._pairs:
+            if labels.get(key) != value:
+                return False
+        for requirement in self._others:
+            if not requirement.matches(labels):
+                return False
+        return not self.nothing
 
     def __str__(self) -> str:
         return ",".join(str(r) for r in self.requirements)
@@ -77,15 +97,25 @@ EVERYTHING = LabelSelector()
 NOTHING = LabelSelector(nothing=True)
 
 
+def integer(text: str) -> int | None:
+    """A 64-bit number as Go's ParseInt reads one, or None."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,25}", text, re.ASCII):
+        return None
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else None
+
+
 def from_api(selector: Mapping[str, Any] | None) -> LabelSelector:
-    """A metav1.LabelSelector. None selects nothing, an empty one everything."""
+    """A metav1.LabelSelector, which validation has seen. None selects nothing, an empty one everything."""
     if selector is None:
         return NOTHING
     found = [Requirement(key, "=", frozenset((value,))) for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or ():
-        operator = OPERATORS.get(expression.get("operator", ""), "in")
+        operator = OPERATORS.get(expression.get("operator", ""))
+        if operator is None:
+            return NOTHING  # upstream makes an error of it; what cannot be understood selects nothing
         found.append(Requirement(expression.get("key", ""), operator, frozenset(expression.get("values") or ())))
-    return LabelSelector(tuple(sorted(found, key=lambda r: r.key)))
+    return _ordered(found)
 
 
 def from_map(labels: Mapping[str, str]) -> LabelSelector:
@@ -93,102 +123,121 @@ def from_map(labels: Mapping[str, str]) -> LabelSelector:
     return from_api({"matchLabels": labels})
 
 
-_TOKEN = re.compile(r"\s*(==|!=|=|!|<|>|,|\(|\)|[^\s=!<>,()]+)")
+def _ordered(requirements: Iterable[Requirement]) -> LabelSelector:
+    return LabelSelector(tuple(sorted(requirements, key=lambda r: r.key)))
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> LabelSelector:
     """Read the text form (`a=b,c in (d,e),!f,g>1`). Raises ValueError with upstream's wording."""
-    return LabelSelector(tuple(sorted(_Parser(text).requirements(), key=lambda r: r.key)))
+    return _ordered(_Parser(text).requirements())
+
+
+_TOKEN = re.compile(r"[ \t\r\n]*(?:([=!(),<>]+)|([^ \t\r\n=!(),<>]+))")
+_SYMBOL = re.compile(r"==|!=|[=!(),<>]")
+_WORD = re.compile(r"[^=!(),<>]")
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Symbols and words; at last "" for the end."""
+    for symbols, word in _TOKEN.findall(text):
+        if word:
+            yield word
+        else:
+            yield from _SYMBOL.findall(symbols)
+    yield ""
+
+
+def _is_word(token: str) -> bool:
+    return bool(_WORD.match(token))
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._tokens = list(_tokens(text))
         self._at = 0
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._tokens[min(self._at, len(self._tokens) - 1)]
 
     def _take(self) -> str:
         token = self._peek()
         self._at += 1
         return token
 
-    def requirements(self) -> Iterable[Requirement]:
-        if not self._tokens:
-            return
-        while True:
-            if self._peek() == "":
-                return
-            yield self._requirement()
+    def requirements(self) -> Iterator[Requirement]:
+        while token := self._peek():
+            if token != "!" and not _is_word(token):
+                raise ValueError(f"found '{token}', expected: !, identifier, or 'end of string'")
+            try:
+                yield self._requirement()
+            except ValueError as error:
+                raise ValueError(f"unable to parse requirement: {error}") from error
             token = self._take()
-            if token == "":
-                return
-            if token != ",":
+            if token not in ("", ","):
                 raise ValueError(f"found '{token}', expected: ',' or 'end of string'")
-            if self._peek() in ("", ","):
-                raise ValueError(f"found '{self._peek()}', expected: identifier after ','")
+            following = self._peek()
+            if token == "," and following != "!" and not _is_word(following):
+                raise ValueError(f"found '{following}', expected: identifier after ','")
 
     def _requirement(self) -> Requirement:
-        if self._peek() == "!":
+        absent = self._peek() == "!"
+        if absent:
             self._take()
-            return checked(Requirement(self._key(), "!"))
-        key = self._key()
-        operator = self._peek()
-        if operator in ("", ","):
-            return checked(Requirement(key, "exists"))
-        self._take()
+        key = self._take()
+        if not _is_word(key):
+            raise ValueError(f"found '{key}', expected: identifier")
+        if wrong := names.qualified_name(key):
+            raise ValueError(f'<nil>: Invalid value: "{key}": {"; ".join(wrong)}')
+        if absent or self._peek() in ("", ","):
+            return Requirement(key, "!" if absent else "exists")
+        operator = self._take()
         if operator in ("in", "notin"):
             return checked(Requirement(key, operator, frozenset(self._values())))
         if operator in ("=", "==", "!=", ">", "<"):
             named = {">": "gt", "<": "lt"}.get(operator, operator)
             return checked(Requirement(key, named, frozenset((self._value(),))))
-        raise ValueError(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
-
-    def _key(self) -> str:
-        key = self._take()
-        if key in ("", ",", "=", "==", "!=", "<", ">", "(", ")", "!"):
-            raise ValueError(f"found '{key}', expected: !, identifier, or 'end of string'")
-        return key
+        raise ValueError(f"found '{operator}', expected: {', '.join(BINARY)}")
 
     def _value(self) -> str:
         if self._peek() in ("", ","):
             return ""
         value = self._take()
-        if value in ("=", "==", "!=", "<", ">", "(", ")", "!"):
+        if not _is_word(value):
             raise ValueError(f"found '{value}', expected: identifier")
         return value
 
-    def _values(self) -> Iterable[str]:
+    def _values(self) -> Iterator[str]:
+        """The words between brackets; nothing between two commas is a value too."""
         if (opening := self._take()) != "(":
             raise ValueError(f"found '{opening}' expected: '('")
+        if self._peek() not in (",", ")") and not _is_word(self._peek()):
+            raise ValueError(f"found '{self._peek()}', expected: ',', ')' or identifier")
         while True:
-            yield "" if self._peek() in (",", ")") else self._value()
             token = self._take()
+            if token in (",", ")"):
+                yield ""
+            elif _is_word(token):
+                yield token
+                token = self._take()
+                if token not in (",", ")"):
+                    raise ValueError(f"found '{token}', expected: ',' or ')'")
+            else:
+                raise ValueError(f"found '{token}', expected: ',', or identifier")
             if token == ")":
                 return
-            if token != ",":
-                raise ValueError(f"found '{token}', expected: ',' or ')'")
 
 
 def checked(requirement: Requirement) -> Requirement:
-    """The requirement itself, its key and values being legal labels. Raises ValueError."""
-    shown = msg = None
-    if wrong := names.qualified_name(requirement.key):
-        shown, msg = f'key: Invalid value: "{requirement.key}"', wrong
-    elif requirement.operator in ("gt", "lt"):
-        value = next(iter(requirement.values))
-        if not re.fullmatch(r"[+-]?[0-9]+", value):
-            shown, msg = (
-                f'values[0]: Invalid value: "{value}"',
-                ["for 'Gt', 'Lt' operators, the value must be an integer"],
+    """The requirement itself, its values being what its operator takes. Raises ValueError."""
+    said = []
+    for i, value in enumerate(sorted(requirement.values)):
+        if requirement.operator in ("gt", "lt") and integer(value) is None:
+            said.append(
+                f"values[{i}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value must be an integer"
             )
-    else:
-        for i, value in enumerate(sorted(requirement.values)):
-            if wrong := names.label_value(value):
-                shown, msg = f'values[{i}][{requirement.key}]: Invalid value: "{value}"', wrong
-                break
-    if msg:
-        raise ValueError(f"{shown}: {'; '.join(msg)}")
+        if wrong := names.label_value(value):
+            said.append(f'values[{i}][{requirement.key}]: Invalid value: "{value}": {"; ".join(wrong)}')
+    if said:
+        raise ValueError(said[0] if len(said) == 1 else f"[{', '.join(said)}]")
     return requirement
