@@ -13,6 +13,8 @@ from longboat.registry.kinds.core.pod.pod import Pod
 from longboat.registry.kinds.core.secret import Secret
 from longboat.registry.kinds.core.service.service import Service
 from longboat.registry.kinds.core.service_account import ServiceAccount
+from longboat.registry.kinds.networking.ip_address import IPAddress
+from longboat.registry.kinds.networking.service_cidr import ServiceCIDR
 from longboat.registry.kinds.rbac.bindings import ClusterRoleBinding, RoleBinding
 from longboat.registry.kinds.rbac.roles import ClusterRole, Role
 from longboat.registry.store import Store
@@ -46,7 +48,7 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         plain(kinds.RESOURCE_QUOTA, status=True),
         Secret(),
         ServiceAccount(),
-        Service(),
+        Service(service_cidr, node_ports),
         plain(kinds.API_SERVICE, status=True, storage_prefix="apiregistration.k8s.io/apiservices"),
         plain(kinds.CONTROLLER_REVISION),
         plain(kinds.DAEMON_SET, status=True),
@@ -68,8 +70,8 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         plain(kinds.NETWORK_POLICY),
         plain(kinds.INGRESS, status=True, storage_prefix="ingress"),
         plain(kinds.INGRESS_CLASS),
-        plain(kinds.IP_ADDRESS),
-        plain(kinds.SERVICE_CIDR, status=True),
+        IPAddress(),
+        ServiceCIDR(),
         plain(kinds.POD_DISRUPTION_BUDGET, status=True),
         ClusterRoleBinding(),
         ClusterRole(),

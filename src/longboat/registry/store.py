@@ -124,7 +124,7 @@ class Store:
         async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
             plain = self._encoded(obj)
             revision = await self._stored(self._storage.create(key, self._sealed(key, plain), ttl=strategy.ttl(obj)))
-            reserved.keep()
+            await reserved.keep()
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision), created=True)
 
@@ -213,7 +213,7 @@ class Store:
             sealed = self._sealed(current.key, plain)
             change = self._storage.update(current.key, sealed, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
-            reserved.keep()
+            await reserved.keep()
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision))
 
@@ -361,8 +361,10 @@ class _Reserved:
     def __init__(self, reservation: Reservation | None) -> None:
         self._reservation = reservation
 
-    def keep(self) -> None:
-        self._reservation = None
+    async def keep(self) -> None:
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            await reservation.commit()
 
     async def __aenter__(self) -> _Reserved:
         return self

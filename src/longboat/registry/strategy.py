@@ -47,9 +47,11 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Something held for a write (an address, a port): `release` gives it back when the write fails."""
+    """Something held for a write (an address, a port): `release` gives it back when the write fails, `commit` follows
+    a write that succeeded (and lets go what the former version held)."""
 
     release: Callable[[], Awaitable[None]] = field(default=_nothing)
+    commit: Callable[[], Awaitable[None]] = field(default=_nothing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""Gives a service its addresses and ports, and takes them back."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import errors
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, meta
+from longboat.registry.allocators.addresses import ClusterIPs, Unavailable
+from longboat.registry.allocators.ports import NodePorts, PortUnavailable
+from longboat.registry.allocators.repair import addresses_of, ports_of
+from longboat.registry.kinds.core.service import families, needs
+from longboat.registry.strategy import Reservation
+
+_SPEC = Path("spec")
+
+
+class Allocation:
+    """What one write of a service takes, and what it lets go once it has succeeded."""
+
+    def __init__(self, ips: ClusterIPs, ports: NodePorts, new: Object, old: Object | None, dry_run: bool) -> None:
+        self._ips, self._ports, self._dry_run = ips, ports, dry_run
+        self._new, self._spec = new, new["spec"]
+        self._old = (old or {}).get("spec") or {}
+        self._former = old
+        self._owner = (meta(new).get("namespace") or "", meta(new).get("name") or "")
+        self._taken_ips: list[str] = []
+        self._taken_ports: list[int] = []
+
+    async def make(self) -> Reservation:
+        """Raises StatusError; then nothing has been taken."""
+        err = Errors()
+        families.settle(self._spec, self._old if self._former else None, self._ips.families, err)
+        try:
+            if not err:
+                await self._take_addresses(err)
+            if not err:
+                await self._take_ports(err)
+            if err:
+                raise errors.invalid(kinds.SERVICE, self._owner[1], err)
+        except BaseException:
+            await self._undo()
+            raise
+        return Reservation(release=self._undo, commit=self._let_go)
+
+    async def _undo(self) -> None:
+        for ip in self._taken_ips:
+            await self._ips.give_back(ip, *self._owner)
+        await self._ports.give_back(self._taken_ports)
+        self._taken_ips, self._taken_ports = [], []
+
+    async def _let_go(self) -> None:
+        """Free what the former version had and the new one has not."""
+        if self._former is None:
+            return
+        for ip in addresses_of(self._former):
+            if ip not in addresses_of(self._new):
+                await self._ips.give_back(ip, *self._owner)
+        await self._ports.give_back(ports_of(self._former) - ports_of(self._new))
+
+    async def _take_addresses(self, err: Errors) -> None:
+        spec = self._spec
+        if not needs.allocated_ip(spec):
+            return
+        if self._former and families.unchanged(spec, self._old):
+            return
+        ips = list(spec.get("clusterIPs") or [])[: len(spec["ipFamilies"])]
+        had = addresses_of(self._former) if self._former else []
+        for i, family in enumerate(spec["ipFamilies"]):
+            wanted = ips[i] if i < len(ips) else ""
+            if wanted and wanted in had:
+                continue
+            try:
+                ip, mine = await self._ips.take(family, wanted, *self._owner, dry_run=self._dry_run)
+            except Unavailable as error:
+                if not wanted:
+                    raise errors.internal(f"failed to allocate a serviceIP: {error}") from error
+                err.invalid(_SPEC.at("clusterIPs"), spec["clusterIPs"], f"failed to allocate IP {wanted}: {error}")
+                return
+            if mine:
+                self._taken_ips.append(ip)
+            ips[i:] = [ip, *ips[i + 1 :]]
+        spec["clusterIPs"], spec["clusterIP"] = ips, ips[0]
+
+    async def _take_ports(self, err: Errors) -> None:
+        spec = self._spec
+        had = ports_of(self._former) if self._former else set()
+        listed = spec.get("ports") or [] if spec.get("type") in (needs.NODE_PORT, needs.LOAD_BALANCER) else []
+        if self._former is None:
+            _share(listed)
+        explicit = {port["nodePort"]: i for i, port in reversed(list(enumerate(listed))) if port.get("nodePort")}
+        try:
+            await self._claim([number for number in explicit if number not in had])
+        except PortUnavailable as error:
+            path = _SPEC.at("ports").index(explicit[error.port]).at("nodePort")
+            err.invalid(path, error.port, str(error))
+            return
+        if needs.node_ports(spec):
+            await self._pick(listed)
+        if needs.health_check_port(spec):
+            await self._take_health_check_port(had)
+
+    async def _pick(self, listed: list[Object]) -> None:
+        """A port of its own for each that has none; on creation, one for all protocols of the same number."""
+        given: dict[int, int] = {}
+        for port in listed:
+            if port.get("nodePort"):
+                continue
+            if self._former is None and port.get("port") in given:
+                port["nodePort"] = given[port["port"]]
+                continue
+            try:
+                (port["nodePort"],) = await self._claim([0])
+            except Unavailable as error:
+                raise errors.internal(f"failed to allocate a nodePort: {error}") from error
+            given[port.get("port") or 0] = port["nodePort"]
+
+    async def _take_health_check_port(self, had: set[int]) -> None:
+        number = self._spec.get("healthCheckNodePort") or 0
+        if number in had:
+            return
+        try:
+            (self._spec["healthCheckNodePort"],) = await self._claim([number])
+        except Unavailable as error:
+            what = f"requested HealthCheck NodePort {number}" if number else "a HealthCheck NodePort"
+            raise errors.internal(f"failed to allocate {what}: {error}") from error
+
+    async def _claim(self, wanted: list[int]) -> list[int]:
+        taken = await self._ports.take(wanted, dry_run=self._dry_run)
+        if not self._dry_run:
+            self._taken_ports += taken
+        return taken
+
+
+def _share(listed: list[Object]) -> None:
+    """Ports of one number, for several protocols, share the node port that one of them asks for."""
+    asked = {port.get("port"): port["nodePort"] for port in reversed(listed) if port.get("nodePort")}
+    for port in listed:
+        if not port.get("nodePort") and port.get("port") in asked:
+            port["nodePort"] = asked[port.get("port")]

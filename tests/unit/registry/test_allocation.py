@@ -1,0 +1,265 @@
+"""Services get addresses and ports that nobody else has, whoever writes, and give them back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from unit.registry.stores import Stores, opened
+
+from longboat.aio.clock import SystemClock, VirtualClock
+from longboat.api import kinds
+from longboat.machinery.errors import StatusError
+from longboat.registry.allocators.ports import KEY, Bitmap, NodePorts
+from longboat.registry.allocators.repair import Repair
+from longboat.registry.store import Write
+from longboat.registry.strategy import Deletion
+from longboat.storage.memory import MemoryStorage
+
+
+def with_stores(test: Callable[[Stores], Awaitable[None]], **wish: Any) -> None:
+    async def main() -> None:
+        async with opened(**wish) as stores:
+            await test(stores)
+
+    asyncio.run(main())
+
+
+def service(name: str = "web", **spec: Any) -> dict[str, Any]:
+    ports = spec.pop("ports", [{"port": 80}])
+    return {"metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": ports, **spec}}
+
+
+def addresses(stores: Stores) -> set[str]:
+    return {entry.key.rpartition("/")[2] for entry in stores[kinds.IP_ADDRESS].entries()}
+
+
+async def node_ports(stores: Stores) -> set[int]:
+    return await stores.by_name["services"].ports.taken()  # type: ignore[attr-defined]
+
+
+async def refused(made: Awaitable[Any]) -> StatusError:
+    with pytest.raises(StatusError) as found:
+        await made
+    return found.value
+
+
+def test_a_service_gets_an_address_from_the_upper_band() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service())
+        spec = made["spec"]
+        assert spec["clusterIPs"] == [spec["clusterIP"]]
+        assert int(spec["clusterIP"].rpartition(".")[2]) > 16
+        assert (spec["ipFamilies"], spec["ipFamilyPolicy"]) == (["IPv4"], "SingleStack")
+        assert addresses(stores) == {spec["clusterIP"]}
+        await stores[kinds.SERVICE].delete("default", "web", Deletion(), Write())
+        assert addresses(stores) == set()
+
+    with_stores(test)
+
+
+def test_an_address_is_given_once() -> None:
+    async def test(stores: Stores) -> None:
+        await stores.create(kinds.SERVICE, service("a", clusterIP="10.96.0.10"))
+        error = await refused(stores.create(kinds.SERVICE, service("b", clusterIP="10.96.0.10")))
+        assert error.code == 422
+        assert error.message == (
+            'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: '
+            "failed to allocate IP 10.96.0.10: provided IP is already allocated"
+        )
+        error = await refused(stores.create(kinds.SERVICE, service("b", clusterIP="10.97.0.10")))
+        assert "the provided IP (10.97.0.10) is not in the valid range. The range of valid IPs is 10.96.0.0/24" in str(
+            error
+        )
+
+    with_stores(test)
+
+
+def test_a_full_range_says_so_and_leaves_nothing_behind() -> None:
+    async def test(stores: Stores) -> None:
+        for i in range(6):
+            await stores.create(kinds.SERVICE, service(f"s{i}", type="NodePort"))
+        assert len(addresses(stores)) == 6
+        error = await refused(stores.create(kinds.SERVICE, service("one-more")))
+        assert (error.code, error.message) == (
+            500,
+            "Internal error occurred: failed to allocate a serviceIP: range is full",
+        )
+        assert len(await node_ports(stores)) == 6
+
+    with_stores(test, cidr="10.96.0.0/29")
+
+
+def test_node_ports_come_and_go_with_the_type() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service(type="NodePort", ports=[
+            {"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}, {"name": "b", "port": 81},
+        ]))  # fmt: skip
+        ports = [port["nodePort"] for port in made["spec"]["ports"]]
+        assert ports[0] == ports[1] != ports[2]  # one number serves both protocols
+        assert await node_ports(stores) == set(ports)
+        former = made["spec"]["clusterIP"]
+
+        def plain(found: dict[str, Any]) -> None:
+            found["spec"]["type"] = "ClusterIP"
+
+        made = await stores.change(kinds.SERVICE, "web", plain)
+        assert not any("nodePort" in port for port in made["spec"]["ports"])
+        assert await node_ports(stores) == set()
+        assert made["spec"]["clusterIP"] == former
+
+        def external(found: dict[str, Any]) -> None:
+            found["spec"]["type"] = "ExternalName"
+            found["spec"]["externalName"] = "example.com"
+
+        made = await stores.change(kinds.SERVICE, "web", external)
+        assert "clusterIP" not in made["spec"] and "ipFamilies" not in made["spec"]
+        assert addresses(stores) == set()
+
+    with_stores(test)
+
+
+def test_a_node_port_is_given_once() -> None:
+    async def test(stores: Stores) -> None:
+        port = [{"port": 80, "nodePort": 30001}]
+        await stores.create(kinds.SERVICE, service("a", type="NodePort", ports=port))
+        error = await refused(stores.create(kinds.SERVICE, service("b", type="NodePort", ports=port)))
+        assert error.message == (
+            'Service "b" is invalid: spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated'
+        )
+        assert len(addresses(stores)) == 1
+        port = [{"port": 80, "nodePort": 80}]
+        error = await refused(stores.create(kinds.SERVICE, service("b", type="NodePort", ports=port)))
+        assert "provided port is not in the valid range. The range of valid ports is 30000-30063" in error.message
+
+    with_stores(test)
+
+
+def test_an_update_that_says_nothing_keeps_what_was_allocated() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service(type="NodePort"))
+
+        def replace(found: dict[str, Any]) -> None:
+            found["spec"] = service(type="NodePort", ports=[{"port": 81}])["spec"]
+
+        again = await stores.change(kinds.SERVICE, "web", replace)
+        assert again["spec"]["clusterIPs"] == made["spec"]["clusterIPs"]
+        assert again["spec"]["ports"][0]["nodePort"] == made["spec"]["ports"][0]["nodePort"]
+        assert again["spec"]["ports"][0]["targetPort"] == 81
+
+    with_stores(test)
+
+
+def test_a_load_balancer_with_local_traffic_has_a_health_check_port() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service(type="LoadBalancer", externalTrafficPolicy="Local"))
+        spec = made["spec"]
+        assert await node_ports(stores) == {spec["healthCheckNodePort"], spec["ports"][0]["nodePort"]}
+        await stores.change(kinds.SERVICE, "web", lambda s: s["spec"].update(externalTrafficPolicy="Cluster"))
+        assert await node_ports(stores) == {spec["ports"][0]["nodePort"]}
+
+    with_stores(test)
+
+
+def test_headless_and_dry_run_take_nothing() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service(clusterIP="None"))
+        assert made["spec"]["clusterIPs"] == ["None"]
+        made = await stores.create(kinds.SERVICE, service("dry", type="NodePort"), dry_run=True)
+        assert made["spec"]["clusterIP"] and made["spec"]["ports"][0]["nodePort"]
+        assert addresses(stores) == set() == await node_ports(stores)
+
+    with_stores(test)
+
+
+def test_dual_stack() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, service(ipFamilyPolicy="PreferDualStack"))
+        assert made["spec"]["ipFamilies"] == ["IPv4", "IPv6"]
+        assert len(addresses(stores)) == 2
+        await stores.change(kinds.SERVICE, "web", lambda s: s["spec"].update(ipFamilyPolicy="SingleStack"))
+        assert len(addresses(stores)) == 1
+
+    with_stores(test, cidr="10.96.0.0/24,fd00:10:96::/112")
+
+
+def test_dual_stack_must_be_offered() -> None:
+    async def test(stores: Stores) -> None:
+        error = await refused(stores.create(kinds.SERVICE, service(ipFamilyPolicy="RequireDualStack")))
+        assert "this cluster is not configured for dual-stack services" in error.message
+        made = await stores.create(kinds.SERVICE, service(ipFamilyPolicy="PreferDualStack"))
+        assert made["spec"]["ipFamilies"] == ["IPv4"]
+
+    with_stores(test)
+
+
+def test_many_servers_never_give_the_same_twice() -> None:
+    async def main() -> None:
+        storage = MemoryStorage(SystemClock())
+        async with opened(storage) as one, opened(storage) as two:
+            made = await asyncio.gather(*(
+                stores.create(kinds.SERVICE, service(f"s{i}-{j}", type="NodePort"))
+                for i in range(16) for j, stores in enumerate((one, two))
+            ))  # fmt: skip
+            ips = {m["spec"]["clusterIP"] for m in made}
+            ports = {m["spec"]["ports"][0]["nodePort"] for m in made}
+            assert len(ips) == len(ports) == 32
+
+    asyncio.run(main())
+
+
+def test_a_moved_range_keeps_what_still_fits() -> None:
+    bitmap = Bitmap(30000, 30010)
+    for port in (30001, 30009):
+        bitmap.add(port)
+    assert Bitmap.read(bitmap.stored(), 30005, 30020).taken() == {30009}
+    assert Bitmap.read(bitmap.stored(), 29990, 30005).taken() == {30001}
+
+
+def test_repair_restores_and_frees() -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        storage = MemoryStorage(clock)
+        async with opened(storage, clock) as stores:
+            strategy: Any = stores.by_name["services"]
+            made = await stores.create(kinds.SERVICE, service(type="NodePort"))
+            ip, port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
+            # A crash left an address and a port without a service; another lost those of one.
+            await strategy.ips.take("IPv4", "10.96.0.99", "default", "never")
+            await strategy.ports.take([30040])
+            await strategy.ips.give_back(ip, "default", "web")
+            await strategy.ports.give_back([port])
+            repair = Repair(stores[kinds.SERVICE], strategy.ips, strategy.ports, clock)
+            await repair.once()
+            assert addresses(stores) == {ip, "10.96.0.99"}  # too young to be sure
+            assert await strategy.ports.taken() == {port, 30040}
+            await clock.advance(timedelta(minutes=3).total_seconds())
+            for _ in range(2):
+                await repair.once()
+            assert addresses(stores) == {ip}
+            assert await strategy.ports.taken() == {port}
+
+    asyncio.run(main())
+
+
+def test_an_address_left_by_a_crash_is_taken_up_again() -> None:
+    async def test(stores: Stores) -> None:
+        strategy: Any = stores.by_name["services"]
+        await strategy.ips.take("IPv4", "10.96.0.9", "default", "web")
+        made = await stores.create(kinds.SERVICE, service(clusterIP="10.96.0.9"))
+        assert made["spec"]["clusterIP"] == "10.96.0.9"
+
+    with_stores(test)
+
+
+def test_the_bitmap_survives_a_restart() -> None:
+    async def main() -> None:
+        storage = MemoryStorage(SystemClock())
+        assert await NodePorts(30000, 30063, storage).take([30005]) == [30005]
+        assert await NodePorts(30000, 30063, storage).taken() == {30005}
+        assert (await storage.get(KEY)) is not None
+
+    asyncio.run(main())
