@@ -1,0 +1,186 @@
+"""What the API server can do on this machine: time to ready, memory, GET, LIST and durable CREATE over TLS under wrk.
+
+python bench/apiserver.py [DIRECTORY] [SECONDS]   (a directory on the disk to be measured; the current one by default)
+
+Prints figures, asserts nothing. wrk and the server share the processors, as clients and server do on one machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CONNECTIONS, LISTED = 16, 500
+SOURCE = str(Path(__file__).resolve().parents[1] / "src")
+TOKEN = "bench-0123456789abcdef"
+CREATE = """
+local prefix = tostring(os.time()) .. "-" .. tostring(math.random(1000000))
+local counter, value = 0, string.rep("x", 800)
+local threads = 0
+function setup(thread) threads = threads + 1; thread:set("number", threads) end
+function request()
+  counter = counter + 1
+  local body = string.format('{"metadata":{"name":"c-%s-%d-%d"},"data":{"v":"%s"}}', prefix, number, counter, value)
+  return wrk.format("POST", nil, nil, body)
+end
+"""
+
+
+def say(what: str, figure: str) -> None:
+    print(f"{what:<58} {figure:>16}", flush=True)
+
+
+def fsync_time(directory: str, size: int = 4096) -> float:
+    """Median seconds to append `size` bytes to a file and have them on the disk."""
+    times = []
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+        for _ in range(200):
+            file.write(bytes(size))
+            start = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - start)
+    return sorted(times)[100]
+
+
+class Api:
+    """One keep-alive connection as the administrator."""
+
+    def __init__(self, kubeconfig: Path, port: int) -> None:
+        config = json.loads(kubeconfig.read_text())
+        cluster = config["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        context = ssl.create_default_context(cadata=authority)
+        self._connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def server(root: Path) -> Iterator[tuple[Api, int, int, float]]:
+    """A control plane of its own: the API, its port, its pid, and how long it took to be ready."""
+    root.mkdir(exist_ok=True)
+    tokens = root / "tokens.csv"
+    tokens.write_text(f'{TOKEN},bench,0,"system:masters"\n')
+    port = free_port()
+    command = [sys.executable, "-m", "longboat.cli.main", "server", "--data-dir", str(root / "data")]
+    command += ["--listen", f"127.0.0.1:{port}", "--token-file", str(tokens)]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPATH": SOURCE}
+    with (root / "server.log").open("ab") as log:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        api, took = wait_until_ready(root, port, process, started)
+        yield api, port, process.pid, took
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def wait_until_ready(root: Path, port: int, process: subprocess.Popen[bytes], started: float) -> tuple[Api, float]:
+    kubeconfig, log = root / "data" / "admin.kubeconfig", root / "server.log"
+    while process.poll() is None:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            with socket.create_connection(("127.0.0.1", port), 0.2):
+                pass
+            api = Api(kubeconfig, port)
+            if api.ask("GET", "/readyz")[0] == 200:
+                return api, time.perf_counter() - started
+        time.sleep(0.005)
+    raise SystemExit(f"the server ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+
+
+def memory(pid: int) -> dict[int, float]:
+    """Proportional set size in MB of a process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {p: _pss(p) for p in (pid, *map(int, children))}
+
+
+def _pss(pid: int) -> float:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("Pss:"))
+
+
+def wrk(url: str, seconds: int, script: str = "") -> tuple[str, str]:
+    """Requests per second, and what did not succeed."""
+    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}", "-H", f"Authorization: Bearer {TOKEN}"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        if script:
+            file.write(script)
+            file.flush()
+            command += ["-s", file.name, "-H", "Content-Type: application/json"]
+        said = subprocess.run([*command, "--latency", url], capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    slow = re.search(r"99%\s+(\S+)", said)
+    bad = re.search(r"(Non-2xx.*|Socket errors.*)", said)
+    assert rate and slow, said
+    return f"{float(rate[1]):,.0f}/s", f"p99 {slow[1]}" + (f"; {bad[1]}" if bad else "")
+
+
+def main() -> None:
+    place = sys.argv[1] if len(sys.argv) > 1 else "."
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        root = Path(scratch)
+        say("fdatasync of 4 KB on this disk", f"{fsync_time(scratch) * 1000:.2f} ms")
+        with server(root) as (_, _, _, took):
+            say("process start to ready, first start", f"{took:.2f} s")
+        with server(root) as (api, port, pid, took):
+            say("process start to ready, again", f"{took:.2f} s")
+            report_memory("at rest", pid)
+            configmaps = f"https://127.0.0.1:{port}/api/v1/namespaces/bench/configmaps"
+            prepare(api)
+            for what, url, script in (
+                ("GET of a 1 KB ConfigMap", f"{configmaps}/c0", ""),
+                (f"LIST of {LISTED} ConfigMaps", configmaps, ""),
+                ("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE),
+                ("GET after that", f"{configmaps}/c0", ""),
+            ):
+                rate, rest = wrk(url, seconds, script)
+                say(f"{what}, {CONNECTIONS} connections", f"{rate:>12}  {rest}")
+            report_memory("after that", pid)
+
+
+def prepare(api: Api) -> None:
+    for namespace in ("bench", "writes"):
+        api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    for i in range(LISTED):
+        body = {"metadata": {"name": f"c{i}"}, "data": {"v": "x" * 800}}
+        code, said = api.ask("POST", "/api/v1/namespaces/bench/configmaps", body)
+        assert code == 201, said
+
+
+def report_memory(when: str, pid: int) -> None:
+    found = memory(pid)
+    say(
+        f"proportional set size {when}: {' + '.join(f'{v:.1f}' for v in found.values())}",
+        f"{sum(found.values()):.1f} MB",
+    )
+
+
+if __name__ == "__main__":
+    main()
