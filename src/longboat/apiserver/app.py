@@ -105,6 +105,9 @@ class APIServer:
         """Raises StorageError."""
         await self.feed.start()
         await bootstrap(self)
+        for strategy in self.strategies:
+            if (upkeep := strategy.upkeep(self.clock)) is not None:
+                self.tasks.spawn(f"{strategy.kind.plural} upkeep", upkeep)
         self.ready = True
 
     async def close(self) -> None:

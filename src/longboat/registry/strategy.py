@@ -7,7 +7,7 @@ Order of a create: prepare_create → (admission) → default → validate → r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -18,6 +18,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
 
 if TYPE_CHECKING:
+    from longboat.aio.clock import Clock
     from longboat.registry.store import Store
     from longboat.storage.interface import Storage
 
@@ -130,6 +131,10 @@ class Strategy:
 
     def connect(self, stores: Mapping[Kind, Store], storage: Storage) -> None:
         """Called once, before the first request: keep what `reserve` and `released` need."""
+
+    def upkeep(self, clock: Clock) -> Coroutine[None, None, None] | None:
+        """What goes on in the background for as long as the server runs."""
+        return None
 
     async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
         """Allocate what this object needs cluster-wide, writing it into `new`. Not called for dry runs' sake:

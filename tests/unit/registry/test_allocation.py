@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from unit.registry.stores import Stores, opened
 
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.api import kinds
@@ -18,6 +17,7 @@ from longboat.registry.allocators.repair import Repair
 from longboat.registry.store import Write
 from longboat.registry.strategy import Deletion
 from longboat.storage.memory import MemoryStorage
+from unit.registry.stores import Stores, opened
 
 
 def with_stores(test: Callable[[Stores], Awaitable[None]], **wish: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from longboat.api import kinds
@@ -12,12 +12,13 @@ from longboat.machinery.objects import Object, meta
 from longboat.machinery.table import Column
 from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
-from longboat.registry.allocators.repair import addresses_of, ports_of
+from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
 from longboat.registry.kinds.core.service import columns, defaults
 from longboat.registry.kinds.core.service.allocation import Allocation
 from longboat.registry.strategy import Context, Reservation, Strategy
 
 if TYPE_CHECKING:
+    from longboat.aio.clock import Clock
     from longboat.registry.store import Store
     from longboat.storage.interface import Storage
 
@@ -43,6 +44,10 @@ class Service(Strategy):
     def connect(self, stores: Mapping[Kind, Store], storage: Storage) -> None:
         self.ips = ClusterIPs(self._cidrs, stores[kinds.IP_ADDRESS], stores[kinds.SERVICE_CIDR])
         self.ports = NodePorts(*self._node_ports, storage)
+        self._services = stores[kinds.SERVICE]
+
+    def upkeep(self, clock: Clock) -> Coroutine[None, None, None]:
+        return Repair(self._services, self.ips, self.ports, clock).run()
 
     def name_errors(self, name: str) -> list[str]:
         return names.dns1035_label(name)
