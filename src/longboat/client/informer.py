@@ -1,0 +1,238 @@
+"""Informers: a component's own copy of the objects it looks at, kept true by a watch.
+
+Handlers are told of each change in order; what was missed while the connection was down is told as if it had just
+happened. One informer serves all who look at the same objects through the same view.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from longboat.aio.backoff import Backoff
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.api.view import View, decode
+from longboat.client.interface import Key, WatchEvent
+from longboat.client.rest import PAGE, RestClient
+from longboat.machinery.errors import StatusError
+
+V = TypeVar("V", bound=View)
+
+log = logging.getLogger(__name__)
+
+BATCH = 200  # objects handled before other tasks get a turn
+Handler = Callable[[Any, Any], None]
+"""(old, new); None where there was or is nothing. Must be quick and must not raise."""
+
+_BARE = msgspec.json.Decoder(type("_Named", (msgspec.Struct,), {"__annotations__": {"metadata": dict[str, Any]}}))
+
+
+class Informer(Generic[V]):
+    def __init__(
+        self,
+        view: type[V],
+        client: RestClient,
+        clock: Clock,
+        *,
+        namespace: str = "",
+        labels: str = "",
+        fields: str = "",
+    ) -> None:
+        self.view = view
+        self.odd = 0  # objects that could not be read, and were passed over
+        self._client = client
+        self._clock = clock
+        self._where = {"namespace": namespace, "labels": labels, "fields": fields}
+        self._objects: dict[Key, V] = {}
+        self._handlers: list[Handler] = []
+        self._indexes: dict[str, Callable[[V], Iterable[Any]]] = {}
+        self._indexed: dict[str, dict[Any, dict[Key, V]]] = {}
+        self._version = ""
+        self._synced = asyncio.Event()
+
+    def on_change(self, handler: Handler) -> None:
+        """Be told of every change. One that comes late is told of what is there already."""
+        self._handlers.append(handler)
+        for obj in list(self._objects.values()):
+            handler(None, obj)
+
+    def index(self, name: str, keys: Callable[[V], Iterable[Any]]) -> None:
+        """Make objects findable by other keys than their name."""
+        if name in self._indexes:
+            return
+        self._indexes[name] = keys
+        self._indexed[name] = {}
+        for key, obj in self._objects.items():
+            self._file(name, key, None, obj)
+
+    def get(self, key: Key) -> V | None:
+        return self._objects.get(key)
+
+    def values(self) -> list[V]:
+        return list(self._objects.values())
+
+    def by_index(self, name: str, key: Any) -> list[V]:
+        return list(self._indexed[name].get(key, {}).values())
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    @property
+    def has_synced(self) -> bool:
+        return self._synced.is_set()
+
+    async def synced(self) -> None:
+        """Return once everything that was there at the start has been told to the handlers."""
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """List, then watch, for ever."""
+        backoff = Backoff(first=0.1, longest=10.0)
+        while True:
+            try:
+                if not self._version:
+                    await self._list()
+                    self._synced.set()
+                await self._watch()
+                backoff.reset()
+            except StatusError as error:
+                if error.code == 410:
+                    self._version = ""
+                    continue
+                log.warning("%s: %s", self._name, error)
+                if error.code in (403, 404):
+                    self._version = ""
+                await self._clock.sleep(backoff.next())
+            except (ConnectionError, msgspec.DecodeError, TimeoutError) as error:
+                log.info("%s: %s", self._name, error)
+                await self._clock.sleep(backoff.next())
+
+    @property
+    def _name(self) -> str:
+        return f"informer of {self.view.KIND.plural}"
+
+    async def _list(self) -> None:
+        """Bring the copy in line with a fresh listing, telling the handlers the differences."""
+        fresh: dict[Key, V] = {}
+        token = version = ""
+        while True:
+            page = await self._client.list_page(self.view.KIND, limit=PAGE, token=token, **self._where)
+            for number, raw in enumerate(page.items):
+                if number % BATCH == BATCH - 1:
+                    await asyncio.sleep(0)
+                if (obj := self._read(raw)) is not None:
+                    fresh[_key(obj)] = obj
+            version, token = page.resource_version, page.continue_token
+            if not token:
+                break
+        for key in [key for key in self._objects if key not in fresh]:
+            self._set(key, None)
+        for number, (key, obj) in enumerate(fresh.items()):
+            if number % BATCH == BATCH - 1:
+                await asyncio.sleep(0)
+            self._set(key, obj)
+        self._version = version
+
+    async def _watch(self) -> None:
+        events = self._client.watch(self.view.KIND, self._version, **self._where)
+        try:
+            async for event in events:
+                self._take(event)
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+
+    def _take(self, event: WatchEvent) -> None:
+        if event.type == "ERROR":
+            raise StatusError.parse(msgspec.json.decode(event.object))
+        if event.type == "BOOKMARK":
+            self._version = _BARE.decode(event.object).metadata["resourceVersion"]
+            return
+        obj = self._read(event.object)
+        if obj is None:
+            return
+        self._version = obj.metadata.resourceVersion
+        self._set(_key(obj), None if event.type == "DELETED" else obj, obj)
+
+    def _read(self, raw: msgspec.Raw) -> V | None:
+        """None, counted and logged, for an object that is not of the view's shape: one must not hide the others."""
+        try:
+            return decode(self.view, raw)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            self.odd += 1
+            log.error("%s: an object was passed over: %s", self._name, error)
+            return None
+
+    def _set(self, key: Key, obj: V | None, last: V | None = None) -> None:
+        old = self._objects.get(key)
+        if old is not None and obj is not None and old.metadata.resourceVersion == obj.metadata.resourceVersion:
+            return
+        if obj is None:
+            if old is None:
+                return
+            del self._objects[key]
+            old = last or old
+        else:
+            self._objects[key] = obj
+        for name in self._indexes:
+            self._file(name, key, old, obj)
+        for handler in self._handlers:
+            handler(old, obj)
+
+    def _file(self, name: str, key: Key, old: V | None, new: V | None) -> None:
+        keys, filed = self._indexes[name], self._indexed[name]
+        if old is not None:
+            for value in keys(old):
+                if (entry := filed.get(value)) is not None:
+                    entry.pop(key, None)
+                    if not entry:
+                        del filed[value]
+        if new is not None:
+            for value in keys(new):
+                filed.setdefault(value, {})[key] = new
+
+
+def _key(obj: View) -> Key:
+    return Key(obj.metadata.namespace, obj.metadata.name)
+
+
+class Informers:
+    """The informers of one process: each is made once and runs until `close`."""
+
+    def __init__(self, client: RestClient, clock: Clock, owner: str = "informers") -> None:
+        self._client = client
+        self._clock = clock
+        self._made: dict[tuple[type[View], str, str, str], Informer[Any]] = {}
+        self._tasks = Tasks(owner)
+        self._started = False
+
+    def of(self, view: type[V], *, namespace: str = "", labels: str = "", fields: str = "") -> Informer[V]:
+        """The informer of a view; it runs once the informers have been started."""
+        key = (view, namespace, labels, fields)
+        informer = self._made.get(key)
+        if informer is None:
+            informer = Informer(view, self._client, self._clock, namespace=namespace, labels=labels, fields=fields)
+            self._made[key] = informer
+            if self._started:
+                self._run(informer)
+        return informer
+
+    def start(self) -> None:
+        if not self._started:
+            self._started = True
+            for informer in self._made.values():
+                self._run(informer)
+
+    async def synced(self) -> None:
+        for informer in list(self._made.values()):
+            await informer.synced()
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    def _run(self, informer: Informer[Any]) -> None:
+        self._tasks.spawn(informer.view.KIND.plural, informer.run())
