@@ -46,7 +46,7 @@ def bad_base64(text: str) -> int | None:
     if rest == "=" * padding:
         return None
     if padding == 2 and rest[:2] != "==":
-        return good + 1 if len(rest) > 1 else len(text)
+        return good if len(rest) > 1 else len(text)
     return good + padding  # garbage after the padding
 
 

@@ -21,7 +21,8 @@ JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder().encode
+_encode_typed = msgspec.json.Encoder(order="deterministic").encode  # fields as declared, maps sorted
 
 
 class Schema:
@@ -97,7 +98,7 @@ class Schema:
         struct = self.type(kind)
         if struct is not None:
             try:
-                return _encode(msgspec.convert(self._headed(kind, obj), self._types.of(struct)))
+                return _encode_typed(msgspec.convert(self._headed(kind, obj), self._types.of(struct)))
             except msgspec.ValidationError:
                 pass
         return _encode(self.check_object(kind, obj)[0])
@@ -118,7 +119,8 @@ class Schema:
             reason = f"couldn't get version/kind; json parse error: {error}" if media_type == JSON else str(error)
             raise refusals.unrecognized(kind, reason, data) from error
         raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
+            "the body of the request was in an unknown format - "
+            f"accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
         )
 
     def _from_protobuf(self, data: bytes) -> Object:

@@ -33,7 +33,7 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
     try:
         return _Builder(yaml).document(_events(loader, yaml))
     except yaml.YAMLError as error:
-        raise Malformed(f"yaml: {_problem(error, isinstance(error, yaml.scanner.ScannerError))}") from error
+        raise Malformed(f"yaml: {_problem(error, yaml)}") from error
     except UnicodeDecodeError as error:
         raise Malformed("yaml: invalid Unicode character") from error
     finally:
@@ -53,10 +53,13 @@ def _events(loader: Any, yaml: Any) -> Iterator[Any]:
         yield event
 
 
-def _problem(error: Any, scanning: bool) -> str:
+def _problem(error: Any, yaml: Any) -> str:
     """libyaml's error with the line upstream gives: parser errors count lines from zero."""
+    if not isinstance(error, yaml.MarkedYAMLError):  # bytes that are no text
+        return str(error.reason)
     mark = next((m for m in (error.context_mark, error.problem_mark) if m is not None and m.line), None)
     what = error.problem or "unknown problem parsing YAML content"
+    scanning = isinstance(error, yaml.scanner.ScannerError)
     return f"line {mark.line + scanning}: {what}" if mark else what
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from longboat.apiserver.endpoint import MAX_BODY, Endpoint, answer, field_validation, write_of
 from longboat.apiserver.request import Request, Response
-from longboat.machinery import text
 from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge, strategic
+from longboat.machinery.patch.document import JSON, MERGE, STRATEGIC, read
 from longboat.registry import metadata
 
-JSON_PATCH = "application/json-patch+json"
-MERGE = "application/merge-patch+json"
-STRATEGIC = "application/strategic-merge-patch+json"
-ACCEPTED = (JSON_PATCH, MERGE, STRATEGIC)
+ACCEPTED = (JSON, MERGE, STRATEGIC)
 
 
 async def patch(endpoint: Endpoint, request: Request) -> Response:
@@ -25,13 +22,13 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(ACCEPTED)
         )
     validation = field_validation(request)
-    document = parse(await request.read_body(MAX_BODY))
+    document, complaints = read(media_type, await request.read_body(MAX_BODY))
 
     def transform(old: Object) -> Object:
         found = merge.apply(old, document) if media_type == MERGE else _apply(endpoint, media_type, old, document)
         if not isinstance(found, dict):
             raise bad_request("the patched document is not an object")
-        new, warnings = endpoint.schema.check_object(endpoint.kind, found, validation)
+        new, warnings = endpoint.schema.check_object(endpoint.kind, found, validation, complaints)
         request.warnings[:] = warnings
         given = meta(new).get("name") or ""
         if given != info.name:
@@ -42,20 +39,12 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
     return answer(endpoint, request, result)
 
 
-def parse(data: bytes) -> object:
-    """Raises StatusError 400."""
-    try:
-        return text.decode_json(data)
-    except text.Malformed as error:
-        raise bad_request(f"error decoding patch: {str(error).removeprefix('json parse error: ')}") from error
-
-
 def _apply(endpoint: Endpoint, media_type: str, old: Object, document: object) -> object:
-    if media_type == JSON_PATCH:
+    if media_type == JSON:
         return json_patch.apply(old, document)
     struct = endpoint.schema.type(endpoint.kind)
     if struct is None:
         raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {JSON_PATCH}, {MERGE}"
+            f"the body of the request was in an unknown format - accepted media types include: {JSON}, {MERGE}"
         )
     return strategic.apply(old, document, struct)

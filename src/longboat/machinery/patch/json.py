@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeAlias
+
+import msgspec
 
 from longboat.machinery.errors import StatusError, bad_request, too_large
+from longboat.machinery.text import MAX_DEPTH, depth
 
 MAX_OPERATIONS = 10_000
-MAX_COPIED = 3 << 20  # values that `copy` operations may add up to, in nodes
+MAX_COPIED = 3 << 20  # bytes of JSON that `copy` operations may add up to
+
+Container: TypeAlias = "dict[str, Any] | list[Any]"
 
 
 class Unfit(Exception):
@@ -21,24 +26,26 @@ def apply(document: Any, operations: Any) -> Any:
     Raises StatusError: 400 for what is no patch, 413 for too many operations, 422 where one does not fit.
     """
     if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {_misfit(operations)}")
     if len(operations) > MAX_OPERATIONS:
         raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     patched = _Patched(copy.deepcopy(document))
     try:
         for operation in operations:
             patched.perform(operation)
+        if depth(patched.document) > MAX_DEPTH:
+            raise Unfit("the document is nested too deeply")
     except Unfit as error:
-        raise rejected(str(error)) from error
+        # Upstream keeps to itself what exactly did not fit.
+        raise StatusError(422, "Invalid", "the server rejected our request due to an error in our request") from error
     return patched.document
 
 
-def rejected(why: str) -> StatusError:
-    """422 as upstream words it; the reason itself is in the causes."""
-    causes = [{"message": why}]
-    return StatusError(
-        422, "Invalid", "the server rejected our request due to an error in our request", {"causes": causes}
-    )
+def _misfit(operations: Any) -> str:
+    if isinstance(operations, list):
+        return "non-object into Go value of type handlers.jsonPatchOp"
+    found = "object" if isinstance(operations, dict) else "string" if isinstance(operations, str) else "value"
+    return f"{found} into Go value of type []handlers.jsonPatchOp"
 
 
 class _Patched:
@@ -49,80 +56,94 @@ class _Patched:
     def perform(self, operation: dict[str, Any]) -> None:
         name, path = operation.get("op"), operation.get("path")
         if not isinstance(path, str):
-            raise Unfit("Unable to decode path field: missing or not a string")
-        steps = pointer(path)
-        if name in ("add", "replace", "test") and "value" not in operation and name != "test":
-            raise Unfit(f"{name} operation has no value: {path}")
+            raise Unfit("operation missing path field")
         match name:
             case "add":
-                self._add(steps, path, copy.deepcopy(operation["value"]))
+                self._add(path, _value(operation))
             case "replace":
-                self._find(steps, path)
-                self._remove(steps, path)
-                self._add(steps, path, copy.deepcopy(operation["value"]))
+                self._replace(path, _value(operation))
             case "remove":
-                self._remove(steps, path)
+                self._remove(path)
             case "test":
-                if self._find_or_none(steps) != operation.get("value"):
-                    raise Unfit(f"testing value {path} failed: test failed")
+                if not same(self._find_or_none(path), operation.get("value")):
+                    raise Unfit(f"testing value {path} failed")
             case "move" | "copy":
-                self._transfer(name, operation.get("from"), steps, path)
+                self._transfer(name, operation.get("from"), path)
             case _:
-                raise Unfit(f"Unexpected kind: {name}")
+                raise Unfit(f"unexpected kind: {name}")
 
-    def _transfer(self, name: str, source: Any, steps: list[str], path: str) -> None:
+    def _transfer(self, name: str, source: Any, path: str) -> None:
         if not isinstance(source, str):
-            raise Unfit("Unable to decode from field: missing or not a string")
-        value = self._find(pointer(source), source)
+            raise Unfit("operation missing from field")
+        value = self._find(source)
         if name == "move":
             if path.startswith(source + "/"):
                 raise Unfit(f"cannot move {source} into itself")
-            self._remove(pointer(source), source)
+            self._remove(source)
         else:
-            self._copied += _size(value)
+            self._copied += len(msgspec.json.encode(value))
             if self._copied > MAX_COPIED:
-                raise Unfit(f"Unable to copy, the accumulated size increase of copy is {self._copied}")
+                raise Unfit(f"the accumulated size increase of copy is {self._copied}, which exceeds {MAX_COPIED}")
             value = copy.deepcopy(value)
-        self._add(steps, path, value)
+            if depth(value) > MAX_DEPTH:
+                raise Unfit("the document is nested too deeply")
+        self._add(path, value)
 
-    def _find(self, steps: list[str], path: str) -> Any:
+    def _find(self, path: str) -> Any:
         value = self.document
-        for step in steps:
-            value = _child(value, step, path)
+        for step in pointer(path):
+            value = _child(value, step)
         return value
 
-    def _find_or_none(self, steps: list[str]) -> Any:
+    def _find_or_none(self, path: str) -> Any:
         try:
-            return self._find(steps, "")
+            return self._find(path)
         except Unfit:
             return None
 
-    def _add(self, steps: list[str], path: str, value: Any) -> None:
-        if not steps:
+    def _add(self, path: str, value: Any) -> None:
+        if path == "":
             self.document = value
             return
-        parent = self._parent(steps, path)
+        parent, step = self._parent(path)
         if isinstance(parent, dict):
-            parent[steps[-1]] = value
+            parent[step] = value
         else:
-            parent.insert(len(parent) if steps[-1] == "-" else _index(steps[-1], len(parent) + 1, path), value)
+            parent.insert(len(parent) if step == "-" else _index(step, len(parent) + 1), value)
 
-    def _remove(self, steps: list[str], path: str) -> None:
-        if not steps:
-            self.document = None
+    def _replace(self, path: str, value: Any) -> None:
+        if path == "":
+            self.document = value
             return
-        parent = self._parent(steps, path)
-        _child(parent, steps[-1], path)
+        parent, step = self._parent(path)
+        _child(parent, step)
         if isinstance(parent, dict):
-            del parent[steps[-1]]
+            parent[step] = value
         else:
-            del parent[_index(steps[-1], len(parent), path)]
+            parent[_index(step, len(parent))] = value
 
-    def _parent(self, steps: list[str], path: str) -> Any:
-        parent = self._find(steps[:-1], path)
+    def _remove(self, path: str) -> None:
+        parent, step = self._parent(path)
+        _child(parent, step)
+        if isinstance(parent, dict):
+            del parent[step]
+        else:
+            del parent[_index(step, len(parent))]
+
+    def _parent(self, path: str) -> tuple[Container, str]:
+        *way, step = pointer(path) or [""]
+        parent = self.document
+        for name in way:
+            parent = _child(parent, name)
         if not isinstance(parent, (dict, list)):
-            raise Unfit(f"doc is missing path: {path}: missing value")
-        return parent
+            raise Unfit(f"doc is missing path: {path}")
+        return parent, step
+
+
+def _value(operation: dict[str, Any]) -> Any:
+    if "value" not in operation:
+        raise Unfit("operation missing value field")
+    return copy.deepcopy(operation["value"])
 
 
 def pointer(path: str) -> list[str]:
@@ -134,24 +155,29 @@ def pointer(path: str) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
 
 
-def _child(value: Any, step: str, path: str) -> Any:
+def _child(value: Any, step: str) -> Any:
     if isinstance(value, dict):
         if step in value:
             return value[step]
     elif isinstance(value, list):
-        return value[_index(step, len(value), path)]
-    raise Unfit(f"doc is missing path: {path}: missing value")
+        return value[_index(step, len(value))]
+    raise Unfit(f"unable to get nonexistent key: {step}")
 
 
-def _index(step: str, length: int, path: str) -> int:
-    if not step.isdigit() or int(step) >= length:
-        raise Unfit(f"Unable to access invalid index: {step}: invalid index referenced in {path}")
-    return int(step)
+def _index(step: str, length: int) -> int:
+    """A position below `length`; negative ones count from the end, as upstream's library has it."""
+    digits = step.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9 or not -length <= int(step) < length:
+        raise Unfit(f"unable to access invalid index: {step}")
+    return int(step) % length
 
 
-def _size(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + sum(_size(v) for v in value.values())
-    if isinstance(value, list):
-        return 1 + sum(_size(v) for v in value)
-    return len(value) if isinstance(value, str) else 1
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; unlike in Python, true is not 1, nor 1 the same as 1.0."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
