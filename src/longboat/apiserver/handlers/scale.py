@@ -6,8 +6,8 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.encoding import finish
-from longboat.apiserver.endpoint import MAX_BODY, Endpoint, read_object, write_of
-from longboat.apiserver.handlers.patch import JSON_PATCH, MERGE, parse
+from longboat.apiserver.endpoint import MAX_BODY, Endpoint, field_validation, read_object, write_of
+from longboat.apiserver.handlers.patch import ACCEPTED
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import errors, selectors
@@ -15,6 +15,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
+from longboat.machinery.patch.document import JSON, read
 from longboat.registry.strategy import ScaleFields
 
 
@@ -30,14 +31,17 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
         body = await _write(endpoint, request, fields, lambda _: wanted)
     else:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        document = parse(await request.read_body(MAX_BODY))
+        if media_type not in ACCEPTED:
+            raise errors.unsupported_media_type("the body of the request was in an unknown format")
+        validation = field_validation(request)
+        document, complaints = read(media_type, await request.read_body(MAX_BODY))
 
         def patched(before: Object) -> Object:
-            changed = (json_patch if media_type == JSON_PATCH else merge).apply(before, document)
-            return endpoint.schema.check_object(kinds.SCALE, changed)[0]
+            changed = (json_patch if media_type == JSON else merge).apply(before, document)
+            new, warnings = endpoint.schema.check_object(kinds.SCALE, changed, validation, complaints)
+            request.warnings[:] = warnings
+            return new
 
-        if media_type not in (JSON_PATCH, MERGE, "application/strategic-merge-patch+json"):
-            raise errors.unsupported_media_type("the body of the request was in an unknown format")
         body = await _write(endpoint, request, fields, patched)
     form = negotiate(request.headers.get("accept", ""), forms=False)
     shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
