@@ -13,12 +13,14 @@ from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.apiserver import metrics
 from longboat.apiserver.admission.chain import Chain
+from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.service_account import ServiceAccount
 from longboat.apiserver.audit import AuditLog, audit
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
+from longboat.apiserver.authz import aggregation
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
@@ -105,6 +107,8 @@ class APIServer:
         """Raises StorageError."""
         await self.feed.start()
         await bootstrap(self)
+        await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
+        self.tasks.spawn("clusterroles gather", aggregation.keep_gathering(self.stores[kinds.CLUSTER_ROLE]))
         for strategy in self.strategies:
             if (upkeep := strategy.upkeep(self.clock)) is not None:
                 self.tasks.spawn(f"{strategy.kind.plural} upkeep", upkeep)
@@ -148,6 +152,7 @@ class APIServer:
                 ServiceAccount(self.lookup),
                 Priority(self.lookup, classes),
                 DefaultTolerationSeconds(),
+                Escalation(self.authorizer),
             )
         )
 

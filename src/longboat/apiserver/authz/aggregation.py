@@ -1,0 +1,75 @@
+"""ClusterRoles that gather the rules of others by label (admin, edit, view).
+
+Done by the API server itself rather than by a controller: it holds the roles in its cache, must have them right
+before it is ready, and writes nothing but what follows from them, so several servers at it agree.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
+from longboat.machinery import selectors
+from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import Object
+from longboat.registry.store import Store, Write
+from longboat.storage.interface import Compacted, StorageError
+
+log = logging.getLogger(__name__)
+
+_decode = msgspec.json.Decoder().decode
+
+
+def gathered(role: Object, roles: Iterable[Object]) -> list[Object]:
+    """The rules a role with an aggregationRule should have: those of the others it selects, by name, none twice."""
+    chosen = [selectors.from_api(selector) for selector in (role["aggregationRule"].get("clusterRoleSelectors") or ())]
+    rules: list[Object] = []
+    for other in sorted(roles, key=lambda other: str(other["metadata"]["name"])):
+        labels = other["metadata"].get("labels") or {}
+        if other["metadata"]["name"] == role["metadata"]["name"]:
+            continue
+        if any(selector.matches(labels) for selector in chosen):
+            rules += [rule for rule in other.get("rules") or () if rule not in rules]
+    return rules
+
+
+async def gather(store: Store) -> bool:
+    """Bring every gathering role up to date, once. Returns whether anything was written. Raises StatusError."""
+    roles = [_decode(entry.body) for entry in store.entries()]
+    changed = False
+    for role in roles:
+        if not (role.get("aggregationRule") or {}).get("clusterRoleSelectors"):
+            continue
+        rules = gathered(role, roles)
+        if rules != (role.get("rules") or []):
+            role["rules"] = rules
+            changed = True
+            name = role["metadata"]["name"]
+            await store.update("", name, lambda old, rules=rules: {**old, "rules": rules}, Write(), retry=True)  # type: ignore[misc]
+    return changed
+
+
+async def settle(store: Store) -> None:
+    """Gather until nothing changes: a gathering role may itself be gathered. Raises StatusError."""
+    for _ in range(8):
+        if not await gather(store):
+            return
+    log.warning("the aggregation rules of the ClusterRoles do not settle: do they select each other?")
+
+
+async def keep_gathering(store: Store) -> None:
+    """Gather whenever a ClusterRole changes, until cancelled."""
+    cache = store.cache
+    while True:
+        watcher = cache.watch(cache.prefix, cache.revision)
+        try:
+            await settle(store)
+            async for batch in watcher:
+                if isinstance(batch, list):
+                    await settle(store)
+        except (StatusError, StorageError, Compacted) as error:
+            log.warning("the ClusterRoles' rules could not be gathered, trying again at the next change: %s", error)
+        finally:
+            watcher.close()
