@@ -32,7 +32,7 @@ class Proxy:
     def __init__(self, informers: Informers, clock: Clock, node: str, cluster_cidr: str, apply: Apply) -> None:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
-        self._nodes = informers.of(Node, fields=f"metadata.name={node}")
+        self._nodes = informers.of(Node)
         self._clock, self._apply = clock, apply
         self._node = NodeInfo(node, cluster_cidr=cluster_cidr)
         self._base = Ruleset()
@@ -125,6 +125,9 @@ class Proxy:
                 self._mark(Key(namespace, name))
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        either = new or old
+        if either is None or either.metadata.name != self._node.name:
+            return
         pod_cidr = new.spec.podCIDR if new is not None else ""
         if pod_cidr != self._node.pod_cidr:
             self._node = replace(self._node, pod_cidr=pod_cidr)
