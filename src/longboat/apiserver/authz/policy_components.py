@@ -189,7 +189,7 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:public-info-viewer": ("group:system:authenticated", "group:system:unauthenticated"),
     # Until the Node authorizer comes, which will decide node by node, nodes act under this role.
     "system:node": ("group:system:nodes",),
-    "system:node-proxier": ("user:system:kube-proxy",),
+    "system:node-proxier": ("user:system:kube-proxy", "group:system:nodes"),  # a node's agent is its proxy too
     "system:kube-controller-manager": ("user:system:kube-controller-manager",),
     "system:kube-dns": ("sa:kube-system/kube-dns",),
     "system:kube-scheduler": ("user:system:kube-scheduler",),
