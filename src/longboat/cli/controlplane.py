@@ -21,6 +21,7 @@ from longboat.storage.interface import Storage
 
 if TYPE_CHECKING:
     from longboat.cli.server import Options
+    from longboat.client.interface import Transport
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,37 @@ class ControlPlane:
         for host, port in self.addresses:
             await self._server.listen(host, port)
         self._write_kubeconfig()
+        self._start_components()
+
+    def _start_components(self) -> None:
+        """Controllers and scheduler, as clients over the in-process transport, each under its own name."""
+        assert self.api is not None
+        api, wanted = self.api, set(self.options.only) or {"controllers", "scheduler"}
+
+        def connect(user: str) -> Transport:
+            groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
+            return api.transport(user, *(groups if user.startswith("system:serviceaccount:") else ()))
+
+        if "controllers" in wanted:
+            from longboat.controllers.manager import Manager
+
+            manager = Manager(
+                connect,
+                self.clock,
+                root_ca=self.pki.ca.pair.certificate.read_text(),
+                pod_cidr=self.options.pod_cidr,
+            )
+            self._tasks.spawn("controllers", manager.run())
+        if "scheduler" in wanted:
+            from longboat.client.informer import Informers
+            from longboat.client.rest import RestClient
+            from longboat.scheduler.scheduler import Scheduler
+
+            client = RestClient(connect(Scheduler.USER), self.clock)
+            informers = Informers(client, self.clock, "scheduler")
+            scheduler = Scheduler(client, informers, self.clock)
+            informers.start()
+            self._tasks.spawn("scheduler", scheduler.run())
 
     def _write_kubeconfig(self) -> None:
         """admin.kubeconfig: its being there tells `up` that the server listens."""

@@ -16,7 +16,7 @@ import msgspec
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.api.view import View, decode
+from longboat.api.view import Meta, View, decode
 from longboat.client.interface import Key, WatchEvent
 from longboat.client.rest import PAGE, RestClient
 from longboat.machinery.errors import StatusError
@@ -29,7 +29,14 @@ BATCH = 200  # objects handled before other tasks get a turn
 Handler = Callable[[Any, Any], None]
 """(old, new); None where there was or is nothing. Must be quick and must not raise."""
 
-_BARE = msgspec.json.Decoder(type("_Named", (msgspec.Struct,), {"__annotations__": {"metadata": dict[str, Any]}}))
+
+class _Bare(msgspec.Struct):
+    """A bookmark, whatever its kind."""
+
+    metadata: Meta
+
+
+_bookmark = msgspec.json.Decoder(_Bare)
 
 
 class Informer(Generic[V]):
@@ -47,7 +54,7 @@ class Informer(Generic[V]):
         self.odd = 0  # objects that could not be read, and were passed over
         self._client = client
         self._clock = clock
-        self._where = {"namespace": namespace, "labels": labels, "fields": fields}
+        self._namespace, self._labels, self._fields = namespace, labels, fields
         self._objects: dict[Key, V] = {}
         self._handlers: list[Handler] = []
         self._indexes: dict[str, Callable[[V], Iterable[Any]]] = {}
@@ -121,7 +128,14 @@ class Informer(Generic[V]):
         fresh: dict[Key, V] = {}
         token = version = ""
         while True:
-            page = await self._client.list_page(self.view.KIND, limit=PAGE, token=token, **self._where)
+            page = await self._client.list_page(
+                self.view.KIND,
+                namespace=self._namespace,
+                labels=self._labels,
+                fields=self._fields,
+                limit=PAGE,
+                token=token,
+            )
             for number, raw in enumerate(page.items):
                 if number % BATCH == BATCH - 1:
                     await asyncio.sleep(0)
@@ -139,7 +153,9 @@ class Informer(Generic[V]):
         self._version = version
 
     async def _watch(self) -> None:
-        events = self._client.watch(self.view.KIND, self._version, **self._where)
+        events = self._client.watch(
+            self.view.KIND, self._version, namespace=self._namespace, labels=self._labels, fields=self._fields
+        )
         try:
             async for event in events:
                 self._take(event)
@@ -150,7 +166,7 @@ class Informer(Generic[V]):
         if event.type == "ERROR":
             raise StatusError.parse(msgspec.json.decode(event.object))
         if event.type == "BOOKMARK":
-            self._version = _BARE.decode(event.object).metadata["resourceVersion"]
+            self._version = _bookmark.decode(event.object).metadata.resourceVersion
             return
         obj = self._read(event.object)
         if obj is None:

@@ -29,7 +29,7 @@ ATTEMPTS = 4  # of a request the server is too busy for, or (reads) that gets no
 _encode = msgspec.json.Encoder().encode
 
 
-class _ListMeta(msgspec.Struct):
+class _ListMeta(msgspec.Struct, frozen=True):
     resourceVersion: str = ""
     continue_: str = msgspec.field(name="continue", default="")
 
@@ -72,6 +72,10 @@ class RestClient:
 
     async def get_raw(self, kind: Kind, key: Key, *, subresource: str = "") -> bytes:
         return await self._request("GET", path_of(kind, key.namespace, key.name, subresource))
+
+    async def get_path(self, path: str) -> bytes:
+        """The document at a path that is no resource's: discovery, health."""
+        return await self._request("GET", path)
 
     async def list(
         self, kind: type[V], *, namespace: str = "", labels: str = "", fields: str = "", limit: int = 0

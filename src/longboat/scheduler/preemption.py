@@ -109,7 +109,8 @@ def _split(pods: Iterable[PodInfo], budgets: Sequence[PodDisruptionBudget]) -> t
     """Those whose eviction would violate a disruption budget, and the others."""
     left = [budget.status.disruptionsAllowed for budget in budgets]
     guards = [(b.metadata.namespace, selectors.from_api(b.spec.selector)) for b in budgets]
-    protected, free = [], []
+    protected: list[PodInfo] = []
+    free: list[PodInfo] = []
     for info in sorted(pods, key=_importance):
         meta = info.pod.metadata
         violated = False

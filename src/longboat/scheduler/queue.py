@@ -136,4 +136,4 @@ class Queue:
 
 def backoff(attempts: int) -> float:
     """Seconds to sit out after so many failed attempts."""
-    return min(FIRST_BACKOFF * 2 ** min(attempts - 1, 10), LONGEST_BACKOFF)
+    return min(FIRST_BACKOFF * 2.0 ** min(attempts - 1, 10), LONGEST_BACKOFF)

@@ -1,0 +1,19 @@
+"""Every controller, one line each, with the identity it acts under."""
+
+from __future__ import annotations
+
+from longboat.controllers.runtime import Controller
+
+
+def controllers() -> tuple[type[Controller], ...]:
+    """In the order in which they start."""
+    from longboat.controllers.namespace import NamespaceController
+    from longboat.controllers.replicaset.controller import ReplicaSetController
+    from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
+
+    return (
+        ServiceAccountController,
+        RootCAPublisher,
+        NamespaceController,
+        ReplicaSetController,
+    )

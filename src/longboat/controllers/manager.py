@@ -1,0 +1,52 @@
+"""Runs the controllers of a control plane, each under its own identity, over shared informers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.client.informer import Informers
+from longboat.client.interface import Transport
+from longboat.client.rest import RestClient
+from longboat.controllers.catalog import controllers
+from longboat.controllers.runtime import Controller
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[str], Transport]
+"""From a user name to that user's way to the API."""
+
+MANAGER = "system:kube-controller-manager"
+
+
+class Manager:
+    """`options` are given to the controllers that ask for them by attribute name (cluster CIDR, root CA…)."""
+
+    def __init__(self, connect: Connect, clock: Clock, **options: Any) -> None:
+        self._clock = clock
+        self.informers = Informers(RestClient(connect(MANAGER), clock), clock, "controllers")
+        self.controllers: list[Controller] = []
+        for kind in controllers():
+            client = RestClient(connect(f"system:serviceaccount:kube-system:{kind.identity()}"), clock)
+            controller = kind(client, self.informers, clock)
+            for name in kind.options:
+                setattr(controller, name, options[name])
+            self.controllers.append(controller)
+
+    @property
+    def in_flight(self) -> int:
+        return sum(controller.in_flight for controller in self.controllers)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self.informers.start()
+        async with Tasks("controllers") as tasks:
+            running = [tasks.spawn(controller.name, controller.run()) for controller in self.controllers]
+            try:
+                for task in running:
+                    await task
+            finally:
+                await self.informers.close()

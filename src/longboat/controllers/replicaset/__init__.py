@@ -1,0 +1,1 @@
+"""ReplicaSet: so many pods of one template. Belongs: counting, claiming, creating and removing pods of a ReplicaSet."""
