@@ -7,6 +7,7 @@ from longboat.controllers.runtime import Controller
 
 def controllers() -> tuple[type[Controller], ...]:
     """In the order in which they start."""
+    from longboat.controllers.deployment.controller import DeploymentController
     from longboat.controllers.namespace import NamespaceController
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
@@ -16,4 +17,5 @@ def controllers() -> tuple[type[Controller], ...]:
         RootCAPublisher,
         NamespaceController,
         ReplicaSetController,
+        DeploymentController,
     )

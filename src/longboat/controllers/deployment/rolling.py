@@ -1,0 +1,113 @@
+"""The arithmetic of a rolling update: how far each ReplicaSet may be scaled now. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from longboat.api.workloads import ReplicaSet
+from longboat.controllers.deployment.views import Deployment
+
+NO_LIMIT = (1 << 31) - 1
+
+
+def share(value: int | str, total: int, *, up: bool) -> int:
+    """A number, or a percentage of `total` rounded up or down."""
+    if isinstance(value, int):
+        return value
+    exact = int(value.removesuffix("%")) * total / 100
+    return math.ceil(exact) if up else math.floor(exact)
+
+
+def limits(deployment: Deployment) -> tuple[int, int]:
+    """maxSurge and maxUnavailable in pods; never both zero, for then nothing could move."""
+    spec = deployment.spec
+    if spec.strategy.type != "RollingUpdate":
+        return 0, 0
+    surge = share(spec.strategy.rollingUpdate.maxSurge, spec.replicas, up=True)
+    unavailable = share(spec.strategy.rollingUpdate.maxUnavailable, spec.replicas, up=False)
+    if surge == 0 and unavailable == 0:
+        unavailable = 1
+    return surge, min(unavailable, spec.replicas)
+
+
+def new_replicas(deployment: Deployment, all_sets: Sequence[ReplicaSet], new: ReplicaSet) -> int:
+    """How many replicas the new ReplicaSet should have now: as many as the surge leaves room for."""
+    wanted = deployment.spec.replicas
+    if deployment.spec.strategy.type != "RollingUpdate":
+        return wanted
+    surge, _ = limits(deployment)
+    total = sum(each.spec.replicas for each in all_sets)
+    room = wanted + surge - total
+    if room <= 0:
+        return new.spec.replicas
+    return new.spec.replicas + min(room, wanted - new.spec.replicas)
+
+
+def old_replicas(deployment: Deployment, old_sets: Sequence[ReplicaSet], new: ReplicaSet) -> dict[str, int]:
+    """Which old ReplicaSets to scale down, and to what: first pods that are unhealthy anyway, then as many as
+    availability allows. By name."""
+    _, unavailable = limits(deployment)
+    active = [each for each in old_sets if each.spec.replicas > 0]
+    total = sum(each.spec.replicas for each in (*active, new))
+    least = deployment.spec.replicas - unavailable
+    new_missing = new.spec.replicas - new.status.availableReplicas
+    removable = total - least - new_missing
+    if removable <= 0:
+        return {}
+    sizes = {each.metadata.name: each.spec.replicas for each in active}
+    oldest_first = sorted(active, key=_age)
+    for each in oldest_first:
+        unhealthy = each.spec.replicas - each.status.availableReplicas
+        drop = min(removable, max(unhealthy, 0))
+        sizes[each.metadata.name] -= drop
+        removable -= drop
+    available = new.status.availableReplicas + sum(each.status.availableReplicas for each in active)
+    spare = available - least
+    for each in oldest_first:
+        if spare <= 0:
+            break
+        drop = min(spare, sizes[each.metadata.name])
+        # What was dropped as unhealthy was not available; what is dropped here is.
+        sizes[each.metadata.name] -= drop
+        spare -= drop
+    return _changed(active, sizes)
+
+
+def proportions(total: int, sets: Sequence[ReplicaSet], before: int) -> dict[str, int]:
+    """Spread a change of a Deployment's size over several ReplicaSets in proportion to theirs. By name.
+
+    `total` is how many there may be now (replicas and surge), `before` how many there might be when each was last
+    scaled. The largest takes what rounding leaves.
+    """
+    now = sum(each.spec.replicas for each in sets)
+    add = total - now
+    if add == 0 or not sets:
+        return {}
+    ordered = sorted(sets, key=lambda each: (-each.spec.replicas, _age(each) if add < 0 else _reverse(_age(each))))
+    sizes: dict[str, int] = {}
+    left = add
+    for each in ordered:
+        size = each.spec.replicas
+        if size:
+            fair = round(size * total / max(before, 1)) - size
+            part = max(min(fair, left), 0) if add > 0 else min(max(fair, left), 0)
+        else:
+            part = 0
+        sizes[each.metadata.name] = size + part
+        left -= part
+    first = ordered[0].metadata.name
+    sizes[first] = max(sizes[first] + left, 0)
+    return _changed(sets, sizes)
+
+
+def _changed(sets: Sequence[ReplicaSet], sizes: dict[str, int]) -> dict[str, int]:
+    return {name: sizes[name] for each in sets if sizes[name := each.metadata.name] != each.spec.replicas}
+
+
+def _age(each: ReplicaSet) -> tuple[str, str]:
+    return (each.metadata.creationTimestamp or "", each.metadata.name)
+
+
+def _reverse(age: tuple[str, str]) -> tuple[int, ...]:
+    return tuple(-ord(char) for char in age[0])
