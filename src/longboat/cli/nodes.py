@@ -41,6 +41,8 @@ def prepare(cluster: Cluster, undo: ExitStack) -> Cluster:
     files.directory(cluster.run_dir)
     cluster = _with_ranges(cluster)
     try:
+        if not (cluster.run_dir / "ns").exists():
+            undo.callback(namespaces.delete_parent, cluster.run_dir / "ns")
         if bridge.ensure_bridge(cluster.name, cluster.node_cidr):
             undo.callback(_dismantle_network, cluster)
         _set_egress(cluster)

@@ -11,6 +11,7 @@ from longboat.cli import alive, flags, preflight, registry, startup
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
+from longboat.cli.plan import plan
 from longboat.cli.steps import Steps
 
 
@@ -137,8 +138,13 @@ def _put_back(cluster: Cluster, before: Cluster | None) -> None:
         return
     before.save()
     supervisor = alive.read(cluster.run_dir, "supervisor")
-    if supervisor is not None and alive.is_running(supervisor):
-        startup.start_supervisor(before)
+    if supervisor is None or not alive.is_running(supervisor):
+        return
+    startup.start_supervisor(before)
+    kept = {process.name for process in plan(before)} | {"supervisor"}
+    for _ in startup.ticks(10.0):
+        if {process.name for process in alive.recorded(cluster.run_dir)} <= kept:
+            return
 
 
 def _stop_started(cluster: Cluster, ran_before: frozenset[str]) -> None:

@@ -227,3 +227,15 @@ def _cmdline(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+@pytest.mark.containers
+def test_a_failed_up_leaves_a_running_cluster_as_it_was(machine: Machine) -> None:
+    machine.up().ok()
+    before, settings = set(machine.pids()), (machine.data / "cluster.json").read_text()
+    machine.host.run("mount", "--bind", "/bin/false", "/usr/bin/containerd").ok()
+    failed(machine.up(nodes=1), "containerd-node-1 keeps ending", "containerd-node-1.log")
+    assert set(machine.pids()) == before and (machine.data / "cluster.json").read_text() == settings
+    assert "lb-default" not in machine.host.run("ip", "link").out
+    assert str(machine.data) not in machine.host.run("cat", "/proc/self/mountinfo").out
+    machine.create("alive")
