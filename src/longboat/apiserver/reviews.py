@@ -100,7 +100,7 @@ class Reviews:
         except Rejected as error:
             review["status"] = {"user": {}, "error": str(error)}
             return _created(request, review)
-        meant_for = claims.get("aud") or []
+        meant_for = claims.audiences
         review["status"] = {
             "authenticated": True,
             "user": user_info(user),

@@ -38,6 +38,36 @@ class Bound:
     uid: str
 
 
+class Named(msgspec.Struct, frozen=True):
+    name: str
+    uid: str
+
+
+class Own(msgspec.Struct, frozen=True):
+    """What Kubernetes keeps in a token of its own."""
+
+    namespace: str
+    serviceaccount: Named
+    pod: Named | None = None
+    secret: Named | None = None
+    node: Named | None = None
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """A token's content. Times are in seconds since 1970."""
+
+    iss: str
+    exp: int
+    own: Own = msgspec.field(name=CLAIM)
+    aud: str | list[str] = []
+    nbf: int = 0
+    jti: str = ""
+
+    @property
+    def audiences(self) -> list[str]:
+        return [self.aud] if isinstance(self.aud, str) else self.aud
+
+
 class TokenIssuer:
     """Signs and checks ServiceAccount tokens."""
 
@@ -77,20 +107,18 @@ class TokenIssuer:
         }
         return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
 
-    def claims(self, token: str, audiences: Iterable[str] = ()) -> dict[str, Any]:
+    def claims(self, token: str, audiences: Iterable[str] = ()) -> Claims:
         """The claims of a token that is ours, in time, and meant for one of the audiences. Raises Rejected."""
         try:
-            found: dict[str, Any] = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
-        except (JoseError, ValueError) as error:
+            found = msgspec.convert(jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims, Claims)
+        except (JoseError, ValueError, msgspec.ValidationError) as error:
             raise Rejected("the token is not signed by this cluster") from error
-        now = self._clock.now().timestamp()
-        if found.get("iss") != self.issuer:
+        now = self.now()
+        if found.iss != self.issuer:
             raise Rejected("the token is another issuer's")
-        if not found.get("nbf", 0) - LEEWAY <= now < found.get("exp", 0):
+        if not found.nbf - LEEWAY <= now < found.exp:
             raise Rejected("the token is not yet or no longer valid")
-        meant_for = found.get("aud") or []
-        wanted = set(audiences) or set(self.audiences)
-        if not wanted & set([meant_for] if isinstance(meant_for, str) else meant_for):
+        if not (set(audiences) or set(self.audiences)) & set(found.audiences):
             raise Rejected("the token is meant for others")
         return found
 
@@ -112,45 +140,42 @@ class TokenIssuer:
         )
 
 
-def user_of(claims: dict[str, Any], find: FindObject) -> User:
+def user_of(claims: Claims, find: FindObject) -> User:
     """The ServiceAccount's user, if it and everything the token is bound to is still there. Raises Rejected."""
-    own = claims.get(CLAIM) or {}
-    namespace, account = own.get("namespace", ""), own.get("serviceaccount") or {}
-    _same(find("serviceaccounts", namespace, account.get("name", "")), account)
+    own = claims.own
+    namespace, account = own.namespace, own.serviceaccount
+    _same(find("serviceaccounts", namespace, account.name), account)
     extra: dict[str, tuple[str, ...]] = {}
-    if token_id := claims.get("jti"):
-        extra["authentication.kubernetes.io/credential-id"] = (f"JTI={token_id}",)
-    for kind, plural in (("pod", "pods"), ("secret", "secrets"), ("node", "nodes")):
-        bound = own.get(kind)
-        if not bound:
+    if claims.jti:
+        extra["authentication.kubernetes.io/credential-id"] = (f"JTI={claims.jti}",)
+    for kind, bound in (("pod", own.pod), ("secret", own.secret), ("node", own.node)):
+        if bound is None:
             continue
-        where = "" if kind == "node" else namespace
         # A pod's token names its node too; it lives as long as the pod.
-        if kind != "node" or "pod" not in own:
-            _same(find(plural, where, bound.get("name", "")), bound)
+        if kind != "node" or own.pod is None:
+            _same(find(f"{kind}s", "" if kind == "node" else namespace, bound.name), bound)
         if kind != "secret":
-            extra[f"authentication.kubernetes.io/{kind}-name"] = (bound["name"],)
-            extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound["uid"],)
+            extra[f"authentication.kubernetes.io/{kind}-name"] = (bound.name,)
+            extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound.uid,)
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-    name = f"system:serviceaccount:{namespace}:{account.get('name', '')}"
-    return known(name, groups, account.get("uid", ""), extra)
+    return known(f"system:serviceaccount:{namespace}:{account.name}", groups, account.uid, extra)
 
 
-def _same(obj: Object | None, bound: Object) -> None:
-    if obj is None or obj["metadata"].get("uid") != bound.get("uid"):
+def _same(obj: Object | None, bound: Named) -> None:
+    if obj is None or obj["metadata"].get("uid") != bound.uid:
         raise Rejected("what the token is bound to is gone")
 
 
 def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticator:
     """Verified signatures are remembered; what the token is bound to is looked up each time."""
-    verified: dict[str, dict[str, Any]] = {}
+    verified: dict[str, Claims] = {}
 
     async def identify(request: Request) -> User | None:
         token = bearer(request)
         if not token or token.count(".") != 2:
             return None
         claims = verified.get(token)
-        if claims is None or claims["exp"] <= issuer.now():
+        if claims is None or claims.exp <= issuer.now():
             verified.pop(token, None)
             claims = issuer.claims(token)
             if len(verified) > 4096:

@@ -29,7 +29,7 @@ def _from_websocket(encoded: str) -> str:
     import binascii
 
     try:
-        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise Rejected("the token in the WebSocket protocols is not base64url") from None
 
