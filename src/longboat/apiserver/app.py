@@ -167,7 +167,7 @@ class APIServer:
             parse_request_info,  # everything below speaks of verbs and resources, not paths
             metrics.count(self.clock),
             deadline(self.clock),
-            authenticate(authenticators),  # who
+            authenticate(authenticators, self.clock),  # who
         ]
         if config.audit_log:
             sink = AuditLog(config.audit_log, self.clock)

@@ -18,6 +18,7 @@ from joserfc import jwt
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.identity import ANONYMOUS, Authenticator, authenticate
+from longboat.apiserver.authn.penalty import FIRST, FORGIVEN, FREE, LONGEST, Penalty
 from longboat.apiserver.authn.serviceaccounts import Bound, TokenIssuer, service_account_tokens
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.http1 import Headers
@@ -45,7 +46,7 @@ def who(asked: Request, *authenticators: Authenticator) -> User | None:
 
     async def main() -> User | None:
         try:
-            await authenticate(authenticators)(asked, end)
+            await authenticate(authenticators, VirtualClock())(asked, end)
         except StatusError as error:
             assert (error.code, error.reason, error.message) == (401, "Unauthorized", "Unauthorized")
             return None
@@ -259,3 +260,37 @@ def test_an_unusual_payload_is_refused_and_no_accident(accounts: Accounts) -> No
     for odd in ({}, {"kubernetes.io": "x"}, {"kubernetes.io": {"serviceaccount": []}}, {"exp": "soon"}, {"aud": 7},
                 {"kubernetes.io": {"namespace": 3, "serviceaccount": {"name": [], "uid": None}}}):  # fmt: skip
         assert accounts.who(jwt.encode(header, good | odd, key, algorithms=["ES256"])) is None
+
+
+def test_failures_are_answered_ever_more_slowly_and_forgiven(clock: VirtualClock) -> None:
+    penalty = Penalty(clock)
+    waits = [penalty.failed("a") for _ in range(30)]
+    assert waits[:FREE] == [0.0] * FREE
+    assert waits[FREE] == FIRST and waits[-1] == LONGEST
+    assert sorted(waits) == waits
+    assert penalty.failed("b") == 0.0
+    asyncio.run(clock.advance(FORGIVEN * 40))
+    assert penalty.failed("a") == 0.0
+
+
+def test_who_guesses_waits_and_who_knows_does_not(tmp_path: Path, clock: VirtualClock) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_text("secret,jane,uid1\n")
+
+    async def end(request: Request) -> Response:
+        return Response()
+
+    async def main() -> None:
+        chain = authenticate([static_tokens(file)], clock)
+        for _ in range(FREE):
+            with pytest.raises(StatusError):
+                await chain(bearer("guess"), end)
+        guess = asyncio.create_task(chain(bearer("guess"), end))
+        await asyncio.sleep(0)
+        assert (await chain(bearer("secret"), end)).status == 200
+        assert not guess.done()
+        await clock.advance(LONGEST)
+        with pytest.raises(StatusError):
+            await guess
+
+    asyncio.run(main())

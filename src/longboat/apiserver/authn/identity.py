@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from longboat.aio.clock import Clock
+from longboat.apiserver.authn.penalty import Penalty
 from longboat.apiserver.request import Filter, Handler, Request, Response, User
-from longboat.machinery.errors import StatusError, unauthorized
+from longboat.machinery.errors import unauthorized
+
+log = logging.getLogger(__name__)
 
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
@@ -18,34 +23,37 @@ class Rejected(Exception):
     """A credential was given and is not good. The reason is for the log, never for the client."""
 
 
-def authenticate(authenticators: Sequence[Authenticator]) -> Filter:
+def authenticate(authenticators: Sequence[Authenticator], clock: Clock) -> Filter:
     """Who a request is from. One without any credential is anonymous; one with a bad one is refused with 401."""
+    penalty = Penalty(clock)
 
     async def identify(request: Request, inner: Handler) -> Response:
         if request.user is None:
             request.user = await _who(request, authenticators)
+            if request.user is None:
+                if wait := penalty.failed(request.remote):
+                    await clock.sleep(wait)
+                raise unauthorized()
         return await inner(request)
 
     return identify
 
 
-async def _who(request: Request, authenticators: Sequence[Authenticator]) -> User:
-    rejected = False
+async def _who(request: Request, authenticators: Sequence[Authenticator]) -> User | None:
+    """None where the only credentials given are bad."""
+    why: Rejected | None = None
     for authenticator in authenticators:
         try:
             user = await authenticator(request)
-        except Rejected:
-            rejected = True
+        except Rejected as rejected:
+            why = rejected
             continue
         if user is not None:
             return user
-    if rejected:
-        raise _refusal()
+    if why is not None:
+        log.info("a request from %s is refused: %s", request.remote, why)
+        return None
     return ANONYMOUS
-
-
-def _refusal() -> StatusError:
-    return unauthorized()
 
 
 def known(
