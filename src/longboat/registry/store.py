@@ -112,6 +112,7 @@ class Store:
         err = Errors()
         metadata.validate(strategy, meta(obj), err)
         strategy.validate(obj, err)
+        strategy.validate_create(obj, err)
         if err:
             raise errors.invalid(self.kind, name, err)
         await write.admission.validate(attributes)
@@ -193,6 +194,8 @@ class Store:
         metadata.validate_update(new_meta, old_meta, err)
         if write.subresource == "status":
             strategy.validate_status(new, old, err)
+        elif write.subresource:
+            strategy.validate_part(write.subresource, new, old, err)
         else:
             strategy.validate(new, err)
             strategy.validate_update(new, old, err)

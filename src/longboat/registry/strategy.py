@@ -115,8 +115,16 @@ class Strategy:
     def validate(self, new: Object, err: Errors) -> None:
         """What must hold for any object of this kind. Metadata is checked by the store."""
 
+    def validate_create(self, new: Object, err: Errors) -> None:
+        """What must hold for a new object beyond `validate`."""
+
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """What must hold between two versions. `validate` runs too."""
+
+    def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
+        """What must hold for a write through a subresource other than status (binding, scale, resize…)."""
+        self.validate(new, err)
+        self.validate_update(new, old, err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         """What must hold for a status write."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from longboat.api import kinds, qos
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.table import Column
-from longboat.registry.kinds.core.pod import columns, defaults
+from longboat.registry.kinds.core.pod import columns, defaults, notes, spec, update
 from longboat.registry.strategy import Context, Strategy
+
+_SPEC = Path("spec")
 
 
 class Pod(Strategy):
@@ -39,7 +42,18 @@ class Pod(Strategy):
                 }
             ]
 
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The subresource of debuggers changes ephemeral containers only, every other write leaves them alone."""
+        if ctx.subresource == "ephemeralcontainers":
+            added = dig(new, "spec", "ephemeralContainers", default=[])
+            new["spec"] = {**old["spec"], "ephemeralContainers": added}
+        elif "ephemeralContainers" in old["spec"]:
+            new["spec"]["ephemeralContainers"] = old["spec"]["ephemeralContainers"]
+        else:
+            new["spec"].pop("ephemeralContainers", None)
+
     def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+        """Who owns the pod and how it is classed is not for its status to change."""
         owners = meta(old).get("ownerReferences")
         if owners is not None:
             meta(new)["ownerReferences"] = owners
@@ -48,6 +62,37 @@ class Pod(Strategy):
         status = new.setdefault("status", {})
         if found := dig(old, "status", "qosClass"):
             status["qosClass"] = found
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec.validate(new.get("spec") or {}, _SPEC, err, of_pod=True)
+        annotations = meta(new).get("annotations") or {}
+        if update.MIRROR in annotations and not dig(new, "spec", "nodeName"):
+            path = Path("metadata", "annotations").key(update.MIRROR)
+            err.invalid(path, annotations[update.MIRROR], "must set spec.nodeName if mirror pod annotation is set")
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        if dig(new, "spec", "ephemeralContainers"):
+            err.forbidden(_SPEC.at("ephemeralContainers"), "cannot be set on create")
+        if dig(new, "spec", "schedulingGates") and dig(new, "spec", "nodeName"):
+            err.forbidden(_SPEC.at("nodeName"), "cannot be set until all schedulingGates have been cleared")
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        update.validate(new, old, err)
+
+    def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
+        if subresource == "binding":
+            return  # the binding itself is what was checked
+        self.validate(new, err)
+        match subresource:
+            case "ephemeralcontainers":
+                update.ephemeral_containers(new, old, err)
+            case "resize":
+                update.resize(new, old, err)
+            case _:
+                update.validate(new, old, err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.pod(new) if old is None else []
 
     def fields(self, obj: Object) -> dict[str, str]:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -66,9 +111,7 @@ class Pod(Strategy):
 
     def grace_seconds(self, obj: Object, wish: int | None) -> int:
         """The client's wish, else the pod's own; nothing to wait for where no node has it or it is done already."""
-        grace = wish if wish is not None else dig(obj, "spec", "terminationGracePeriodSeconds", default=0)
-        if grace < 0:
-            grace = 1  # a negative grace once meant "at once"
+        grace: int = wish if wish is not None else dig(obj, "spec", "terminationGracePeriodSeconds", default=0)
         if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in columns.TERMINAL:
             return 0
-        return grace
+        return grace if grace >= 0 else 1  # a negative grace once meant "at once"

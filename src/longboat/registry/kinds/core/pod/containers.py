@@ -1,0 +1,248 @@
+"""Containers: ordinary, init, sidecar and ephemeral."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.registry.kinds import rules
+from longboat.registry.kinds.core import resources
+from longboat.registry.kinds.core.pod import env, handlers, security
+
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+HOOKS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+NOT_EPHEMERAL = ("ports", *HOOKS, "resources", "resizePolicy")
+
+Volumes = Mapping[str, Object]
+"""A pod's volumes by name."""
+
+
+def all_of(spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
+    """Every container of a pod's spec."""
+    grace = spec.get("terminationGracePeriodSeconds")
+    containers = spec.get("containers") or []
+    if not containers:
+        err.required(path.at("containers"))
+    seen: set[str] = set()
+    for i, container in enumerate(containers):
+        at = path.at("containers").index(i)
+        _common(container, spec, volumes, at, err)
+        _unique(container, seen, at, err)
+        handlers.lifecycle(container.get("lifecycle"), grace, at.at("lifecycle"), err)
+        handlers.probes(container, grace, at, err)
+        _restart_rules(container, at, err)
+    _host_port_conflicts(containers, path.at("containers"), err)
+    for i, container in enumerate(spec.get("initContainers") or ()):
+        at = path.at("initContainers").index(i)
+        _common(container, spec, volumes, at, err)
+        _unique(container, seen, at, err)
+        _init(container, grace, at, err)
+    _ephemeral(spec, volumes, seen, path.at("ephemeralContainers"), err)
+
+
+def _unique(container: Object, seen: set[str], path: Path, err: Errors) -> None:
+    name = container.get("name") or ""
+    if name and name in seen:
+        err.duplicate(path.at("name"), name)
+    seen.add(name)
+
+
+def _common(container: Object, spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
+    rules.named(container.get("name") or "", path.at("name"), err, names.dns1123_label)
+    _image(container.get("image") or "", path.at("image"), err)
+    rules.one_of(container.get("terminationMessagePolicy"), MESSAGE_POLICIES, path.at("terminationMessagePolicy"), err)
+    _ports(container.get("ports") or [], path.at("ports"), err)
+    env.variables(container.get("env") or [], path.at("env"), err)
+    env.env_from(container.get("envFrom") or [], path.at("envFrom"), err)
+    _mounts(container, volumes, path, err)
+    rules.one_of(container.get("imagePullPolicy"), PULL_POLICIES, path.at("imagePullPolicy"), err)
+    resources.requirements(container.get("resources"), path.at("resources"), err)
+    _resize_policy(container.get("resizePolicy") or [], path.at("resizePolicy"), err)
+    security.of_container(container.get("securityContext"), spec, path.at("securityContext"), err)
+
+
+def _image(image: str, path: Path, err: Errors) -> None:
+    if not image:
+        err.required(path)
+    elif image != image.strip():
+        err.invalid(path, image, "must not have leading or trailing whitespace")
+
+
+def _init(container: Object, grace: int | None, path: Path, err: Errors) -> None:
+    if container.get("restartPolicy") == "Always":
+        handlers.lifecycle(container.get("lifecycle"), grace, path.at("lifecycle"), err)
+        handlers.probes(container, grace, path, err)
+    else:
+        for field in HOOKS:
+            if container.get(field) is not None:
+                err.forbidden(path.at(field), "may not be set for init containers without restartPolicy=Always")
+    _restart_rules(container, path, err)
+
+
+def _restart_rules(container: Object, path: Path, err: Errors) -> None:
+    """A restart policy of the container's own (KEP-5307)."""
+    policy, listed = container.get("restartPolicy"), container.get("restartPolicyRules") or []
+    if policy is not None and policy not in RESTART_POLICIES:
+        err.not_supported(path.at("restartPolicy"), policy, RESTART_POLICIES)
+    if listed and policy is None:
+        err.required(path.at("restartPolicy"), "must specify restartPolicy when restart rules are used")
+    if len(listed) > 20:
+        err.too_many(path.at("restartPolicyRules"), len(listed), 20)
+    for i, rule in enumerate(listed):
+        at = path.at("restartPolicyRules").index(i)
+        rules.one_of(rule.get("action"), ("Restart", "RestartAllContainers"), at.at("action"), err)
+        codes = rule.get("exitCodes")
+        if codes is None:
+            err.required(at.at("exitCodes"), "must be specified")
+        else:
+            rules.one_of(codes.get("operator"), ("In", "NotIn"), at.at("exitCodes", "operator"), err)
+            if len(codes.get("values") or ()) > 255:
+                err.too_many(at.at("exitCodes", "values"), len(codes["values"]), 255)
+
+
+def _ephemeral(spec: Object, volumes: Volumes, seen: set[str], path: Path, err: Errors) -> None:
+    targets = {c.get("name") for c in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))}
+    for i, container in enumerate(spec.get("ephemeralContainers") or ()):
+        at = path.index(i)
+        _common(container, spec, volumes, at, err)
+        _unique(container, seen, at, err)
+        target = container.get("targetContainerName")
+        if target and target not in targets:
+            err.not_found(at.at("targetContainerName"), target)
+        for field in NOT_EPHEMERAL:
+            if container.get(field):
+                err.forbidden(at.at(field), "cannot be set for an Ephemeral Container")
+        for j, mount in enumerate(container.get("volumeMounts") or ()):
+            for field in ("subPath", "subPathExpr"):
+                if mount.get(field):
+                    why = "cannot be set for an Ephemeral Container"
+                    err.forbidden(at.at("volumeMounts").index(j).at(field), why)
+
+
+def _ports(found: list[Object], path: Path, err: Errors) -> None:
+    seen: set[str] = set()
+    for i, port in enumerate(found):
+        at = path.index(i)
+        if name := port.get("name"):
+            if wrong := names.port_name(name):
+                err.extend(at.at("name"), wrong, name)
+            elif name in seen:
+                err.duplicate(at.at("name"), name)
+            else:
+                seen.add(name)
+        if not port.get("containerPort"):
+            err.required(at.at("containerPort"))
+        else:
+            rules.port(port["containerPort"], at.at("containerPort"), err)
+        if port.get("hostPort"):
+            rules.port(port["hostPort"], at.at("hostPort"), err)
+        if port.get("hostIP"):
+            rules.address(port["hostIP"], at.at("hostIP"), err)
+        rules.one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
+
+
+def _host_port_conflicts(containers: list[Object], path: Path, err: Errors) -> None:
+    seen: set[tuple[str, str, int]] = set()
+    for i, container in enumerate(containers):
+        for j, port in enumerate(container.get("ports") or ()):
+            if not port.get("hostPort"):
+                continue
+            asked = (port.get("protocol") or "", port.get("hostIP") or "", port["hostPort"])
+            if asked in seen:
+                err.duplicate(path.index(i).at("ports").index(j).at("hostPort"), "/".join(map(str, asked)))
+            seen.add(asked)
+
+
+def host_network(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
+    """On the host's network a container's port is the host's. A template may leave it open."""
+    if not spec.get("hostNetwork"):
+        return
+    for field in ("containers", "initContainers"):
+        for i, container in enumerate(spec.get(field) or ()):
+            for j, port in enumerate(container.get("ports") or ()):
+                mapped = port.get("hostPort") or 0
+                if (of_pod or mapped) and mapped != port.get("containerPort"):
+                    at = path.at(field).index(i).at("ports").index(j).at("hostPort")
+                    err.invalid(at, mapped, "must match `containerPort` when `hostNetwork` is true")
+
+
+def _mounts(container: Object, volumes: Volumes, path: Path, err: Errors) -> None:
+    points: set[str] = set()
+    devices = {device.get("devicePath") for device in container.get("volumeDevices") or ()}
+    privileged = bool((container.get("securityContext") or {}).get("privileged"))
+    for i, mount in enumerate(container.get("volumeMounts") or ()):
+        at, name, point = path.at("volumeMounts").index(i), mount.get("name") or "", mount.get("mountPath") or ""
+        if not name:
+            err.required(at.at("name"))
+        if name not in volumes:
+            err.not_found(at.at("name"), name)
+        if not point:
+            err.required(at.at("mountPath"))
+        if point in points:
+            err.invalid(at.at("mountPath"), point, "must be unique")
+        points.add(point)
+        if point in devices:
+            err.invalid(at.at("mountPath"), point, "must not already exist as a path in volumeDevices")
+        for field in ("subPath", "subPathExpr"):
+            if mount.get(field):
+                security.relative(mount[field], at.at(field), err)
+        if mount.get("subPath") and mount.get("subPathExpr"):
+            err.invalid(at.at("subPathExpr"), mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
+        _propagation(mount, privileged, at, err)
+    _devices(container.get("volumeDevices") or [], volumes, points, path.at("volumeDevices"), err)
+
+
+def _propagation(mount: Object, privileged: bool, path: Path, err: Errors) -> None:
+    wish = mount.get("mountPropagation")
+    if wish is not None and wish not in PROPAGATIONS:
+        err.not_supported(path.at("mountPropagation"), wish, PROPAGATIONS)
+    elif wish == "Bidirectional" and not privileged:
+        why = "Bidirectional mount propagation is available only to privileged containers"
+        err.forbidden(path.at("mountPropagation"), why)
+    recursive = mount.get("recursiveReadOnly")
+    if recursive is None or recursive == "Disabled":
+        return
+    if recursive not in ("Enabled", "IfPossible"):
+        err.not_supported(path.at("recursiveReadOnly"), recursive, ("Disabled", "Enabled", "IfPossible"))
+    elif not mount.get("readOnly"):
+        err.forbidden(path.at("recursiveReadOnly"), "may only be specified when readOnly is true")
+    elif wish not in (None, "None"):
+        why = "may only be specified when mountPropagation is None or not specified"
+        err.forbidden(path.at("recursiveReadOnly"), why)
+
+
+def _devices(found: list[Object], volumes: Volumes, points: set[str], path: Path, err: Errors) -> None:
+    seen: set[str] = set()
+    for i, device in enumerate(found):
+        at, name, where = path.index(i), device.get("name") or "", device.get("devicePath") or ""
+        if not name:
+            err.required(at.at("name"))
+        elif name not in volumes:
+            err.not_found(at.at("name"), name)
+        elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
+            why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
+            err.invalid(at.at("name"), name, why)
+        if not where:
+            err.required(at.at("devicePath"))
+        elif where in seen:
+            err.invalid(at.at("devicePath"), where, "must be unique")
+        elif where in points:
+            err.invalid(at.at("devicePath"), where, "must not already exist as a path in volumeMounts")
+        else:
+            security.no_backsteps(where, at.at("devicePath"), err)
+        seen.add(where)
+
+
+def _resize_policy(found: list[Object], path: Path, err: Errors) -> None:
+    for i in rules.repeated(p.get("resourceName") for p in found):
+        err.duplicate(path.index(i), found[i].get("resourceName"))
+    for i, policy in enumerate(found):
+        rules.one_of(policy.get("resourceName"), ("cpu", "memory"), path.index(i).at("resourceName"), err)
+        allowed = ("NotRequired", "RestartContainer")
+        rules.one_of(policy.get("restartPolicy"), allowed, path.index(i).at("restartPolicy"), err)

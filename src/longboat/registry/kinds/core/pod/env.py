@@ -1,0 +1,128 @@
+"""Environment variables, and the fields of a pod that variables and files may show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.registry.kinds import rules
+
+SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
+IN_ENV = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
+    "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+IN_VOLUMES = ("metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid")
+KNOWN = frozenset((*IN_ENV, *IN_VOLUMES, "spec.host", "spec.restartPolicy", "spec.schedulerName", "status.phase"))
+RESOURCES = tuple(
+    f"{part}.{resource}" for part in ("limits", "requests") for resource in ("cpu", "ephemeral-storage", "memory")
+)
+MEMORY_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+CPU_DIVISORS = ("1m", "1")
+
+_SUBSCRIPT = re.compile(r"(metadata\.(?:annotations|labels))\['(.*)'\]")
+
+
+def variables(found: list[Object], path: Path, err: Errors) -> None:
+    for i, variable in enumerate(found):
+        at = path.index(i)
+        name = variable.get("name") or ""
+        if not name:
+            err.required(at.at("name"))
+        else:
+            err.extend(at.at("name"), names.env_name(name), name)
+        if variable.get("valueFrom") is not None:
+            _source(variable, at.at("valueFrom"), err)
+
+
+def _source(variable: Object, path: Path, err: Errors) -> None:
+    source = variable["valueFrom"]
+    given = [kind for kind in SOURCES if source.get(kind) is not None]
+    for kind in given:
+        at, ref = path.at(kind), source[kind]
+        if kind == "fieldRef":
+            field(ref, IN_ENV, at, err)
+        elif kind == "resourceFieldRef":
+            resource_field(ref, at, err, of_volume=False)
+        elif kind == "fileKeyRef":
+            _file_key(ref, at, err)
+        else:
+            _key(ref, at, err)
+    if not given:
+        listed = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+        err.invalid(path, "", f"must specify one of: {listed}")
+    elif variable.get("value"):
+        err.invalid(path, "", "may not be specified when `value` is not empty")
+    elif len(given) > 1:
+        err.invalid(path, "", "may not have more than one field specified at a time")
+
+
+def _key(ref: Object, path: Path, err: Errors) -> None:
+    err.extend(path.at("name"), names.dns1123_subdomain(ref.get("name") or ""), ref.get("name") or "")
+    rules.named(ref.get("key") or "", path.at("key"), err, names.config_key)
+
+
+def _file_key(ref: Object, path: Path, err: Errors) -> None:
+    rules.named(ref.get("key") or "", path.at("key"), err, names.env_name)
+    rules.named(ref.get("volumeName") or "", path.at("volumeName"), err, names.dns1123_label)
+    if not ref.get("path"):
+        err.required(path.at("path"))
+
+
+def field(ref: Object, allowed: Collection[str], path: Path, err: Errors) -> None:
+    """An ObjectFieldSelector."""
+    shown = ref.get("fieldPath") or ""
+    if not ref.get("apiVersion"):
+        err.required(path.at("apiVersion"))
+        return
+    if not shown:
+        err.required(path.at("fieldPath"))
+        return
+    at = path.at("fieldPath")
+    if subscript := _SUBSCRIPT.fullmatch(shown):
+        key = subscript[2]
+        checked = key.lower() if subscript[1] == "metadata.annotations" else key
+        err.extend(at, names.qualified_name(checked), key)
+    elif shown not in KNOWN:
+        err.invalid(at, shown, f"error converting fieldPath: field label not supported: {shown}")
+    elif shown not in allowed:
+        err.not_supported(at, shown, allowed)
+
+
+def resource_field(ref: Object, path: Path, err: Errors, *, of_volume: bool) -> None:
+    """A ResourceFieldSelector."""
+    resource = ref.get("resource") or ""
+    if of_volume and not ref.get("containerName"):
+        err.required(path.at("containerName"))
+    elif not resource:
+        err.required(path.at("resource"))
+    elif resource not in RESOURCES and not resource.startswith(("requests.hugepages-", "limits.hugepages-")):
+        err.not_supported(path.at("resource"), resource, RESOURCES)
+    divisor = ref.get("divisor") or "0"
+    if divisor in ("0", ""):
+        return
+    what = resource.partition(".")[2]
+    allowed, shown = (CPU_DIVISORS, "1m and 1") if what == "cpu" else (MEMORY_DIVISORS, ", ".join(MEMORY_DIVISORS))
+    if divisor not in allowed:
+        kind = what if what in ("cpu", "memory") else "local ephemeral storage" if "storage" in what else "hugepages"
+        err.invalid(
+            path.at("divisor"), resource, f"only divisor's values {shown} are supported with the {kind} resource"
+        )
+
+
+def env_from(found: list[Object], path: Path, err: Errors) -> None:
+    for i, source in enumerate(found):
+        at = path.index(i)
+        if prefix := source.get("prefix"):
+            err.extend(at.at("prefix"), names.env_name(prefix), prefix)
+        given = [kind for kind in ("configMapRef", "secretRef") if source.get(kind) is not None]
+        for kind in given:
+            name = source[kind].get("name") or ""
+            rules.named(name, at.at(kind, "name"), err)
+        if not given:
+            err.invalid(at, "", "must specify one of: `configMapRef` or `secretRef`")
+        elif len(given) > 1:
+            err.invalid(at, "", "may not have more than one field specified at a time")

@@ -1,0 +1,115 @@
+"""The whole of a pod's spec, as pods and pod templates must have it."""
+
+from __future__ import annotations
+
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.registry.kinds import rules
+from longboat.registry.kinds.core import resources
+from longboat.registry.kinds.core.pod import containers, scheduling, security, volumes
+
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+MAX_NAMESERVERS, MAX_SEARCHES, MAX_SEARCH_CHARACTERS = 3, 32, 2048
+
+
+def template(found: Object | None, path: Path, err: Errors) -> None:
+    """A PodTemplateSpec."""
+    found = found or {}
+    meta = found.get("metadata") or {}
+    rules.labels(meta.get("labels"), path.at("labels"), err)
+    rules.annotation_keys(meta.get("annotations"), path.at("annotations"), err)
+    spec = found.get("spec") or {}
+    validate(spec, path.at("spec"), err, of_pod=False)
+    if spec.get("ephemeralContainers"):
+        err.forbidden(path.at("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
+
+
+def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
+    known = volumes.volumes(spec.get("volumes") or [], path.at("volumes"), err)
+    containers.all_of(spec, known, path, err)
+    rules.one_of(spec.get("restartPolicy"), RESTART_POLICIES, path.at("restartPolicy"), err)
+    rules.one_of(spec.get("dnsPolicy"), DNS_POLICIES, path.at("dnsPolicy"), err)
+    rules.labels(spec.get("nodeSelector"), path.at("nodeSelector"), err)
+    security.of_pod(spec, path, err)
+    containers.host_network(spec, path, err, of_pod=of_pod)
+    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if not secret.get("name"):
+            err.required(path.at("imagePullSecrets").index(i).at("name"))
+    scheduling.affinity(spec.get("affinity"), path.at("affinity"), err)
+    _dns(spec, path.at("dnsConfig"), err)
+    for i, gate in enumerate(spec.get("readinessGates") or ()):
+        kind = gate.get("conditionType") or ""
+        rules.label_name(kind, path.at("readinessGates").index(i).at("conditionType"), err)
+    scheduling.gates(spec.get("schedulingGates") or [], path.at("schedulingGates"), err)
+    scheduling.topology_spread(spec.get("topologySpreadConstraints") or [], path.at("topologySpreadConstraints"), err)
+    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+        if value := spec.get(field):
+            err.extend(path.at(field), names.dns1123_subdomain(value), value)
+    rules.in_range(spec.get("activeDeadlineSeconds"), 1, rules.MAX_INT32, path.at("activeDeadlineSeconds"), err)
+    for field in ("hostname", "subdomain"):
+        if value := spec.get(field):
+            err.extend(path.at(field), names.dns1123_label(value), value)
+    scheduling.tolerations(spec.get("tolerations") or [], path.at("tolerations"), err)
+    _host_aliases(spec.get("hostAliases") or [], path.at("hostAliases"), err)
+    rules.maybe_one_of(
+        spec.get("preemptionPolicy"), ("Never", "PreemptLowerPriority"), path.at("preemptionPolicy"), err
+    )
+    for resource, text in (spec.get("overhead") or {}).items():
+        resources.name(resource, path.at("overhead").key(resource), err)
+        resources.value(resource, text, path.at("overhead").key(resource), err)
+    if (system := spec.get("os")) is not None:
+        rules.one_of(system.get("name"), ("linux", "windows"), path.at("os", "name"), err)
+    if (whole := spec.get("resources")) is not None:
+        resources.requirements(whole, path.at("resources"), err, of_pod=True)
+    _claims(spec.get("resourceClaims") or [], path.at("resourceClaims"), err)
+
+
+def _dns(spec: Object, path: Path, err: Errors) -> None:
+    found = spec.get("dnsConfig") or {}
+    servers, searches = found.get("nameservers") or [], found.get("searches") or []
+    if spec.get("dnsPolicy") == "None" and not servers:
+        err.required(path.at("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None")
+    if len(servers) > MAX_NAMESERVERS:
+        err.invalid(path.at("nameservers"), servers, f"must not have more than {MAX_NAMESERVERS} nameservers")
+    for i, server in enumerate(servers):
+        rules.address(server, path.at("nameservers").index(i), err)
+    if len(searches) > MAX_SEARCHES:
+        err.invalid(path.at("searches"), searches, f"must not have more than {MAX_SEARCHES} search paths")
+    if len(" ".join(searches)) > MAX_SEARCH_CHARACTERS:
+        why = f"must not have more than {MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list"
+        err.invalid(path.at("searches"), searches, why)
+    for i, search in enumerate(searches):
+        if search != ".":
+            # A relaxed subdomain: underscores and one dot at the end are fine.
+            bare = search.removesuffix(".").replace("_", "a")
+            err.extend(path.at("searches").index(i), names.dns1123_subdomain(bare), search)
+    for i, option in enumerate(found.get("options") or ()):
+        if not option.get("name"):
+            err.required(path.at("options").index(i), "must not be empty")
+
+
+def _host_aliases(found: list[Object], path: Path, err: Errors) -> None:
+    for i, alias in enumerate(found):
+        at = path.index(i)
+        rules.address(alias.get("ip") or "", at.at("ip"), err)
+        for j, name in enumerate(alias.get("hostnames") or ()):
+            err.extend(at.at("hostnames").index(j), names.dns1123_subdomain(name), name)
+
+
+def _claims(found: list[Object], path: Path, err: Errors) -> None:
+    for i, claim in enumerate(found):
+        at = path.index(i)
+        rules.named(claim.get("name") or "", at.at("name"), err, names.dns1123_label)
+        given = [field for field in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(field) is not None]
+        if len(given) > 1:
+            why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            err.invalid(at, claim, why)
+        elif not given:
+            why = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            err.invalid(at, claim, why)
+        for field in given:
+            err.extend(at.at(field), names.dns1123_subdomain(claim[field]), claim[field])
+    for i in rules.repeated(claim.get("name") for claim in found):
+        err.duplicate(path.index(i), found[i].get("name"))

@@ -1,0 +1,162 @@
+"""Checks that many kinds share. Each records what it finds; none raises."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from longboat.machinery import names, quantity
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.machinery.quantity import Quantity
+
+IMMUTABLE = "field is immutable"
+NOT_NEGATIVE = "must be greater than or equal to 0"
+MAX_INT32 = (1 << 31) - 1
+
+
+def between(low: int, high: int) -> str:
+    return f"must be between {low} and {high}, inclusive"
+
+
+def not_negative(value: int | None, path: Path, err: Errors) -> None:
+    if value is not None and value < 0:
+        err.invalid(path, value, NOT_NEGATIVE)
+
+
+def in_range(value: int | None, low: int, high: int, path: Path, err: Errors) -> None:
+    if value is not None and not low <= value <= high:
+        err.invalid(path, value, between(low, high))
+
+
+def immutable(new: Any, old: Any, path: Path, err: Errors, why: str = IMMUTABLE) -> None:
+    """An absent value and an empty one are the same."""
+    if (new or None) != (old or None):
+        err.invalid(path, new, why)
+
+
+def named(value: str, path: Path, err: Errors, check: Callable[[str], list[str]] = names.dns1123_subdomain) -> None:
+    """A required name."""
+    if not value:
+        err.required(path)
+    else:
+        err.extend(path, check(value), value)
+
+
+def one_of(value: str | None, allowed: Collection[str], path: Path, err: Errors) -> None:
+    """A required word."""
+    if not value:
+        err.required(path)
+    elif value not in allowed:
+        err.not_supported(path, value, allowed)
+
+
+def maybe_one_of(value: str | None, allowed: Collection[str], path: Path, err: Errors) -> None:
+    if value and value not in allowed:
+        err.not_supported(path, value, allowed)
+
+
+def port(value: int, path: Path, err: Errors) -> None:
+    err.extend(path, names.port_number(value), value)
+
+
+def port_or_name(value: Any, path: Path, err: Errors) -> None:
+    """An IntOrString that names a port."""
+    if isinstance(value, str):
+        err.extend(path, names.port_name(value), value)
+    else:
+        port(value or 0, path, err)
+
+
+def address(value: str, path: Path, err: Errors) -> None:
+    err.extend(path, names.ip_address(value), value)
+
+
+def cidr(value: str, path: Path, err: Errors) -> None:
+    try:
+        if "/" not in value:
+            raise ValueError
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        err.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+
+
+def label_name(value: str, path: Path, err: Errors) -> None:
+    err.extend(path, names.qualified_name(value), value)
+
+
+def labels(found: Object | None, path: Path, err: Errors) -> None:
+    for key, value in (found or {}).items():
+        err.extend(path, names.qualified_name(key), key)
+        err.extend(path, names.label_value(value), value)
+
+
+def annotation_keys(found: Object | None, path: Path, err: Errors) -> None:
+    for key in found or {}:
+        err.extend(path, names.qualified_name(key.lower()), key)
+
+
+def label_selector(found: Object | None, path: Path, err: Errors) -> None:
+    if found is None:
+        return
+    labels(found.get("matchLabels"), path.at("matchLabels"), err)
+    for i, expression in enumerate(found.get("matchExpressions") or ()):
+        at = path.at("matchExpressions").index(i)
+        values, operator = expression.get("values") or [], expression.get("operator") or ""
+        if operator in ("In", "NotIn"):
+            if not values:
+                err.required(at.at("values"), "must be specified when `operator` is 'In' or 'NotIn'")
+        elif operator in ("Exists", "DoesNotExist"):
+            if values:
+                err.forbidden(at.at("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        else:
+            err.invalid(at.at("operator"), operator, "not a valid selector operator")
+        label_name(expression.get("key") or "", at.at("key"), err)
+        for j, value in enumerate(values):
+            err.extend(at.at("values").index(j), names.label_value(value), value)
+
+
+def amount(text: str, path: Path, err: Errors) -> Quantity:
+    """A quantity, 0 where it is none."""
+    try:
+        return quantity.parse(text)
+    except ValueError as error:
+        err.invalid(path, text, str(error))
+        return quantity.parse("0")
+
+
+def amount_not_negative(text: str, path: Path, err: Errors) -> Quantity:
+    found = amount(text, path, err)
+    if found.amount < 0:
+        err.invalid(path, text, NOT_NEGATIVE)
+    return found
+
+
+def percent_or_count(value: Any, path: Path, err: Errors) -> None:
+    """An IntOrString that is a number or a percentage, not negative."""
+    if isinstance(value, str):
+        if not (value.endswith("%") and value[:-1].isdigit()):
+            says = "a valid percent string must be a numeric string followed by an ending '%'"
+            err.invalid(path, value, names.mismatch(says, "[0-9]+%", "1%", "93%"))
+    else:
+        not_negative(value, path, err)
+
+
+def at_most_100_percent(value: Any, path: Path, err: Errors) -> None:
+    if isinstance(value, str) and value.endswith("%") and value[:-1].isdigit() and int(value[:-1]) > 100:
+        err.invalid(path, value, "must not be greater than 100%")
+
+
+def zero(value: Any) -> bool:
+    """Whether an IntOrString comes to nothing."""
+    return value in (None, 0, "0", "0%")
+
+
+def repeated(values: Iterable[Any]) -> Iterable[int]:
+    """The positions of what was there before."""
+    seen = set()
+    for i, value in enumerate(values):
+        if value in seen:
+            yield i
+        seen.add(value)

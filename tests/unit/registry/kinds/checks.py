@@ -1,0 +1,70 @@
+"""How the tests of kinds change an object and read what is said of it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+from longboat.machinery.fieldpath import Errors
+from longboat.registry import catalog
+from longboat.registry.strategy import Context, Strategy
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CTX = Context(NOW, "somebody")
+STRATEGIES = catalog.strategies("10.96.0.0/16", (30000, 32767))
+BY_RESOURCE = {strategy.kind.resource: strategy for strategy in STRATEGIES}
+
+Thing = dict[str, Any]
+
+
+def changed(obj: Thing, **changes: Any) -> Thing:
+    """A copy with dotted paths set: `spec__ports__0__port=5`; a value of None removes the field."""
+    new = copy.deepcopy(obj)
+    for path, value in changes.items():
+        *steps, last = [int(step) if step.isdigit() else step for step in path.split("__")]
+        at: Any = new
+        for step in steps:
+            at = at[step] if isinstance(step, int) else at.setdefault(step, {})
+        if value is None:
+            at.pop(last, None)
+        else:
+            at[last] = value
+    return new
+
+
+def made(strategy: Strategy, obj: Thing) -> Thing:
+    """The object as a create leaves it, before validation."""
+    new = copy.deepcopy(obj)
+    strategy.default(new)
+    strategy.prepare_create(new, CTX)
+    strategy.default(new)
+    return new
+
+
+def said(strategy: Strategy, obj: Thing) -> list[str]:
+    """What is wrong with creating it."""
+    err, new = Errors(), made(strategy, obj)
+    strategy.validate(new, err)
+    strategy.validate_create(new, err)
+    return [str(cause) for cause in err]
+
+
+def said_of_update(strategy: Strategy, old: Thing, new: Thing, subresource: str = "") -> list[str]:
+    """What is wrong with changing one into the other."""
+    before, after, err = made(strategy, old), copy.deepcopy(new), Errors()
+    ctx = Context(NOW, "somebody", subresource=subresource)
+    strategy.default(after)
+    strategy.prepare_update(after, before, ctx)
+    strategy.default(after)
+    if subresource:
+        strategy.validate_part(subresource, after, before, err)
+    else:
+        strategy.validate(after, err)
+        strategy.validate_update(after, before, err)
+    return [str(cause) for cause in err]
+
+
+def cells(strategy: Strategy, obj: Thing) -> Thing:
+    """The row of an object, by column."""
+    return {c.name: c.value(obj, NOW) if c.timed else c.value(obj) for c in strategy.columns}
