@@ -162,8 +162,8 @@ class APIServer:
         if self.issuer:
             authenticators.append(service_account_tokens(self.issuer, self.find))
         links = [
-            recover,  # outermost: nothing below may end a connection without a Status
-            request_id,
+            request_id,  # outermost: refusals bear it too
+            recover,  # nothing below may end a connection without a Status
             parse_request_info,  # everything below speaks of verbs and resources, not paths
             metrics.count(self.clock),
             deadline(self.clock),

@@ -1,0 +1,165 @@
+"""Admission: what is done to pods before they are stored, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from unit.apiserver.harness import Api, play
+
+PODS = "/api/v1/namespaces/default/pods"
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+
+def pod(name: str = "p", **spec: Any) -> dict[str, Any]:
+    containers = [{"name": "c", "image": "i"}]
+    return {"metadata": {"name": name}, "spec": {"containers": containers, **spec}}
+
+
+async def account(api: Api, name: str = "default", **more: Any) -> None:
+    await api.make("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": name}, **more})
+
+
+def test_a_pod_finds_its_token_where_clients_look() -> None:
+    async def scene(api: Api) -> None:
+        await account(api, imagePullSecrets=[{"name": "registry"}])
+        spec = (await api.make(PODS, pod(initContainers=[{"name": "i", "image": "i"}])))["spec"]
+        assert spec["serviceAccountName"] == "default"
+        assert spec["imagePullSecrets"] == [{"name": "registry"}]
+        (volume,) = spec["volumes"]
+        assert volume["name"].startswith("kube-api-access-") and len(volume["name"]) == len("kube-api-access-") + 5
+        field = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+        assert volume["projected"] == {
+            "sources": [
+                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
+            ],
+            "defaultMode": 420,
+        }
+        mount = {"name": volume["name"], "readOnly": True, "mountPath": TOKEN_PATH}
+        for container in spec["containers"] + spec["initContainers"]:
+            assert container["volumeMounts"] == [mount]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("of_account", "of_pod", "mounted"),
+    [({}, {}, True), ({"automountServiceAccountToken": False}, {}, False),
+     ({"automountServiceAccountToken": False}, {"automountServiceAccountToken": True}, True),
+     ({}, {"automountServiceAccountToken": False}, False)],
+)  # fmt: skip
+def test_the_pod_has_the_last_word_on_its_token(of_account: Any, of_pod: Any, mounted: bool) -> None:
+    async def scene(api: Api) -> None:
+        await account(api, **of_account)
+        spec = (await api.make(PODS, pod(**of_pod)))["spec"]
+        assert bool(spec.get("volumes")) == mounted
+
+    play(scene)
+
+
+def test_a_mount_of_the_container_s_own_stays() -> None:
+    async def scene(api: Api) -> None:
+        await account(api)
+        own = {"name": "mine", "mountPath": TOKEN_PATH}
+        containers = [{"name": "c", "image": "i", "volumeMounts": [own]}]
+        made = await api.make(PODS, pod(containers=containers, volumes=[{"name": "mine", "emptyDir": {}}]))
+        assert made["spec"]["containers"][0]["volumeMounts"] == [own]
+        assert [volume["name"] for volume in made["spec"]["volumes"]] == ["mine"]
+
+    play(scene)
+
+
+def test_a_pod_needs_its_account() -> None:
+    async def scene(api: Api) -> None:
+        code, status = await api.ask("POST", PODS, pod(serviceAccountName="robot"))
+        assert (code, status["message"]) == (
+            403,
+            'pods "p" is forbidden: error looking up service account default/robot: serviceaccount "robot" not found',
+        )
+
+    play(scene)
+
+
+def test_a_pod_bears_a_lost_node_for_five_minutes() -> None:
+    async def scene(api: Api) -> None:
+        await account(api)
+        own = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}
+        spec = (await api.make(PODS, pod(tolerations=[own])))["spec"]
+        unreachable = {**own, "key": "node.kubernetes.io/unreachable", "tolerationSeconds": 300}
+        assert spec["tolerations"] == [own, unreachable]
+        everything = {"operator": "Exists"}
+        spec = (await api.make(PODS, pod("q", tolerations=[everything])))["spec"]
+        assert spec["tolerations"] == [everything]
+
+    play(scene)
+
+
+def test_priority_comes_from_its_class() -> None:
+    async def scene(api: Api) -> None:
+        await account(api)
+        classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
+        await api.make(classes, {"metadata": {"name": "high"}, "value": 1000, "preemptionPolicy": "Never"})
+        spec = (await api.make(PODS, pod("a")))["spec"]
+        assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+        spec = (await api.make(PODS, pod("b", priorityClassName="high")))["spec"]
+        assert (spec["priority"], spec["preemptionPolicy"]) == (1000, "Never")
+        spec = (await api.make(PODS, pod("c", priorityClassName="system-node-critical")))["spec"]
+        assert spec["priority"] == 2000001000
+        await api.make(classes, {"metadata": {"name": "usual"}, "value": 5, "globalDefault": True})
+        spec = (await api.make(PODS, pod("d")))["spec"]
+        assert (spec["priority"], spec["priorityClassName"]) == (5, "usual")
+        for wrong, why in (
+            ({"priorityClassName": "nope"}, "no PriorityClass with name nope was found"),
+            ({"priority": 7}, "the integer value of priority (7) must not be provided in pod spec; priority admission "
+             "controller computed 5 from the given PriorityClass name"),
+        ):  # fmt: skip
+            code, status = await api.ask("POST", PODS, pod("e", **wrong))
+            assert (code, status["message"]) == (403, f'pods "e" is forbidden: {why}')
+
+    play(scene)
+
+
+def test_nothing_is_made_where_there_is_no_namespace() -> None:
+    async def scene(api: Api) -> None:
+        code, status = await api.ask("POST", "/api/v1/namespaces/nope/configmaps", {"metadata": {"name": "a"}})
+        assert (code, status["reason"], status["message"]) == (404, "NotFound", 'namespaces "nope" not found')
+
+    play(scene)
+
+
+def test_nothing_new_in_a_namespace_that_goes() -> None:
+    async def scene(api: Api) -> None:
+        await api.make("/api/v1/namespaces", {"metadata": {"name": "going"}})
+        inside = "/api/v1/namespaces/going/configmaps"
+        await api.make(inside, {"metadata": {"name": "before", "finalizers": ["example.com/hold"]}})
+        assert (await api.ask("DELETE", "/api/v1/namespaces/going"))[1]["status"]["phase"] == "Terminating"
+        code, status = await api.ask("POST", inside, {"metadata": {"name": "after"}})
+        assert (code, status["message"]) == (
+            403,
+            'configmaps "after" is forbidden: unable to create new content in namespace going because it is being '
+            "terminated",
+        )
+        assert status["details"]["causes"] == [
+            {
+                "reason": "NamespaceTerminating",
+                "message": "namespace going is being terminated",
+                "field": "metadata.namespace",
+            }
+        ]
+        merge = {"content_type": "application/merge-patch+json"}
+        assert (await api.ask("PATCH", f"{inside}/before", {"data": {"a": "b"}}, **merge))[0] == 200
+
+    play(scene)
+
+
+@pytest.mark.parametrize("name", ["default", "kube-system", "kube-public"])
+def test_some_namespaces_stay(name: str) -> None:
+    async def scene(api: Api) -> None:
+        code, status = await api.ask("DELETE", f"/api/v1/namespaces/{name}")
+        message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+        assert (code, status["message"]) == (403, message)
+
+    play(scene)

@@ -1,0 +1,83 @@
+"""OpenAPI over HTTP: index, documents, hashes, caching, compression."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from longboat.apiserver.openapi import OpenAPI
+from longboat.apiserver.request import Request, Response
+from longboat.machinery.errors import StatusError
+from longboat.registry.catalog import strategies
+
+SERVED = OpenAPI(strategies())
+
+
+async def _no_body(limit: int) -> bytes:
+    return b""
+
+
+def get(address: str, **headers: str) -> Response:
+    path, _, query = address.partition("?")
+    parsed = {name: [value] for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)}
+    request = Request("GET", path, parsed, {k.replace("_", "-"): v for k, v in headers.items()}, _no_body)
+    return asyncio.run(SERVED.handle(request))
+
+
+def index() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(get("/openapi/v3").body)["paths"]
+    return found
+
+
+def test_the_index_names_every_group_version() -> None:
+    paths = index()
+    assert {"api/v1", "apis/apps/v1", "apis/rbac.authorization.k8s.io/v1", "apis/autoscaling/v1"} <= set(paths)
+    assert paths["api/v1"]["serverRelativeURL"].startswith("/openapi/v3/api/v1?hash=")
+
+
+def test_what_the_index_names_can_be_kept_for_ever() -> None:
+    answer = get(index()["apis/apps/v1"]["serverRelativeURL"])
+    assert answer.status == 200
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale" in json.loads(answer.body)["paths"]
+
+
+def test_an_old_hash_leads_to_the_new_one() -> None:
+    answer = get("/openapi/v3/apis/apps/v1?hash=OLD")
+    assert (answer.status, answer.headers["Location"]) == (301, index()["apis/apps/v1"]["serverRelativeURL"])
+
+
+def test_what_the_client_has_is_not_sent_again() -> None:
+    answer = get("/openapi/v3/apis/batch/v1")
+    assert "Cache-Control" not in answer.headers
+    again = get("/openapi/v3/apis/batch/v1", if_none_match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_documents_are_compressed_for_who_accepts_it() -> None:
+    plain, packed = get("/openapi/v3/apis/apps/v1"), get("/openapi/v3/apis/apps/v1", accept_encoding="gzip, br")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+
+
+def test_swagger_has_every_kind() -> None:
+    document = json.loads(get("/openapi/v2", accept="application/json").body)
+    assert document["swagger"] == "2.0"
+    assert len(document["paths"]) > 200
+
+
+@pytest.mark.parametrize("path", ["/openapi", "/openapi/v3/apis/nope/v1", "/openapi/v4", "/openapi/api/v1"])
+def test_other_paths(path: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        get(path)
+    assert caught.value.code == 404
+
+
+def test_protobuf_alone_is_not_acceptable() -> None:
+    with pytest.raises(StatusError) as caught:
+        get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+    assert caught.value.code == 406
