@@ -2,14 +2,14 @@
 
 The definitions come with `kubernetes-validate`, which carries upstream's swagger, definition for definition. Two files
 are written beside `machinery/schema.py`, and ignored by git: `schema.bin`, the shapes the server works with, and
-`openapi.bin`, the definitions with their descriptions, for OpenAPI documents. Run as a script it writes them into the
-checkout.
+`openapi.bin`, the definitions with their descriptions, as the pieces of OpenAPI documents. Run as a script it writes
+them into the checkout.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -75,44 +75,77 @@ def shape(node: dict[str, Any]) -> Any:
 
 
 def compact(defs: dict[str, Any]) -> bytes:
-    """{types: {name: {field: shape}}, kinds: {group/version/kind: name}, required: {name: [field]}}."""
+    """{types: {name: {field: shape}}, kinds: {group/version/kind: name}, atomic: [name]}."""
     types = {
         name: {field: shape(node) for field, node in (body.get("properties") or {}).items()}
         for name, body in defs.items()
         if name not in SCALARS
     }
-    kinds = {
+    atomic = sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic")
+    packed: bytes = msgspec.msgpack.encode({"types": types, "kinds": kinds_of(defs), "atomic": atomic})
+    return packed
+
+
+def published(node: dict[str, Any]) -> dict[str, Any]:
+    """A definition as upstream's OpenAPI v3 documents have it: without the source's marks for what may be null."""
+    out = {key: value for key, value in node.items() if key not in ("$ref", "enum")}
+    for key in ("items", "additionalProperties"):
+        if isinstance(out.get(key), dict):
+            out[key] = published(out[key])
+    if out.get("additionalProperties") is False:
+        del out["additionalProperties"]
+    if "properties" in out:
+        out["properties"] = {name: published(value) for name, value in out["properties"].items()}
+    if "oneOf" in out:
+        out["oneOf"] = [published(value) for value in out["oneOf"]]
+    if isinstance(out.get("type"), list):
+        out["type"] = type_of(node)
+    if "$ref" in node:
+        target = {"$ref": node["$ref"].replace(PREFIX, "#/components/schemas/")}
+        return {"allOf": [target], **out} if out else target
+    return out
+
+
+def references(node: dict[str, Any]) -> Iterator[str]:
+    if "$ref" in node:
+        yield node["$ref"].removeprefix(PREFIX)
+    for inner in (node.get("items"), node.get("additionalProperties"), *(node.get("properties") or {}).values()):
+        if isinstance(inner, dict):
+            yield from references(inner)
+
+
+def documents(defs: dict[str, Any]) -> bytes:
+    """An index's length in four bytes, the index, then the definitions as JSON texts, to be cut out and joined.
+
+    The index: {kinds: {group/version/kind: name}, types: {name: [offset of its text, length, names it refers to]}}.
+    """
+    for name, form in (("util.intstr.IntOrString", "int-or-string"), ("api.resource.Quantity", "")):
+        body = defs[f"io.k8s.apimachinery.pkg.{name}"]
+        body.update({"format": form} if form else {})
+    texts, types, at = [], {}, 0
+    for name, body in sorted(defs.items()):
+        texts.append(json.dumps(published(body), separators=(",", ":"), ensure_ascii=False).encode())
+        types[name] = [at, len(texts[-1]), sorted(set(references(body)))]
+        at += len(texts[-1])
+    index = msgspec.msgpack.encode({"kinds": kinds_of(defs), "types": types})
+    return b"".join((len(index).to_bytes(4, "big"), index, *texts))
+
+
+def kinds_of(defs: dict[str, Any]) -> dict[str, str]:
+    return {
         f"{gvk['group']}/{gvk['version']}/{gvk['kind']}": name
         for name, body in defs.items()
         for gvk in body.get("x-kubernetes-group-version-kind", ())
     }
-    atomic = sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic")
-    packed: bytes = msgspec.msgpack.encode({"types": types, "kinds": kinds, "atomic": atomic})
-    return packed
-
-
-def published(node: Any) -> Any:
-    """A definition as upstream's documents have it: without the source's marks for what may be null."""
-    if isinstance(node, list):
-        return [published(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: published(value) for key, value in node.items() if key not in ("enum",)}
-    if "type" in out and isinstance(out["type"], list):
-        out["type"] = type_of(node)
-    if out.get("additionalProperties") is False:
-        del out["additionalProperties"]
-    return out
 
 
 def write(target: Path) -> list[Path]:
     defs = definitions()
-    files = {
-        "schema.bin": compact(defs),
-        "openapi.bin": zlib.compress(msgspec.msgpack.encode({n: published(d) for n, d in defs.items()}), 9),
-    }
+    files = {"schema.bin": compact(defs), "openapi.bin": documents(defs)}
     for name, content in files.items():
-        (target / name).write_bytes(content)
+        partial = target / f".{name}.new"  # replaced at once: a server may be starting
+        partial.write_bytes(content)
+        partial.replace(target / name)
     return [target / name for name in files]
 
 

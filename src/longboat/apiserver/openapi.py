@@ -1,69 +1,75 @@
-"""OpenAPI documents: v3 by group version, v2 whole. Made when first asked for, from the published definitions."""
+"""OpenAPI over HTTP: an index and a document per group version (v3), and one of everything (v2)."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
+from longboat.apiserver.discovery import subresources
+from longboat.apiserver.media import JSON, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import openapi
 from longboat.machinery.errors import path_not_found
+from longboat.machinery.openapi_paths import Resource
 from longboat.registry.strategy import Strategy
 
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2"
+YEAR = 365 * 86_400  # seconds
 
 
 class OpenAPI:
+    """Documents are made when first asked for, and kept compressed."""
+
     def __init__(self, strategies: Iterable[Strategy]) -> None:
-        self._strategies = list(strategies)
-        self._made: dict[str, tuple[bytes, str]] = {}
-        self._versions = {
-            strategy.kind.path.removeprefix("/"): (strategy.kind.group, strategy.kind.version)
-            for strategy in self._strategies
-        }
+        self._made: dict[str, bytes] = {}
+        self._versions: dict[str, list[Resource]] = {}
+        for strategy in strategies:
+            if strategy.top_level:
+                path = strategy.kind.path.removeprefix("/")
+                self._versions.setdefault(path, []).append(described(strategy))
+        self._versions["v2"] = [resource for resources in self._versions.values() for resource in resources]
+        self._hashes: dict[str, str] = {}
 
     async def handle(self, request: Request) -> Response:
-        """Raises StatusError 404."""
+        """Anything under /openapi. Raises StatusError: 404, 406 for documents in protobuf."""
         path = request.path.strip("/").removeprefix("openapi").strip("/")
+        negotiate(request.headers.get("accept", ""), forms=False)
         if path == "v2":
-            body, etag = await self._document("v2", lambda: openapi.v2(self._strategies))
-            content_type = "application/json"
-        elif path == "v3":
-            return Response(200, self._index())
-        elif path.startswith("v3/") and path[3:] in self._versions:
-            group, version = self._versions[path[3:]]
-            body, etag = await self._document(path, lambda: openapi.v3(self._strategies, group, version))
-            content_type = "application/json"
-        else:
+            return await self._document(request, path, openapi.v2)
+        if path == "v3":
+            index = openapi.index({name: self._hash(name) for name in self._versions if name != "v2"})
+            return Response(200, msgspec.json.encode(index))
+        name = path.removeprefix("v3/")
+        if name in (path, "v2") or name not in self._versions:
             raise path_not_found()
-        headers = {"ETag": etag, "Vary": "Accept-Encoding"}
+        if (wished := request.arg("hash")) and wished != self._hash(name):
+            return Response(301, headers={"Location": f"/openapi/{path}?hash={self._hash(name)}"})
+        return await self._document(request, name, openapi.v3)
+
+    async def _document(self, request: Request, name: str, make: Callable[[list[Resource]], bytes]) -> Response:
+        etag = f'"{self._hash(name)}"'
+        headers = {"ETag": etag, "Vary": "Accept, Accept-Encoding"}
+        if request.arg("hash"):  # the address names the content: it will never change
+            headers["Cache-Control"] = f"public, immutable, max-age={YEAR}"
         if request.headers.get("if-none-match") == etag:
             return Response(304, headers=headers)
+        packed = self._made.get(name)
+        if packed is None:  # in a thread: it takes tens of milliseconds, and nothing may hold the loop so long
+            packed = self._made[name] = await asyncio.to_thread(
+                lambda: gzip.compress(make(self._versions[name]), 5, mtime=0)
+            )
         if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(200, body, content_type, {**headers, "Content-Encoding": "gzip"})
-        return Response(200, gzip.decompress(body), content_type, headers)
+            return Response(200, packed, JSON, {**headers, "Content-Encoding": "gzip"})
+        return Response(200, await asyncio.to_thread(partial(gzip.decompress, packed)), JSON, headers)
 
-    async def _document(self, name: str, make: Callable[[], object]) -> tuple[bytes, str]:
-        """The gzipped document and its ETag. Made in a thread: it takes a while, and nothing may hold the loop."""
-        if name not in self._made:
+    def _hash(self, name: str) -> str:
+        if name not in self._hashes:
+            self._hashes[name] = openapi.digest(self._versions[name])
+        return self._hashes[name]
 
-            def build() -> tuple[bytes, str]:
-                plain = msgspec.json.encode(make())
-                return gzip.compress(plain, 5, mtime=0), f'"{hashlib.sha256(plain).hexdigest().upper()}"'
 
-            self._made[name] = await asyncio.to_thread(build)
-        return self._made[name]
-
-    def _index(self) -> bytes:
-        """The hash changes with the package's version alone: so do the documents."""
-        from longboat import __version__
-
-        def address(path: str) -> str:
-            return f"/openapi/v3/{path}?hash={hashlib.sha256((path + __version__).encode()).hexdigest().upper()}"
-
-        paths = {path: {"serverRelativeURL": address(path)} for path in sorted(self._versions)}
-        return msgspec.json.encode({"paths": paths})
+def described(strategy: Strategy) -> Resource:
+    return Resource(strategy.kind, tuple(strategy.verbs), tuple(subresources(strategy)))

@@ -1,223 +1,133 @@
-"""OpenAPI documents from the published definitions and the kinds that are served. Pure."""
+"""OpenAPI documents: the published definitions, cut from the resource that the build makes, and the paths served.
+
+Definitions are never decoded: a document is put together from their JSON texts.
+"""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from longboat.machinery import openapi_paths
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.openapi_paths import Resource
 
 RESOURCE = Path(__file__).with_name("openapi.bin")
-TYPES = ("application/json", "application/yaml")
-PATCHES = (
-    "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-)  # fmt: skip
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+ALWAYS = tuple(META + name for name in ("DeleteOptions", "Patch", "Status", "WatchEvent"))  # named by the paths
+INFO = {"title": "Kubernetes", "version": "v1.36.0"}
+
+_encode = msgspec.json.Encoder().encode
 
 
-class Served(Protocol):
-    """What a document has to know of a resource."""
+class Definitions:
+    """The texts of the definitions, in OpenAPI v3's form."""
 
-    @property
-    def kind(self) -> Kind: ...
+    def __init__(self, data: bytes) -> None:
+        size = int.from_bytes(data[:4], "big")
+        index = msgspec.msgpack.decode(data[4 : 4 + size])
+        self._kinds: dict[str, str] = index["kinds"]
+        self._types: dict[str, tuple[int, int, list[str]]] = index["types"]
+        self._texts = memoryview(data)[4 + size :]
 
-    @property
-    def verbs(self) -> tuple[str, ...]: ...
+    def name(self, kind: Kind) -> str:
+        """The definition of a kind, "" where there is none."""
+        return self._kinds.get(f"{kind.group}/{kind.version}/{kind.name}", "")
 
-    @property
-    def has_status(self) -> bool: ...
+    def list_name(self, kind: Kind) -> str:
+        return self._kinds.get(f"{kind.group}/{kind.version}/{kind.list_kind}", "")
 
+    def closure(self, wanted: Iterable[str]) -> list[str]:
+        """The definitions named and all that they refer to, in order."""
+        found: set[str] = set()
+        left = list(wanted)
+        while left:
+            name = left.pop()
+            if name not in found and name in self._types:
+                found.add(name)
+                left += self._types[name][2]
+        return sorted(found)
 
-def definitions() -> dict[str, Any]:
-    """Every definition by name, with upstream's descriptions. Large: not kept."""
-    found: dict[str, Any] = msgspec.msgpack.decode(zlib.decompress(RESOURCE.read_bytes()))
-    return found
-
-
-def info() -> Object:
-    return {"title": "Kubernetes", "version": "v1.36.0"}
-
-
-def v3(served: Iterable[Served], group: str, version: str) -> Object:
-    """The OpenAPI 3.0 document of one group version."""
-    known = definitions()
-    mine = [s for s in served if (s.kind.group, s.kind.version) == (group, version)]
-    names = _names(known)
-    paths: Object = {}
-    wanted: set[str] = set()
-    for resource in mine:
-        name = names.get((group, version, resource.kind.name))
-        if name is None:
-            continue
-        wanted.add(name)
-        if list_name := names.get((group, version, resource.kind.list_kind)):
-            wanted.add(list_name)
-        for path, operations in _paths(resource):
-            paths[path] = {method: _operation3(action, resource.kind, name) for method, action in operations}
-    schemas = {name: _renamed(known[name]) for name in sorted(_closure(known, wanted))}
-    return {"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}}
+    def object(self, names: Iterable[str]) -> bytes:
+        """One JSON object of definitions by name."""
+        members = []
+        for name in names:
+            at, length, _ = self._types[name]
+            members.append(b'"%b":%b' % (name.encode(), bytes(self._texts[at : at + length])))
+        return b"{%b}" % b",".join(members)
 
 
-def v2(served: Iterable[Served]) -> Object:
-    """The whole Swagger 2.0 document."""
-    known = definitions()
-    names = _names(known)
-    paths: Object = {}
-    for resource in served:
-        kind = resource.kind
-        name = names.get((kind.group, kind.version, kind.name))
-        if name is None:
-            continue
-        for path, operations in _paths(resource):
-            paths[path] = {method: _operation2(action, kind, name) for method, action in operations}
-    return {
-        "swagger": "2.0",
-        "info": info(),
-        "paths": paths,
-        "definitions": {name: _swagger(body) for name, body in known.items()},
-    }
+def load() -> Definitions:
+    """Reads two megabytes: for the making of a document, not to be kept."""
+    return Definitions(RESOURCE.read_bytes())
 
 
-def _names(known: dict[str, Any]) -> dict[tuple[str, str, str], str]:
-    return {
-        (gvk["group"], gvk["version"], gvk["kind"]): name
-        for name, body in known.items()
-        for gvk in body.get("x-kubernetes-group-version-kind", ())
-        if not name.startswith("io.k8s.apimachinery")
-    }
+@lru_cache(maxsize=1)
+def edition() -> bytes:
+    """A digest of the definitions."""
+    return hashlib.sha256(RESOURCE.read_bytes()).digest()
 
 
-def _paths(resource: Served) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Each path of a resource with its (method, action) pairs."""
-    kind = resource.kind
-    base = f"{kind.path}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{kind.path}/{kind.plural}"
-    verbs = set(resource.verbs)
-    many = [("get", "list"), ("post", "post"), ("delete", "deletecollection")]
-    one = [("get", "get"), ("put", "put"), ("patch", "patch"), ("delete", "delete")]
-    needed = {"list": "list", "post": "create", "deletecollection": "deletecollection", "get": "get", "put": "update",
-              "patch": "patch", "delete": "delete"}  # fmt: skip
-    if found := [(m, a) for m, a in many if needed[a] in verbs]:
-        yield base, found
-    if found := [(m, a) for m, a in one if needed[a] in verbs]:
-        yield f"{base}/{{name}}", found
-    if resource.has_status:
-        yield f"{base}/{{name}}/status", [("get", "get"), ("put", "put"), ("patch", "patch")]
-    if kind.namespaced and "list" in verbs:
-        yield f"{kind.path}/{kind.plural}", [("get", "list")]
+def digest(resources: Iterable[Resource]) -> str:
+    """Changes whenever a document about these resources would: its hash, without making it."""
+    return hashlib.sha256(edition() + repr(list(resources)).encode()).hexdigest().upper()
 
 
-_WRITES = frozenset(("post", "put", "patch"))
+def v3(resources: Iterable[Resource]) -> bytes:
+    """The OpenAPI 3.0 document of one group version's resources."""
+    found = load()
+    paths = openapi_paths.v3(resources, found)
+    names = found.closure((*ALWAYS, *_named(paths)))
+    return b'{"openapi":"3.0.0","info":%b,"paths":%b,"components":{"schemas":%b}}' % (
+        _encode(INFO), _encode(paths), found.object(names),
+    )  # fmt: skip
 
 
-def _query(name: str, description: str) -> Object:
-    return {"name": name, "in": "query", "description": description, "schema": {"type": "string", "uniqueItems": True}}
+def v2(resources: Iterable[Resource]) -> bytes:
+    """The Swagger 2.0 document of everything served."""
+    found = load()
+    paths = openapi_paths.v2(resources, found)
+    names = found.closure((*ALWAYS, *_named(paths)))
+    return b'{"swagger":"2.0","info":%b,"paths":%b,"definitions":%b}' % (
+        _encode(INFO), _encode(paths), swagger(found.object(names)),
+    )  # fmt: skip
 
 
-DRY_RUN = _query("dryRun", "When present, indicates that modifications should not be persisted.")
-FIELD_MANAGER = _query("fieldManager", "The name of the actor or entity that is making these changes.")
-FIELD_VALIDATION = _query(
-    "fieldValidation", "How the server treats unknown or duplicate fields: Ignore, Warn or Strict."
-)
+_PLACE = rb'"\$ref":"#/components/schemas/([^"]+)"'
+_REFERENCE = re.compile(rb'"allOf":\[\{%b\}\]|%b' % (_PLACE, _PLACE))
+_EITHER = re.compile(rb'"oneOf":\[[^\]]*\]')
 
 
-def _gvk(kind: Kind) -> Object:
-    return {"group": kind.group, "kind": kind.name, "version": kind.version}
+def swagger(definitions: bytes) -> bytes:
+    """Definitions in the older form: other places for references, one type where v3 allows two."""
+    moved = _REFERENCE.sub(lambda found: b'"$ref":"#/definitions/%b"' % (found[1] or found[2]), definitions)
+    return _EITHER.sub(b'"type":"string"', moved)
 
 
-def _operation3(action: str, kind: Kind, name: str) -> Object:
-    shape = {"schema": {"$ref": f"#/components/schemas/{name}"}}
-    operation: Object = {
-        "operationId": f"{action}{kind.version.capitalize()}{kind.name}",
-        "responses": {"200": {"description": "OK", "content": {t: shape for t in TYPES}}},
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": _gvk(kind),
-    }
-    if action in _WRITES:
-        operation["parameters"] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION]
-        accepted = PATCHES if action == "patch" else TYPES
-        body = {"schema": {"type": "object"}} if action == "patch" else shape
-        operation["requestBody"] = {"content": {t: body for t in accepted}, "required": True}
-    return operation
-
-
-def _operation2(action: str, kind: Kind, name: str) -> Object:
-    shape = {"$ref": f"#/definitions/{name}"}
-    operation: Object = {
-        "operationId": f"{action}{kind.version.capitalize()}{kind.name}",
-        "produces": list(TYPES),
-        "responses": {"200": {"description": "OK", "schema": shape}},
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": _gvk(kind),
-    }
-    if action in _WRITES:
-        flat = [
-            {key: value for key, value in p.items() if key != "schema"} | p["schema"]
-            for p in (DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION)
-        ]
-        body = {"in": "body", "name": "body", "required": True, "schema": shape}
-        operation["parameters"] = [*flat, body]
-        operation["consumes"] = list(PATCHES if action == "patch" else TYPES)
-    return operation
-
-
-def _closure(known: dict[str, Any], wanted: set[str]) -> set[str]:
-    """The definitions named, and all that they refer to."""
-    found, left = set(), list(wanted)
-    while left:
-        name = left.pop()
-        if name in found or name not in known:
-            continue
-        found.add(name)
-        left.extend(_references(known[name]))
-    return found
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
+def _named(node: Any) -> Iterable[str]:
+    """The definitions that a document's paths refer to."""
+    if isinstance(node, Mapping):
         for key, value in node.items():
             if key == "$ref" and isinstance(value, str):
                 yield value.rpartition("/")[2]
             else:
-                yield from _references(value)
+                yield from _named(value)
     elif isinstance(node, list):
         for value in node:
-            yield from _references(value)
+            yield from _named(value)
 
 
-def _renamed(node: Any) -> Any:
-    """References as OpenAPI 3 has them: a reference with siblings stands inside allOf."""
-    if isinstance(node, list):
-        return [_renamed(value) for value in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: _renamed(value) for key, value in node.items() if key != "$ref"}
-    if isinstance(ref := node.get("$ref"), str):
-        found = {"$ref": f"#/components/schemas/{ref.rpartition('/')[2]}"}
-        return {**out, "allOf": [found]} if out else found
-    return _plain_unions(out)
-
-
-def _swagger(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_swagger(value) for value in node]
-    if not isinstance(node, dict):
-        return node
-    out = {key: _swagger(value) for key, value in node.items() if key != "$ref"}
-    if isinstance(ref := node.get("$ref"), str):
-        return {**out, "$ref": f"#/definitions/{ref.rpartition('/')[2]}"}
-    if "oneOf" in out:
-        del out["oneOf"]
-        out["type"] = "string"
-    return out
-
-
-def _plain_unions(node: Object) -> Object:
-    """The source marks every alternative as nullable; the published documents do not."""
-    for alternative in node.get("oneOf", ()):
-        if isinstance(alternative.get("type"), list):
-            alternative["type"] = next(t for t in alternative["type"] if t != "null")
-    return node
+def index(documents: Mapping[str, str]) -> Object:
+    """The OpenAPI v3 index of documents by path ("api/v1") with their hashes."""
+    return {
+        "paths": {
+            path: {"serverRelativeURL": f"/openapi/v3/{path}?hash={documents[path]}"} for path in sorted(documents)
+        }
+    }

@@ -9,12 +9,23 @@ from typing import Any
 
 import pytest
 
+from longboat.api import kinds
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError
-from longboat.registry.catalog import strategies
+from longboat.registry.catalog import plain
+from longboat.registry.strategy import ScaleFields
 
-SERVED = OpenAPI(strategies())
+SERVED = OpenAPI(
+    [
+        plain(kinds.POD, status=True),
+        plain(kinds.DEPLOYMENT, status=True, scale=ScaleFields()),
+        plain(kinds.JOB),
+        plain(kinds.HPA),
+        plain(kinds.HPA_V1),
+        plain(kinds.ROLE),
+    ]
+)
 
 
 async def _no_body(limit: int) -> bytes:
@@ -67,7 +78,9 @@ def test_documents_are_compressed_for_who_accepts_it() -> None:
 def test_swagger_has_every_kind() -> None:
     document = json.loads(get("/openapi/v2", accept="application/json").body)
     assert document["swagger"] == "2.0"
-    assert len(document["paths"]) > 200
+    assert {"/api/v1/pods", "/apis/batch/v1/jobs", "/apis/autoscaling/v2/horizontalpodautoscalers"} <= set(
+        document["paths"]
+    )
 
 
 @pytest.mark.parametrize("path", ["/openapi", "/openapi/v3/apis/nope/v1", "/openapi/v4", "/openapi/api/v1"])

@@ -1,0 +1,124 @@
+"""OpenAPI documents are whole, refer only to what they contain, and say what clients look for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from longboat.api import kinds
+from longboat.machinery import openapi
+from longboat.machinery.openapi_paths import Resource
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+READ_WRITE = ("get", "patch", "update")
+POD = Resource(
+    kinds.POD,
+    VERBS,
+    (("status", kinds.POD, READ_WRITE), ("binding", kinds.BINDING, ("create",)), ("log", kinds.POD, ("get",))),
+)
+RESOURCES = [POD, Resource(kinds.NODE, VERBS), Resource(kinds.COMPONENT_STATUS, ("get", "list"))]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+@pytest.fixture(scope="module")
+def v3() -> Any:
+    return json.loads(openapi.v3(RESOURCES))
+
+
+@pytest.fixture(scope="module")
+def v2() -> Any:
+    return json.loads(openapi.v2(RESOURCES))
+
+
+def test_every_reference_is_answered(v3: Any, v2: Any) -> None:
+    for document, place, found in (
+        (v3, "#/components/schemas/", v3["components"]["schemas"]), (v2, "#/definitions/", v2["definitions"]),
+    ):  # fmt: skip
+        used = set(references(document))
+        assert used and all(reference.startswith(place) for reference in used)
+        assert {reference.removeprefix(place) for reference in used} <= set(found)
+
+
+def test_a_document_holds_no_more_than_its_own_types(v3: Any) -> None:
+    schemas = v3["components"]["schemas"]
+    assert "io.k8s.api.core.v1.PodSpec" in schemas
+    assert "io.k8s.api.core.v1.SecretList" not in schemas
+
+
+def test_descriptions_and_types_are_upstreams(v3: Any, v2: Any) -> None:
+    pod = v3["components"]["schemas"]["io.k8s.api.core.v1.Pod"]
+    assert pod["description"].startswith("Pod is a collection of containers")
+    assert pod["properties"]["kind"]["type"] == "string"
+    assert "enum" not in pod["properties"]["kind"]
+    assert "additionalProperties" not in pod
+    assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "kind": "Pod", "version": "v1"}]
+    assert list(pod["properties"]["spec"]) == ["allOf", "description"]
+    containers = v3["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
+    assert containers["x-kubernetes-patch-merge-key"] == "name"
+    assert containers["x-kubernetes-list-map-keys"] == ["name"]
+    number_or_name = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+    assert v3["components"]["schemas"][number_or_name] == {
+        "oneOf": [{"type": "string"}, {"type": "integer"}], "format": "int-or-string",
+    }  # fmt: skip
+    assert v2["definitions"][number_or_name] == {"type": "string", "format": "int-or-string"}
+    assert (
+        v2["definitions"]["io.k8s.api.core.v1.Pod"]["properties"]["spec"]["$ref"]
+        == "#/definitions/io.k8s.api.core.v1.PodSpec"
+    )
+
+
+def test_paths_say_what_can_be_done(v3: Any) -> None:
+    one = v3["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]
+    assert {method for method in one if method != "parameters"} == {"get", "put", "patch", "delete"}
+    assert [parameter["name"] for parameter in one["parameters"]] == ["name", "namespace", "pretty"]
+    assert one["patch"]["x-kubernetes-action"] == "patch"
+    assert one["patch"]["x-kubernetes-group-version-kind"] == {"group": "", "kind": "Pod", "version": "v1"}
+    assert "application/strategic-merge-patch+json" in one["patch"]["requestBody"]["content"]
+    assert set(v3["paths"]["/api/v1/componentstatuses/{name}"]) == {"get", "parameters"}
+    assert "/api/v1/pods" in v3["paths"]
+    assert "/api/v1/namespaces/{namespace}/nodes" not in v3["paths"]
+    bind = v3["paths"]["/api/v1/namespaces/{namespace}/pods/{name}/binding"]["post"]
+    assert bind["x-kubernetes-group-version-kind"]["kind"] == "Binding"
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_writes_take_field_validation(v3: Any, v2: Any, method: str) -> None:
+    """kubectl looks for this parameter before it leaves validation to the server."""
+    for document in (v3, v2):
+        operation = document["paths"]["/api/v1/nodes/{name}"][method]
+        assert "fieldValidation" in [parameter["name"] for parameter in operation["parameters"]]
+
+
+def test_operations_have_names_of_their_own(v3: Any) -> None:
+    names = [
+        operation["operationId"]
+        for item in v3["paths"].values() for method, operation in item.items() if method != "parameters"
+    ]  # fmt: skip
+    assert len(names) == len(set(names))
+    assert {"listCoreV1NamespacedPod", "readCoreV1NamespacedPodStatus", "listCoreV1PodForAllNamespaces"} <= set(names)
+
+
+def test_the_hash_follows_what_is_served() -> None:
+    assert openapi.digest([POD]) == openapi.digest([POD])
+    assert openapi.digest([POD]) != openapi.digest([Resource(kinds.POD, ("get",))])
+
+
+def test_the_schema_of_schemas_keeps_its_own_words() -> None:
+    document = json.loads(openapi.v3([Resource(kinds.CUSTOM_RESOURCE_DEFINITION, VERBS)]))
+    prefix = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+    props = document["components"]["schemas"][prefix + "JSONSchemaProps"]["properties"]
+    assert props["$ref"]["type"] == "string"
+    assert props["enum"]["type"] == "array"
