@@ -8,6 +8,8 @@ from longboat.controllers.runtime import Controller
 def controllers() -> tuple[type[Controller], ...]:
     """In the order in which they start."""
     from longboat.controllers.deployment.controller import DeploymentController
+    from longboat.controllers.endpoints.controller import EndpointsController
+    from longboat.controllers.endpoints.slice_controller import EndpointSliceController
     from longboat.controllers.namespace import NamespaceController
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
@@ -18,4 +20,6 @@ def controllers() -> tuple[type[Controller], ...]:
         NamespaceController,
         ReplicaSetController,
         DeploymentController,
+        EndpointSliceController,
+        EndpointsController,
     )

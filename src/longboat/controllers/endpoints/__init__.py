@@ -1,0 +1,1 @@
+"""Which addresses stand behind a Service: EndpointSlices, and Endpoints for those who still read them."""
