@@ -10,7 +10,11 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.deployment.controller import DeploymentController
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
+    from longboat.controllers.garbage.collector import GarbageCollector
     from longboat.controllers.namespace import NamespaceController
+    from longboat.controllers.node_ipam import NodeIpam
+    from longboat.controllers.node_lifecycle import NodeLifecycle, TaintEviction
+    from longboat.controllers.pod_gc import PodGC
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
 
@@ -22,4 +26,9 @@ def controllers() -> tuple[type[Controller], ...]:
         DeploymentController,
         EndpointSliceController,
         EndpointsController,
+        NodeIpam,
+        NodeLifecycle,
+        TaintEviction,
+        PodGC,
+        GarbageCollector,
     )

@@ -1,0 +1,1 @@
+"""Garbage collection: what owners leave behind goes after them. `graph` is pure, `collector` acts on it."""
