@@ -14,6 +14,7 @@ from longboat.api import kinds
 from longboat.apiserver import metrics
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.escalation import Escalation
+from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.service_account import ServiceAccount
@@ -152,6 +153,7 @@ class APIServer:
                 ServiceAccount(self.lookup),
                 Priority(self.lookup, classes),
                 DefaultTolerationSeconds(),
+                DenyServiceExternalIPs(),
                 Escalation(self.authorizer),
             )
         )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from longboat.machinery import selectors
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import Column
-from longboat.registry.kinds import cells
+from longboat.registry.kinds import cells, rules
+from longboat.registry.kinds.core.pod import spec as pod_spec
+
+EMPTY_SELECTOR = "empty selector is invalid"
 
 
 def template_labels_as_own(obj: Object) -> None:
@@ -15,6 +20,53 @@ def template_labels_as_own(obj: Object) -> None:
             obj["spec"]["selector"] = dict(found)
         if not dig(obj, "metadata", "labels"):
             obj["metadata"]["labels"] = dict(found)
+
+
+def validate_spec(
+    spec: Object, err: Errors, *, restart: tuple[str, ...] = ("Always",), deadline: bool = False, empty: bool = True
+) -> None:
+    """Selector and template of a workload. `restart`: the restart policies its pods may have; `deadline`: whether they
+    may have one; `empty`: whether an empty selector is a mistake."""
+    path, selector = Path("spec"), spec.get("selector")
+    if selector is None:
+        err.required(path.at("selector"))
+    else:
+        rules.label_selector(selector, path.at("selector"), err)
+        if empty and not (selector.get("matchLabels") or selector.get("matchExpressions")):
+            err.invalid(path.at("selector"), selector, EMPTY_SELECTOR)
+    _matches(spec, selector, err)
+    pod_spec.template(spec.get("template"), path.at("template"), err)
+    pod, at = dig(spec, "template", "spec", default={}), path.at("template", "spec")
+    if pod.get("restartPolicy") not in restart:
+        err.not_supported(at.at("restartPolicy"), pod.get("restartPolicy") or "", restart)
+    if pod.get("activeDeadlineSeconds") is not None and not deadline:
+        err.forbidden(at.at("activeDeadlineSeconds"), "activeDeadlineSeconds in a template is not supported")
+
+
+def _matches(spec: Object, selector: Object | None, err: Errors) -> None:
+    labels = dig(spec, "template", "metadata", "labels", default={})
+    if selector and not selectors.from_api(selector).matches(labels):
+        path = Path("spec", "template", "metadata", "labels")
+        err.invalid(path, labels, "`selector` does not match template `labels`")
+
+
+def validate_update(new: Object, old: Object, err: Errors) -> None:
+    """The selector says which pods are its own: for good."""
+    selector = dig(new, "spec", "selector")
+    rules.immutable(selector, dig(old, "spec", "selector"), Path("spec", "selector"), err)
+
+
+def validate_counts(new: Object, err: Errors, *fields: str) -> None:
+    """The numbers of a status, none of which may be negative."""
+    for field in fields:
+        rules.not_negative(dig(new, "status", field), Path("status", field), err)
+
+
+def no_more_than(new: Object, smaller: str, larger: str, err: Errors, shown: str = "") -> None:
+    status = new.get("status") or {}
+    count = status.get(smaller) or 0
+    if count > (status.get(larger) or 0):
+        err.invalid(Path("status", smaller), count, f"cannot be greater than {shown or f'status.{larger}'}")
 
 
 def replicas(obj: Object) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE
-from longboat.registry.kinds import cells, fill, workload
-from longboat.registry.kinds.core.pod import defaults
+from longboat.registry.kinds import cells, fill, rules, workload
+from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.strategy import Context, ScaleFields, Strategy
 
 
@@ -35,3 +36,22 @@ class ReplicaSet(Strategy):
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.replicas": str(dig(obj, "status", "replicas", default=0))}
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        for field in ("replicas", "minReadySeconds"):
+            rules.not_negative(spec.get(field), Path("spec", field), err)
+        workload.validate_spec(spec, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        workload.validate_update(new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        parts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+        workload.validate_counts(new, err, "replicas", *parts, "observedGeneration")
+        for smaller in parts:
+            workload.no_more_than(new, smaller, "replicas", err)
+        workload.no_more_than(new, "availableReplicas", "readyReplicas", err, "readyReplicas")
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.template(dig(new, "spec", "template"), Path("spec", "template"))

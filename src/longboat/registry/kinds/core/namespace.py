@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells
+from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Context, Strategy
 
 FINALIZER = "kubernetes"
@@ -47,6 +48,21 @@ class Namespace(Strategy):
             new["spec"] = {**(old.get("spec") or {}), "finalizers": finalizers}
         else:
             new["spec"] = {**(new.get("spec") or {}), "finalizers": dig(old, "spec", "finalizers", default=[])}
+
+    def validate(self, new: Object, err: Errors) -> None:
+        for finalizer in dig(new, "spec", "finalizers", default=()):
+            rules.label_name(finalizer, Path("spec", "finalizers"), err)
+            if "/" not in finalizer and finalizer != FINALIZER:
+                why = "name is neither a standard finalizer name nor is it fully qualified"
+                err.invalid(Path("spec", "finalizers"), finalizer, why)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        phase, going = dig(new, "status", "phase"), dig(new, "metadata", "deletionTimestamp")
+        if going and phase != "Terminating":
+            why = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            err.invalid(Path("status", "Phase"), phase, why)
+        elif not going and phase != "Active":
+            err.invalid(Path("status", "Phase"), phase, "may only be 'Active' if `deletionTimestamp` is empty")
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.phase": dig(obj, "status", "phase", default="")}

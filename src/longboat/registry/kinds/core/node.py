@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells
@@ -56,6 +57,15 @@ class Node(Strategy):
 
     def default(self, obj: Object) -> None:
         node_rules.default(obj)
+
+    def validate(self, new: Object, err: Errors) -> None:
+        node_rules.validate(new, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        node_rules.validate_update(new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        node_rules.validate_status(new, err)
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"spec.unschedulable": "true" if dig(obj, "spec", "unschedulable") else "false"}

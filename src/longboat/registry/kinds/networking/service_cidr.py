@@ -44,7 +44,8 @@ class ServiceCIDR(Strategy):
                 err.invalid(_CIDRS.index(i), cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
                 versions.add(i)
         if len(cidrs) == 2 and len(versions) == 1:
-            err.invalid(_CIDRS, cidrs, "must be either a single IP or dual-stack CIDRs")
+            why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            err.invalid(_CIDRS, cidrs, why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         if dig(new, "spec", "cidrs") != dig(old, "spec", "cidrs"):

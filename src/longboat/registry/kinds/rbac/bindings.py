@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from longboat.api import kinds
 from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import fill
+from longboat.registry.kinds import fill, rules
 from longboat.registry.strategy import Strategy
 
 GROUP = kinds.ROLE.group
@@ -38,6 +39,7 @@ class RoleBinding(Strategy):
         _subjects("ServiceAccount"),
     )
     generation = False
+    grants: ClassVar[tuple[str, ...]] = ("ClusterRole", "Role")
 
     def name_errors(self, name: str) -> list[str]:
         return names.path_segment(name)
@@ -48,6 +50,41 @@ class RoleBinding(Strategy):
             if not subject.get("apiGroup") and subject.get("kind") in ("User", "Group"):
                 subject["apiGroup"] = GROUP
 
+    def validate(self, new: Object, err: Errors) -> None:
+        ref, path = new.get("roleRef") or {}, Path("roleRef")
+        if ref.get("apiGroup") != GROUP:
+            err.not_supported(path.at("apiGroup"), ref.get("apiGroup") or "", (GROUP,))
+        if ref.get("kind") not in self.grants:
+            err.not_supported(path.at("kind"), ref.get("kind") or "", self.grants)
+        rules.named(ref.get("name") or "", path.at("name"), err, names.path_segment)
+        for i, subject in enumerate(new.get("subjects") or ()):
+            _subject(subject, Path("subjects").index(i), err, namespaced=self.kind.namespaced)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        if new.get("roleRef") != old.get("roleRef"):
+            err.invalid(Path("roleRef"), new.get("roleRef"), "cannot change roleRef")
+
 
 class ClusterRoleBinding(RoleBinding):
     kind = kinds.CLUSTER_ROLE_BINDING
+    grants = ("ClusterRole",)
+
+
+def _subject(subject: Object, path: Path, err: Errors, *, namespaced: bool) -> None:
+    kind, name = subject.get("kind") or "", subject.get("name") or ""
+    group = subject.get("apiGroup") or ""
+    if not name:
+        err.required(path.at("name"))
+    match kind:
+        case "ServiceAccount":
+            if name:
+                err.extend(path.at("name"), names.dns1123_subdomain(name), name)
+            if group:
+                err.not_supported(path.at("apiGroup"), group, ("",))
+            if not namespaced and not subject.get("namespace"):
+                err.required(path.at("namespace"))
+        case "User" | "Group":
+            if group != GROUP:
+                err.not_supported(path.at("apiGroup"), group, (GROUP,))
+        case _:
+            err.not_supported(path.at("kind"), kind, ("Group", "ServiceAccount", "User"))

@@ -54,11 +54,15 @@ def keep_allocated(spec: Object, old: Object) -> None:
         fill.empty(spec, "clusterIP", old.get("clusterIP"))
         if spec.get("clusterIP") == old.get("clusterIP"):
             fill.empty(spec, "clusterIPs", list(old.get("clusterIPs") or []))
+    if needs.cluster_ip(old) and needs.cluster_ip(spec):
+        fill.absent(spec, "ipFamilyPolicy", old.get("ipFamilyPolicy"))
+        if spec.get("clusterIPs") == old.get("clusterIPs"):
+            fill.empty(spec, "ipFamilies", list(old.get("ipFamilies") or []))
     if needs.node_ports(old) and needs.node_ports(spec):
         _keep_node_ports(spec, old)
     if needs.health_check_port(old) and needs.health_check_port(spec):
         fill.empty(spec, "healthCheckNodePort", old.get("healthCheckNodePort"))
-    for field in ("clusterIP", "clusterIPs", "healthCheckNodePort"):
+    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"):
         if not spec.get(field):
             spec.pop(field, None)
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from longboat.api import kinds
 from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.table import Column
 from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
-from longboat.registry.kinds.core.service import columns, defaults
+from longboat.registry.kinds.core.service import columns, defaults, validation
 from longboat.registry.kinds.core.service.allocation import Allocation
 from longboat.registry.strategy import Context, Reservation, Strategy
 
@@ -64,6 +65,15 @@ class Service(Strategy):
         defaults.keep_allocated(spec, former)
         defaults.normalize_cluster_ips(spec, former)
         defaults.drop_what_no_longer_applies(spec, former)
+
+    def validate(self, new: Object, err: Errors) -> None:
+        validation.validate(new, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        validation.validate_update(new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        validation.validate_status(new, err)
 
     def fields(self, obj: Object) -> dict[str, str]:
         spec = obj.get("spec") or {}
