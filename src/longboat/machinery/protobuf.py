@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from longboat.machinery import text
 from longboat.machinery.objects import Object, micro_timestamp, timestamp
 from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
 
 MAGIC = b"k8s\x00"
 MAX_DEPTH = 100
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERS = Path(__file__).with_name("field_numbers.txt")
 
 # Go writes a plain number or flag even where it is zero, and a pointer only where it is set: these are pointers.
@@ -48,11 +50,11 @@ def envelope(data: bytes) -> tuple[str, str, bytes]:
     raw = b""
     for number, value in fields(data[len(MAGIC) :]):
         if number == 1:
-            for inner, text in fields(_bytes(value)):
+            for inner, part in fields(_bytes(value)):
                 if inner == 1:
-                    version = _text(text)
+                    version = _text(part)
                 elif inner == 2:
-                    kind = _text(text)
+                    kind = _text(part)
         elif number == 2:
             raw = _bytes(value)
     return version, kind, raw
@@ -205,14 +207,20 @@ def _first(value: bytes | int) -> dict[int, bytes | int]:
 
 def _time(value: bytes | int) -> str | None:
     found = _first(value)
-    seconds = _signed(found.get(1, 0))
-    return timestamp(datetime.fromtimestamp(seconds, UTC)) if found else None
+    return timestamp(_moment(found)) if found else None
 
 
 def _micro_time(value: bytes | int) -> str | None:
     found = _first(value)
-    seconds, nanos = _signed(found.get(1, 0)), _signed(found.get(2, 0))
-    return micro_timestamp(datetime.fromtimestamp(seconds + nanos / 1e9, UTC)) if found else None
+    return micro_timestamp(_moment(found)) if found else None
+
+
+def _moment(found: dict[int, bytes | int]) -> datetime:
+    """Seconds and nanoseconds since 1970. Raises Malformed."""
+    try:
+        return EPOCH + timedelta(seconds=_signed(found.get(1, 0)), microseconds=_signed(found.get(2, 0)) // 1000)
+    except OverflowError:
+        raise Malformed("a time is out of range") from None
 
 
 def _int_or_string(value: bytes | int) -> int | str:
@@ -222,19 +230,20 @@ def _int_or_string(value: bytes | int) -> int | str:
 
 def _any(value: bytes | int) -> Any:
     """RawExtension, JSON and FieldsV1 carry JSON text in their first field."""
-    import msgspec
-
     raw = _bytes(_first(value).get(1, b""))
     try:
-        return msgspec.json.decode(raw) if raw else None
-    except msgspec.DecodeError as error:
+        return text.decode_json(raw) if raw else None
+    except text.Malformed as error:
         raise Malformed(f"embedded JSON: {error}") from error
 
 
 def _double(value: bytes | int) -> float:
     import struct
 
-    return float(struct.unpack("<d", _bytes(value))[0])
+    raw = _bytes(value)
+    if len(raw) != 8:
+        raise Malformed("wrong wireType for a double")
+    return float(struct.unpack("<d", raw)[0])
 
 
 SCALARS: dict[str, Callable[[bytes | int], Any]] = {

@@ -72,9 +72,13 @@ def unrecognized(kind: Kind, why: str, data: bytes) -> StatusError:
 _NO_KIND = Kind("", "", "", "")
 
 
-def unfit_patch(patched: Any, why: str) -> StatusError:
-    """422: a patch leads to something that is no object of its kind."""
+def unfit_patch(kind: Kind, patched: Any, why: str) -> StatusError:
+    """422: a patch leads to something that is no object of its kind.
+
+    Quotes the object as upstream does, but for Secrets: messages end up in logs.
+    """
     err = Errors()
-    err.invalid(Path("patch"), msgspec.json.encode(patched).decode(), why)
+    shown = "<hidden>" if kind.resource == "secrets" else msgspec.json.encode(patched).decode()
+    err.invalid(Path("patch"), shown, why)
     refused = invalid(_NO_KIND, "", err)
     return StatusError(422, "Invalid", refused.message, {"causes": refused.details["causes"]})

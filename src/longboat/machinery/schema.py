@@ -83,11 +83,11 @@ class Schema:
             try:
                 checked = self._walked(struct, obj)
             except Mistake as error:
-                raise refusals.unfit_patch(obj, str(error)) from error
+                raise refusals.unfit_patch(kind, obj, str(error)) from error
             if validation != IGNORE:
                 found += strict.problems(struct, obj)
         if found and validation == STRICT:
-            raise refusals.unfit_patch(obj, refusals.strict(found))
+            raise refusals.unfit_patch(kind, obj, refusals.strict(found))
         return self._headed(kind, checked), found if validation == WARN else []
 
     def canonical(self, kind: Kind, obj: Object) -> bytes:

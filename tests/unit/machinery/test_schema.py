@@ -14,7 +14,7 @@ from longboat.machinery import schema
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import JSON, YAML
+from longboat.machinery.schema import JSON, PROTOBUF, YAML
 
 SCHEMA = schema.load()
 WIDGET = Kind("example.com", "v1", "Widget", "widgets")
@@ -371,3 +371,28 @@ def test_any_bytes_are_read_or_refused(data: bytes, media_type: str) -> None:
         SCHEMA.decode(kinds.POD, data, media_type, "Strict")
     except StatusError as error:
         assert error.code == 400
+
+
+def message(*parts: tuple[int, bytes]) -> bytes:
+    """A protobuf message of fields with lengths under 128."""
+    return b"".join(bytes((number << 3 | 2, len(part))) + part for number, part in parts)
+
+
+def unknown(kind: str, version: str, raw: bytes) -> bytes:
+    return b"k8s\x00" + message((1, message((1, version.encode()), (2, kind.encode()))), (2, raw))
+
+
+def test_a_protobuf_body() -> None:
+    raw = message((1, message((1, b"a"), (11, message((1, b"k"), (2, b"v"))))), (2, message((1, b"x"), (2, b"y"))))
+    assert SCHEMA.decode(kinds.CONFIG_MAP, unknown("ConfigMap", "v1", raw), PROTOBUF, "Strict")[0] == {
+        "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a", "labels": {"k": "v"}}, "data": {"x": "y"},
+    }  # fmt: skip
+
+
+@given(st.binary(max_size=60), st.sampled_from(["Pod", "Secret", "Lease", "Frob", ""]))
+def test_any_message_is_read_or_refused(raw: bytes, name: str) -> None:
+    for data in (raw, b"k8s\x00" + raw, unknown(name, "v1", raw), unknown(name, "v1", message((1, raw), (2, raw)))):
+        try:
+            SCHEMA.decode(kinds.POD, data, PROTOBUF, "Strict")
+        except StatusError as error:
+            assert error.code == 400
