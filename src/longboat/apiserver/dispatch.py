@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "delete": delete,
     "deletecollection": delete_collection,
 }
+OF_ONE = frozenset(("update", "patch"))
 # Subresources whose writes are the ordinary ones on another part of the object.
 PARTS = frozenset(("status", "finalize", "approval", "ephemeralcontainers", "resize"))
 
@@ -73,7 +74,7 @@ class Dispatcher:
                 raise path_not_found()
         elif info.namespace and info.resource != "namespaces":
             raise path_not_found()
-        if verb not in strategy.verbs or (verb == "create" and info.name):
+        if verb not in strategy.verbs or (verb == "create" and info.name) or (verb in OF_ONE and not info.name):
             raise method_not_allowed("the server does not allow this method on the requested resource")
         if not strategy.stored:
             return await self._review(endpoint, request)

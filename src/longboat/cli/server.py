@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ipaddress
 import logging
 import os
 import signal
@@ -17,6 +18,19 @@ from longboat.cli.flags import flag
 log = logging.getLogger(__name__)
 
 
+def network(text: str) -> str:
+    """Raises ValueError for what is not a range of addresses."""
+    return str(ipaddress.ip_network(text))
+
+
+def port_range(text: str) -> str:
+    """Raises ValueError for what is not LOW-HIGH."""
+    low, _, high = text.partition("-")
+    if not 0 < int(low) <= int(high) < 1 << 16:
+        raise ValueError(text)
+    return text
+
+
 @dataclass(frozen=True)
 class Options:
     """Run a control plane: API server, controllers and scheduler."""
@@ -26,9 +40,9 @@ class Options:
     advertise: str = flag("", "address at which nodes and pods find it (default: the first listened on)")
     store: str = flag("", "sqlite:///FILE or memory:// (default: sqlite in the data directory)")
     store_socket: str = flag("", "socket of a store process that runs already")
-    service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
-    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods")
-    node_port_range: str = flag("30000-32767", "ports of NodePort Services")
+    service_cidr: str = flag("10.96.0.0/16", "addresses of Services", parse=network)
+    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods", parse=network)
+    node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))

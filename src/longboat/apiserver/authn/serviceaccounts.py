@@ -172,8 +172,10 @@ def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticat
 
     async def identify(request: Request) -> User | None:
         token = bearer(request)
-        if not token or token.count(".") != 2:
+        if not token:
             return None
+        if token.count(".") != 2:
+            raise Rejected("no such token")
         claims = verified.get(token)
         if claims is None or claims.exp <= issuer.now():
             verified.pop(token, None)
