@@ -1,0 +1,144 @@
+"""A whole control plane inside one process, on a clock that a test moves.
+
+async with Cluster() as cluster:
+    await cluster.apply({"kind": "Deployment", ...})
+    await cluster.settle()
+    await cluster.clock.advance("1d")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from longboat.aio.clock import VirtualClock
+from longboat.aio.tasks import Tasks
+from longboat.apiserver.app import APIServer, Config
+from longboat.client.informer import Informers
+from longboat.client.interface import Key, Transport
+from longboat.client.rest import RestClient
+from longboat.controllers.manager import Manager
+from longboat.machinery.errors import StatusError
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.scheduler.scheduler import Scheduler
+from longboat.storage.memory import MemoryStorage
+
+QUIET_PASSES = 30  # turns of the loop in a row without work in flight that count as settled
+MOST_PASSES = 200_000  # turns after which something is taken to go round in circles
+
+
+class Unsettled(Exception):
+    """The cluster does not come to rest."""
+
+
+class Cluster:
+    """`settle` waits until no work is in flight; timers do not count, for only the clock fires them."""
+
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        self.clock = VirtualClock()
+        self.clock.settle = self.settle
+        self._seed = seed
+        self._options = {"root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", **options}
+        self._tasks = Tasks("cluster")
+
+    async def __aenter__(self) -> Self:
+        self.api = APIServer(MemoryStorage(self.clock), self.clock, Config())
+        await self.api.start()
+        self.client = RestClient(self.api.transport("admin", "system:masters"), self.clock)
+        self.manager = Manager(self._connect, self.clock, **self._options)
+        client = RestClient(self._connect(Scheduler.USER), self.clock)
+        self._informers = Informers(client, self.clock, "scheduler")
+        self.scheduler = Scheduler(client, self._informers, self.clock, dice=random.Random(self._seed))
+        self._informers.start()
+        self._tasks.spawn("controllers", self.manager.run())
+        self._tasks.spawn("scheduler", self.scheduler.run())
+        await self.settle()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._tasks.close()
+        await self._informers.close()
+        await self.api.close()
+
+    def _connect(self, user: str) -> Transport:
+        groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
+        return self.api.transport(user, *(groups if user.startswith("system:serviceaccount:") else ()))
+
+    @property
+    def in_flight(self) -> int:
+        return self.manager.in_flight + self.scheduler.in_flight
+
+    async def settle(self) -> None:
+        """Raises Unsettled."""
+        quiet = 0
+        for _ in range(MOST_PASSES):
+            await asyncio.sleep(0)
+            quiet = 0 if self.in_flight else quiet + 1
+            if quiet >= QUIET_PASSES:
+                return
+        raise Unsettled(f"{self.in_flight} pieces of work are still in flight")
+
+    async def apply(self, *objects: Object) -> None:
+        """Create each object, or replace what is there under its name."""
+        for obj in objects:
+            kind = self.kind(obj["kind"])
+            meta = obj["metadata"]
+            namespace = meta.get("namespace") or ("default" if kind.namespaced else "")
+            try:
+                await self.client.create(kind, obj, namespace=namespace)
+            except StatusError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+                await self.client.update(kind, Key(namespace, meta["name"]), obj)
+
+    async def get(self, what: str, namespace: str = "default") -> Object:
+        """An object by `kind/name`. Raises StatusError."""
+        kind, key = self._named(what, namespace)
+        found: Object = msgspec.json.decode(await self.client.get_raw(kind, key))
+        return found
+
+    async def exists(self, what: str, namespace: str = "default") -> bool:
+        try:
+            await self.get(what, namespace)
+        except StatusError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    async def list(self, kind: str, namespace: str = "default", labels: str = "") -> list[Object]:
+        found = self.kind(kind)
+        page = await self.client.list_page(
+            found, namespace=namespace if found.namespaced else "", labels=labels, limit=0
+        )
+        return [msgspec.json.decode(item) for item in page.items]
+
+    async def patch(self, what: str, patch: Object, *, namespace: str = "default", subresource: str = "") -> None:
+        """A strategic merge patch."""
+        kind, key = self._named(what, namespace)
+        await self.client.patch(kind, key, patch, style="strategic", subresource=subresource)
+
+    async def delete(self, what: str, *, namespace: str = "default", propagation: str = "") -> None:
+        kind, key = self._named(what, namespace)
+        await self.client.delete(kind, key, propagation=propagation)
+
+    def kind(self, name: str) -> Kind:
+        """A kind by its name in any case, its plural or a short name. Raises KeyError."""
+        wanted = name.lower()
+        for strategy in self.api.strategies:
+            kind = strategy.kind
+            if wanted in (kind.name.lower(), kind.plural, *kind.short) and strategy.top_level:
+                return kind
+        raise KeyError(name)
+
+    def _named(self, what: str, namespace: str) -> tuple[Kind, Key]:
+        kind_name, _, name = what.partition("/")
+        kind = self.kind(kind_name)
+        return kind, Key(namespace if kind.namespaced else "", name)
