@@ -95,6 +95,8 @@ def base(node: NodeInfo) -> Ruleset:
     }
     elements: dict[str, dict[str, str]] = {name: {} for name in tables}
     for item in node.host_ports:
+        if ":" in item.pod_ip + item.host_ip:
+            continue  # IPv6
         key, value = f"{item.protocol.lower()} . {item.port}", f"{item.pod_ip} . {item.pod_port}"
         if item.host_ip in ("", "0.0.0.0"):
             elements["host-ports"][key] = value
