@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from longboat.apiserver.request import Filter, Handler, Request, Response
 
@@ -16,7 +16,7 @@ def compose(filters: Sequence[Filter], end: Handler) -> Handler:
 
 
 def _linked(link: Filter, inner: Handler) -> Handler:
-    async def handle(request: Request) -> Response:
-        return await link(request, inner)
+    def handle(request: Request) -> Awaitable[Response]:
+        return link(request, inner)  # not awaited here: one coroutine per link is enough
 
     return handle

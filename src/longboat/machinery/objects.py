@@ -27,12 +27,12 @@ def dig(obj: Any, *path: str, default: Any = None) -> Any:
 
 def timestamp(moment: datetime) -> str:
     """metav1.Time: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 def micro_timestamp(moment: datetime) -> str:
     """metav1.MicroTime: RFC 3339, UTC, microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:
