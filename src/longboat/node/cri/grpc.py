@@ -11,7 +11,7 @@ import grpc
 from cri_api.v1 import api_pb2 as pb
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
-from longboat.node.cri import events, messages, namespaces
+from longboat.node.cri import events, health, messages, namespaces
 from longboat.node.cri.config import ContainerConfig, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
@@ -174,6 +174,9 @@ class GrpcRuntime:
         if not network.namespace_path:
             raise RuntimeFailure("the runtime does not tell the sandbox's network namespace", "Unimplemented")
         return await namespaces.connect(network.namespace_path, port)
+
+    async def grpc_health(self, host: str, port: int, service: str) -> str:
+        return await health.check(host, port, service)
 
     async def events(self) -> AsyncIterator[str]:
         try:

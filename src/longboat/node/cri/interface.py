@@ -83,6 +83,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     state: str
     created: float
+    sandbox: str = ""  # known from listings only
     started: float = 0.0
     finished: float = 0.0
     exit_code: int = 0
@@ -232,6 +233,10 @@ class Runtime(Protocol):
 
     async def dial_inside(self, sandbox: str, port: int) -> Streams:
         """Connect to localhost inside a pod. Raises OSError and RuntimeFailure."""
+        ...
+
+    async def grpc_health(self, host: str, port: int, service: str) -> str:
+        """What a server says of itself by the gRPC health protocol: SERVING, NOT_SERVING, … Raises OSError."""
         ...
 
     def events(self) -> AsyncIterator[str]:

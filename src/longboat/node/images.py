@@ -1,0 +1,140 @@
+"""Makes sure that a container's image is on the node: pull policies, credentials, waiting after failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable
+
+from longboat.aio.clock import Clock
+from longboat.node.backoff import BackOff
+from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure
+from longboat.node.errors import StartFailure
+from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
+from longboat.node.sync import duration
+from longboat.node.views.container import Container
+from longboat.node.views.pod import Pod
+
+log = logging.getLogger(__name__)
+PULLS = 4  # at once
+FRESH = 2.0  # seconds an answer about a present image is believed: pods often come many at a time
+# A reference without tag and digest gets :latest (distribution/reference, grammar of names).
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?/)"
+_REFERENCE = re.compile(
+    rf"{_HOST}?{_COMPONENT}(?:/{_COMPONENT})*(?P<tag>:[\w][\w.-]{{0,127}})?(?P<digest>@[A-Za-z][\w+.-]*:[0-9a-fA-F]{{32,}})?"
+)
+
+
+def normalized(image: str) -> str:
+    """The reference with a tag or digest. Raises ValueError."""
+    found = _REFERENCE.fullmatch(image)
+    if found is None:
+        raise ValueError(f'couldn\'t parse image name "{image}": invalid reference format')
+    return image if found["tag"] or found["digest"] else f"{image}:latest"
+
+
+class Images:
+    """One per agent."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, recorder: Recorder) -> None:
+        self._runtime, self._clock, self._recorder = runtime, clock, recorder
+        self._backoff = BackOff()
+        self._last: dict[str, str] = {}  # what went wrong last, by back-off key
+        self._pulls = asyncio.Semaphore(PULLS)
+        self._seen: dict[str, tuple[float, Image]] = {}
+
+    async def ensure(self, pod: Pod, container: Container, keys: Iterable[Credentials]) -> Image:
+        """The image, pulled if need be with the first credentials that work. Raises StartFailure."""
+        asked, policy = container.image, container.imagePullPolicy
+        try:
+            name = normalized(asked)
+        except ValueError as error:
+            message = f'Failed to apply default image tag "{asked}": {error}'
+            raise self._failed(pod, container, "InspectFailed", "InvalidImageName", message) from error
+        try:
+            present = await self._present(name)
+        except RuntimeFailure as failure:
+            message = f'Failed to inspect image "{asked}": {failure}'
+            raise self._failed(pod, container, "InspectFailed", "ImageInspectError", message) from failure
+        if present is not None and policy != "Always":
+            message = f'Container image "{asked}" already present on machine and can be accessed by the pod'
+            self._tell(pod, container, NORMAL, "Pulled", message)
+            return present
+        if policy == "Never":
+            message = f'Container image "{asked}" is not present with pull policy of Never'
+            raise self._failed(pod, container, "ErrImageNeverPull", "ErrImageNeverPull", message)
+        return await self._pull(pod, container, name, list(keys))
+
+    def forget(self, pod: Pod) -> None:
+        self._backoff.forget(f"{pod.uid}/")
+
+    async def _present(self, name: str) -> Image | None:
+        now = self._clock.monotonic()
+        seen = self._seen.get(name)
+        if seen and now - seen[0] < FRESH:
+            return seen[1]
+        found = await self._runtime.image(name)
+        if found is None:
+            self._seen.pop(name, None)
+        else:
+            self._seen[name] = (now, found)
+        return found
+
+    async def _pull(self, pod: Pod, container: Container, name: str, keys: list[Credentials]) -> Image:
+        asked, key = container.image, f"{pod.uid}/{container.image}"
+        now = self._clock.now().timestamp()
+        if wait := self._backoff.remaining(key, self._backoff.updated(key), now):
+            message = f'Back-off pulling image "{asked}": {self._last.get(key, "")}'
+            self._tell(pod, container, NORMAL, "BackOff", f'Back-off pulling image "{asked}"')
+            raise StartFailure("ImagePullBackOff", message, wait)
+        self._tell(pod, container, NORMAL, "Pulling", f'Pulling image "{asked}"')
+        began = self._clock.monotonic()
+        async with self._pulls:
+            waited = self._clock.monotonic() - began
+            try:
+                image = await self._with_any(name, keys)
+            except RuntimeFailure as failure:
+                self._backoff.count(key, self._clock.now().timestamp())
+                self._last[key] = f"ErrImagePull: {failure}"
+                self._tell(pod, container, WARNING, "Failed", f'Failed to pull image "{asked}": {failure}')
+                self._tell(pod, container, WARNING, "Failed", "Error: ErrImagePull")
+                raise StartFailure("ErrImagePull", str(failure), self._backoff.delay(key)) from failure
+        took = self._clock.monotonic() - began
+        self._tell(
+            pod, container, NORMAL, "Pulled",
+            f'Successfully pulled image "{asked}" in {_exact(took - waited)} ({_exact(took)} including waiting). '
+            f"Image size: {image.size} bytes.",
+        )  # fmt: skip
+        return image
+
+    async def _with_any(self, name: str, keys: list[Credentials]) -> Image:
+        """Try each of the credentials in turn. Raises the last RuntimeFailure."""
+        failure: RuntimeFailure | None = None
+        for credentials in keys or [None]:
+            try:
+                await self._runtime.pull_image(name, credentials)
+                break
+            except RuntimeFailure as error:
+                failure = error
+        else:
+            assert failure is not None
+            raise failure
+        self._seen.pop(name, None)
+        found = await self._present(name)
+        if found is None:
+            raise RuntimeFailure(f'image "{name}" is gone after it was pulled', "NotFound")
+        return found
+
+    def _failed(self, pod: Pod, container: Container, event: str, reason: str, message: str) -> StartFailure:
+        self._tell(pod, container, WARNING, event, message)
+        self._tell(pod, container, WARNING, "Failed", f"Error: {reason}")
+        return StartFailure(reason, message)
+
+    def _tell(self, pod: Pod, container: Container, kind: str, reason: str, message: str) -> None:
+        self._recorder.pod(pod, kind, reason, message, field_of(pod, container))
+
+
+def _exact(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.3f}s" if seconds < 60 else duration(seconds)

@@ -1,0 +1,63 @@
+"""System calls the standard library of Python 3.11 does not have: mounts, and opening what cannot escape."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+from pathlib import Path
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC = 0x1, 0x2, 0x4, 0x8, 0x1000, 0x4000  # linux/mount.h
+MNT_DETACH = 2
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08  # linux/openat2.h
+_OPENAT2 = 437  # on every architecture
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """mount(2). Raises OSError."""
+    arguments = (source.encode(), os.fsencode(target), kind.encode() or None)
+    _checked(_libc.mount(*arguments, ctypes.c_ulong(flags), options.encode() or None), str(target))
+
+
+def bind(source: str, target: Path) -> None:
+    """Show `source` at `target` as well, with what is mounted beneath it."""
+    mount(source, target, flags=MS_BIND | MS_REC)
+
+
+def unmount(target: Path) -> None:
+    """Detach what is mounted there; fine where nothing is. Raises OSError where it may not."""
+    if _libc.umount2(os.fsencode(target), MNT_DETACH) and ctypes.get_errno() not in (2, 22):  # ENOENT, EINVAL
+        _checked(-1, str(target))
+
+
+def mount_points(beneath: Path) -> list[Path]:
+    """Mount points in a directory, the deepest first."""
+    prefix = f"{beneath}/"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        found = [line.split()[4].replace("\\040", " ") for line in file]
+    return [Path(point) for point in sorted(set(found), key=len, reverse=True) if point.startswith(prefix)]
+
+
+def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, symlinks: bool = False) -> int:
+    """openat2(2): a descriptor of what lies in `directory`, whatever happens to the path meanwhile.
+
+    Symbolic links are refused, or followed as long as they stay beneath. Raises OSError (EXDEV: it led out).
+    """
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (0 if symlinks else RESOLVE_NO_SYMLINKS)
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    result = _libc.syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
+    _checked(result, path)
+    return int(result)
+
+
+def machine() -> str:
+    """The architecture as Go names it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def _checked(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)

@@ -1,0 +1,224 @@
+"""Makes sandboxes and starts containers: everything between a decision and a running process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from longboat.aio.clock import Clock
+from longboat.client.interface import Key
+from longboat.machinery.errors import StatusError
+from longboat.node import credentials, hooks
+from longboat.node.cgroups import Cgroups
+from longboat.node.cri.config import ContainerConfig, Mount, SandboxConfig
+from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure, SandboxNetwork
+from longboat.node.errors import StartFailure
+from longboat.node.images import Images
+from longboat.node.make import config, dns, env, security
+from longboat.node.make.config import NodeFacts
+from longboat.node.make.fields import Surroundings
+from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
+from longboat.node.services import Services
+from longboat.node.sources import Sources
+from longboat.node.stop import Stopper
+from longboat.node.sync import StartContainer
+from longboat.node.views.container import Container
+from longboat.node.views.pod import Pod
+from longboat.node.volumes.mounts import mounts
+
+log = logging.getLogger(__name__)
+SOON = 1.0  # seconds before another look for what the API does not have yet
+
+
+class Launcher:
+    """One per agent. `on_disk` is False for simulated nodes, which write no files."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        recorder: Recorder,
+        node: NodeFacts,
+        sources: Sources,
+        services: Services,
+        images: Images,
+        stopper: Stopper,
+        cgroups: Cgroups | None,
+        *,
+        on_disk: bool = True,
+    ) -> None:
+        self._runtime, self._clock, self._recorder, self._node = runtime, clock, recorder, node
+        self._sources, self._services, self._images = sources, services, images
+        self._stopper, self._cgroups, self._on_disk = stopper, cgroups, on_disk
+
+    async def create_sandbox(self, pod: Pod, attempt: int) -> str:
+        """The id of the new sandbox. Raises StartFailure."""
+        try:
+            handler = await self._services.handler(pod.spec.runtimeClassName)
+            wanted = config.sandbox_config(pod, attempt, self._node, handler)
+            if self._on_disk:
+                await asyncio.to_thread(self._prepare, pod)
+            return await self._runtime.run_sandbox(wanted)
+        except (RuntimeFailure, OSError, LookupError) as failure:
+            message = f"Failed to create pod sandbox: {failure}"
+            self._recorder.pod(pod, WARNING, "FailedCreatePodSandBox", message)
+            raise StartFailure("CreatePodSandboxError", message, SOON) from failure
+
+    async def start(
+        self,
+        pod: Pod,
+        action: StartContainer,
+        sandbox: str,
+        network: SandboxNetwork,
+        places: Mapping[str, Path],
+        around: Surroundings,
+        target: str = "",
+    ) -> str:
+        """Pull, create, start, run the postStart hook. Returns the container's id. Raises StartFailure."""
+        container = action.container
+        image = await self._images.ensure(pod, container, await self._keys(pod))
+        wanted = await self._config(pod, action, image, places, around, target)
+        sandbox_config = config.sandbox_config(pod, 0, self._node)
+        id = await self._create(pod, container, sandbox, wanted, sandbox_config)
+        try:
+            await self._runtime.start_container(id)
+        except RuntimeFailure as failure:
+            self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
+            raise StartFailure("RunContainerError", failure.message) from failure
+        self._tell(pod, container, NORMAL, "Started", "Container started")
+        if self._on_disk:
+            self._link_log(pod, container, id, action.attempt)
+        await self._after_start(pod, container, id, network)
+        return id
+
+    async def _create(
+        self, pod: Pod, container: Container, sandbox: str, wanted: ContainerConfig, pod_config: SandboxConfig
+    ) -> str:
+        try:
+            id = await self._runtime.create_container(sandbox, wanted, pod_config)
+        except RuntimeFailure as failure:
+            self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
+            raise StartFailure("CreateContainerError", failure.message) from failure
+        self._tell(pod, container, NORMAL, "Created", "Container created")
+        return id
+
+    async def _config(
+        self,
+        pod: Pod,
+        action: StartContainer,
+        image: Image,
+        places: Mapping[str, Path],
+        around: Surroundings,
+        target: str,
+    ) -> ContainerConfig:
+        container = action.container
+        try:
+            variables = await self._environment(pod, container, around)
+            message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
+            listed = await asyncio.to_thread(self._files, pod, container, message_file, places, variables)
+            return config.container_config(
+                pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
+                termination_file=message_file, target=target,
+            )  # fmt: skip
+        except (env.EnvError, security.NotPermitted, OSError, StatusError) as error:
+            self._tell(pod, container, WARNING, "Failed", f"Error: {error}")
+            raise StartFailure("CreateContainerConfigError", str(error), SOON) from error
+        except StartFailure as failure:
+            self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
+            raise
+
+    async def _environment(self, pod: Pod, container: Container, around: Surroundings) -> dict[str, str]:
+        config_maps, secret_names = env.references(container)
+        namespace = pod.metadata.namespace
+        found_maps = await asyncio.gather(*(self._sources.config_map(Key(namespace, name)) for name in config_maps))
+        found_secrets = await asyncio.gather(*(self._sources.secret(Key(namespace, name)) for name in secret_names))
+        sources = env.Sources(
+            config_maps=dict(zip(config_maps, found_maps, strict=True)),
+            secrets=dict(zip(secret_names, found_secrets, strict=True)),
+        )
+        return env.environment(pod, container, sources, await self._services.list(), around)
+
+    def _files(
+        self, pod: Pod, container: Container, message_file: Path, places: Mapping[str, Path], env: Mapping[str, str]
+    ) -> list[Mount]:
+        """What has to lie ready on disk (blocking): the file for the termination message, subPaths."""
+        if self._on_disk:
+            message_file.parent.mkdir(parents=True, exist_ok=True)
+            message_file.touch()
+            message_file.chmod(0o666)  # whoever the container runs as may write it
+        return mounts(pod, container, places, env, self._node.paths, on_disk=self._on_disk)
+
+    def _prepare(self, pod: Pod) -> None:
+        """The pod's directories, log directory and cgroup (blocking)."""
+        paths = self._node.paths
+        paths.pod(pod.uid).mkdir(mode=0o750, parents=True, exist_ok=True)
+        paths.pod_logs(pod).mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self._cgroups is not None:
+            self._cgroups.ensure_pod(pod)
+
+    async def write_hosts(self, pod: Pod, network: SandboxNetwork) -> None:
+        """The pod's /etc/hosts, once its addresses are known."""
+        if self._on_disk:
+            await asyncio.to_thread(self._write_hosts, pod, network)
+
+    def _write_hosts(self, pod: Pod, network: SandboxNetwork) -> None:
+        resolver, aliases = self._node.resolver, pod.spec.hostAliases
+        if pod.spec.hostNetwork:
+            text = dns.node_hosts_file(Path("/etc/hosts").read_text(), aliases)
+        else:
+            name = dns.hostname(pod, resolver, self._node.name).partition(".")[0]
+            text = dns.hosts_file(network.ips, name, dns.full_name(pod, resolver), aliases)
+        path = self._node.paths.hosts_file(pod)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)  # in place: containers have this very file mounted
+            path.chmod(0o644)
+
+    async def _keys(self, pod: Pod) -> list[Credentials]:
+        """Credentials in the pod's pull secrets. Secrets that are absent or odd are passed over, as upstream does."""
+        found: list[Credentials] = []
+        for reference in pod.spec.imagePullSecrets:
+            try:
+                secret = await self._sources.secret(Key(pod.metadata.namespace, reference.name))
+            except (StatusError, ConnectionError) as error:
+                log.warning("cannot read pull secret %s of %s: %s", reference.name, pod, error)
+                continue
+            if secret is None:
+                self._recorder.pod(
+                    pod, WARNING, "FailedToRetrieveImagePullSecret",
+                    f"Unable to retrieve some image pull secrets ({reference.name}); "
+                    "attempting to pull the image may not succeed.",
+                )  # fmt: skip
+            else:
+                found += credentials.parse(secret)
+        return found
+
+    async def _after_start(self, pod: Pod, container: Container, id: str, network: SandboxNetwork) -> None:
+        hook = container.lifecycle.postStart if container.lifecycle else None
+        if hook is None:
+            return
+        host = next(iter(network.ips or self._node.ips), "")
+        try:
+            await hooks.run(self._runtime, self._clock, hook, container, id, host, 0)
+        except hooks.HookFailure as failure:
+            self._tell(pod, container, WARNING, "FailedPostStartHook", f"PostStartHook failed: {failure}")
+            status = await self._runtime.container_status(id)
+            await self._stopper.stop(pod, status, pod.spec.terminationGracePeriodSeconds, "FailedPostStartHook")
+            raise StartFailure("PostStartHookError", f"PostStartHook failed: {failure}", 0.0) from failure
+
+    def _link_log(self, pod: Pod, container: Container, id: str, attempt: int) -> None:
+        """A link by container, where log collectors look."""
+        link = self._node.paths.link(pod, container.name, id)
+        target = self._node.paths.pod_logs(pod) / container.name / f"{attempt}.log"
+        try:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(target, link)
+        except OSError as error:
+            log.warning("cannot link the log of %s: %s", container.name, error)
+
+    def _tell(self, pod: Pod, container: Container, kind: str, reason: str, message: str) -> None:
+        self._recorder.pod(pod, kind, reason, message, field_of(pod, container))
+

@@ -1,0 +1,65 @@
+"""Asks the runtime about one pod, and remembers what can no longer change."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from longboat.node.cri.interface import Container, ContainerStatus, Runtime, RuntimeFailure, Sandbox, SandboxNetwork
+from longboat.node.state import Observed
+
+
+class Observer:
+    """One per agent."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._ended: dict[str, ContainerStatus] = {}
+
+    async def observe(self, uid: str) -> Observed:
+        """Raises RuntimeFailure."""
+        sandboxes, containers = await asyncio.gather(self._runtime.sandboxes(uid), self._runtime.containers(uid))
+        return await self.detail(sandboxes, containers)
+
+    async def detail(self, sandboxes: list[Sandbox], containers: list[Container]) -> Observed:
+        """From listings to everything known. What vanishes meanwhile is left out."""
+        sandboxes = sorted(sandboxes, key=lambda s: (s.attempt, s.created), reverse=True)
+        containers = sorted(containers, key=lambda c: (c.created, c.attempt), reverse=True)
+        network, *statuses = await asyncio.gather(self._network(sandboxes), *map(self._status, containers))
+        return Observed(
+            sandboxes=tuple(sandboxes), containers=tuple(filter(None, statuses)), network=network or SandboxNetwork()
+        )
+
+    async def status(self, container: Container) -> ContainerStatus | None:
+        """Of one container; None once it is gone."""
+        return await self._status(container)
+
+    def forget(self, observed: Observed) -> None:
+        """The pod has gone for good."""
+        for container in observed.containers:
+            self._ended.pop(container.id, None)
+
+    async def _network(self, sandboxes: list[Sandbox]) -> SandboxNetwork | None:
+        if not sandboxes:
+            return None
+        try:
+            return await self._runtime.sandbox_network(sandboxes[0].id)
+        except RuntimeFailure as failure:
+            if failure.absent:
+                return None
+            raise
+
+    async def _status(self, container: Container) -> ContainerStatus | None:
+        if known := self._ended.get(container.id):
+            return known
+        try:
+            found = await self._runtime.container_status(container.id)
+        except RuntimeFailure as failure:
+            if failure.absent:
+                return None
+            raise
+        status = msgspec.structs.replace(found, sandbox=container.sandbox)
+        if status.state == "exited":
+            self._ended[container.id] = status
+        return status

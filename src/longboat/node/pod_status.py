@@ -1,0 +1,294 @@
+"""The status of a pod, from what is known of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from longboat.machinery.objects import Object, timestamp
+from longboat.node.cri.interface import ContainerStatus
+from longboat.node.make import cgroups
+from longboat.node.state import Observed, Verdict, Verdicts, Waiting
+from longboat.node.views.container import Container
+from longboat.node.views.pod import Pod
+
+PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
+UNKNOWN_EXIT = 137
+
+
+class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the status is made from. `messages` are termination messages by container id."""
+
+    observed: Observed = Observed()
+    verdicts: Verdicts = {}
+    waiting: Mapping[str, Waiting] = {}
+    messages: Mapping[str, str] = {}
+    host_ips: tuple[str, ...] = ()
+    runtime: str = "containerd"
+    failed: Waiting | None = None  # the pod as a whole has failed, and why (DeadlineExceeded…)
+    ended: bool = False  # nothing of it will run again
+    before: Object = {}  # the status made last, which the API may not have shown us yet
+
+
+def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
+    """status as it is to be written: everything that is the node's to say."""
+    spec = pod.spec
+    inits = [_container(pod, c, known, is_init=True) for c in spec.initContainers]
+    containers = [_container(pod, c, known, is_init=False) for c in spec.containers]
+    phase = _phase(pod, inits, containers, known)
+    made: Object = {
+        "observedGeneration": pod.metadata.generation,
+        "phase": phase,
+        "conditions": _conditions(pod, phase, inits, containers, known, now),
+        "hostIP": next(iter(known.host_ips), ""),
+        "hostIPs": [{"ip": ip} for ip in known.host_ips],
+        "startTime": pod.status.startTime or known.before.get("startTime") or timestamp(now),
+        "qosClass": cgroups.qos(pod),
+    }
+    if known.failed is not None:
+        made["reason"], made["message"] = known.failed.reason, known.failed.message
+    ips = known.host_ips if spec.hostNetwork and known.observed.sandboxes else known.observed.network.ips
+    if ips and not (known.ended and not known.observed.sandbox and phase == PENDING):
+        made["podIP"], made["podIPs"] = ips[0], [{"ip": ip} for ip in ips]
+    for field, listed in (("initContainerStatuses", inits), ("containerStatuses", containers)):
+        if listed:
+            made[field] = listed
+    if spec.ephemeralContainers:
+        made["ephemeralContainerStatuses"] = [_container(pod, c, known, is_init=False) for c in spec.ephemeralContainers]
+    return made
+
+
+def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: bool) -> Object:
+    last, before = known.observed.latest(container.name), known.observed.previous(container.name)
+    record = _on_record(pod, container.name)
+    verdict = known.verdicts.get(last.id, Verdict()) if last is not None else Verdict()
+    made: Object = {"name": container.name, "image": container.image, "imageID": "", "restartCount": 0}
+    made |= {"state": {}, "lastState": {}, "ready": False, "started": False}
+    if last is not None:
+        made["image"] = last.image or container.image
+        made["imageID"] = last.image_ref
+        made["containerID"] = f"{known.runtime}://{last.id}"
+        made["restartCount"] = last.attempt
+    elif record:
+        for field in ("restartCount", "imageID", "containerID"):
+            if field in record:
+                made[field] = record[field]
+    made["state"] = _state(pod, container, last, known, record, is_init=is_init)
+    if last is not None and last.state == "exited" and "waiting" in made["state"]:
+        made["lastState"] = {"terminated": _terminated(last, known)}
+    elif before is not None and before.state == "exited":
+        made["lastState"] = {"terminated": _terminated(before, known)}
+    elif record.get("lastState"):
+        made["lastState"] = record["lastState"]
+    elif last is None and "waiting" in made["state"] and "terminated" in record.get("state", {}):
+        made["lastState"] = record["state"]
+    if "running" in made["state"]:
+        made["started"], made["ready"] = verdict.started, verdict.ready
+    if is_init and not container.is_sidecar:
+        ended = made["state"].get("terminated")
+        made["ready"] = ended is not None and ended["exitCode"] == 0
+        made["started"] = "running" in made["state"]
+    if container.volumeMounts:
+        made["volumeMounts"] = [_mount_status(m.name, m.mountPath, m.readOnly) for m in container.volumeMounts]
+    resources = container.resources
+    made["resources"] = {
+        side: listed for side, listed in (("limits", resources.limits), ("requests", resources.requests)) if listed
+    }
+    if resources.requests:
+        made["allocatedResources"] = resources.requests
+    return made
+
+
+def _mount_status(name: str, path: str, read_only: bool) -> Object:
+    made: Object = {"name": name, "mountPath": path}
+    if read_only:
+        made |= {"readOnly": True, "recursiveReadOnly": "Disabled"}
+    return made
+
+
+def _state(
+    pod: Pod, container: Container, last: ContainerStatus | None, known: Knowledge, record: Object, *, is_init: bool
+) -> Object:
+    waiting = known.waiting.get(container.name)
+    if last is not None and last.state == "running":
+        return {"running": {"startedAt": moment(last.started)}}
+    if last is not None and last.state == "exited" and waiting is None:
+        return {"terminated": _terminated(last, known)}
+    if known.ended:
+        if last is not None and last.state == "exited":
+            return {"terminated": _terminated(last, known)}
+        if "terminated" in record.get("state", {}):
+            return dict(record["state"])
+        if record.get("containerID"):
+            return {"terminated": _lost(record)}
+        reason = "PodInitializing" if pod.spec.initContainers and not is_init else "ContainerCreating"
+        return {"waiting": {"reason": reason}}
+    if waiting is not None:
+        shown = {"reason": waiting.reason, "message": waiting.message}
+        return {"waiting": {field: text for field, text in shown.items() if text}}
+    waits_for_init = pod.spec.initContainers and not (is_init and container is pod.spec.initContainers[0])
+    return {"waiting": {"reason": "PodInitializing" if waits_for_init else "ContainerCreating"}}
+
+
+def _lost(record: Object) -> Object:
+    """Of a container that ran and that the runtime no longer knows."""
+    return {
+        "exitCode": UNKNOWN_EXIT,
+        "reason": "ContainerStatusUnknown",
+        "message": "The container could not be located when the pod was terminated",
+        "startedAt": None,
+        "finishedAt": None,
+        "containerID": record.get("containerID", ""),
+    }
+
+
+def _terminated(status: ContainerStatus, known: Knowledge) -> Object:
+    made: Object = {
+        "exitCode": status.exit_code,
+        "reason": status.reason or ("Completed" if status.exit_code == 0 else "Error"),
+        "startedAt": moment(status.started),
+        "finishedAt": moment(status.finished),
+        "containerID": f"{known.runtime}://{status.id}",
+    }
+    if message := known.messages.get(status.id) or status.message:
+        made["message"] = message
+    return made
+
+
+def moment(seconds: float) -> str | None:
+    """RFC 3339 of seconds since the epoch; null for never."""
+    return timestamp(datetime.fromtimestamp(seconds, UTC)) if seconds > 0 else None
+
+
+def _on_record(pod: Pod, name: str) -> Object:
+    """What the API server has of this container."""
+    for listed in (pod.status.containerStatuses, pod.status.initContainerStatuses, pod.status.ephemeralContainerStatuses):
+        for found in listed:
+            if found.get("name") == name:
+                return found
+    return {}
+
+
+def _phase(pod: Pod, inits: list[Object], containers: list[Object], known: Knowledge) -> str:
+    """The kubelet's rules. A phase that ends a pod is never left again."""
+    if pod.status.phase in (SUCCEEDED, FAILED):
+        return pod.status.phase
+    if known.failed is not None:
+        return FAILED
+    policy = pod.spec.restartPolicy
+    sidecars = {c.name for c in pod.spec.initContainers if c.is_sidecar}
+    initializing = _initializing(inits, sidecars, policy)
+    if initializing == FAILED:
+        return FAILED
+    states = [c["state"] for c in containers]
+    running = sum("running" in s for s in states)
+    ended = [s["terminated"] for s in states if "terminated" in s]
+    again = sum("waiting" in c["state"] and bool(c["lastState"].get("terminated")) for c in containers)
+    waiting = len(states) - running - len(ended) - again
+    sidecars_running = any("running" in s["state"] for s in inits if s["name"] in sidecars)
+    if (initializing and not (running or ended or again)) or waiting:
+        return PENDING
+    if running or (sidecars_running and known.observed.sandbox and not known.ended):
+        return RUNNING
+    if again or (policy == "Always" and not known.ended):
+        return RUNNING
+    succeeded = sum(s["exitCode"] == 0 for s in ended)
+    if ended and succeeded == len(ended):
+        return SUCCEEDED
+    if policy == "OnFailure" and not known.ended:
+        return RUNNING
+    return FAILED
+
+
+def _initializing(inits: list[Object], sidecars: set[str], policy: str) -> str:
+    """"Pending" while init containers have work to do, "Failed" where one never can, else ""."""
+    pending = ""
+    for one in inits:
+        if one["name"] in sidecars:
+            if not one["started"] and "terminated" not in one["state"]:
+                pending = PENDING
+            continue
+        ended = one["state"].get("terminated")
+        if ended is None:
+            pending = PENDING
+        elif ended["exitCode"] != 0:
+            if policy == "Never":
+                return FAILED
+            pending = PENDING
+    return pending
+
+
+def _conditions(
+    pod: Pod, phase: str, inits: list[Object], containers: list[Object], known: Knowledge, now: datetime
+) -> list[Object]:
+    sidecars = {c.name for c in pod.spec.initContainers if c.is_sidecar}
+    done = phase == SUCCEEDED
+    over = phase in (SUCCEEDED, FAILED)
+    counted = [*containers, *(s for s in inits if s["name"] in sidecars)]
+    unready = [s["name"] for s in counted if not s["ready"]]
+    uninitialized = [
+        s["name"] for s in inits if not (s["started"] if s["name"] in sidecars else s["ready"])
+    ]
+    begun = any("waiting" not in s["state"] or s["lastState"] for s in containers)
+    has_sandbox = known.observed.sandbox is not None and bool(known.observed.network.ips or pod.spec.hostNetwork)
+    listed = [
+        _condition("PodReadyToStartContainers", has_sandbox),
+        _initialized(uninitialized if not (begun or done) else [], done and bool(inits)),
+    ]
+    ready = _ready("ContainersReady", unready, over, done)
+    listed.append(_gated(pod, ready))
+    listed.append(ready)
+    listed.append(_condition("PodScheduled", True))
+    since = {(c.type, c.status): c.lastTransitionTime for c in pod.status.conditions if c.lastTransitionTime}
+    since |= {(c["type"], c["status"]): c["lastTransitionTime"] for c in known.before.get("conditions", ())}
+    for condition in listed:
+        condition["lastProbeTime"] = None
+        condition["lastTransitionTime"] = since.get((condition["type"], condition["status"])) or timestamp(now)
+        condition["observedGeneration"] = pod.metadata.generation
+    return listed
+
+
+def _condition(name: str, is_true: bool, reason: str = "", message: str = "") -> Object:
+    made: dict[str, Any] = {"type": name, "status": "True" if is_true else "False"}
+    # Null takes away what an earlier patch has set.
+    return made | {"reason": reason or None, "message": message or None}
+
+
+def _initialized(unready: list[str], completed: bool) -> Object:
+    if completed:
+        return _condition("Initialized", True, "PodCompleted")
+    if not unready:
+        return _condition("Initialized", True)
+    return _condition(
+        "Initialized", False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(unready)}]"
+    )
+
+
+def _ready(name: str, unready: list[str], over: bool, succeeded: bool) -> Object:
+    if over:
+        return _condition(name, False, "PodCompleted" if succeeded else "PodFailed")
+    if unready:
+        return _condition(name, False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
+    return _condition(name, True)
+
+
+def _gated(pod: Pod, containers_ready: Object) -> Object:
+    """Ready: the containers are, and all readiness gates are open."""
+    if containers_ready["status"] != "True":
+        return {**containers_ready, "type": "Ready"}
+    found = {c.type: c.status for c in pod.status.conditions}
+    shut = []
+    for gate in pod.spec.readinessGates:
+        status = found.get(gate.conditionType)
+        if status is None:
+            shut.append(f'corresponding condition of pod readiness gate "{gate.conditionType}" does not exist.')
+        elif status != "True":
+            shut.append(f'the status of pod readiness gate "{gate.conditionType}" is not "True", but {status}')
+    if shut:
+        return _condition("Ready", False, "ReadinessGatesNotReady", ", ".join(shut))
+    return _condition("Ready", True)
+
+

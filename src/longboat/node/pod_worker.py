@@ -1,0 +1,300 @@
+"""One pod's worker: brings it up, keeps it as it should be, and takes it down. Never two at work on the same pod."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longboat.machinery.objects import Object, parse_timestamp
+from longboat.node import pod_status, sync, termination
+from longboat.node.cri.interface import ContainerStatus
+from longboat.node.errors import StartFailure, VolumeError
+from longboat.node.make.fields import Surroundings
+from longboat.node.pod_status import Knowledge
+from longboat.node.recorder import NORMAL, WARNING
+from longboat.node.state import Observed, Verdict, Waiting
+from longboat.node.stop import grace_period
+from longboat.node.sync import SANDBOX, CreateSandbox, Hold, StartContainer, StopContainer, StopPod, StopSandbox
+from longboat.node.views.pod import Pod
+
+if TYPE_CHECKING:
+    from longboat.node.pod_workers import PodWorkers
+
+log = logging.getLogger(__name__)
+RETRY = 1.0  # seconds after the runtime failed
+REFRESH = 30.0  # seconds between updates of volumes whose content may change
+DEADLINE = Waiting("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
+
+
+class PodWorker:
+    """All that is known of one pod. `run` does whatever is to be done now and returns; `wake` says when to come back."""
+
+    def __init__(self, workers: PodWorkers, pod: Pod) -> None:
+        self.pod = pod
+        self.phase = SYNCING
+        self.observed = Observed()
+        self.stale = True  # the runtime has to be asked anew
+        self.gone = False  # the API no longer has the pod
+        self.wake: float | None = None
+        self._cleaned = self._released = False
+        self._workers = workers
+        self._failed: Waiting | None = None
+        self._waiting: Mapping[str, Waiting] = {}
+        self._holds: dict[str, Hold] = {}
+        self._messages: dict[str, str] = {}
+        self._places: dict[str, Path] | None = None
+        self._refreshed = 0.0
+        self._last: Object = {}
+
+    @property
+    def uid(self) -> str:
+        return self.pod.uid
+
+    def must_end(self) -> bool:
+        """Whether the pod is to be taken down."""
+        return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished
+
+    async def run(self) -> None:
+        """One pass. Raises RuntimeFailure."""
+        self.wake = None
+        if self.phase == SYNCING and (self.must_end() or self._is_overdue()):
+            self.phase = TERMINATING
+        if self.phase == SYNCING:
+            await self._sync()
+        if self.phase == TERMINATING:
+            await self._terminate()
+        if self.phase == TERMINATED:
+            await self._clean_up()
+
+    def _is_overdue(self) -> bool:
+        limit, started = self.pod.spec.activeDeadlineSeconds, self.pod.status.startTime
+        if limit is None or started is None:
+            return False
+        left = parse_timestamp(started).timestamp() + limit - self._now()
+        if left > 0:
+            self._wake_in(left)
+            return False
+        self._failed = DEADLINE
+        self._workers.recorder.pod(self.pod, NORMAL, DEADLINE.reason, DEADLINE.message)
+        return True
+
+    async def _sync(self) -> None:
+        await self._observe()
+        while True:
+            self._track()
+            plan = sync.plan(
+                self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now()
+            )
+            self._report_backoff(plan.waiting)
+            self._waiting = plan.waiting
+            if plan.wake is not None:
+                self._wake_in(plan.wake)
+            self.publish()
+            if not plan.actions:
+                break
+            await self._perform(plan.actions)
+        await self._refresh_volumes()
+        if self._is_done():
+            self.phase = TERMINATING
+
+    def _is_done(self) -> bool:
+        """Everything has run to its end, as the status just published says."""
+        return self._status()["phase"] in (pod_status.SUCCEEDED, pod_status.FAILED)
+
+    async def _perform(self, actions: list[sync.Action]) -> None:
+        """Carry out actions in order; what fails is held back, and those that rest on it are planned anew."""
+        for action in actions:
+            try:
+                match action:
+                    case StopPod():
+                        await self._stop_everything()
+                    case StopSandbox(sandbox):
+                        await self._workers.runtime.stop_sandbox(sandbox.id)
+                        await self._observe(anew=True)
+                    case CreateSandbox(attempt):
+                        await self._create_sandbox(attempt)
+                    case StopContainer(status, message, why):
+                        grace = grace_period(self.pod, why, self.pod.container(status.name))
+                        await self._workers.stopper.stop(self.pod, status, grace, message, self._host())
+                        await self._observe(anew=True)
+                    case StartContainer():
+                        await self._start(action)
+            except StartFailure as failure:
+                name = action.container.name if isinstance(action, StartContainer) else SANDBOX
+                waiting = Waiting(failure.reason, failure.message)
+                self._holds[name] = Hold(waiting, self._now() + failure.retry)
+                await self._observe(anew=True)
+                if name == SANDBOX:
+                    return
+
+    async def _create_sandbox(self, attempt: int) -> None:
+        if attempt:
+            self._workers.recorder.pod(
+                self.pod, NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
+            )
+        await self._set_up_volumes()
+        async with self._workers.starts:
+            await self._workers.launcher.create_sandbox(self.pod, attempt)
+        await self._observe(anew=True)
+        await self._workers.launcher.write_hosts(self.pod, self.observed.network)
+        self._workers.report_host_ports()
+
+    async def _start(self, action: StartContainer) -> None:
+        sandbox = self.observed.sandbox
+        if sandbox is None:
+            return
+        if self._places is None:
+            await self._set_up_volumes()
+        container, now = action.container, self._now()
+        last = self.observed.latest(container.name)
+        if last is not None and last.state == "exited":
+            self._workers.backoff.count(sync.backoff_key(self.pod, container), now)
+        target = self.observed.latest(container.targetContainerName) if container.targetContainerName else None
+        async with self._workers.starts:
+            await self._workers.launcher.start(
+                self.pod, action, sandbox.id, self.observed.network, self._places or {}, self._surroundings(),
+                target.id if target else "",
+            )  # fmt: skip
+        self._holds.pop(container.name, None)
+        await self._observe(anew=True)
+
+    async def _set_up_volumes(self) -> None:
+        """Raises StartFailure for the whole pod."""
+        try:
+            self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
+            self._refreshed = self._workers.clock.monotonic()
+        except VolumeError as error:
+            self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
+            raise StartFailure("ContainerCreating", "", RETRY) from error
+
+    async def _refresh_volumes(self) -> None:
+        """Let files follow the objects they come from."""
+        if self._places is None or not self._workers.volumes.changes(self.pod):
+            return
+        due = self._refreshed + REFRESH - self._workers.clock.monotonic()
+        if due <= 0:
+            self._refreshed, due = self._workers.clock.monotonic(), REFRESH
+            try:
+                await self._workers.volumes.set_up(self.pod, self._surroundings())
+            except VolumeError as error:
+                self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
+        self._wake_in(due)
+
+    async def _terminate(self) -> None:
+        """Stop everything, then say so."""
+        await self._observe(anew=True)
+        self._track()
+        self.publish()
+        await self._stop_everything()
+        self._workers.probes.forget(self.uid)
+        self.phase = TERMINATED
+        self.publish()
+        self._workers.report_host_ports()
+
+    async def _stop_everything(self) -> None:
+        """Containers in their order, each as its grace allows, then the sandboxes."""
+        for together in sync.stop_order(self.pod, self.observed):
+            await asyncio.gather(*(self._stop(status) for status in together))
+        for sandbox in self.observed.sandboxes:
+            await self._workers.runtime.stop_sandbox(sandbox.id)
+        await self._observe(anew=True)
+
+    async def _stop(self, status: ContainerStatus) -> None:
+        await self._workers.stopper.stop(self.pod, status, grace_period(self.pod), "", self._host())
+        if self.phase == TERMINATING:
+            self.stale = True
+            self._workers.poke_status(self)
+
+    async def _clean_up(self) -> None:
+        """Give back what the pod held; once it is deleted, everything, and tell the API."""
+        workers = self._workers
+        if not self._cleaned:
+            await workers.volumes.tear_down(self.uid)
+            if workers.cgroups is not None:
+                await asyncio.to_thread(workers.cgroups.remove_pod, self.pod)
+            self._cleaned = True
+        if not self._released and (self.gone or self.pod.metadata.deletionTimestamp):
+            if not self.gone:
+                workers.writer.delete(self.pod)
+            for container in self.observed.containers:
+                await workers.runtime.remove_container(container.id)
+            for sandbox in self.observed.sandboxes:
+                await workers.runtime.remove_sandbox(sandbox.id)
+            self._released = True
+        if self.gone:
+            workers.forget(self)
+
+    async def _observe(self, *, anew: bool = False) -> None:
+        if not (self.stale or anew):
+            return
+        self.stale = False
+        try:
+            self.observed = await self._workers.observer.observe(self.uid)
+        except BaseException:
+            self.stale = True
+            raise
+        for status in self.observed.containers:
+            if status.state == "exited" and status.id not in self._messages:
+                self._messages[status.id] = await self._message(status)
+
+    async def _message(self, status: ContainerStatus) -> str:
+        if not self._workers.on_disk:
+            return ""
+        return await asyncio.to_thread(termination.message, status, Path(status.log_path))
+
+    def _track(self) -> None:
+        self._workers.probes.track(
+            self.pod, self.observed, self._host(), terminating=self.phase != SYNCING
+        )
+
+    def _verdicts(self) -> dict[str, Verdict]:
+        return self._workers.probes.verdicts(self.pod, self.observed)
+
+    def _report_backoff(self, waiting: Mapping[str, Waiting]) -> None:
+        for name, why in waiting.items():
+            if why.reason == "CrashLoopBackOff" and self._waiting.get(name) != why:
+                self._workers.tell_backoff(self.pod, name)
+
+    def _status(self) -> Object:
+        known = Knowledge(
+            observed=self.observed,
+            verdicts=self._verdicts(),
+            waiting=self._waiting,
+            messages=self._messages,
+            host_ips=self._workers.node.ips,
+            runtime=self._workers.runtime_name,
+            failed=self._failed,
+            ended=self.phase == TERMINATED,
+            before=self._last,
+        )
+        self._last = pod_status.status(self.pod, known, self._workers.clock.now())
+        return self._last
+
+    def publish(self) -> None:
+        """Hand the status over to be written."""
+        if not self.gone:
+            self._workers.writer.submit(self.pod, self._status())
+
+    def _surroundings(self) -> Surroundings:
+        node, network = self._workers.node, self.observed.network
+        ips = node.ips if self.pod.spec.hostNetwork else network.ips
+        return Surroundings(
+            node_name=node.name, host_ips=node.ips, pod_ips=ips, allocatable=self._workers.allocatable
+        )
+
+    def _host(self) -> str:
+        """The address at which the pod is asked."""
+        ips = self._workers.node.ips if self.pod.spec.hostNetwork else self.observed.network.ips
+        return next(iter(ips), "")
+
+    def _now(self) -> float:
+        return self._workers.clock.now().timestamp()
+
+    def _wake_in(self, seconds: float) -> None:
+        self.wake = seconds if self.wake is None else min(self.wake, seconds)
+
+

@@ -1,0 +1,240 @@
+"""All pods of the node: a worker for each that has something to do, woken by the API, the runtime, probes and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from longboat.aio.clock import Clock, Timer
+from longboat.aio.tasks import Tasks
+from longboat.node.backoff import BackOff
+from longboat.node.cgroups import Cgroups
+from longboat.node.cri.interface import Runtime, RuntimeFailure
+from longboat.node.host_ports import HostPort, host_ports
+from longboat.node.images import Images
+from longboat.node.launch import Launcher
+from longboat.node.make.config import NodeFacts
+from longboat.node.observe import Observer
+from longboat.node.pod_worker import RETRY, TERMINATED, PodWorker
+from longboat.node.probes import Probes
+from longboat.node.recorder import WARNING, Recorder, field_of
+from longboat.node.sources import Sources
+from longboat.node.status_writer import StatusWriter
+from longboat.node.stop import Stopper
+from longboat.node.views.pod import Pod
+from longboat.node.volumes.manager import Volumes
+
+log = logging.getLogger(__name__)
+STARTS = 8  # sandboxes and containers that are being started at once
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """What workers work with."""
+
+    runtime: Runtime
+    runtime_name: str
+    clock: Clock
+    recorder: Recorder
+    node: NodeFacts
+    sources: Sources
+    observer: Observer
+    images: Images
+    launcher: Launcher
+    stopper: Stopper
+    volumes: Volumes
+    writer: StatusWriter
+    cgroups: Cgroups | None = None
+    on_disk: bool = True
+    starts: int = STARTS
+
+
+class PodWorkers:
+    """`host_ports_changed` is told of every published port whenever that set may have changed."""
+
+    def __init__(self, tools: Tools, host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None) -> None:
+        self.runtime, self.runtime_name, self.clock = tools.runtime, tools.runtime_name, tools.clock
+        self.recorder, self.node, self.observer = tools.recorder, tools.node, tools.observer
+        self.launcher, self.stopper, self.volumes = tools.launcher, tools.stopper, tools.volumes
+        self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
+        self._sources, self._images = tools.sources, tools.images
+        self.backoff = BackOff()
+        self.starts = asyncio.Semaphore(tools.starts)
+        self.probes = Probes(tools.runtime, tools.clock, tools.recorder, self.wake)
+        self.allocatable: Mapping[str, str] = {}
+        self._host_ports_changed, self._published = host_ports_changed, list[HostPort]()
+        self._workers: dict[str, PodWorker] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._timers: dict[str, Timer] = {}
+        self._tasks = Tasks("pods")
+
+    async def close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        await self.probes.close()
+        await self._tasks.close()
+
+    # What others tell us.
+
+    def update(self, pod: Pod) -> None:
+        """The API's word on a pod of this node."""
+        worker = self._workers.get(pod.uid)
+        if worker is None:
+            worker = self._workers[pod.uid] = PodWorker(self, pod)
+            self._go(pod.uid)
+            return
+        before, worker.pod = worker.pod, pod
+        if _must_interrupt(before, pod):
+            self._interrupt(pod.uid)
+        if _matters(before, pod):
+            self._go(pod.uid)
+
+    def remove(self, uid: str) -> None:
+        """The API no longer has the pod: whatever is left of it goes."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.gone = True
+            if worker.phase != TERMINATED:
+                self._interrupt(uid)
+            self._go(uid)
+
+    def poke(self, uid: str) -> None:
+        """Something happened to one of the pod's containers."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.stale = True
+            if worker.phase != TERMINATED:
+                self._go(uid)
+
+    def wake(self, uid: str) -> None:
+        """What is known of the pod has changed, though not in the runtime."""
+        if uid in self._workers:
+            self._go(uid)
+
+    # What workers ask for.
+
+    def poke_status(self, worker: PodWorker) -> None:
+        """Write the status of a pod that is being taken down, one container further."""
+        self._tasks.spawn("status", self._observe_and_publish(worker))
+
+    def forget(self, worker: PodWorker) -> None:
+        """The pod has gone for good."""
+        pod = worker.pod
+        self._workers.pop(pod.uid, None)
+        self.observer.forget(worker.observed)
+        self.backoff.forget(f"{pod.uid}/")
+        self._images.forget(pod)
+        self._sources.forget(pod)
+        self.writer.forget(pod.uid)
+        self.probes.forget(pod.uid)
+
+    def report_host_ports(self) -> None:
+        ports = sorted(
+            port
+            for worker in self._workers.values()
+            if worker.phase != TERMINATED and worker.observed.sandbox
+            for port in host_ports(worker.pod, worker.observed.network.ips)
+        )
+        if ports != self._published:
+            self._published = ports
+            self._host_ports_changed(ports)
+
+    def tell_backoff(self, pod: Pod, name: str) -> None:
+        container = pod.container(name)
+        if container is not None:
+            message = f"Back-off restarting failed container {name} in pod {pod}"
+            self.recorder.pod(pod, WARNING, "BackOff", message, field_of(pod, container))
+
+    # What the agent asks.
+
+    @property
+    def uids(self) -> set[str]:
+        return set(self._workers)
+
+    @property
+    def busy(self) -> int:
+        return len(self._running)
+
+    def get(self, uid: str) -> PodWorker | None:
+        return self._workers.get(uid)
+
+    def find(self, namespace: str, name: str) -> PodWorker | None:
+        """By name: the pod that runs, rather than one of that name that is ending."""
+        found = [w for w in self._workers.values() if (w.pod.metadata.namespace, w.pod.metadata.name) == (namespace, name)]
+        return min(found, key=lambda worker: worker.must_end(), default=None)
+
+    def pods(self) -> Iterable[Pod]:
+        return [worker.pod for worker in self._workers.values()]
+
+    # One worker at work per pod.
+
+    def _go(self, uid: str) -> None:
+        if timer := self._timers.pop(uid, None):
+            timer.cancel()
+        if uid in self._running:
+            self._again.add(uid)
+        elif worker := self._workers.get(uid):
+            self._running[uid] = self._tasks.spawn(worker.pod.metadata.name, self._work(worker))
+
+    def _interrupt(self, uid: str) -> None:
+        """Whatever the worker waits for no longer matters: it starts over."""
+        if task := self._running.get(uid):
+            self._again.add(uid)
+            task.cancel()
+
+    async def _work(self, worker: PodWorker) -> None:
+        uid = worker.uid
+        self._again.discard(uid)
+        try:
+            await worker.run()
+        except (RuntimeFailure, OSError) as failure:
+            log.warning("pod %s: %s; trying again", worker.pod, failure)
+            worker.wake, worker.stale = RETRY, True
+        finally:
+            self._running.pop(uid, None)
+            if uid in self._workers:
+                if uid in self._again:
+                    self._again.discard(uid)
+                    self._go(uid)
+                elif worker.wake is not None:
+                    self._timers[uid] = self.clock.call_later(worker.wake, lambda: self._go(uid))
+            else:
+                self._again.discard(uid)
+
+    async def _observe_and_publish(self, worker: PodWorker) -> None:
+        try:
+            worker.observed = await self.observer.observe(worker.uid)
+        except RuntimeFailure as failure:
+            log.debug("cannot look at %s: %s", worker.pod, failure)
+            return
+        worker.publish()
+
+
+def _must_interrupt(before: Pod, after: Pod) -> bool:
+    """A deletion that has begun or has become more urgent does not wait for what is under way."""
+    old, new = before.metadata, after.metadata
+    if new.deletionTimestamp is None:
+        return False
+    if old.deletionTimestamp is None:
+        return True
+    return (new.deletionGracePeriodSeconds or 0) < (old.deletionGracePeriodSeconds or 0)
+
+
+def _matters(before: Pod, after: Pod) -> bool:
+    """Whether a change is more than the status we have written ourselves."""
+    if before.spec != after.spec or before.metadata.deletionTimestamp != after.metadata.deletionTimestamp:
+        return True
+    old, new = before.metadata, after.metadata
+    if (old.labels, old.annotations, old.deletionGracePeriodSeconds) != (new.labels, new.annotations, new.deletionGracePeriodSeconds):
+        return True
+    if before.status.phase != after.status.phase or before.status.startTime != after.status.startTime:
+        return after.is_finished or after.spec.activeDeadlineSeconds is not None
+    gates = {gate.conditionType for gate in after.spec.readinessGates}
+    return bool(gates) and _gates(before, gates) != _gates(after, gates)
+
+
+def _gates(pod: Pod, names: set[str]) -> dict[str, str]:
+    return {c.type: c.status for c in pod.status.conditions if c.type in names}

@@ -1,0 +1,154 @@
+"""Writes pod statuses to the API: only the newest, only what differs, and never for a pod that has gone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+import msgspec
+
+from longboat.aio.clock import Clock, Timer
+from longboat.aio.tasks import Tasks
+from longboat.client.interface import Client, Key
+from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import Object
+from longboat.node.views.pod import Pod
+
+log = logging.getLogger(__name__)
+SETTLE = 0.5  # seconds the status of a pod that is only just starting may wait: it will soon be another
+RETRY = 1.0  # seconds after a write failed
+
+
+class StatusWriter(Protocol):
+    def submit(self, pod: Pod, status: Object) -> None: ...
+
+    def delete(self, pod: Pod) -> None:
+        """Everything of the pod has ended: remove it from the API, after its last status has been written."""
+        ...
+
+    def forget(self, uid: str) -> None: ...
+
+
+class _Entry(msgspec.Struct):
+    pod: Pod
+    status: Object
+    written: Object | None = None
+    writing: bool = False
+    timer: Timer | None = None
+    last: bool = False  # delete the pod once this is written
+
+
+class ApiStatusWriter:
+    """One write at a time per pod, as many pods as there are."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client, self._clock = client, clock
+        self._entries: dict[str, _Entry] = {}
+        self._tasks = Tasks("pod-status")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._tasks)
+
+    def submit(self, pod: Pod, status: Object) -> None:
+        entry = self._entries.get(pod.uid)
+        if entry is None:
+            entry = self._entries[pod.uid] = _Entry(pod, status)
+        entry.pod, entry.status = pod, status
+        if entry.writing or status == entry.written:
+            return
+        if _is_starting(status) and entry.written is None and pod.status.phase == "Pending":
+            if entry.timer is None:
+                entry.timer = self._clock.call_later(SETTLE, lambda: self._start(pod.uid))
+            return
+        self._start(pod.uid)
+
+    def delete(self, pod: Pod) -> None:
+        entry = self._entries.setdefault(pod.uid, _Entry(pod, {}, written={}))
+        entry.last = True
+        self._start(pod.uid)
+
+    def forget(self, uid: str) -> None:
+        entry = self._entries.get(uid)
+        if entry is not None and not entry.writing:
+            self._drop(uid)
+
+    def _drop(self, uid: str) -> None:
+        entry = self._entries.pop(uid, None)
+        if entry is not None and entry.timer is not None:
+            entry.timer.cancel()
+
+    def _start(self, uid: str) -> None:
+        entry = self._entries.get(uid)
+        if entry is None or entry.writing:
+            return
+        if entry.timer is not None:
+            entry.timer.cancel()
+            entry.timer = None
+        entry.writing = True
+        self._tasks.spawn(entry.pod.metadata.name, self._write(uid, entry))
+
+    async def _write(self, uid: str, entry: _Entry) -> None:
+        gone = False
+        try:
+            while entry.status != entry.written:
+                status = entry.status
+                gone = not await self._patch(entry.pod, status)
+                if gone:
+                    return
+                entry.written = status
+            if entry.last:
+                gone = True
+                await self._delete(entry.pod)
+        except (StatusError, OSError) as error:
+            log.warning("the status of %s was not written, trying again: %s", entry.pod, error)
+            gone = False
+            entry.timer = self._clock.call_later(RETRY, lambda: self._start(uid))
+        finally:
+            entry.writing = False
+            if gone:
+                self._drop(uid)
+
+    async def _patch(self, pod: Pod, status: Object) -> bool:
+        """False where the pod is no longer there, or is another by the same name."""
+        body = {"metadata": {"uid": pod.uid}, "status": _patch_of(status)}
+        key = Key(pod.metadata.namespace, pod.metadata.name)
+        try:
+            await self._client.patch(Pod, key, body, style="strategic", subresource="status")
+        except StatusError as error:
+            if error.code in (404, 409):
+                return False
+            raise
+        return True
+
+    async def _delete(self, pod: Pod) -> None:
+        try:
+            key = Key(pod.metadata.namespace, pod.metadata.name)
+            await self._client.delete(Pod, key, uid=pod.uid, grace=0)
+        except StatusError as error:
+            if error.code not in (404, 409):
+                raise
+
+
+def _is_starting(status: Object) -> bool:
+    """Nothing yet but that it waits."""
+    listed = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    usual = ("ContainerCreating", "PodInitializing")
+    return status.get("phase") == "Pending" and all(
+        s["state"].get("waiting", {}).get("reason") in usual and not s["restartCount"] for s in listed
+    )
+
+
+def _patch_of(status: Object) -> Object:
+    """A strategic merge patch that leaves exactly this behind; other components' conditions stay.
+
+    Lists that would be merged by address are replaced.
+    """
+    made = dict(status)
+    for field in ("podIPs", "hostIPs"):
+        if made.get(field):
+            made[field] = [*made[field], {"$patch": "replace"}]
+    return made

@@ -1,0 +1,284 @@
+"""What to do next for a pod. Pure: the same inputs give the same actions.
+
+The rules are the kubelet's: init containers one after another, sidecars from their turn on, then all others; what has
+ended is started again as the restart policy says, after a wait that doubles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from longboat.node import labels
+from longboat.node.backoff import BackOff
+from longboat.node.cri.interface import ContainerStatus, Sandbox
+from longboat.node.state import Observed, Verdict, Verdicts, Waiting
+from longboat.node.views.container import Container
+from longboat.node.views.pod import Pod
+
+ALWAYS, NEVER = "Always", "Never"
+
+
+class StopPod(msgspec.Struct, frozen=True):
+    """Stop every container and sandbox; another sandbox may follow."""
+
+
+class StopSandbox(msgspec.Struct, frozen=True):
+    """An old one that lingers, or that of a pod whose containers have all ended."""
+
+    sandbox: Sandbox
+
+
+class CreateSandbox(msgspec.Struct, frozen=True):
+    attempt: int
+
+
+class StopContainer(msgspec.Struct, frozen=True):
+    """`why` is "", "liveness" or "startup"; `message` goes into the Event."""
+
+    status: ContainerStatus
+    message: str
+    why: str = ""
+
+
+class StartContainer(msgspec.Struct, frozen=True):
+    container: Container
+    attempt: int
+
+
+Action = StopPod | StopSandbox | CreateSandbox | StopContainer | StartContainer
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Actions to carry out now, in order; why other containers wait; seconds until there may be more to do."""
+
+    actions: list[Action] = []
+    waiting: dict[str, Waiting] = {}
+    wake: float | None = None
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A start that failed: why, and when to try again (seconds since the epoch)."""
+
+    waiting: Waiting
+    until: float
+
+
+SANDBOX = ""  # the name under which a sandbox's own hold is kept
+
+
+def plan(
+    pod: Pod, observed: Observed, verdicts: Verdicts, backoff: BackOff, holds: Mapping[str, Hold], now: float
+) -> Plan:
+    """For a pod that is to run (not one that is being deleted or has finished). `holds` are by container name."""
+    return _Planner(pod, observed, verdicts, backoff, holds, now).plan()
+
+
+def backoff_key(pod: Pod, container: Container) -> str:
+    return f"{pod.uid}/{container.name}/{labels.spec_hash(container)}"
+
+
+class _Planner:
+    def __init__(
+        self, pod: Pod, observed: Observed, verdicts: Verdicts, backoff: BackOff, holds: Mapping[str, Hold], now: float
+    ) -> None:
+        self.pod, self.observed, self.verdicts = pod, observed, verdicts
+        self.backoff, self.holds, self.now = backoff, holds, now
+        self.actions: list[Action] = []
+        self.waiting: dict[str, Waiting] = {}
+        self.wake: float | None = None
+
+    def plan(self) -> Plan:
+        spec, sandbox = self.pod.spec, self.observed.sandbox
+        if sandbox is None or not (self.observed.network.ips or spec.hostNetwork):
+            return self._new_sandbox()
+        self.actions += [StopSandbox(old) for old in self.observed.sandboxes[1:] if old.ready]
+        if self._initialize(sandbox):
+            self._run_containers(sandbox)
+        return Plan(self.actions, self.waiting, self.wake)
+
+    def _new_sandbox(self) -> Plan:
+        """There is none, or it has died: everything in it starts anew, if anything still has to run."""
+        last = self.observed.sandboxes[0] if self.observed.sandboxes else None
+        if not self._has_work():
+            self.actions += [StopSandbox(old) for old in self.observed.sandboxes if old.ready]
+            return Plan(self.actions)
+        if self.observed.running or any(sandbox.ready for sandbox in self.observed.sandboxes):
+            self.actions.append(StopPod())
+        if self._held(SANDBOX):
+            return Plan(self.actions, self.waiting, self.wake)
+        self.actions.append(CreateSandbox(last.attempt + 1 if last else 0))
+        return Plan(self.actions)
+
+    def _has_work(self) -> bool:
+        """Whether any container has yet to run to its end."""
+        policy = self.pod.spec.restartPolicy
+        if policy == NEVER and (self.observed.containers or has_run(self.pod)):
+            return False
+        return any(self._wants_to_run(c, self.observed.latest(c.name)) for c in self.pod.spec.containers)
+
+    def _wants_to_run(self, container: Container, last: ContainerStatus | None) -> bool:
+        policy = self.pod.spec.restartPolicy
+        if last is None or last.state in ("created", "unknown") or policy == ALWAYS:
+            return True
+        if last.state == "running":
+            return policy != NEVER  # its sandbox has gone: it ends too
+        return policy != NEVER and last.exit_code != 0
+
+    def _initialize(self, sandbox: Sandbox) -> bool:
+        """One step of the init containers; True once the others may start."""
+        running_already = any(self._current(c.name, sandbox) for c in self.pod.spec.containers)
+        if running_already and self._all_ended(sandbox):
+            return True
+        for container in self.pod.spec.initContainers:
+            status = self._current(container.name, sandbox)
+            if container.is_sidecar:
+                if not self._keep_sidecar(container, status, gate=not running_already):
+                    return False
+            elif not running_already and not self._init_is_done(container, status):
+                return False
+        return True
+
+    def _keep_sidecar(self, container: Container, status: ContainerStatus | None, *, gate: bool) -> bool:
+        """True where what comes after it may start."""
+        if status is None or status.state == "exited":
+            self._start(container)
+            return not gate
+        if status.state != "running":
+            return not gate
+        verdict = self.verdicts.get(status.id, Verdict())
+        if self._replace(container, status, verdict):
+            return not gate
+        return not gate or verdict.started
+
+    def _init_is_done(self, container: Container, status: ContainerStatus | None) -> bool:
+        if status is None:
+            self._start(container)
+            return False
+        if status.state == "exited":
+            if status.exit_code == 0:
+                return True
+            if self.pod.spec.restartPolicy != NEVER:
+                self._start(container)
+            return False
+        if status.state == "unknown":
+            self.actions.append(StopContainer(status, f"Init container is in {status.state!r} state, try killing it"))
+        elif status.state == "created":
+            self._start(container)
+        return False
+
+    def _run_containers(self, sandbox: Sandbox) -> None:
+        for container in self.pod.spec.ephemeralContainers:
+            if self.observed.latest(container.name) is None and not self._held(container.name):
+                self.actions.append(StartContainer(container, 0))
+        for container in self.pod.spec.containers:
+            status = self._current(container.name, sandbox)
+            if status is None or status.state == "created":
+                if self._wants_to_run(container, self.observed.latest(container.name)):
+                    self._start(container)
+            elif status.state == "exited":
+                if self._wants_to_run(container, status):
+                    self._start(container)
+            elif status.state == "unknown":
+                self.actions.append(
+                    StopContainer(status, f"Container is in {status.state!r} state, try killing it before restart it")
+                )
+            else:
+                self._replace(container, status, self.verdicts.get(status.id, Verdict()))
+        if self._all_ended(sandbox) and not self.actions:
+            self.actions += [
+                StopContainer(status, f"Stopping container {status.name}")
+                for status in self.observed.running
+                if self._is_sidecar(status.name)
+            ] or [StopSandbox(sandbox)]
+
+    def _is_sidecar(self, name: str) -> bool:
+        return any(c.name == name and c.is_sidecar for c in self.pod.spec.initContainers)
+
+    def _all_ended(self, sandbox: Sandbox) -> bool:
+        """Every ordinary container has ended and none will run again."""
+        for container in self.pod.spec.containers:
+            last = self.observed.latest(container.name)
+            if last is None or last.state != "exited" or self._wants_to_run(container, last):
+                return False
+        return bool(self.pod.spec.containers)
+
+    def _replace(self, container: Container, status: ContainerStatus, verdict: Verdict) -> bool:
+        """Stop a running container that must not go on; it starts anew once it has ended."""
+        if status.annotations.get(labels.HASH, labels.spec_hash(container)) != labels.spec_hash(container):
+            message = f"Container {container.name} definition changed"
+        elif verdict.failed:
+            message = f"Container {container.name} failed {verdict.failed} probe"
+        else:
+            return False
+        if self.pod.spec.restartPolicy != NEVER or container.is_sidecar:
+            message += ", will be restarted"
+        self.actions.append(StopContainer(status, message, verdict.failed))
+        return True
+
+    def _start(self, container: Container) -> None:
+        """Start a container, or say how long it has to wait."""
+        last = self.observed.latest(container.name)
+        attempt = last.attempt + 1 if last else attempts_on_record(self.pod, container.name)
+        if last is not None and last.state == "exited":
+            key = backoff_key(self.pod, container)
+            if remaining := self.backoff.remaining(key, last.finished, self.now):
+                delay = duration(self.backoff.delay(key))
+                self.waiting[container.name] = Waiting(
+                    "CrashLoopBackOff",
+                    f"back-off {delay} restarting failed container={container.name} pod={self.pod}",
+                )
+                self._wake_in(remaining)
+                return
+        if not self._held(container.name):
+            self.actions.append(StartContainer(container, attempt))
+
+    def _held(self, name: str) -> bool:
+        """Whether the last attempt failed too short a time ago."""
+        hold = self.holds.get(name)
+        if hold is None or hold.until <= self.now:
+            return False
+        if name:
+            self.waiting[name] = hold.waiting
+        self._wake_in(hold.until - self.now)
+        return True
+
+    def _wake_in(self, seconds: float) -> None:
+        self.wake = seconds if self.wake is None else min(self.wake, seconds)
+
+    def _current(self, name: str, sandbox: Sandbox) -> ContainerStatus | None:
+        """The latest container of this name, if it is in this sandbox."""
+        latest = self.observed.latest(name)
+        return latest if latest is not None and latest.sandbox == sandbox.id else None
+
+
+def has_run(pod: Pod) -> bool:
+    """Whether the API knows of a container of this pod that was started."""
+    return any(status.get("containerID") for status in pod.status.containerStatuses)
+
+
+def attempts_on_record(pod: Pod, name: str) -> int:
+    """How many starts of a container the API knows of: its restart count must not fall when the runtime forgets."""
+    for status in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
+        if status.get("name") == name and status.get("containerID"):
+            return int(status.get("restartCount", 0)) + 1
+    return 0
+
+
+def duration(seconds: float) -> str:
+    """As Go prints durations: 10s, 1m20s, 5m0s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def stop_order(pod: Pod, observed: Observed) -> Iterator[list[ContainerStatus]]:
+    """Running containers in the order in which a pod is taken down: all but the sidecars at once, then each sidecar,
+    the last started first."""
+    sidecars = [c.name for c in pod.spec.initContainers if c.is_sidecar]
+    first = [status for status in observed.running if status.name not in sidecars]
+    if first:
+        yield first
+    for name in reversed(sidecars):
+        if found := [status for status in observed.running if status.name == name]:
+            yield found

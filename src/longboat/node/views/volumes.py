@@ -1,0 +1,110 @@
+"""Volumes of a pod."""
+
+from __future__ import annotations
+
+from longboat.api.view import Part
+
+
+class FieldRef(Part):
+    apiVersion: str = "v1"
+    fieldPath: str = ""
+
+
+class ResourceFieldRef(Part):
+    containerName: str = ""
+    resource: str = ""
+    divisor: str = "0"
+
+
+class KeyRef(Part):
+    """One entry of a ConfigMap or Secret."""
+
+    name: str = ""
+    key: str = ""
+    optional: bool = False
+
+
+class KeyToPath(Part):
+    key: str = ""
+    path: str = ""
+    mode: int | None = None
+
+
+class DownwardFile(Part):
+    path: str = ""
+    fieldRef: FieldRef | None = None
+    resourceFieldRef: ResourceFieldRef | None = None
+    mode: int | None = None
+
+
+class EmptyDirSource(Part):
+    medium: str = ""
+    sizeLimit: str = ""
+
+
+class HostPathSource(Part):
+    path: str = ""
+    type: str = ""
+
+
+class ConfigMapSource(Part):
+    name: str = ""
+    items: list[KeyToPath] = []
+    defaultMode: int = 0o644
+    optional: bool = False
+
+
+class SecretSource(Part):
+    secretName: str = ""
+    items: list[KeyToPath] = []
+    defaultMode: int = 0o644
+    optional: bool = False
+
+
+class DownwardSource(Part):
+    items: list[DownwardFile] = []
+    defaultMode: int = 0o644
+
+
+class ConfigMapProjection(Part):
+    name: str = ""
+    items: list[KeyToPath] = []
+    optional: bool = False
+
+
+class SecretProjection(Part):
+    name: str = ""
+    items: list[KeyToPath] = []
+    optional: bool = False
+
+
+class DownwardProjection(Part):
+    items: list[DownwardFile] = []
+
+
+class TokenProjection(Part):
+    audience: str = ""
+    expirationSeconds: int = 3600
+    path: str = ""
+
+
+class Projection(Part):
+    configMap: ConfigMapProjection | None = None
+    secret: SecretProjection | None = None
+    downwardAPI: DownwardProjection | None = None
+    serviceAccountToken: TokenProjection | None = None
+
+
+class ProjectedSource(Part):
+    sources: list[Projection] = []
+    defaultMode: int = 0o644
+
+
+class Volume(Part):
+    name: str = ""
+    emptyDir: EmptyDirSource | None = None
+    hostPath: HostPathSource | None = None
+    configMap: ConfigMapSource | None = None
+    secret: SecretSource | None = None
+    downwardAPI: DownwardSource | None = None
+    projected: ProjectedSource | None = None

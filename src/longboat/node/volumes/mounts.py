@@ -1,0 +1,64 @@
+"""Which parts of a pod's volumes a container sees, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from longboat.node.cri.config import Mount
+from longboat.node.errors import StartFailure
+from longboat.node.make.expansion import expand_strictly
+from longboat.node.paths import Paths
+from longboat.node.views.container import Container, VolumeMount
+from longboat.node.views.pod import Pod
+from longboat.node.volumes import sub_path
+
+
+def mounts(
+    pod: Pod, container: Container, places: Mapping[str, Path], env: Mapping[str, str], paths: Paths, *, on_disk: bool
+) -> list[Mount]:
+    """The container's mounts; subPaths are bound on the way (blocking). Raises StartFailure."""
+    found = []
+    for index, wanted in enumerate(container.volumeMounts):
+        place = places.get(wanted.name)
+        if place is None:
+            raise _problem(f'cannot find volume "{wanted.name}" to mount into container "{container.name}"')
+        part = _sub_path(container, wanted, env)
+        if part and on_disk:
+            target = paths.sub_paths(pod.uid) / wanted.name / container.name / str(index)
+            try:
+                sub_path.bind(place, part, target, create=not _read_only_content(pod, wanted.name))
+            except OSError as error:
+                raise _problem(
+                    f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}"'
+                    f" ({error.strerror})"
+                ) from error
+            place = target
+        inside = wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
+        propagation = wanted.mountPropagation or "None"
+        found.append(Mount(host=str(place), inside=inside, read_only=wanted.readOnly, propagation=propagation))
+    return found
+
+
+def _sub_path(container: Container, wanted: VolumeMount, env: Mapping[str, str]) -> str:
+    if not wanted.subPathExpr:
+        return wanted.subPath
+    try:
+        part = expand_strictly(wanted.subPathExpr, env)
+    except KeyError as error:
+        raise _problem(f"missing value for {error.args[0]!r}".replace("'", '"')) from error
+    if part.startswith("/"):
+        raise _problem(f"error SubPath `{part}` must not be an absolute path")
+    if ".." in part.split("/"):
+        raise _problem(f'unable to provision SubPath `{part}`: must not contain ".."')
+    return part
+
+
+def _read_only_content(pod: Pod, name: str) -> bool:
+    """Volumes whose files the agent writes: containers add nothing to them."""
+    volume = next(v for v in pod.spec.volumes if v.name == name)
+    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI)
+
+
+def _problem(message: str) -> StartFailure:
+    return StartFailure("CreateContainerConfigError", message)

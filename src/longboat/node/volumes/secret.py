@@ -1,0 +1,20 @@
+"""secret volumes: entries of a Secret as files, in memory only."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+
+from longboat.node.views.objects import Secret
+from longboat.node.views.volumes import KeyToPath
+from longboat.node.volumes.config_map import selected
+from longboat.node.volumes.payload import File
+
+
+def files(secret: Secret | None, items: list[KeyToPath], mode: int, optional: bool, name: str) -> dict[str, File]:
+    """None stands for a Secret that does not exist. Raises ValueError."""
+    if secret is None:
+        if optional:
+            return {}
+        raise ValueError(f'secret "{name}" not found')
+    data = {key: b64decode(text) for key, text in secret.data.items()}
+    return selected(data, items, mode, optional, "references non-existent secret key")

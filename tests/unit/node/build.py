@@ -1,0 +1,154 @@
+"""Pods, and an agent's workers around any runtime, with the API's part played by plain collections."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.client.interface import Key
+from longboat.machinery.objects import Object
+from longboat.node.cgroups import Cgroups
+from longboat.node.cri.interface import Runtime
+from longboat.node.images import Images
+from longboat.node.launch import Launcher
+from longboat.node.make.config import NodeFacts
+from longboat.node.observe import Observer
+from longboat.node.paths import Paths
+from longboat.node.pod_workers import PodWorkers, Tools
+from longboat.node.stop import Stopper
+from longboat.node.views.objects import ConfigMap, Secret, Service
+from longboat.node.views.pod import Pod
+from longboat.node.views.volumes import TokenProjection
+from longboat.node.volumes.manager import Volumes
+
+BUSYBOX = "longboat.local/busybox:1"
+_uids = itertools.count(1)
+
+
+def container(name: str = "c", *command: str, **more: Any) -> Object:
+    return {"name": name, "image": BUSYBOX, "command": list(command), **more}
+
+
+def pod(name: str = "p", *containers: Object, **spec: Any) -> Pod:
+    """A pod as the API server would send it. metadata and status may be given beside spec's fields."""
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{next(_uids)}", **spec.pop("metadata", {})}
+    status = {"phase": "Pending", **spec.pop("status", {})}
+    listed = list(containers) or [container("c", "sleep", "1000")]
+    return msgspec.convert(
+        {"metadata": metadata, "spec": {"nodeName": "n", "containers": listed, **spec}, "status": status}, Pod
+    )
+
+
+def changed(pod: Pod, **metadata: Any) -> Pod:
+    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, **metadata))
+
+
+class Told:
+    """Events, as (reason, message)."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, str]] = []
+
+    def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
+        self.events.append((kind, reason, message))
+
+    def node(self, kind: str, reason: str, message: str) -> None:
+        self.events.append((kind, reason, message))
+
+    @property
+    def reasons(self) -> list[str]:
+        return [reason for _, reason, _ in self.events]
+
+    def of(self, reason: str) -> list[str]:
+        return [message for _, found, message in self.events if found == reason]
+
+
+class Objects:
+    """ConfigMaps, Secrets, tokens and Services."""
+
+    def __init__(self) -> None:
+        self.config_maps: dict[Key, ConfigMap] = {}
+        self.secrets: dict[Key, Secret] = {}
+        self.services: list[Service] = []
+
+    async def config_map(self, key: Key) -> ConfigMap | None:
+        return self.config_maps.get(key)
+
+    async def secret(self, key: Key) -> Secret | None:
+        return self.secrets.get(key)
+
+    async def token(self, pod: Pod, wanted: TokenProjection) -> str:
+        return f"token of {pod.metadata.name} for {wanted.audience or 'the API'}"
+
+    def forget(self, pod: Pod) -> None: ...
+
+    async def list(self) -> list[Service]:
+        return self.services
+
+    async def handler(self, runtime_class: str) -> str:
+        return runtime_class
+
+
+class Statuses:
+    """The API server's part in statuses: the newest of each pod, and who has been deleted."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Object] = {}
+        self.history: list[tuple[str, Object]] = []
+        self.deleted: list[str] = []
+
+    def submit(self, pod: Pod, status: Object) -> None:
+        self.of[pod.metadata.name] = status
+        self.history.append((pod.metadata.name, status))
+
+    def delete(self, pod: Pod) -> None:
+        self.deleted.append(pod.metadata.name)
+
+    def forget(self, uid: str) -> None: ...
+
+    def phase(self, name: str = "p") -> str:
+        return str(self.of.get(name, {}).get("phase", ""))
+
+    def container(self, name: str = "p", index: int = 0) -> Object:
+        found: Object = self.of[name]["containerStatuses"][index]
+        return found
+
+    def condition(self, kind: str, name: str = "p") -> str:
+        return next((str(c["status"]) for c in self.of.get(name, {}).get("conditions", ()) if c["type"] == kind), "")
+
+
+class Node:
+    """Workers, and all they were given."""
+
+    def __init__(
+        self, runtime: Runtime, clock: Clock, folder: Path, *, on_disk: bool, cgroup: str = "/", ips: tuple[str, ...] = ("192.0.2.1",)
+    ) -> None:
+        self.runtime, self.clock = runtime, clock
+        self.told, self.objects, self.statuses = Told(), Objects(), Statuses()
+        self.host_ports: list[Any] = []
+        paths = Paths(folder / "kubelet", folder / "pods", folder / "containers")
+        facts = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30})
+        images = Images(runtime, clock, self.told)
+        stopper = Stopper(runtime, clock, self.told)
+        cgroups = Cgroups(cgroup) if on_disk else None
+        launcher = Launcher(
+            runtime, clock, self.told, facts, self.objects, self.objects, images, stopper, cgroups, on_disk=on_disk
+        )
+        self.workers = PodWorkers(
+            Tools(
+                runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
+                sources=self.objects, observer=Observer(runtime), images=images, launcher=launcher, stopper=stopper,
+                volumes=Volumes(paths, self.objects, on_disk=on_disk), writer=self.statuses, cgroups=cgroups,
+                on_disk=on_disk,
+            ),
+            self.host_ports.append,
+        )  # fmt: skip
+        self.paths = paths
+
+    async def close(self) -> None:
+        await self.workers.close()
+        await self.runtime.close()
