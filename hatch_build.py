@@ -57,7 +57,7 @@ def shape(node: dict[str, Any]) -> Any:
     """A field's shape: a scalar's name, or [tag, …]: ["ref", type], ["list", item, traits], ["map", value]."""
     if "$ref" in node:
         target = node["$ref"].removeprefix(PREFIX)
-        return SCALARS.get(target) or ["ref", target, node.get("x-kubernetes-map-type", "")]
+        return SCALARS.get(target) or ["ref", target]
     match type_of(node):
         case "array":
             return ["list", shape(node["items"]), [node.get(trait) or "" for trait in LIST_TRAITS]]
@@ -75,15 +75,36 @@ def shape(node: dict[str, Any]) -> Any:
 
 
 def compact(defs: dict[str, Any]) -> bytes:
-    """{types: {name: {field: shape}}, kinds: {group/version/kind: name}, atomic: [name]}."""
+    """{types: {type: {field: shape}}, kinds: {group/version/kind: type}, atomic: [type], replaced: {type: [field]},
+    whole: {type: [field]}}.
+
+    Atomic types and whole fields are one value to server-side apply, replaced fields to strategic merge patches.
+    """
     types = {
         name: {field: shape(node) for field, node in (body.get("properties") or {}).items()}
         for name, body in defs.items()
         if name not in SCALARS
     }
-    atomic = sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic")
-    packed: bytes = msgspec.msgpack.encode({"types": types, "kinds": kinds_of(defs), "atomic": atomic})
+    packed: bytes = msgspec.msgpack.encode(
+        {
+            "types": types,
+            "kinds": kinds_of(defs),
+            "atomic": sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic"),
+            "replaced": marked(defs, "x-kubernetes-patch-strategy", "replace"),
+            "whole": marked(defs, "x-kubernetes-map-type", "atomic"),
+        }
+    )
     return packed
+
+
+def marked(defs: dict[str, Any], mark: str, value: str) -> dict[str, list[str]]:
+    """The fields with a mark, by type."""
+    found: dict[str, list[str]] = {}
+    for name, body in defs.items():
+        for field, node in (body.get("properties") or {}).items():
+            if node.get(mark) == value:
+                found.setdefault(name, []).append(field)
+    return found
 
 
 def published(node: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
+from longboat.machinery import yaml
 from longboat.machinery.objects import Object
 from longboat.machinery.table import Column
 from longboat.registry.strategy import Strategy
@@ -21,17 +22,9 @@ _NAME = Column("Name", str, lambda obj: obj["metadata"]["name"], format="name")
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
-def yaml(body: bytes) -> bytes:
-    """The same document in YAML."""
-    import yaml as pyyaml
-
-    text: str = pyyaml.dump(_decode(body), Dumper=pyyaml.CSafeDumper, default_flow_style=False, sort_keys=False)
-    return text.encode()
-
-
 def finish(body: bytes, form: Form) -> bytes:
     """The last step of every answer: YAML where it was asked for."""
-    return yaml(body) if form.media_type == YAML else body
+    return yaml.encode(_decode(body)) if form.media_type == YAML else body
 
 
 def partial(entry: Entry, version: str = "v1") -> bytes:

@@ -43,11 +43,8 @@ def package(group: str) -> str:
 def identity(kind: Kind, value: Any, data: bytes) -> tuple[str, str]:
     """A body's apiVersion and kind; those of `kind` where it does not say. Raises StatusError 400."""
     if not isinstance(value, dict):
-        if value is None:
-            value = {}
-        else:
-            why = f"json: cannot unmarshal {described(value, SCALARS['any'])} into Go value of type {_IDENTITY}"
-            raise unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
+        why = f"json: cannot unmarshal {described(value, SCALARS['any'])} into Go value of type {_IDENTITY}"
+        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
     found = []
     for name, default in (("apiVersion", kind.api_version), ("kind", kind.name)):
         given = value.get(name) or default

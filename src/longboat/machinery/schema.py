@@ -54,6 +54,7 @@ class Schema:
         Raises StatusError 400 for what is not such an object, 415 for a media type that is neither JSON nor YAML.
         """
         value, complaints = self._parsed(kind, data, media_type)
+        value = {} if value is None else value  # null says nothing, as in Go
         version, name = refusals.identity(kind, value, data)
         self._expect(kind, version, name)
         struct = self.type(kind)
@@ -178,5 +179,9 @@ class Schema:
 
 @lru_cache(maxsize=1)
 def load() -> Schema:
-    """The schema that the package ships. Raises FileNotFoundError where it has not been built (hatch_build.py)."""
-    return Schema(RESOURCE.read_bytes())
+    """The schema that the package ships. Raises FileNotFoundError in a checkout where it has not been built."""
+    try:
+        return Schema(RESOURCE.read_bytes())
+    except FileNotFoundError as error:
+        error.add_note("The schema is made by the build: run `python hatch_build.py` or `pip install -e .`")
+        raise

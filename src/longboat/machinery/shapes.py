@@ -23,7 +23,9 @@ class Struct:
     name: str  # its definition, "io.k8s.api.core.v1.PodSpec"
     fields: dict[str, Shape] = field(default_factory=dict)
     order: dict[str, int] = field(default_factory=dict)  # field to rank
-    atomic: bool = False
+    atomic: bool = False  # one value to server-side apply
+    whole: frozenset[str] = frozenset()  # fields that are so here, though their types are not
+    replaced: frozenset[str] = frozenset()  # fields that strategic merge patches replace
 
     @property
     def short(self) -> str:
@@ -80,6 +82,8 @@ class Shapes:
     def __init__(self, packed: dict[str, Any]) -> None:
         self._packed: dict[str, dict[str, Any]] = packed["types"]
         self._atomic = frozenset(packed["atomic"])
+        self._whole: dict[str, list[str]] = packed["whole"]
+        self._replaced: dict[str, list[str]] = packed["replaced"]
         self._structs: dict[str, Struct] = {}
 
     def struct(self, name: str) -> Struct:
@@ -87,7 +91,12 @@ class Shapes:
         found = self._structs.get(name)
         if found is None:
             packed = self._packed[name]
-            found = self._structs[name] = Struct(name, atomic=name in self._atomic)
+            found = self._structs[name] = Struct(
+                name,
+                atomic=name in self._atomic,
+                whole=frozenset(self._whole.get(name, ())),
+                replaced=frozenset(self._replaced.get(name, ())),
+            )
             found.fields.update((key, self._shape(value)) for key, value in packed.items())
             found.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from longboat.machinery.text import MAX_DEPTH, TOO_DEEP, Malformed
@@ -38,6 +39,32 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
         raise Malformed("yaml: invalid Unicode character") from error
     finally:
         loader.dispose()
+
+
+def encode(value: Any) -> bytes:
+    """JSON values as YAML that `decode`, and upstream's parser, read back as the same."""
+    import yaml
+
+    text: str = yaml.dump(value, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 30)
+    return text.encode()
+
+
+@lru_cache(maxsize=1)
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.CSafeDumper):
+        """Also quotes what only upstream's parser takes for something other than a string, like `y`."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def represent(dumper: Any, text: str) -> Any:
+        style = None if isinstance(plain(text), str) and text != "<<" else '"'
+        return dumper.represent_scalar(_STRING, text, style=style)
+
+    Dumper.add_representer(str, represent)
+    return Dumper
 
 
 def _events(loader: Any, yaml: Any) -> Iterator[Any]:

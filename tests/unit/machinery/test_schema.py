@@ -45,6 +45,13 @@ def test_every_kind_of_the_catalogue_has_a_schema() -> None:
     assert not SCHEMA.has(WIDGET)
 
 
+def test_every_kind_reads_and_writes_the_least_object() -> None:
+    for kind in (value for value in vars(kinds).values() if isinstance(value, Kind)):
+        for body in (b"{}", b"null", b'{"metadata":{"name":"a"}}'):
+            found = decoded(kind, body, "Strict")
+            assert json.loads(SCHEMA.canonical(kind, found)) == found
+
+
 def test_an_object_is_put_in_order_and_completed() -> None:
     body = {
         "spec": {"restartPolicy": "Never", "containers": []},

@@ -59,7 +59,8 @@ def _object(target: dict[str, Any], patch: dict[str, Any], shape: Shape) -> dict
         elif value is None:
             target.pop(name, None)
         elif not (name in orders and isinstance(value, list)):
-            target[name] = _member(target.get(name), value, _field(shape, name))
+            replaced = isinstance(shape, Struct) and name in shape.replaced
+            target[name] = _member(None if replaced else target.get(name), value, _field(shape, name))
     return target
 
 

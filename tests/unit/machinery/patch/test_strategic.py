@@ -115,6 +115,14 @@ def test_a_secret_reference_is_merged_by_name() -> None:
     assert result["imagePullSecrets"] == [{"name": "x"}]
 
 
+def test_a_field_that_is_replaced_whole() -> None:
+    shape = schema.load().type(kinds.POD_DISRUPTION_BUDGET)
+    assert shape
+    target = {"spec": {"selector": {"matchLabels": {"a": "1"}}, "minAvailable": 1}}
+    patch = {"spec": {"selector": {"matchLabels": {"b": "2"}}}}
+    assert strategic.apply(target, patch, shape)["spec"] == {"selector": {"matchLabels": {"b": "2"}}, "minAvailable": 1}
+
+
 UNMERGEABLE = [
     (pod({"image": "2"}), 500, "map: map[image:2] does not contain declared merge key: name"),
     (pod({"name": "a", "$patch": "frob"}), 500, "unknown patch type: frob in map: map[$patch:frob name:a]"),

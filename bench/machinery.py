@@ -1,0 +1,74 @@
+"""Prints what reading, writing and patching objects costs. No cluster needed: python bench/machinery.py"""
+
+from __future__ import annotations
+
+import json
+import resource
+import timeit
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from longboat.api import kinds
+from longboat.machinery import schema, selectors
+from longboat.machinery.patch import strategic
+
+
+def container(name: str) -> dict[str, Any]:
+    probe = {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10, "timeoutSeconds": 1}
+    return {
+        "name": name,
+        "image": "registry.example/web:1.25",
+        "env": [{"name": f"VARIABLE_{i}", "value": "x" * 20} for i in range(12)],
+        "ports": [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        "livenessProbe": probe,
+        "readinessProbe": probe,
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web-1", "namespace": "default", "labels": {"app": "web"}, "annotations": {"note": "n" * 200}},
+    "spec": {
+        "containers": [container("a"), container("b"), container("c")],
+        "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}],
+        "volumes": [{"name": "data", "emptyDir": {}}],
+    },
+}
+
+
+def report(what: str, work: Callable[[], Any]) -> None:
+    work()
+    best = min(timeit.repeat(work, number=1000, repeat=5)) / 1000
+    print(f"{what:<44}{best * 1e6:8.1f} µs")
+
+
+def main() -> None:
+    started = perf_counter()
+    known = schema.load()
+    print(f"{'load the schema':<44}{(perf_counter() - started) * 1e3:8.1f} ms")
+    data = json.dumps(POD, separators=(",", ":")).encode()
+    started = perf_counter()
+    pod, _ = known.decode(kinds.POD, data)
+    print(f"{'first pod (compiles its types)':<44}{(perf_counter() - started) * 1e3:8.1f} ms")
+    odd = data.replace(b'"100m"', b'"0.1"')
+    shape = known.type(kinds.POD)
+    assert shape is not None
+    patch = {"spec": {"containers": [{"name": "b", "image": "registry.example/web:1.26"}]}}
+    chosen = selectors.parse("app=web,tier notin (back,middle)")
+    print(f"a pod of {len(data)} bytes:")
+    report("  read, fields not validated", lambda: known.decode(kinds.POD, data))
+    report("  read, strict", lambda: known.decode(kinds.POD, data, validation="Strict"))
+    report("  read, strict, a quantity to correct", lambda: known.decode(kinds.POD, odd, validation="Strict"))
+    report("  stored encoding", lambda: known.canonical(kinds.POD, pod))
+    report("  strategic merge of one container", lambda: strategic.apply(pod, patch, shape))
+    report("match a label selector", lambda: chosen.matches({"app": "web", "tier": "front"}))
+    print(f"{'resident at most':<44}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
