@@ -54,7 +54,8 @@ class Tables:
     """Tables of one kind. A row's cells are kept with the entry; what depends on the hour is made each time."""
 
     def __init__(self, strategy: Strategy) -> None:
-        self._columns: Sequence[Column] = (_NAME, *strategy.columns)
+        named = any(column.name == _NAME.name for column in strategy.columns)
+        self._columns: Sequence[Column] = strategy.columns if named else (_NAME, *strategy.columns)
         self._timed = tuple((i, c.value) for i, c in enumerate(self._columns) if c.timed)
         self._fixed = tuple((i, c.value) for i, c in enumerate(self._columns) if not c.timed)
         self.definitions = [

@@ -6,17 +6,29 @@ from longboat.api import kinds
 from longboat.machinery.kinds import Kind
 from longboat.registry.kinds.apps.deployment import Deployment
 from longboat.registry.kinds.apps.replica_set import ReplicaSet
+from longboat.registry.kinds.certificates.signing_request import CertificateSigningRequest
+from longboat.registry.kinds.coordination.lease import Lease
 from longboat.registry.kinds.core.config_map import ConfigMap
+from longboat.registry.kinds.core.endpoints import Endpoints
+from longboat.registry.kinds.core.event import Event as CoreEvent
+from longboat.registry.kinds.core.limit_range import LimitRange
 from longboat.registry.kinds.core.namespace import Namespace
 from longboat.registry.kinds.core.node import Node
+from longboat.registry.kinds.core.persistent_volume_claim import PersistentVolumeClaim
 from longboat.registry.kinds.core.pod.pod import Pod
+from longboat.registry.kinds.core.resource_quota import ResourceQuota
 from longboat.registry.kinds.core.secret import Secret
 from longboat.registry.kinds.core.service.service import Service
 from longboat.registry.kinds.core.service_account import ServiceAccount
+from longboat.registry.kinds.discovery.endpoint_slice import EndpointSlice
+from longboat.registry.kinds.events.event import Event
+from longboat.registry.kinds.networking.ingress_class import IngressClass
 from longboat.registry.kinds.networking.ip_address import IPAddress
 from longboat.registry.kinds.networking.service_cidr import ServiceCIDR
+from longboat.registry.kinds.node.runtime_class import RuntimeClass
 from longboat.registry.kinds.rbac.bindings import ClusterRoleBinding, RoleBinding
 from longboat.registry.kinds.rbac.roles import ClusterRole, Role
+from longboat.registry.kinds.scheduling.priority_class import PriorityClass
 from longboat.registry.store import Store
 from longboat.registry.strategy import ScaleFields, Strategy
 from longboat.storage.interface import Storage
@@ -35,17 +47,17 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         plain(kinds.BINDING, stored=False, verbs=("create",)),
         plain(kinds.COMPONENT_STATUS, verbs=("get", "list")),
         ConfigMap(),
-        plain(kinds.ENDPOINTS, storage_prefix="services/endpoints"),
-        plain(kinds.CORE_EVENT),
-        plain(kinds.LIMIT_RANGE),
+        Endpoints(),
+        CoreEvent(),
+        LimitRange(),
         Namespace(),
         Node(),
-        plain(kinds.PERSISTENT_VOLUME_CLAIM, status=True),
+        PersistentVolumeClaim(),
         plain(kinds.PERSISTENT_VOLUME, status=True),
         Pod(),
         plain(kinds.POD_TEMPLATE),
         plain(kinds.REPLICATION_CONTROLLER, status=True, scale=ScaleFields(), storage_prefix="controllers"),
-        plain(kinds.RESOURCE_QUOTA, status=True),
+        ResourceQuota(),
         Secret(),
         ServiceAccount(),
         Service(service_cidr, node_ports),
@@ -55,7 +67,7 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         Deployment(),
         ReplicaSet(),
         plain(kinds.STATEFUL_SET, status=True, scale=ScaleFields()),
-        plain(kinds.EVENT),
+        Event(),
         plain(kinds.TOKEN_REVIEW, stored=False, verbs=("create",)),
         plain(kinds.SELF_SUBJECT_REVIEW, stored=False, verbs=("create",)),
         plain(kinds.LOCAL_SUBJECT_ACCESS_REVIEW, stored=False, verbs=("create",)),
@@ -66,10 +78,10 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         plain(kinds.HPA_V1, status=True),
         plain(kinds.CRON_JOB, status=True),
         plain(kinds.JOB, status=True),
-        plain(kinds.CERTIFICATE_SIGNING_REQUEST, status=True, subresources=("approval",)),
+        CertificateSigningRequest(),
         plain(kinds.NETWORK_POLICY),
         plain(kinds.INGRESS, status=True, storage_prefix="ingress"),
-        plain(kinds.INGRESS_CLASS),
+        IngressClass(),
         IPAddress(),
         ServiceCIDR(),
         plain(kinds.POD_DISRUPTION_BUDGET, status=True),
@@ -90,10 +102,10 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         plain(kinds.VALIDATING_ADMISSION_POLICY_BINDING),
         plain(kinds.VALIDATING_WEBHOOK_CONFIGURATION),
         plain(kinds.CUSTOM_RESOURCE_DEFINITION, status=True),
-        plain(kinds.PRIORITY_CLASS),
-        plain(kinds.LEASE),
-        plain(kinds.RUNTIME_CLASS),
-        plain(kinds.ENDPOINT_SLICE),
+        PriorityClass(),
+        Lease(),
+        RuntimeClass(),
+        EndpointSlice(),
         plain(kinds.FLOW_SCHEMA, status=True),
         plain(kinds.PRIORITY_LEVEL_CONFIGURATION, status=True),
         plain(kinds.DEVICE_CLASS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -340,7 +341,7 @@ class Store:
 
     def _context(self, write: Write) -> Context:
         name = getattr(write.user, "name", "")
-        return Context(self._clock.now(), name, write.dry_run, write.subresource)
+        return Context(self._clock.now(), name, write.dry_run, write.subresource, write.user)
 
     def _attributes(
         self, operation: str, namespace: str, name: str, obj: Object | None, old: Object | None, write: Write
@@ -359,7 +360,11 @@ class Store:
 
 
 class _Reserved:
-    """Gives a reservation back unless the write it was made for has succeeded."""
+    """Gives a reservation back unless the write it was made for has succeeded, or may have.
+
+    A write whose outcome nobody knows keeps its reservation: the kind's upkeep finds out. Handing the address or port
+    to somebody else meanwhile might give it away twice.
+    """
 
     def __init__(self, reservation: Reservation | None) -> None:
         self._reservation = reservation
@@ -372,6 +377,7 @@ class _Reserved:
     async def __aenter__(self) -> _Reserved:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._reservation is not None:
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        unknown = isinstance(error, asyncio.CancelledError) or (isinstance(error, StatusError) and error.code >= 500)
+        if self._reservation is not None and not unknown:
             await self._reservation.release()

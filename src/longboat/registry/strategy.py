@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
@@ -31,6 +31,7 @@ class Context:
     user: str = ""
     dry_run: bool = False
     subresource: str = ""  # "", "status", "binding", "resize", …
+    identity: Any = None  # the whole of the user: name, groups, uid, extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Strategy:
     """The ordinary kind. Subclass per kind; the instance lives in `registry/catalog.py`."""
 
     kind: ClassVar[Kind]
-    columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, which every table begins with
+    columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, unless they have one of their own
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)
     scale: ClassVar[ScaleFields | None] = None

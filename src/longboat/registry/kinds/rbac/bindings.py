@@ -39,6 +39,7 @@ class RoleBinding(Strategy):
         _subjects("ServiceAccount"),
     )
     generation = False
+    create_on_update = True
     grants: ClassVar[tuple[str, ...]] = ("ClusterRole", "Role")
 
     def name_errors(self, name: str) -> list[str]:

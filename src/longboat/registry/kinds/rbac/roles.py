@@ -17,6 +17,7 @@ class Role(Strategy):
     kind = kinds.ROLE
     columns: ClassVar[tuple[Column, ...]] = (cells.CREATED_AT,)
     generation = False
+    create_on_update = True
 
     def name_errors(self, name: str) -> list[str]:
         return names.path_segment(name)

@@ -29,6 +29,7 @@ class Service(Strategy):
     columns: ClassVar[tuple[Column, ...]] = columns.COLUMNS
     has_status = True
     generation = False
+    create_on_update = True
     storage_prefix = "services/specs"
     returns_deleted = True
     subresources = ("proxy",)

@@ -1,0 +1,152 @@
+"""CertificateSigningRequest: a certificate that somebody asks for, somebody approves, and somebody signs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.table import AGE, Column, human_duration
+from longboat.registry.kinds import cells, rules
+from longboat.registry.kinds.networking.ingress_class import domain_prefixed
+from longboat.registry.strategy import Context, Strategy
+
+SHORTEST = 600  # seconds that a certificate must be asked for at least
+VERDICTS = ("Approved", "Denied")
+USAGES = frozenset((
+    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
+    "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel",
+    "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime",
+    "server auth", "signing", "timestamping",
+))  # fmt: skip
+_SPEC = Path("spec")
+
+
+def verdict(request: Object) -> str:
+    found = {c.get("type"): c for c in dig(request, "status", "conditions", default=())}
+    shown = "Denied" if "Denied" in found else "Approved" if "Approved" in found else "Pending"
+    shown += ",Failed" if "Failed" in found else ""
+    return f"{shown},Issued" if dig(request, "status", "certificate") else shown
+
+
+def _duration(request: Object) -> str:
+    seconds = dig(request, "spec", "expirationSeconds")
+    return cells.NONE if seconds is None else human_duration(seconds)
+
+
+class CertificateSigningRequest(Strategy):
+    kind = kinds.CERTIFICATE_SIGNING_REQUEST
+    columns = (
+        AGE,
+        Column("SignerName", str, cells.at("spec.signerName"), description="Who is to sign it."),
+        Column("Requestor", str, cells.at("spec.username"), description="Who asks."),
+        Column("RequestedDuration", str, _duration, description="For how long it is asked for."),
+        Column("Condition", str, verdict, description="What has been decided."),
+    )
+    has_status = True
+    generation = False
+    subresources = ("approval",)
+    selectable = frozenset(("spec.signerName",))
+
+    def fields(self, obj: Object) -> dict[str, str]:
+        return {"spec.signerName": dig(obj, "spec", "signerName", default="")}
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        """Who asks is who is asking."""
+        spec = new.setdefault("spec", {})
+        for field in ("username", "uid", "groups", "extra"):
+            spec.pop(field, None)
+        user = ctx.identity
+        spec["username"] = ctx.user
+        if user is not None:
+            spec["groups"] = list(user.groups)
+            if user.uid:
+                spec["uid"] = user.uid
+            if user.extra:
+                spec["extra"] = {key: list(values) for key, values in user.extra.items()}
+        new["status"] = {}
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """What was asked for stands. Through approval only the verdict changes."""
+        new["spec"] = old.get("spec")
+        if ctx.subresource == "approval":
+            conditions = dig(new, "status", "conditions", default=[])
+            new["status"] = {**(old.get("status") or {}), "conditions": _dated(conditions, old, ctx.now)}
+
+    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+        """The verdict is not the signer's."""
+        conditions = dig(new, "status", "conditions", default=[])
+        kept = [c for c in dig(old, "status", "conditions", default=()) if c.get("type") in VERDICTS]
+        others = [c for c in conditions if c.get("type") not in VERDICTS]
+        if merged := _dated([*kept, *others], old, ctx.now):
+            new.setdefault("status", {})["conditions"] = merged
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        if not spec.get("request"):
+            err.invalid(_SPEC.at("request"), spec.get("request") or "", "PEM block type must be CERTIFICATE REQUEST")
+        usages = spec.get("usages") or []
+        if not usages:
+            err.required(_SPEC.at("usages"))
+        for i, usage in enumerate(usages):
+            if usage not in USAGES:
+                err.not_supported(_SPEC.at("usages").index(i), usage, USAGES)
+        for i in rules.repeated(usages):
+            err.duplicate(_SPEC.at("usages").index(i), usages[i])
+        signer = spec.get("signerName") or ""
+        if not signer:
+            err.required(_SPEC.at("signerName"))
+        else:
+            domain_prefixed(signer, _SPEC.at("signerName"), err)
+        seconds = spec.get("expirationSeconds")
+        if seconds is not None and seconds < SHORTEST:
+            err.invalid(
+                _SPEC.at("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)"
+            )
+        _conditions(new, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        _conditions(new, err)
+        had, has = (dig(obj, "status", "certificate") for obj in (old, new))
+        if had and has != had:
+            err.forbidden(Path("status", "certificate"), "updates may not change a non-empty certificate value")
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        kept = {c.get("type") for c in dig(new, "status", "conditions", default=())}
+        for condition in dig(old, "status", "conditions", default=()):
+            if (kind := condition.get("type")) not in kept:
+                err.forbidden(Path("status", "conditions"), f'updates may not remove a condition of type "{kind}"')
+
+
+def _dated(conditions: list[Object], old: Object, now: datetime) -> list[Object]:
+    """The conditions, with the times at which they were written."""
+    had = {c.get("type"): c for c in dig(old, "status", "conditions", default=())}
+    found = []
+    for condition in conditions:
+        former = had.get(condition.get("type"))
+        same = former is not None and former.get("status") == condition.get("status")
+        moment = timestamp(now)
+        dated = {"status": "True", **condition}
+        dated.setdefault("lastUpdateTime", moment)
+        changed = former.get("lastTransitionTime") if same and former else None
+        dated["lastTransitionTime"] = condition.get("lastTransitionTime") or changed or moment
+        found.append(dated)
+    return found
+
+
+def _conditions(request: Object, err: Errors) -> None:
+    path, seen = Path("status", "conditions"), set()
+    for i, condition in enumerate(dig(request, "status", "conditions", default=())):
+        at, kind = path.index(i), condition.get("type") or ""
+        if not kind:
+            err.required(at.at("type"))
+        if not condition.get("status"):
+            err.required(at.at("status"))
+        elif kind in (*VERDICTS, "Failed") and condition["status"] != "True":
+            err.not_supported(at.at("status"), condition["status"], ("True",))
+        if kind in seen:
+            err.duplicate(at.at("type"), kind)
+        seen.add(kind)
+    if set(VERDICTS) <= seen:
+        err.invalid(path, "Denied", "Approved and Denied conditions are mutually exclusive")

@@ -1,0 +1,69 @@
+"""Endpoints: the addresses behind a service, in the form that came before EndpointSlice."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds.core import addresses
+from longboat.registry.kinds.core.pod.containers import PROTOCOLS
+from longboat.registry.strategy import Strategy
+
+_SUBSETS = Path("subsets")
+
+
+def shown(endpoints: Object) -> str:
+    found: list[str] = []
+    for subset in endpoints.get("subsets") or ():
+        ips = [address.get("ip") or "" for address in subset.get("addresses") or ()]
+        ports = subset.get("ports") or []
+        found += ips if not ports else [_joined(ip, port.get("port")) for port in ports for ip in ips]
+    return cells.some(found)
+
+
+def _joined(ip: str, port: int | None) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+class Endpoints(Strategy):
+    kind = kinds.ENDPOINTS
+    columns = (Column("Endpoints", str, shown, description="The addresses that are ready."), AGE)
+    generation = False
+    create_on_update = True
+    storage_prefix = "services/endpoints"
+
+    def default(self, obj: Object) -> None:
+        for subset in fill.each(obj, "subsets"):
+            for port in fill.each(subset, "ports"):
+                fill.empty(port, "protocol", "TCP")
+
+    def validate(self, new: Object, err: Errors) -> None:
+        for i, subset in enumerate(new.get("subsets") or ()):
+            _subset(subset, _SUBSETS.index(i), err)
+
+
+def _subset(subset: Object, path: Path, err: Errors) -> None:
+    if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+        err.required(path, "must specify `addresses` or `notReadyAddresses`")
+    for field in ("addresses", "notReadyAddresses"):
+        for i, address in enumerate(subset.get(field) or ()):
+            at = path.at(field).index(i)
+            addresses.ordinary(address.get("ip") or "", at.at("ip"), err)
+            if name := address.get("hostname"):
+                err.extend(at.at("hostname"), names.dns1123_label(name), name)
+            if node := address.get("nodeName"):
+                err.extend(at.at("nodeName"), names.dns1123_subdomain(node), node)
+    ports = subset.get("ports") or []
+    for i, port in enumerate(ports):
+        at, name = path.at("ports").index(i), port.get("name") or ""
+        if name:
+            err.extend(at.at("name"), names.dns1123_label(name), name)
+        elif len(ports) > 1:
+            err.required(at.at("name"))
+        rules.port(port.get("port") or 0, at.at("port"), err)
+        rules.one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
+        if app := port.get("appProtocol"):
+            rules.label_name(app, at.at("appProtocol"), err)

@@ -1,0 +1,73 @@
+"""IngressClass: which controller serves an ingress."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.strategy import Strategy
+
+LONGEST_CONTROLLER = 250
+_SPEC = Path("spec")
+
+
+def _parameters(found: Object) -> str:
+    ref = dig(found, "spec", "parameters")
+    if ref is None:
+        return cells.NONE
+    group = f".{ref['apiGroup']}" if ref.get("apiGroup") else ""
+    return f"{ref.get('kind') or ''}{group}/{ref.get('name') or ''}"
+
+
+class IngressClass(Strategy):
+    kind = kinds.INGRESS_CLASS
+    columns = (
+        Column("Controller", str, cells.at("spec.controller"), description="Who serves the ingresses of this class."),
+        Column("Parameters", str, _parameters, description="What configures it."),
+        AGE,
+    )
+
+    def default(self, obj: Object) -> None:
+        if (ref := dig(obj, "spec", "parameters")) is not None:
+            fill.absent(ref, "scope", "Cluster")
+
+    def validate(self, new: Object, err: Errors) -> None:
+        controller, path = dig(new, "spec", "controller", default=""), _SPEC.at("controller")
+        if not controller:
+            err.required(path)
+        elif len(controller) > LONGEST_CONTROLLER:
+            err.too_long(path, LONGEST_CONTROLLER)
+        else:
+            domain_prefixed(controller, path, err)
+        if (ref := dig(new, "spec", "parameters")) is not None:
+            _check_parameters(ref, _SPEC.at("parameters"), err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        rules.immutable(dig(new, "spec", "controller"), dig(old, "spec", "controller"), _SPEC.at("controller"), err)
+
+
+def domain_prefixed(value: str, path: Path, err: Errors) -> None:
+    """A path behind a domain, such as `acme.io/foo`."""
+    domain, slash, rest = value.partition("/")
+    if not slash or not domain or not rest:
+        err.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
+        return
+    err.extend(path, names.dns1123_subdomain(domain), domain)
+
+
+def _check_parameters(ref: Object, path: Path, err: Errors) -> None:
+    if group := ref.get("apiGroup"):
+        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
+    for field in ("kind", "name"):
+        if not ref.get(field):
+            err.required(path.at(field))
+        else:
+            err.extend(path.at(field), names.path_segment(ref[field]), ref[field])
+    rules.one_of(ref.get("scope"), ("Cluster", "Namespace"), path.at("scope"), err)
+    if ref.get("scope") == "Namespace" and not ref.get("namespace"):
+        err.required(path.at("namespace"), "`parameters.scope` is set to 'Namespace'")
+    if ref.get("scope") == "Cluster" and ref.get("namespace") is not None:
+        err.forbidden(path.at("namespace"), "`parameters.scope` is set to 'Cluster'")
