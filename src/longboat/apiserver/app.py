@@ -16,6 +16,7 @@ from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from longboat.apiserver.admission.nodes import TaintNodesByCondition
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.service_account import ServiceAccount
 from longboat.apiserver.audit import AuditLog, audit
@@ -31,6 +32,7 @@ from longboat.apiserver.filters.flow import flow_control
 from longboat.apiserver.filters.impersonate import impersonate
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
+from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.health import Health, version
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.openapi import OpenAPI
@@ -89,6 +91,9 @@ class APIServer:
         ]
         self.dispatcher = Dispatcher(endpoints, self.strategies)
         self.dispatcher.reviews.update(reviews(self))
+        pods = next(endpoint for endpoint in endpoints if endpoint.kind == kinds.POD)
+        budgets = self.stores[kinds.POD_DISRUPTION_BUDGET]
+        self.dispatcher.subresources["pods", "eviction"] = eviction(pods, budgets)
         self.dispatcher.subresources["serviceaccounts", "token"] = Reviews(self).issue_token
         self.openapi = OpenAPI(self.strategies)
         live = {"ping": _well, "log": _well, "storage": self._storage_health}
@@ -151,6 +156,7 @@ class APIServer:
             (
                 NamespaceLifecycle(self.lookup, self.clock),
                 ServiceAccount(self.lookup),
+                TaintNodesByCondition(),
                 Priority(self.lookup, classes),
                 DefaultTolerationSeconds(),
                 DenyServiceExternalIPs(),

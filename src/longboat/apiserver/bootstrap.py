@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,8 @@ from longboat.registry.store import Write
 
 if TYPE_CHECKING:
     from longboat.apiserver.app import APIServer
+
+log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
@@ -111,11 +114,18 @@ class _Layer:
         }
         service = {"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "spec": spec}
         await self.keep(kinds.SERVICE, "default", service)
-        port = {"name": "https", "port": config.port, "protocol": "TCP"}
+        address = ipaddress.ip_address(config.advertise)
+        if address.is_loopback or address.is_unspecified:
+            log.info("%s is no address pods could reach: the kubernetes Service has no endpoints", address)
+            return
+        await self._api_endpoints(config.advertise, config.port, family)
+
+    async def _api_endpoints(self, address: str, port_number: int, family: str) -> None:
+        port = {"name": "https", "port": port_number, "protocol": "TCP"}
         mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
         endpoints = {
             "metadata": {"name": "kubernetes", "namespace": "default", "labels": mirrored},
-            "subsets": [{"addresses": [{"ip": config.advertise}], "ports": [port]}],
+            "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
         }
         await self.keep(kinds.ENDPOINTS, "default", endpoints)
         slice_ = {
@@ -123,7 +133,7 @@ class _Layer:
                 "name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"},
             },
             "addressType": family,
-            "endpoints": [{"addresses": [config.advertise], "conditions": {"ready": True}}],
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
             "ports": [port],
         }  # fmt: skip
         await self.keep(kinds.ENDPOINT_SLICE, "default", slice_)

@@ -190,10 +190,10 @@ class Reviews:
 
     def _decide(self, request: Request, review: Object, user: User) -> Response:
         action = _action(review["spec"])
-        allowed = self._server.authorizer.allowed(user, action)
+        allowed, reason = self._server.authorizer.decide(user, action)
         review["status"] = {"allowed": allowed}
-        if allowed:
-            review["status"]["reason"] = "RBAC: allowed"
+        if reason:
+            review["status"]["reason"] = reason
         return _created(request, review)
 
     def _rules(self, user: User, namespace: str) -> Iterable[Rule]:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 
 from longboat.aio.clock import SystemClock
 from longboat.aio.tasks import Tasks
+from longboat.api import kinds
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import Pki, write_private
 from longboat.apiserver.server import Server, tls
+from longboat.apiserver.streams.nodes import NodeConnections
+from longboat.apiserver.streams.pods import PodStreams
+from longboat.apiserver.streams.proxy import Proxies
 from longboat.cli.errors import Failure
 from longboat.storage.interface import Storage
 
@@ -73,12 +77,29 @@ class ControlPlane:
         )
         (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
         self.api = APIServer(self._storage, self.clock, config)
+        self._connect_streams(self.api)
         await self.api.start()
         self._server = Server(self.api.handle, tls(self.serving, (ca, proxy_ca)))
         for host, port in self.addresses:
             await self._server.listen(host, port)
         self._write_kubeconfig()
         self._start_components()
+
+    def _connect_streams(self, api: APIServer) -> None:
+        """What the API server passes on to nodes, pods and Services."""
+        client = self.kubelet_client
+        nodes = NodeConnections(self.pki.ca.pair.certificate, client.certificate, client.key, self.clock)
+        pods = PodStreams(api.lookup, nodes)
+        proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock)
+        api.dispatcher.subresources |= {
+            ("pods", "log"): pods.log,
+            ("pods", "exec"): pods.exec,
+            ("pods", "attach"): pods.attach,
+            ("pods", "portforward"): pods.portforward,
+            ("pods", "proxy"): proxies.pods,
+            ("services", "proxy"): proxies.services,
+            ("nodes", "proxy"): proxies.nodes,
+        }
 
     def _start_components(self) -> None:
         """Controllers and scheduler, as clients over the in-process transport, each under its own name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,8 +12,10 @@ from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Re
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
+from longboat.storage.entry import Entry
 
 MASTERS = "system:masters"
+GROUP = "rbac.authorization.k8s.io"
 MAX_DECISIONS = 20_000  # remembered; all are forgotten whenever a role or binding changes
 
 _decode = msgspec.json.Decoder().decode
@@ -74,11 +77,21 @@ def covers_url(rule: str, path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Some rules given to a subject, everywhere (namespace "") or in one namespace."""
+    """Some rules given to a subject, everywhere (namespace "") or in one namespace.
+
+    `why` says through what; where the role is missing there are no rules and `why` says that.
+    """
 
     namespace: str
     rules: tuple[Rule, ...]
-    source: str
+    why: str
+
+
+class Decision(NamedTuple):
+    """`reason` is what upstream says of it, "" for nothing."""
+
+    allowed: bool
+    reason: str
 
 
 class Authorizer:
@@ -86,75 +99,110 @@ class Authorizer:
 
     def __init__(self, stores: Mapping[str, Store]) -> None:
         self._stores = stores  # by plural
-        self._versions: tuple[int, ...] = ()
+        self._caches = [store.cache for store in stores.values()]
+        self._versions: list[int] = []
         self._users: dict[str, list[Grant]] = {}
         self._groups: dict[str, list[Grant]] = {}
-        self._decisions: dict[tuple[User | tuple[object, ...], Action], bool] = {}
+        self._decisions: dict[tuple[str, tuple[str, ...], Action], Decision] = {}
 
     def allowed(self, user: User, action: Action) -> bool:
+        return MASTERS in user.groups or self.decide(user, action).allowed
+
+    def decide(self, user: User, action: Action) -> Decision:
         if MASTERS in user.groups:
-            return True
+            return Decision(True, "")
         self._refresh()
-        key = ((user.name, user.groups), action)
+        key = (user.name, user.groups, action)
         decision = self._decisions.get(key)
         if decision is None:
             if len(self._decisions) >= MAX_DECISIONS:
                 self._decisions.clear()
-            decision = any(rule.allows(action) for rule in self.rules(user, action.namespace))
-            self._decisions[key] = decision
+            decision = self._decisions[key] = self._judge(user, action)
         return decision
 
     def rules(self, user: User, namespace: str = "") -> Iterator[Rule]:
         """Every rule that holds for the user there, cluster-wide ones included."""
-        for grant in self._grants(user):
-            if not grant.namespace or grant.namespace == namespace:
-                yield from grant.rules
+        for grant in self._grants(user, namespace):
+            yield from grant.rules
 
     def role_rules(self, kind: str, name: str, namespace: str) -> list[Rule] | None:
         """The rules of a role that a binding refers to; None if there is no such role."""
         store = self._stores["clusterroles" if kind == "ClusterRole" else "roles"]
         entry = store.find("" if kind == "ClusterRole" else namespace, name)
-        return None if entry is None else [Rule(raw) for raw in _decode(entry.body).get("rules") or ()]
+        return None if entry is None else list(_rules(entry))
 
-    def _grants(self, user: User) -> Iterator[Grant]:
+    def _judge(self, user: User, action: Action) -> Decision:
+        problems = []
+        for grant in self._grants(user, action.namespace):
+            if any(rule.allows(action) for rule in grant.rules):
+                return Decision(True, f"RBAC: allowed by {grant.why}")
+            if not grant.rules and grant.why not in problems:
+                problems.append(grant.why)
+        told = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
+        return Decision(False, f"RBAC: {told}" if problems else "")
+
+    def _grants(self, user: User, namespace: str) -> Iterator[Grant]:
         self._refresh()
-        yield from self._users.get(user.name, ())
-        for group in user.groups:
-            yield from self._groups.get(group, ())
+        for grants in (self._users.get(user.name, ()), *(self._groups.get(group, ()) for group in user.groups)):
+            for grant in grants:
+                if not grant.namespace or grant.namespace == namespace:
+                    yield grant
 
     def _refresh(self) -> None:
-        versions = tuple(store.cache.version for store in self._stores.values())
+        versions = [cache.version for cache in self._caches]
         if versions == self._versions:
             return
         self._versions = versions
         self._decisions.clear()
         self._users, self._groups = {}, {}
-        roles: dict[tuple[str, str], tuple[Rule, ...]] = {}
-        for plural in ("clusterroles", "roles"):
-            for entry in self._stores[plural].entries():
-                obj = _decode(entry.body)
-                where = obj["metadata"].get("namespace", "")
-                roles[where, obj["metadata"]["name"]] = tuple(Rule(raw) for raw in obj.get("rules") or ())
         for plural in ("clusterrolebindings", "rolebindings"):
             for entry in self._stores[plural].entries():
-                self._index(_decode(entry.body), roles)
+                self._index(_parsed(entry))
 
-    def _index(self, binding: Object, roles: Mapping[tuple[str, str], tuple[Rule, ...]]) -> None:
+    def _index(self, binding: Object) -> None:
         namespace = binding["metadata"].get("namespace", "")
         ref = binding.get("roleRef") or {}
-        rules = roles.get(("" if ref.get("kind") == "ClusterRole" else namespace, ref.get("name", "")))
-        if not rules:
-            return
-        grant = Grant(namespace, rules, binding["metadata"]["name"])
+        kind, name = ref.get("kind", ""), ref.get("name", "")
+        rules = self.role_rules(kind, name, namespace)
+        if rules == []:
+            return  # there, and grants nothing
         for subject in binding.get("subjects") or ():
-            name = subject.get("name", "")
+            why = _through(binding, subject) if rules else f'{kind.lower()}.{GROUP} "{name}" not found'
+            grant = Grant(namespace, tuple(rules or ()), why)
+            who = subject.get("name", "")
             if subject.get("kind") == "Group":
-                self._groups.setdefault(name, []).append(grant)
+                self._groups.setdefault(who, []).append(grant)
             elif subject.get("kind") == "ServiceAccount":
                 where = subject.get("namespace") or namespace
-                self._users.setdefault(f"system:serviceaccount:{where}:{name}", []).append(grant)
+                self._users.setdefault(f"system:serviceaccount:{where}:{who}", []).append(grant)
             else:
-                self._users.setdefault(name, []).append(grant)
+                self._users.setdefault(who, []).append(grant)
+
+
+def _parsed(entry: Entry) -> Object:
+    """The object, decoded once: an index made anew costs little where few objects have changed."""
+    found: Object | None = entry.encodings.get("rbac")
+    if found is None:
+        found = entry.encodings["rbac"] = _decode(entry.body)
+    return found
+
+
+def _rules(entry: Entry) -> tuple[Rule, ...]:
+    found: tuple[Rule, ...] | None = entry.encodings.get("rules")
+    if found is None:
+        found = entry.encodings["rules"] = tuple(Rule(raw) for raw in _decode(entry.body).get("rules") or ())
+    return found
+
+
+def _through(binding: Object, subject: Object) -> str:
+    """How upstream tells of a binding that allowed something."""
+    found, ref = binding["metadata"], binding["roleRef"]
+    namespace = found.get("namespace", "")
+    name = f"{found['name']}/{namespace}" if namespace else found["name"]
+    who = subject.get("name", "")
+    if subject.get("kind") == "ServiceAccount":
+        who += f"/{subject.get('namespace') or namespace}"
+    return f'{binding["kind"]} "{name}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
 
 
 def authorize(authorizer: Authorizer) -> Filter:
@@ -162,18 +210,21 @@ def authorize(authorizer: Authorizer) -> Filter:
 
     async def check(request: Request, inner: Handler) -> Response:
         assert request.user is not None
-        if not authorizer.allowed(request.user, Action.of(request.info)):
-            raise refused(request.user, request.info)
+        if MASTERS not in request.user.groups:
+            allowed, reason = authorizer.decide(request.user, Action.of(request.info))
+            if not allowed:
+                raise refused(request.user, request.info, reason)
         return await inner(request)
 
     return check
 
 
-def refused(user: User, info: RequestInfo) -> StatusError:
+def refused(user: User, info: RequestInfo, reason: str = "") -> StatusError:
     """As upstream's responsewriters.Forbidden words it."""
+    because = f": {reason}" if reason else ""
     if not info.is_resource:
         message = f'User "{user.name}" cannot {info.verb} path "{info.path}"'
-        return StatusError(403, "Forbidden", f"forbidden: {message}", {})
+        return StatusError(403, "Forbidden", f"forbidden: {message}{because}", {})
     what = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
     message = f'User "{user.name}" cannot {info.verb} resource "{what}" in API group "{info.group}"'
     message += f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
@@ -184,4 +235,4 @@ def refused(user: User, info: RequestInfo) -> StatusError:
         details["name"] = info.name
     if info.group:
         details["group"] = info.group
-    return StatusError(403, "Forbidden", f"{subject} is forbidden: {message}", details)
+    return StatusError(403, "Forbidden", f"{subject} is forbidden: {message}{because}", details)

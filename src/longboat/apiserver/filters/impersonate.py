@@ -31,8 +31,9 @@ def impersonate(authorizer: Authorizer) -> Filter:
         }
         uid = request.headers.get("impersonate-uid", "")
         for action in _wanted(name, groups, extra, uid):
-            if not authorizer.allowed(requester, action):
-                raise refused(requester, _as_info(action))
+            allowed, reason = authorizer.decide(requester, action)
+            if not allowed:
+                raise refused(requester, _as_info(action), reason)
         request.audit = {"username": name, "groups": list(groups)}
         request.user = User(name, _groups(name, groups), uid, extra)
         return await inner(request)

@@ -1,0 +1,155 @@
+"""The proxy subresources: HTTP to a pod, a Service or a node, through the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from urllib.parse import quote
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.api import kinds
+from longboat.apiserver.endpoint import MAX_BODY
+from longboat.apiserver.request import Request, Response
+from longboat.apiserver.streams import relay
+from longboat.apiserver.streams.nodes import CONNECT, NodeConnections
+from longboat.apiserver.streams.pods import Lookup
+from longboat.machinery.errors import StatusError, bad_request, forbidden, not_found
+from longboat.machinery.objects import Object, dig
+from longboat.registry.store import Store
+
+# What a node's port does with more than reading needs more than the right to read (security lesson 5).
+NODE_READS = frozenset(("healthz", "metrics", "pods", "stats", "logs", "configz", "runningpods", "containerLogs"))
+
+
+def split(name: str) -> tuple[str, str, str]:
+    """`scheme:name:port`, `name:port` or `name` as scheme, name, port. Raises StatusError 400."""
+    parts = name.split(":")
+    if len(parts) == 1:
+        return "", name, ""
+    if len(parts) == 2:
+        return "", parts[0], parts[1]
+    if len(parts) == 3 and parts[0] in ("", "http", "https"):
+        return parts[0], parts[1], parts[2]
+    raise bad_request(f"invalid proxy name {name}")
+
+
+class Proxies:
+    """Handlers for the dispatcher's subresources."""
+
+    def __init__(self, lookup: Lookup, slices: Store, nodes: NodeConnections, clock: Clock) -> None:
+        self._lookup = lookup
+        self._slices = slices
+        self._nodes = nodes
+        self._clock = clock
+        self._dice = random.Random()
+
+    async def pods(self, request: Request) -> Response:
+        scheme, name, port = split(request.info.name)
+        pod = self._lookup(kinds.POD, request.info.namespace, name)
+        if pod is None:
+            raise not_found(kinds.POD, name)
+        ip = dig(pod, "status", "podIP", default="")
+        if not ip:
+            raise bad_request(f"pod {name} does not have an IP address")
+        number = int(port) if port.isdigit() else _named(pod, port) or _first_port(pod)
+        return await self._to(request, scheme, ip, number)
+
+    async def services(self, request: Request) -> Response:
+        scheme, name, port = split(request.info.name)
+        service = self._lookup(kinds.SERVICE, request.info.namespace, name)
+        if service is None:
+            raise not_found(kinds.SERVICE, name)
+        wanted = _service_port(service, name, port)
+        targets = self._targets(request.info.namespace, name, wanted)
+        if not targets:
+            raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
+        ip, number = self._dice.choice(targets)
+        return await self._to(request, scheme, ip, number)
+
+    def _targets(self, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
+        found = []
+        for entry in self._slices.entries(namespace):
+            if entry.labels.get("kubernetes.io/service-name") != service:
+                continue
+            each = msgspec.json.decode(entry.body)
+            for port in each.get("ports") or ():
+                if (port.get("name") or "") == port_name:
+                    found += [
+                        (endpoint["addresses"][0], port["port"])
+                        for endpoint in each.get("endpoints") or ()
+                        if dig(endpoint, "conditions", "ready", default=True)
+                    ]
+        return found
+
+    async def nodes(self, request: Request) -> Response:
+        _, name, _ = split(request.info.name)
+        node = self._lookup(kinds.NODE, "", name)
+        if node is None:
+            raise not_found(kinds.NODE, name)
+        path = _rest(request)
+        head = path.strip("/").split("/")[0]
+        reading = request.method in ("GET", "HEAD") and head in NODE_READS and not relay.wants_upgrade(request)
+        if not reading:
+            raise forbidden(kinds.NODE, name, f"the node's {head!r} is not reached through the proxy")
+        body = await request.read_body(MAX_BODY)
+        return await relay.forward(request, await self._nodes.open(node), name, path, body)
+
+    async def _to(self, request: Request, scheme: str, ip: str, port: int) -> Response:
+        """Raises StatusError."""
+        parsed = ipaddress.ip_address(ip)
+        if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
+            raise bad_request("address not allowed")
+        body = await request.read_body(MAX_BODY)
+        context = None
+        if scheme == "https":
+            import ssl
+
+            context = ssl.create_default_context()  # as upstream: whoever answers on the pod's port is the pod
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        try:
+            async with self._clock.timeout(CONNECT):
+                connection = await asyncio.open_connection(ip, port, ssl=context)
+        except (OSError, TimeoutError) as error:
+            message = f"error trying to reach service: dial tcp {ip}:{port}: {error or 'i/o timeout'}"
+            raise StatusError(503, "ServiceUnavailable", message) from error
+        if relay.wants_upgrade(request):
+            return await relay.upgrade(request, connection, f"{ip}:{port}", _rest(request))
+        return await relay.forward(request, connection, f"{ip}:{port}", _rest(request), body)
+
+
+def _rest(request: Request) -> str:
+    """What follows `/proxy` in the URL, with the query."""
+    path = "/" + "/".join(quote(part) for part in request.info.parts[3:])
+    if request.path.endswith("/") and not path.endswith("/"):
+        path += "/"
+    return f"{path}?{request.raw_query}" if request.raw_query else path
+
+
+def _first_port(pod: Object) -> int:
+    for container in pod["spec"].get("containers", ()):
+        for port in container.get("ports") or ():
+            return int(port["containerPort"])
+    return 80
+
+
+def _named(pod: Object, name: str) -> int | None:
+    for container in pod["spec"].get("containers", ()):
+        for port in container.get("ports") or ():
+            if name and port.get("name") == name:
+                return int(port["containerPort"])
+    return None
+
+
+def _service_port(service: Object, name: str, wanted: str) -> str:
+    """The name of the Service's port that is meant. Raises StatusError 503."""
+    ports = dig(service, "spec", "ports", default=[])
+    for port in ports:
+        if not wanted and len(ports) == 1:
+            return str(port.get("name") or "")
+        if wanted in (port.get("name"), str(port.get("port"))):
+            return str(port.get("name") or "")
+    raise StatusError(503, "ServiceUnavailable", f'no service port "{wanted}" found for service "{name}"')

@@ -1,0 +1,151 @@
+"""Passing requests on: whole ones, streams, and upgraded connections byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from longboat.aio import http1
+from longboat.aio.http1 import BadMessage, ResponseHead
+from longboat.aio.tasks import Tasks
+from longboat.apiserver.request import Request, Response, Socket
+from longboat.apiserver.streams.nodes import unreachable
+from longboat.machinery.errors import StatusError, bad_request
+
+CHUNK = 64 << 10
+MAX_ERROR = 4 << 10  # bytes of a refusal that are read
+# Credentials are for this server alone; the rest describes a connection, not a message (RFC 9110, section 7.6.1).
+NOT_PASSED_ON = frozenset(
+    ("authorization", "connection", "content-length", "cookie", "host", "keep-alive", "proxy-authenticate",
+     "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)  # fmt: skip
+UPGRADE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version")
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def wants_upgrade(request: Request) -> bool:
+    tokens = [token.strip().lower() for token in request.headers.get("connection", "").split(",")]
+    return "upgrade" in tokens and bool(request.headers.get("upgrade"))
+
+
+async def upgrade(request: Request, connection: Connection, host: str, target: str) -> Response:
+    """Ask the backend for the upgrade the client asks for. If it agrees, nothing but bytes follows; if it does not,
+    the connection is closed and never used again (security lesson 1). Raises StatusError."""
+    reader, writer = connection
+    headers = [("Host", host), ("Connection", "Upgrade"), ("Upgrade", request.headers["upgrade"])]
+    for name in UPGRADE_HEADERS:
+        headers += [(name, _without_token(value)) for value in request.header_values(name) if _without_token(value)]
+    writer.write(http1.encode_request(request.method, target, headers))
+    try:
+        await writer.drain()
+        head = await http1.read_response(reader, request.method)
+        if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            raise await refusal(reader, head)
+    except (BadMessage, OSError) as error:
+        writer.close()
+        raise unreachable(f"error dialing backend: {error}") from error
+    except StatusError:
+        writer.close()
+        raise
+    passed = {name.title(): value for name, value in head.headers.items() if name != "content-length"}
+
+    async def relay(socket: Socket) -> None:
+        await both_ways(socket, reader, writer)
+
+    return Response(101, headers=passed, upgrade=relay)
+
+
+def _without_token(value: str) -> str:
+    """WebSocket clients in browsers carry their token among the protocols: it is not the backend's business."""
+    offered = [part.strip() for part in value.split(",")]
+    return ", ".join(part for part in offered if not part.startswith("base64url.bearer.authorization.k8s.io."))
+
+
+async def both_ways(socket: Socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes until either side ends."""
+
+    async def outward() -> None:
+        while data := await socket.read():
+            writer.write(data)
+            await writer.drain()
+
+    async def inward() -> None:
+        while data := await reader.read(CHUNK):
+            await socket.write(data)
+
+    async with Tasks("relay") as tasks:
+        ways = [tasks.spawn("outward", _quietly(outward)), tasks.spawn("inward", _quietly(inward))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            writer.close()
+
+
+async def _quietly(way: object) -> None:
+    """A peer that goes away is how most streams end."""
+    try:
+        await way()  # type: ignore[operator]
+    except OSError:
+        return
+
+
+async def fetch(connection: Connection, host: str, target: str) -> Response:
+    """GET, the answer streamed. Raises StatusError with the backend's own words for a refusal."""
+    reader, writer = connection
+    try:
+        writer.write(http1.encode_request("GET", target, [("Host", host), ("Connection", "close")]))
+        await writer.drain()
+        head = await http1.read_response(reader)
+        if head.status >= HTTPStatus.BAD_REQUEST:
+            raise await refusal(reader, head)
+    except (BadMessage, OSError) as error:
+        writer.close()
+        raise unreachable(str(error)) from error
+    except StatusError:
+        writer.close()
+        raise
+    return Response(head.status, content_type="text/plain", stream=_closing(reader, writer, head))
+
+
+async def forward(request: Request, connection: Connection, host: str, target: str, body: bytes) -> Response:
+    """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too."""
+    reader, writer = connection
+    headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", request.remote)]
+    headers += [(name, value) for name, value in request.headers.items() if name.lower() not in NOT_PASSED_ON]
+    if body or request.method in ("POST", "PUT", "PATCH"):
+        headers.append(("Content-Length", str(len(body))))
+    try:
+        writer.write(http1.encode_request(request.method, target, headers) + body)
+        await writer.drain()
+        head = await http1.read_response(reader, request.method)
+    except (BadMessage, OSError, ValueError) as error:
+        writer.close()
+        raise StatusError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
+    hidden = NOT_PASSED_ON | {"content-type"}
+    passed = {name.title(): value for name, value in head.headers.items() if name not in hidden}
+    content_type = head.headers.get("content-type", "application/octet-stream")
+    return Response(head.status, content_type=content_type, headers=passed, stream=_closing(reader, writer, head))
+
+
+async def _closing(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: ResponseHead
+) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in http1.iterate_body(reader, head):
+            yield chunk
+    except (BadMessage, OSError):
+        return  # the backend broke off: so does the answer
+    finally:
+        writer.close()
+
+
+async def refusal(reader: asyncio.StreamReader, head: ResponseHead) -> StatusError:
+    """What a backend says when it refuses, as the client is told."""
+    said = (await http1.read_body(reader, head, MAX_ERROR)).decode("utf-8", "replace").strip()
+    if head.status == HTTPStatus.BAD_REQUEST:
+        return bad_request(said)
+    if head.status == HTTPStatus.NOT_FOUND:
+        return StatusError(404, "NotFound", said or "the server could not find the requested resource")
+    return unreachable(said or f"unexpected status code {head.status}")
