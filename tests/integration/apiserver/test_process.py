@@ -19,9 +19,12 @@ import pytest
 from integration.apiserver.process import KUBECTLS, SOURCE, ControlPlane, control_plane
 
 
+ADVERTISED = "192.0.2.1"
+
+
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with control_plane(tmp_path_factory.mktemp("plane")) as found:
+    with control_plane(tmp_path_factory.mktemp("plane"), "--advertise", ADVERTISED) as found:
         yield found
 
 
@@ -75,7 +78,8 @@ def test_the_kubernetes_service_and_its_endpoints(plane: ControlPlane) -> None:
     _, service, _ = plane.ask("GET", "/api/v1/namespaces/default/services/kubernetes")
     assert service["spec"]["clusterIP"] == "10.96.0.1"
     _, endpoints, _ = plane.ask("GET", "/api/v1/namespaces/default/endpoints/kubernetes")
-    assert endpoints["subsets"][0]["ports"][0]["port"] == plane.port
+    (subset,) = endpoints["subsets"]
+    assert (subset["addresses"], subset["ports"][0]["port"]) == ([{"ip": ADVERTISED}], plane.port)
     _, slices, _ = plane.ask("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices")
     assert [s["metadata"]["name"] for s in slices["items"]] == ["kubernetes"]
 

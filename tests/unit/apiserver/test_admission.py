@@ -163,3 +163,12 @@ def test_some_namespaces_stay(name: str) -> None:
         assert (code, status["message"]) == (403, message)
 
     play(scene)
+
+
+def test_a_new_node_takes_no_pods_yet() -> None:
+    async def scene(api: Api) -> None:
+        own = {"key": "own", "effect": "NoExecute"}
+        made = await api.make("/api/v1/nodes", {"metadata": {"name": "n"}, "spec": {"taints": [own]}})
+        assert made["spec"]["taints"] == [own, {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+
+    play(scene)

@@ -212,6 +212,42 @@ def test_reviews_answer_as_the_authorizer_would() -> None:
     play(scene)
 
 
+def test_decisions_say_through_what() -> None:
+    async def scene(api: Api) -> None:
+        base = f"{RBAC}/namespaces/default/rolebindings"
+        binding = {
+            "metadata": {"name": "reads"},
+            "roleRef": {"apiGroup": policy.GROUP, "kind": "ClusterRole", "name": "view"},
+            "subjects": [policy.subject("user:jane"), policy.subject("sa:default/robot")],
+        }
+        await api.make(base, binding)
+        robot = "system:serviceaccount:default:robot"
+        for who, subject in (("jane", 'User "jane"'), (robot, 'ServiceAccount "robot/default"')):
+            review = await api.make(f"{AUTHORIZATION}/subjectaccessreviews", access("list", "pods", user=who))
+            reason = f'RBAC: allowed by RoleBinding "reads/default" of ClusterRole "view" to {subject}'
+            assert review["status"] == {"allowed": True, "reason": reason}
+
+    play(scene)
+
+
+def test_a_role_that_is_missing_is_told_to_whom_it_concerns() -> None:
+    async def scene(api: Api) -> None:
+        await bind(api, "nope", "user:jane", namespace="default")
+        await bind(api, "neither", "user:jane")
+        _, status = await api.ask("GET", "/api/v1/namespaces/default/pods", who=user("jane"))
+        assert status["message"] == (
+            'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default": '
+            'RBAC: [clusterrole.rbac.authorization.k8s.io "neither" not found, '
+            'clusterrole.rbac.authorization.k8s.io "nope" not found]'
+        )
+        _, status = await api.ask("GET", "/api/v1/pods", who=user("jane"))
+        assert status["message"].endswith(': RBAC: clusterrole.rbac.authorization.k8s.io "neither" not found')
+        _, status = await api.ask("GET", "/api/v1/pods", who=user("joe"))
+        assert status["message"].endswith("at the cluster scope")
+
+    play(scene)
+
+
 def test_acting_as_somebody_else() -> None:
     async def scene(api: Api) -> None:
         await bind(api, "view", "user:jane", namespace="default")
