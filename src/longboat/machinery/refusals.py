@@ -35,6 +35,16 @@ def no_conversion(version: str, name: str, kind: Kind) -> str:
     return f"converting ({sent}) to ({package(kind.group)}.{kind.name}): unknown conversion"
 
 
+def other_version(version: str, kind: Kind) -> str:
+    return f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
+
+
+def misnamed(kind: Kind, name: str, version: str, why: str) -> StatusError:
+    if why == other_version(version, kind):
+        return bad_request(why)
+    return cannot_handle(kind, name, version, why)
+
+
 def package(group: str) -> str:
     """The name of upstream's package for a group's internal types."""
     return "core" if group in ("", "events.k8s.io") else group.partition(".")[0]

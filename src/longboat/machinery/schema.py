@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery import check, protobuf, refusals, strict, text, yaml
-from longboat.machinery.errors import bad_request, unsupported_media_type
+from longboat.machinery.errors import unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.shapes import Shapes, Struct
@@ -56,7 +56,8 @@ class Schema:
         value, complaints = self._parsed(kind, data, media_type)
         value = {} if value is None else value  # null says nothing, as in Go
         version, name = refusals.identity(kind, value, data)
-        self._expect(kind, version, name)
+        if why := self._misnamed(kind, version, name):
+            raise refusals.misnamed(kind, name, version, why)
         struct = self.type(kind)
         clean = self._in_c(struct, value)
         try:
@@ -79,6 +80,8 @@ class Schema:
         Raises StatusError 422 in the form upstream has for patches.
         """
         struct, found = self.type(kind), list(complaints or ())
+        if why := self._misnamed(kind, obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.name):
+            raise refusals.unfit_patch(kind, obj, why)
         checked = self._in_c(struct, obj)
         if checked is None:
             try:
@@ -136,18 +139,16 @@ class Schema:
         except protobuf.Unknown as error:
             raise protobuf.Malformed(f"no protobuf encoding is known for {error}") from error
 
-    def _expect(self, kind: Kind, version: str, name: str) -> None:
-        """Hold what a body says it is against what is wanted. Raises StatusError 400."""
+    def _misnamed(self, kind: Kind, version: str, name: str) -> str:
+        """Why an object that says it is of this version and kind is not what is wanted; "" where it is."""
         if version == kind.api_version and name == kind.name:
-            return
+            return ""
         if f"{version if '/' in version else f'/{version}'}/{name}" not in self._kinds:
             if self.has(kind):
-                raise refusals.cannot_handle(kind, name, version, refusals.unregistered(version, name))
+                return refusals.unregistered(version, name)
         elif name != kind.name:
-            raise refusals.cannot_handle(kind, name, version, refusals.no_conversion(version, name, kind))
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
-        )
+            return refusals.no_conversion(version, name, kind)
+        return refusals.other_version(version, kind)
 
     def _in_c(self, struct: Struct | None, value: Any) -> Object | None:
         """The value in canonical order, if it needs no correction."""

@@ -305,6 +305,19 @@ def test_a_patched_object_that_fits_no_more() -> None:
         SCHEMA.check_object(kinds.POD, {"spec": {"frob": 1}}, "Strict", ["before"])
 
 
+@pytest.mark.parametrize("head", [{"kind": "Secret"}, {"apiVersion": "v2"}, {"kind": 5}, {"apiVersion": ["v1"]}])
+def test_a_patch_cannot_change_the_kind(head: Any) -> None:
+    with pytest.raises(StatusError) as caught:
+        SCHEMA.check_object(kinds.POD, {"kind": "Pod", "apiVersion": "v1", **head})
+    assert caught.value.code == 422
+
+
+def test_a_secret_is_not_quoted() -> None:
+    with pytest.raises(StatusError) as caught:
+        SCHEMA.check_object(kinds.SECRET, {"data": {"a": "aGlkZGVu"}, "type": 5})
+    assert "aGlkZGVu" not in json.dumps(caught.value.status())
+
+
 def test_a_custom_resource_is_kept_whole() -> None:
     body = {"spec": {"z": None, "a": 1}, "metadata": {"name": "a", "frob": 1}, "kind": "Widget"}
     found = decoded(WIDGET, body | {"apiVersion": "example.com/v1"})

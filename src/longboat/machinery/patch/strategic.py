@@ -26,7 +26,7 @@ BAD_DELETE = "invalid patch format of primitive list"
 def apply(target: Any, patch: Any, shape: Struct) -> Any:
     """The patched object; the arguments stay as they are.
 
-    Raises StatusError: 400 for a malformed directive, 500 (as upstream has it) for lists that cannot be merged.
+    Raises StatusError: 400 for a malformed directive or lists that cannot be merged, 422 for lists of lists.
     """
     if not isinstance(patch, dict):
         raise bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
@@ -34,7 +34,8 @@ def apply(target: Any, patch: Any, shape: Struct) -> Any:
 
 
 def unmergeable(why: str) -> StatusError:
-    return StatusError(500, "", why)
+    """Upstream words it so, but answers 500 as if the fault were its own."""
+    return bad_request(why)
 
 
 def _object(target: dict[str, Any], patch: dict[str, Any], shape: Shape) -> dict[str, Any]:
