@@ -103,7 +103,6 @@ class APIServer:
             "readyz": self.health.handle,
             "healthz": self.health.handle,
             "version": version,
-            "metrics": metrics.handle,
             ".well-known": self._openid,
             "openid": self._openid,
         }
@@ -194,6 +193,8 @@ class APIServer:
         head = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
         if head == "openapi":
             return await self.openapi.handle(request)
+        if head == "metrics":
+            return await metrics.handle(request)
         if answer := self._paths.get(head):
             return answer(request)
         return await self.dispatcher(request)

@@ -32,7 +32,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     [
         ("POST", CONFIGMAPS, b"", {}, 400),
         ("POST", CONFIGMAPS, b"{", {}, 400),
-        ("POST", CONFIGMAPS, b"null", {}, 400),
+        ("POST", CONFIGMAPS, b"null", {}, 422),
         ("POST", CONFIGMAPS, b"[]", {}, 400),
         ("POST", CONFIGMAPS, b'"x"', {}, 400),
         ("POST", CONFIGMAPS, b"\xff\xfe", {}, 400),
