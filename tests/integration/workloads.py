@@ -19,9 +19,7 @@ def deployment(name: str = "web", replicas: int = 3, image: str = "web:1", **spe
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {
-                    "containers": [{"name": "c", "image": image, "ports": [{"name": "http", "containerPort": 80}]}]
-                },
+                "spec": {"containers": [container]},
             },
             **spec,
         },
