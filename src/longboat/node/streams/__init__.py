@@ -1,0 +1,1 @@
+"""Multiplexed streams over one connection: the asyncio side of the codecs in machinery.streams."""
