@@ -152,12 +152,20 @@ def _document(endpoint: Endpoint, request: Request, page: EntryPage, form: Form,
         include = include_object(request)
         return endpoint.tables.document(entries, list_meta, include, form.version, endpoint.clock.now())
     if form.as_kind:
-        items = b",".join([encoding.partial(entry, form.version) for entry in entries])
+        items = [encoding.partial(entry, form.version) for entry in entries]
     else:
-        items = b",".join([entry.body for entry in entries])
-    head = encoding.list_head(endpoint.strategy, form)
-    body = b'%b,"metadata":%b,"items":[%b]}' % (head, msgspec.json.encode(list_meta), items)
-    return encoding.finish(body, form)
+        items = [entry.body for entry in entries]
+    head = b'%b,"metadata":%b,"items":[' % (encoding.list_head(endpoint.strategy, form), msgspec.json.encode(list_meta))
+    return encoding.finish(_joined(head, items), form)
+
+
+def _joined(head: bytes, items: list[bytes]) -> bytes:
+    """The whole document, each of its bytes copied once."""
+    if not items:
+        return head + b"]}"
+    items[0] = head + items[0]
+    items[-1] += b"]}"
+    return b",".join(items)
 
 
 __all__ = ["check_match", "list_", "parse_version"]
