@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,9 +33,8 @@ from longboat.apiserver.filters.impersonate import impersonate
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
 from longboat.apiserver.handlers.eviction import eviction
-from longboat.apiserver.health import Health, version
 from longboat.apiserver.inprocess import InProcessTransport
-from longboat.apiserver.openapi import OpenAPI
+from longboat.apiserver.paths import paths
 from longboat.apiserver.request import Handler, Request, Response, User
 from longboat.apiserver.reviews import Reviews, reviews
 from longboat.machinery import schema
@@ -80,6 +79,7 @@ class APIServer:
         self.stores: dict[Kind, Store] = {}
         self.tasks = Tasks("apiserver")
         self.ready = False
+        self.stopping = False
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
         self._make_stores()
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC})
@@ -95,17 +95,7 @@ class APIServer:
         budgets = self.stores[kinds.POD_DISRUPTION_BUDGET]
         self.dispatcher.subresources["pods", "eviction"] = eviction(pods, budgets)
         self.dispatcher.subresources["serviceaccounts", "token"] = Reviews(self).issue_token
-        self.openapi = OpenAPI(self.strategies)
-        live = {"ping": _well, "log": _well, "storage": self._storage_health}
-        self.health = Health(live, {"poststarthook/bootstrap": lambda: None if self.ready else "not finished"})
-        self._paths: dict[str, Callable[[Request], Response]] = {
-            "livez": self.health.handle,
-            "readyz": self.health.handle,
-            "healthz": self.health.handle,
-            "version": version,
-            ".well-known": self._openid,
-            "openid": self._openid,
-        }
+        self._paths = paths(self)
         self.handle: Handler = self._chain()
 
     async def start(self) -> None:
@@ -118,6 +108,10 @@ class APIServer:
             if (upkeep := strategy.upkeep(self.clock)) is not None:
                 self.tasks.spawn(f"{strategy.kind.plural} upkeep", upkeep)
         self.ready = True
+
+    def retire(self) -> None:
+        """Say that it is about to go: not ready any more, though still at work."""
+        self.stopping = True
 
     async def close(self) -> None:
         await self.tasks.close()
@@ -191,35 +185,15 @@ class APIServer:
         if request.info.is_resource:
             return await self.dispatcher(request)
         head = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-        if head == "openapi":
-            return await self.openapi.handle(request)
-        if head == "metrics":
-            return await metrics.handle(request)
-        if answer := self._paths.get(head):
-            return answer(request)
+        if handler := self._paths.get(head):
+            return await handler(request)
         return await self.dispatcher(request)
-
-    def _openid(self, request: Request) -> Response:
-        from longboat.machinery.errors import path_not_found
-
-        if self.issuer and request.path.rstrip("/") == "/openid/v1/jwks":
-            return Response(200, self.issuer.jwks(), "application/jwk-set+json")
-        if self.issuer and request.path.rstrip("/") == "/.well-known/openid-configuration":
-            return Response(200, self.issuer.configuration())
-        raise path_not_found()
-
-    def _storage_health(self) -> str | None:
-        return None if self.feed.revision else "no revision seen"
 
 
 _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)
 _BOUND = {
     "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,
 }  # fmt: skip
-
-
-def _well() -> str | None:
-    return None
 
 
 class _Head(msgspec.Struct):

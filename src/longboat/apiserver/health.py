@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -11,7 +12,9 @@ from longboat import __version__
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import path_not_found
 
-Check = Callable[[], str | None]
+log = logging.getLogger(__name__)
+
+Check = Callable[[], Awaitable[str | None]]
 """None while all is well, else what is wrong."""
 
 GIT_VERSION = f"v1.36.0+longboat.{__version__}"
@@ -37,7 +40,7 @@ VERSION = msgspec.json.encode(
 )
 
 
-def version(request: Request) -> Response:
+async def version(request: Request) -> Response:
     return Response(200, VERSION)
 
 
@@ -45,19 +48,21 @@ class Health:
     """/livez, /readyz and /healthz: each a list of named checks, also asked one by one."""
 
     def __init__(self, live: dict[str, Check], ready: dict[str, Check]) -> None:
-        self._checks = {"livez": live, "readyz": {**live, **ready}, "healthz": live}
+        self._checks = {"livez": live, "readyz": ready, "healthz": live}
 
-    def handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         """Raises StatusError 404 for a check there is not."""
         _, endpoint, *rest = request.path.rstrip("/").split("/")
         checks = self._checks[endpoint]
-        if rest:
-            if len(rest) > 1 or rest[0] not in checks:
+        if single := "/".join(rest):
+            if single not in checks:
                 raise path_not_found()
-            checks = {rest[0]: checks[rest[0]]}
+            checks = {single: checks[single]}
         excluded = set(request.query.get("exclude", ()))
-        results = {name: None if name in excluded else check() for name, check in checks.items()}
+        results = {name: None if name in excluded else await check() for name, check in checks.items()}
         failed = [name for name, problem in results.items() if problem]
+        if failed:
+            log.warning("%s: %s", request.path, "; ".join(f"{name}: {results[name]}" for name in failed))
         if not failed and "verbose" not in request.query:
             return Response(200, b"ok", "text/plain; charset=utf-8", {"X-Content-Type-Options": "nosniff"})
         lines = [

@@ -155,6 +155,8 @@ class ControlPlane:
         write_private(self.root / "admin.kubeconfig", json.dumps(config, indent=1).encode())
 
     async def close(self) -> None:
+        if self.api:
+            self.api.retire()
         if self._server:
             await self._server.close()
         await self._tasks.close()

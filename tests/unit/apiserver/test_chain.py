@@ -165,6 +165,14 @@ def test_health_is_told_check_by_check() -> None:
         code, text = await api.ask("GET", "/readyz")
         assert code == 500 and "[-]poststarthook/" in text and text.endswith("readyz check failed\n")
         assert (await api.ask("GET", "/livez"))[0] == 200
+        api.server.ready = True
+        assert (await api.ask("GET", "/readyz/poststarthook/rbac/bootstrap-roles"))[1] == "ok"
+        api.server.retire()
+        assert "[-]shutdown failed" in (await api.ask("GET", "/readyz"))[1]
+        assert (await api.ask("GET", "/livez"))[0] == 200
+        await api.server.storage.close()
+        code, text = await api.ask("GET", "/livez")
+        assert code == 500 and "[-]etcd failed: reason withheld\n" in text
 
     play(scene)
 

@@ -1,0 +1,70 @@
+"""The paths that are no resources: health, version, figures, OpenAPI, OpenID discovery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from longboat.apiserver import metrics
+from longboat.apiserver.health import Health, version
+from longboat.apiserver.openapi import OpenAPI
+from longboat.apiserver.request import Handler, Request, Response
+from longboat.machinery.errors import path_not_found
+from longboat.storage.interface import StorageError
+
+if TYPE_CHECKING:
+    from longboat.apiserver.app import APIServer
+
+PATIENCE = 2.0  # seconds the storage may take to say that it is there
+
+
+def paths(server: APIServer) -> dict[str, Handler]:
+    """Handlers by the first part of the path."""
+    health = _health(server).handle
+    openid = _openid(server)
+    return {
+        "livez": health,
+        "readyz": health,
+        "healthz": health,
+        "version": version,
+        "metrics": metrics.handle,
+        "openapi": OpenAPI(server.strategies).handle,
+        ".well-known": openid,
+        "openid": openid,
+    }
+
+
+def _health(server: APIServer) -> Health:
+    async def well() -> str | None:
+        return None
+
+    async def storage() -> str | None:
+        try:
+            async with server.clock.timeout(PATIENCE):
+                await server.storage.current_revision()
+        except TimeoutError:
+            return f"no answer within {PATIENCE:g}s"
+        except StorageError as error:
+            return str(error)
+        return None
+
+    async def bootstrapped() -> str | None:
+        return None if server.ready else "not finished"
+
+    async def serving() -> str | None:
+        return "the server is going" if server.stopping else None
+
+    # "etcd" is what monitors have always asked for, whatever the storage is.
+    live = {"ping": well, "log": well, "etcd": storage}
+    return Health(live, {**live, "poststarthook/rbac/bootstrap-roles": bootstrapped, "shutdown": serving})
+
+
+def _openid(server: APIServer) -> Handler:
+    async def discover(request: Request) -> Response:
+        path, issuer = request.path.rstrip("/"), server.issuer
+        if issuer and path == "/openid/v1/jwks":
+            return Response(200, issuer.jwks(), "application/jwk-set+json")
+        if issuer and path == "/.well-known/openid-configuration":
+            return Response(200, issuer.configuration())
+        raise path_not_found()
+
+    return discover

@@ -1,0 +1,147 @@
+"""ServiceAccount tokens on request: how long, for whom, bound to what; and what the server says of tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from longboat.aio.clock import VirtualClock
+from longboat.apiserver.pki import Pki
+from unit.apiserver.harness import Api, api_server
+
+ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
+PODS = "/api/v1/namespaces/default/pods"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+def play(scene: Callable[[Api, VirtualClock], Awaitable[None]], folder: Path) -> None:
+    clock = VirtualClock()
+
+    async def main() -> None:
+        key = Pki(folder, clock).service_account_key
+        async with asyncio.timeout(60), api_server(clock, service_account_key=key) as api:
+            await api.make(ACCOUNTS, {"metadata": {"name": "robot"}})
+            await scene(api, clock)
+
+    asyncio.run(main())
+
+
+async def issue(api: Api, account: str = "robot", **spec: Any) -> Any:
+    return await api.make(f"{ACCOUNTS}/{account}/token", {"spec": spec})
+
+
+async def pod(api: Api, name: str = "p") -> Any:
+    spec = {"serviceAccountName": "robot", "containers": [{"name": "c", "image": "i"}]}
+    return await api.make(PODS, {"metadata": {"name": name}, "spec": spec})
+
+
+async def whoami(api: Api, token: str) -> Any:
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    code, review = await api.ask("POST", path, {}, who=None, authorization=f"Bearer {token}")
+    return review["status"]["userInfo"] if code == 201 else code
+
+
+def test_a_token_is_good_for_an_hour_at_this_server(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        request = await issue(api)
+        assert request["spec"] == {"audiences": [ISSUER], "expirationSeconds": 3600}
+        assert request["status"]["expirationTimestamp"] == "2026-01-01T01:00:00Z"
+        assert request["metadata"]["name"] == "robot"
+        found = await whoami(api, request["status"]["token"])
+        assert found["username"] == "system:serviceaccount:default:robot"
+        assert "system:serviceaccounts:default" in found["groups"]
+        await clock.advance(timedelta(hours=1, seconds=1))
+        assert await whoami(api, request["status"]["token"]) == 401
+
+    play(scene, tmp_path)
+
+
+def test_a_pod_s_token_ends_with_the_pod(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        made = await pod(api)
+        ref = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": made["metadata"]["uid"]}
+        token = (await issue(api, boundObjectRef=ref))["status"]["token"]
+        found = await whoami(api, token)
+        assert found["extra"]["authentication.kubernetes.io/pod-name"] == ["p"]
+        assert found["extra"]["authentication.kubernetes.io/pod-uid"] == [made["metadata"]["uid"]]
+        await api.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=0")
+        assert await whoami(api, token) == 401
+        await pod(api)
+        assert await whoami(api, token) == 401
+
+    play(scene, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "words"),
+    [
+        ({"expirationSeconds": 599}, 422, "may not specify a duration less than 10 minutes"),
+        ({"expirationSeconds": (1 << 32) + 1}, 422, "may not specify a duration larger than 2^32 seconds"),
+        ({"boundObjectRef": {"kind": "Pod", "name": "nope"}}, 404, 'pods "nope" not found'),
+        ({"boundObjectRef": {"kind": "Pod", "name": "p", "uid": "other"}}, 409, "UID"),
+        ({"boundObjectRef": {"kind": "ConfigMap", "name": "x"}}, 400, "cannot bind token to object of type"),
+        ({"boundObjectRef": {"kind": "Node", "name": "x"}}, 404, 'nodes "x" not found'),
+    ],
+)
+def test_tokens_that_are_not_given(tmp_path: Path, spec: Any, code: int, words: str) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        await pod(api)
+        found, status = await api.ask("POST", f"{ACCOUNTS}/robot/token", {"spec": spec})
+        assert found == code and words in status["message"], status
+
+    play(scene, tmp_path)
+
+
+def test_a_pod_s_token_is_for_its_own_account_alone(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        await pod(api)
+        await api.make(ACCOUNTS, {"metadata": {"name": "other"}})
+        body = {"spec": {"boundObjectRef": {"kind": "Pod", "name": "p"}}}
+        code, status = await api.ask("POST", f"{ACCOUNTS}/other/token", body)
+        assert code == 400 and "different serviceaccount" in status["message"]
+
+    play(scene, tmp_path)
+
+
+def test_others_ask_whether_a_token_is_good(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        async def review(**spec: Any) -> Any:
+            return (await api.make("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": spec}))["status"]
+
+        ours = (await issue(api))["status"]["token"]
+        vault = (await issue(api, audiences=["vault"]))["status"]["token"]
+        status = await review(token=ours)
+        assert status["authenticated"] and status["audiences"] == [ISSUER]
+        assert status["user"]["username"] == "system:serviceaccount:default:robot"
+        status = await review(token=vault, audiences=["vault", "other"])
+        assert status["authenticated"] and status["audiences"] == ["vault"]
+        for bad in ({"token": vault}, {"token": ours, "audiences": ["vault"]}, {"token": "a.b.c"}, {"token": "x"}):
+            status = await review(**bad)
+            assert not status.get("authenticated") and status["error"]
+        await api.ask("DELETE", f"{ACCOUNTS}/robot")
+        assert not (await review(token=ours)).get("authenticated")
+
+    play(scene, tmp_path)
+
+
+def test_anybody_can_check_a_token_with_the_public_keys(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        _, configuration = await api.ask("GET", "/.well-known/openid-configuration")
+        assert configuration["issuer"] == ISSUER
+        assert configuration["jwks_uri"] == f"{ISSUER}/openid/v1/jwks"
+        keys = await api.response("GET", "/openid/v1/jwks")
+        assert keys.content_type == "application/jwk-set+json"
+        assert all("d" not in key for key in json.loads(keys.body)["keys"])
+        token = (await issue(api))["status"]["token"]
+        found = jwt.decode(token, KeySet.import_key_set(json.loads(keys.body)), algorithms=["ES256"])
+        assert found.claims["sub"] == "system:serviceaccount:default:robot"
+
+    play(scene, tmp_path)
