@@ -1,0 +1,97 @@
+"""DaemonSet: one pod on each node that fits."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill, rules, workload
+from longboat.registry.kinds.core.pod import defaults, notes
+from longboat.registry.strategy import Context, Strategy
+
+COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+TEMPLATE = "deprecated.daemonset.template.generation"
+_SPEC = Path("spec")
+
+
+def _count(name: str, field: str, description: str) -> Column:
+    return Column(name, int, cells.at(f"status.{field}", 0), description=description)
+
+
+class DaemonSet(Strategy):
+    kind = kinds.DAEMON_SET
+    columns = (
+        _count("Desired", "desiredNumberScheduled", "On how many nodes it should run."),
+        _count("Current", "currentNumberScheduled", "On how many of those it does."),
+        _count("Ready", "numberReady", "How many of its pods are ready."),
+        _count("Up-to-date", "updatedNumberScheduled", "Pods of the newest template."),
+        _count("Available", "numberAvailable", "Pods ready for long enough."),
+        Column("Node Selector", str, lambda obj: cells.labels(dig(obj, "spec", "template", "spec", "nodeSelector")),
+               description="Which nodes it is for."),
+        AGE,
+        *cells.template("spec", "template"),
+        workload.SELECTOR,
+    )  # fmt: skip
+    has_status = True
+
+    def default(self, obj: Object) -> None:
+        spec = fill.part(obj, "spec")
+        strategy = fill.part(spec, "updateStrategy")
+        fill.empty(strategy, "type", "RollingUpdate")
+        if strategy["type"] == "RollingUpdate":
+            rolling = fill.part(strategy, "rollingUpdate")
+            fill.absent(rolling, "maxUnavailable", 1)
+            fill.absent(rolling, "maxSurge", 0)
+        fill.absent(spec, "revisionHistoryLimit", 10)
+        defaults.template(fill.part(spec, "template"))
+        status = fill.part(obj, "status")
+        for field in COUNTS:
+            fill.absent(status, field, 0)
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        new["status"] = {}
+        annotations = new["metadata"].setdefault("annotations", {})
+        annotations[TEMPLATE] = "1"
+
+    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+        """The number of the template, which old clients know by an annotation."""
+        key = TEMPLATE
+        former = int(dig(old, "metadata", "annotations", key, default="0") or 0)
+        changed = dig(new, "spec", "template") != dig(old, "spec", "template")
+        new["metadata"].setdefault("annotations", {})[key] = str(former + changed)
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        workload.validate_spec(spec, err)
+        for field in ("minReadySeconds", "revisionHistoryLimit"):
+            rules.not_negative(spec.get(field), _SPEC.at(field), err)
+        _strategy(spec.get("updateStrategy") or {}, _SPEC.at("updateStrategy"), err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        workload.validate_update(new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        more = ("observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable")
+        workload.validate_counts(new, err, *COUNTS, *more)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.template(dig(new, "spec", "template"), _SPEC.at("template"))
+
+
+def _strategy(strategy: Object, path: Path, err: Errors) -> None:
+    match strategy.get("type"):
+        case "OnDelete":
+            return
+        case "RollingUpdate":
+            rolling, at = strategy.get("rollingUpdate") or {}, path.at("rollingUpdate")
+            unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+            for field, value in (("maxUnavailable", unavailable), ("maxSurge", surge)):
+                rules.percent_or_count(value, at.at(field), err)
+                rules.at_most_100_percent(value, at.at(field), err)
+            if rules.zero(unavailable) and rules.zero(surge):
+                err.required(at.at("maxUnavailable"), "cannot be 0 when maxSurge is 0")
+            if not rules.zero(unavailable) and not rules.zero(surge):
+                err.invalid(at.at("maxSurge"), surge, "may not be set when maxUnavailable is non-zero")
+        case other:
+            err.not_supported(path.at("type"), other or "", ("OnDelete", "RollingUpdate"))

@@ -1,0 +1,145 @@
+"""Ingress: HTTP from outside, by host and path."""
+
+from __future__ import annotations
+
+from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.strategy import Context, Strategy
+
+_SPEC = Path("spec")
+CLASS = "kubernetes.io/ingress.class"
+PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+NOT_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F")
+NOT_AT_ENDS = ("/..", "/.")
+
+
+def _class(ingress: Object) -> str:
+    name = dig(ingress, "spec", "ingressClassName") or dig(ingress, "metadata", "annotations", CLASS)
+    return name or cells.NONE
+
+
+def _hosts(ingress: Object) -> str:
+    found = dig(ingress, "spec", "rules", default=())
+    hosts = [rule["host"] for rule in found[:3] if rule.get("host")]
+    shown = ",".join(hosts) or "*"
+    return f"{shown} + {len(found) - 3} more..." if hosts and len(found) > 3 else shown
+
+
+class Ingress(Strategy):
+    kind = kinds.INGRESS
+    columns = (
+        Column("Class", str, _class, description="Who serves it."),
+        Column("Hosts", str, _hosts, description="The hosts it is for."),
+        Column("Address", str, cells.load_balancer, description="Where it is served."),
+        Column("Ports", str, lambda ingress: "80, 443" if dig(ingress, "spec", "tls") else "80",
+               description="On which ports."),
+        AGE,
+    )  # fmt: skip
+    has_status = True
+    storage_prefix = "ingress"
+
+    def default(self, obj: Object) -> None:
+        fill.part(obj, "spec")
+        fill.part(fill.part(obj, "status"), "loadBalancer")
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        new["status"] = {"loadBalancer": {}}
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        if not spec.get("rules") and spec.get("defaultBackend") is None:
+            err.invalid(_SPEC, spec, "either `defaultBackend` or `rules` must be specified")
+        if (backend := spec.get("defaultBackend")) is not None:
+            _backend(backend, _SPEC.at("defaultBackend"), err)
+        for i, rule in enumerate(spec.get("rules") or ()):
+            _rule(rule, _SPEC.at("rules").index(i), err)
+        for i, tls in enumerate(spec.get("tls") or ()):
+            for j, host in enumerate(tls.get("hosts") or ()):
+                _host(host, _SPEC.at("tls").index(i).at("hosts").index(j), err)
+            if secret := tls.get("secretName"):
+                err.extend(_SPEC.at("tls").index(i).at("secretName"), names.dns1123_subdomain(secret), secret)
+        if (name := spec.get("ingressClassName")) is not None:
+            err.extend(_SPEC.at("ingressClassName"), names.dns1123_subdomain(name), name)
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        note = dig(new, "metadata", "annotations", CLASS)
+        name = dig(new, "spec", "ingressClassName")
+        if note is not None and name is not None and note != name:
+            path = Path("annotations").at(CLASS)
+            err.invalid(path, note, "must match `ingressClassName` when both are specified")
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        if old is None and CLASS in dig(new, "metadata", "annotations", default={}):
+            return [f"annotation \"{CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"]
+        return []
+
+
+def _rule(rule: Object, path: Path, err: Errors) -> None:
+    if host := rule.get("host"):
+        if names.ip_address(host) == []:
+            err.invalid(path.at("host"), host, "must be a DNS name, not an IP address")
+        else:
+            _host(host, path.at("host"), err)
+    if (http := rule.get("http")) is None:
+        return
+    at = path.at("http", "paths")
+    if not http.get("paths"):
+        err.required(at)
+    for i, found in enumerate(http.get("paths") or ()):
+        _path(found, at.index(i), err)
+
+
+def _host(host: str, path: Path, err: Errors) -> None:
+    check = names.wildcard_subdomain if "*" in host else names.dns1123_subdomain
+    err.extend(path, check(host), host)
+
+
+def _path(found: Object, path: Path, err: Errors) -> None:
+    kind, value, at = found.get("pathType"), found.get("path") or "", path.at("path")
+    if kind is None:
+        err.required(path.at("pathType"), "pathType must be specified")
+    elif kind in ("Exact", "Prefix"):
+        if not value.startswith("/"):
+            err.invalid(at, value, "must be an absolute path")
+        for bad in NOT_IN_PATHS:
+            if bad in value:
+                err.invalid(at, value, f"must not contain '{bad}'")
+        for bad in NOT_AT_ENDS:
+            if value.endswith(bad):
+                err.invalid(at, value, f"cannot end with '{bad}'")
+    elif kind == "ImplementationSpecific":
+        if value and not value.startswith("/"):
+            err.invalid(at, value, "must be an absolute path")
+    else:
+        err.not_supported(path.at("pathType"), kind, PATH_TYPES)
+    _backend(found.get("backend") or {}, path.at("backend"), err)
+
+
+def _backend(backend: Object, path: Path, err: Errors) -> None:
+    service, resource = backend.get("service"), backend.get("resource")
+    if service is not None and resource is not None:
+        err.invalid(path, "", "cannot set both resource and service backends")
+    elif resource is not None:
+        for field in ("kind", "name"):
+            if not resource.get(field):
+                err.required(path.at("resource", field))
+    elif service is None:
+        err.required(path, "resource or service backend is required")
+    else:
+        name, port, at = service.get("name") or "", service.get("port") or {}, path.at("service", "port")
+        if not name:
+            err.required(path.at("service", "name"))
+        else:
+            err.extend(path.at("service", "name"), names.dns1035_label(name), name)
+        if port.get("name") and port.get("number"):
+            err.invalid(path, "", "cannot set both port name & port number")
+        elif port.get("name"):
+            err.extend(at.at("name"), names.port_name(port["name"]), port["name"])
+        elif port.get("number"):
+            rules.port(port["number"], at.at("number"), err)
+        else:
+            err.required(path, "port name or number is required")

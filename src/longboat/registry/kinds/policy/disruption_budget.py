@@ -1,0 +1,61 @@
+"""PodDisruptionBudget: how many of its pods may be missing at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object, dig
+from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.strategy import Context, Strategy
+
+_SPEC = Path("spec")
+COUNTS = ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")
+
+
+def _limit(field: str) -> Any:
+    def shown(budget: Object) -> str:
+        value = dig(budget, "spec", field)
+        return "N/A" if value is None else str(value)
+
+    return shown
+
+
+class PodDisruptionBudget(Strategy):
+    kind = kinds.POD_DISRUPTION_BUDGET
+    columns = (
+        Column("Min Available", str, _limit("minAvailable"), description="How many must be there."),
+        Column("Max Unavailable", str, _limit("maxUnavailable"), description="How many may be missing."),
+        Column("Allowed Disruptions", int, cells.at("status.disruptionsAllowed", 0),
+               description="How many may be evicted now."),
+        AGE,
+    )  # fmt: skip
+    has_status = True
+
+    def default(self, obj: Object) -> None:
+        fill.part(obj, "spec")
+        status = fill.part(obj, "status")
+        for field in COUNTS:
+            fill.absent(status, field, 0)
+
+    def prepare_create(self, new: Object, ctx: Context) -> None:
+        new["status"] = {}
+
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        both = [spec.get(field) for field in ("minAvailable", "maxUnavailable")]
+        if None not in both:
+            err.invalid(_SPEC, spec, "minAvailable and maxUnavailable cannot be both set")
+        for field, value in zip(("minAvailable", "maxUnavailable"), both, strict=True):
+            if value is not None:
+                rules.percent_or_count(value, _SPEC.at(field), err)
+                rules.at_most_100_percent(value, _SPEC.at(field), err)
+        rules.label_selector(spec.get("selector"), _SPEC.at("selector"), err)
+        allowed = ("AlwaysAllow", "IfHealthyBudget")
+        rules.maybe_one_of(spec.get("unhealthyPodEvictionPolicy"), allowed, _SPEC.at("unhealthyPodEvictionPolicy"), err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        for field in COUNTS:
+            rules.not_negative(dig(new, "status", field), Path("status", field), err)
