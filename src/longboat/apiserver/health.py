@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -47,7 +47,7 @@ async def version(request: Request) -> Response:
 class Health:
     """/livez, /readyz and /healthz: each a list of named checks, also asked one by one."""
 
-    def __init__(self, live: dict[str, Check], ready: dict[str, Check]) -> None:
+    def __init__(self, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
         self._checks = {"livez": live, "readyz": ready, "healthz": live}
 
     async def handle(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
 from longboat.cli.errors import Failure
-from longboat.storage.interface import Storage
+from longboat.storage.interface import Storage, StorageError
 
 if TYPE_CHECKING:
     from longboat.cli.server import Options
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STORE_PATIENCE = 10.0  # seconds a store that is started beside us may take
 SERVING_NAMES = (
     "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
@@ -90,7 +91,7 @@ class ControlPlane:
         client = self.kubelet_client
         nodes = NodeConnections(self.pki.ca.pair.certificate, client.certificate, client.key, self.clock)
         pods = PodStreams(api.lookup, nodes)
-        proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock)
+        proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock, api.authorizer)
         api.dispatcher.subresources |= {
             ("pods", "log"): pods.log,
             ("pods", "exec"): pods.exec,
@@ -167,6 +168,19 @@ class ControlPlane:
         if self._store_process is not None:
             await self._store_process.stop()  # type: ignore[attr-defined]
 
+    async def _store_at(self, socket: str) -> Storage:
+        """A store process that somebody else starts, perhaps only now. Raises StorageError."""
+        from longboat.storage.sqlite import client
+
+        patience = self.clock.monotonic() + STORE_PATIENCE
+        while True:
+            try:
+                return await client.connect(socket, self.clock)
+            except StorageError:
+                if self.clock.monotonic() > patience:
+                    raise
+                await self.clock.sleep(0.01)
+
     async def _open_storage(self) -> Storage:
         """The store that is named, or one of our own beside us."""
         wanted = self.options.store
@@ -177,7 +191,7 @@ class ControlPlane:
         from longboat.storage.sqlite import client, process
 
         if self.options.store_socket:
-            return await client.connect(self.options.store_socket, self.clock)
+            return await self._store_at(self.options.store_socket)
         if wanted and not wanted.startswith("sqlite:///"):
             raise Failure(f"--store {wanted} is not sqlite:///FILE or memory://")
         database = Path(wanted.removeprefix("sqlite://")) if wanted else self.root / "state.db"
