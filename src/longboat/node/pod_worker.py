@@ -54,6 +54,11 @@ class PodWorker:
     def uid(self) -> str:
         return self.pod.uid
 
+    @property
+    def status(self) -> Object:
+        """The status made last."""
+        return self._last
+
     def must_end(self) -> bool:
         """Whether the pod is to be taken down."""
         return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished

@@ -25,8 +25,11 @@ class Address:
     port: int
 
 
-def address_of(node: Object, *, loopback: bool = False) -> Address:
-    """Raises StatusError where the node has no address, or one that must not be connected to (security lesson 4)."""
+def address_of(node: Object) -> Address:
+    """Raises StatusError where the node has no address, or one that must not be connected to (security lesson 4).
+
+    Loopback is where simulated nodes are; what else listens there cannot show a certificate with the node's name.
+    """
     name = dig(node, "metadata", "name", default="")
     listed = dig(node, "status", "addresses", default=[])
     by_type = {entry.get("type"): entry.get("address", "") for entry in reversed(listed)}
@@ -38,8 +41,7 @@ def address_of(node: Object, *, loopback: bool = False) -> Address:
         parsed = ipaddress.ip_address(host)
     except ValueError:
         raise unreachable(f"the address of node {name} is not an IP address") from None
-    forbidden = parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast
-    if forbidden or (parsed.is_loopback and not loopback):
+    if parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
         raise unreachable(f"address not allowed: {host}")
     return Address(host, port)
 
@@ -50,22 +52,25 @@ def unreachable(why: str) -> StatusError:
 
 
 class NodeConnections:
-    """Dials nodes with the API server's client certificate; a node must show one of the cluster's CA."""
+    """Dials nodes with the API server's client certificate; a node must show one of the cluster's CA with its name.
 
-    def __init__(self, authority: Path, certificate: Path, key: Path, clock: Clock, *, loopback: bool = False) -> None:
+    So whoever may write a Node's addresses still cannot lead the API server, with its powers, to anything else: not
+    even to itself.
+    """
+
+    def __init__(self, authority: Path, certificate: Path, key: Path, clock: Clock) -> None:
         self._clock = clock
-        self.loopback = loopback
         self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_cert_chain(certificate, key)
 
     async def open(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Raises StatusError."""
-        address = address_of(node, loopback=self.loopback)
+        address = address_of(node)
         try:
             async with self._clock.timeout(CONNECT):
                 return await asyncio.open_connection(
-                    address.host, address.port, ssl=self._context, server_hostname=address.host
+                    address.host, address.port, ssl=self._context, server_hostname=node["metadata"]["name"]
                 )
         except (OSError, TimeoutError) as error:
             why = f"error dialing backend: dial tcp {address.host}:{address.port}: {error or 'i/o timeout'}"

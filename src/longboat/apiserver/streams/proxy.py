@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.apiserver.endpoint import MAX_BODY
-from longboat.apiserver.request import Request, Response
+from longboat.apiserver.request import Request, Response, User
 from longboat.apiserver.streams import relay
 from longboat.apiserver.streams.nodes import CONNECT, NodeConnections
 from longboat.apiserver.streams.pods import Lookup
@@ -20,8 +21,8 @@ from longboat.machinery.errors import StatusError, bad_request, forbidden, not_f
 from longboat.machinery.objects import Object, dig
 from longboat.registry.store import Store
 
-# What a node's port does with more than reading needs more than the right to read (security lesson 5).
-NODE_READS = frozenset(("healthz", "metrics", "pods", "stats", "logs", "configz", "runningpods", "containerLogs"))
+# What a node's port runs, whatever the method, needs more than the right to read (security lesson 5).
+NODE_COMMANDS = frozenset(("exec", "attach", "run", "portforward"))
 
 
 def split(name: str) -> tuple[str, str, str]:
@@ -39,7 +40,10 @@ def split(name: str) -> tuple[str, str, str]:
 class Proxies:
     """Handlers for the dispatcher's subresources."""
 
-    def __init__(self, lookup: Lookup, slices: Store, nodes: NodeConnections, clock: Clock) -> None:
+    def __init__(
+        self, lookup: Lookup, slices: Store, nodes: NodeConnections, clock: Clock, authorizer: Authorizer
+    ) -> None:
+        self._authorizer = authorizer
         self._lookup = lookup
         self._slices = slices
         self._nodes = nodes
@@ -90,12 +94,20 @@ class Proxies:
         if node is None:
             raise not_found(kinds.NODE, name)
         path = _rest(request)
-        head = path.strip("/").split("/")[0]
-        reading = request.method in ("GET", "HEAD") and head in NODE_READS and not relay.wants_upgrade(request)
-        if not reading:
-            raise forbidden(kinds.NODE, name, f"the node's {head!r} is not reached through the proxy")
-        body = await request.read_body(MAX_BODY)
-        return await relay.forward(request, await self._nodes.open(node), name, path, body)
+        head = path.strip("/").partition("?")[0].split("/")[0].lower()
+        if head in NODE_COMMANDS or relay.wants_upgrade(request):
+            self._require_create(request)
+        connection = await self._nodes.open(node)
+        if relay.wants_upgrade(request):
+            return await relay.upgrade(request, connection, name, path)
+        return await relay.forward(request, connection, name, path, await request.read_body(MAX_BODY))
+
+    def _require_create(self, request: Request) -> None:
+        """Raises StatusError 403."""
+        user, name = request.user or User("system:anonymous"), request.info.name
+        if not self._authorizer.allowed(user, Action("create", resource="nodes", subresource="proxy", name=name)):
+            why = f'User "{user.name}" cannot create resource "nodes/proxy" in API group "" at the cluster scope'
+            raise forbidden(kinds.NODE, name, why)
 
     async def _to(self, request: Request, scheme: str, ip: str, port: int) -> Response:
         """Raises StatusError."""
@@ -118,7 +130,9 @@ class Proxies:
             raise StatusError(503, "ServiceUnavailable", message) from error
         if relay.wants_upgrade(request):
             return await relay.upgrade(request, connection, f"{ip}:{port}", _rest(request))
-        return await relay.forward(request, connection, f"{ip}:{port}", _rest(request), body)
+        response = await relay.forward(request, connection, f"{ip}:{port}", _rest(request), body)
+        _localize(request, response, f"{ip}:{port}")
+        return response
 
 
 def _rest(request: Request) -> str:
@@ -127,6 +141,16 @@ def _rest(request: Request) -> str:
     if request.path.endswith("/") and not path.endswith("/"):
         path += "/"
     return f"{path}?{request.raw_query}" if request.raw_query else path
+
+
+def _localize(request: Request, response: Response, host: str) -> None:
+    """A redirect within the backend becomes one within its proxy path."""
+    parts = urlsplit(response.headers.get("Location", ""))
+    if parts.netloc in ("", host, host.rpartition(":")[0]) and parts.path:
+        segments = request.path.split("/")
+        own = "/".join(segments[: segments.index("proxy") + 1])
+        query = f"?{parts.query}" if parts.query else ""
+        response.headers["Location"] = f"{own}/{parts.path.lstrip('/')}{query}"
 
 
 def _first_port(pod: Object) -> int:

@@ -20,6 +20,7 @@ NOT_PASSED_ON = frozenset(
     ("authorization", "connection", "content-length", "cookie", "host", "keep-alive", "proxy-authenticate",
      "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # fmt: skip
+IDENTITY = ("x-remote-", "impersonate-")  # says who somebody is to a server that trusts us (security lesson 3)
 UPGRADE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version")
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -113,7 +114,11 @@ async def forward(request: Request, connection: Connection, host: str, target: s
     """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too."""
     reader, writer = connection
     headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", request.remote)]
-    headers += [(name, value) for name, value in request.headers.items() if name.lower() not in NOT_PASSED_ON]
+    headers += [
+        (name, value)
+        for name, value in request.headers.items()
+        if name not in NOT_PASSED_ON and not name.startswith(IDENTITY)
+    ]
     if body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(body))))
     try:

@@ -1,0 +1,126 @@
+"""What node and containers use, as /stats/summary and /metrics/resource tell it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from longboat.machinery.objects import Object
+from longboat.node import labels
+from longboat.node.cri.interface import Usage
+from longboat.node.pod_status import moment
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def node_cpu() -> float:
+    """Seconds of processor time used on the machine since it started. Blocks."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
+def node_memory() -> tuple[int, int]:
+    """Bytes in use that cannot be given back, and bytes available. Blocks."""
+    fields = {}
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        fields[name] = int(rest.split()[0]) * 1024
+    return fields["MemTotal"] - fields["MemAvailable"], fields["MemAvailable"]
+
+
+def file_system(path: Path) -> Object:
+    """Blocks."""
+    found = os.statvfs(path)
+    return {
+        "availableBytes": found.f_bavail * found.f_frsize,
+        "capacityBytes": found.f_blocks * found.f_frsize,
+        "usedBytes": (found.f_blocks - found.f_bfree) * found.f_frsize,
+        "inodes": found.f_files,
+        "inodesFree": found.f_favail,
+        "inodesUsed": found.f_files - found.f_ffree,
+    }
+
+
+def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, root: Path) -> Object:
+    """stats/v1alpha1 Summary. Blocks."""
+    time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    working_set, available = node_memory()
+    pods: dict[str, dict[str, Any]] = {}
+    for usage in usages:
+        pod = pods.setdefault(
+            usage.labels.get(labels.POD_UID, ""),
+            {
+                "podRef": {
+                    "name": usage.labels.get(labels.POD_NAME, ""),
+                    "namespace": usage.labels.get(labels.POD_NAMESPACE, ""),
+                    "uid": usage.labels.get(labels.POD_UID, ""),
+                },
+                "containers": [],
+            },
+        )
+        at = moment(usage.at) or time
+        pod["containers"].append(
+            {
+                "name": usage.name,
+                "cpu": {"time": at, "usageCoreNanoSeconds": usage.cpu},
+                "memory": {"time": at, "workingSetBytes": usage.memory},
+                "rootfs": {"time": at, "usedBytes": usage.disk},
+            }
+        )
+    for pod in pods.values():
+        pod["cpu"] = {"time": time, "usageCoreNanoSeconds": sum(c["cpu"]["usageCoreNanoSeconds"] for c in pod["containers"])}
+        pod["memory"] = {"time": time, "workingSetBytes": sum(c["memory"]["workingSetBytes"] for c in pod["containers"])}
+    return {
+        "node": {
+            "nodeName": node,
+            "startTime": moment(started),
+            "cpu": {"time": time, "usageCoreNanoSeconds": int(node_cpu() * 1e9)},
+            "memory": {"time": time, "availableBytes": available, "workingSetBytes": working_set},
+            "fs": {"time": time, **file_system(root)},
+        },
+        "pods": list(pods.values()),
+    }
+
+
+def resource_metrics(usages: Iterable[Usage]) -> str:
+    """What metrics-server scrapes. Blocks."""
+    lines = [
+        *_metric("node_cpu_usage_seconds_total", "counter", [("", node_cpu())]),
+        *_metric("node_memory_working_set_bytes", "gauge", [("", node_memory()[0])]),
+    ]
+    cpu, memory = [], []
+    pods: dict[str, list[float]] = {}
+    for usage in usages:
+        pod = f'namespace="{usage.labels.get(labels.POD_NAMESPACE, "")}",pod="{usage.labels.get(labels.POD_NAME, "")}"'
+        where = f'{{container="{usage.name}",{pod}}}'
+        cpu.append((where, usage.cpu / 1e9))
+        memory.append((where, float(usage.memory)))
+        sums = pods.setdefault(f"{{{pod}}}", [0.0, 0.0])
+        sums[0] += usage.cpu / 1e9
+        sums[1] += usage.memory
+    lines += _metric("container_cpu_usage_seconds_total", "counter", cpu)
+    lines += _metric("container_memory_working_set_bytes", "gauge", memory)
+    lines += _metric("pod_cpu_usage_seconds_total", "counter", [(where, both[0]) for where, both in pods.items()])
+    lines += _metric("pod_memory_working_set_bytes", "gauge", [(where, both[1]) for where, both in pods.items()])
+    return "\n".join(lines) + "\n"
+
+
+def own_metrics(pods: int, containers: int, busy: int, version: str) -> str:
+    """The agent's own."""
+    return "\n".join(
+        [
+            *_metric("kubelet_running_pods", "gauge", [("", pods)]),
+            *_metric("kubelet_running_containers", "gauge", [('{container_state="running"}', containers)]),
+            *_metric("kubelet_working_pods", "gauge", [('{config="desired",lifecycle="sync"}', busy)]),
+            *_metric("kubernetes_build_info", "gauge", [(f'{{git_version="{version}"}}', 1)]),
+            "",
+        ]
+    )
+
+
+def _metric(name: str, kind: str, samples: Iterable[tuple[str, float]]) -> list[str]:
+    return [f"# TYPE {name} {kind}", *(f"{name}{where} {value:g}" for where, value in samples)]
