@@ -24,6 +24,10 @@ Key = ec.EllipticCurvePrivateKey
 _EXTENDED = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
+class Unusable(Exception):
+    """A file of the PKI is not what it should be. Says which."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A certificate and its private key, in PEM files."""
@@ -117,10 +121,7 @@ class Pki:
     def _authority(self, file: str, name: str) -> Authority:
         pair = self.pair(file)
         if pair.certificate.exists() and pair.key.exists():
-            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-            key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
-            assert isinstance(key, Key)
-            return Authority(pair, certificate, key)
+            return Authority(pair, _read_certificate(pair.certificate), _read_key(pair.key))
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _self_signed(name, key, self._clock.now())
         write_private(pair.key, _key_pem(key))
@@ -130,6 +131,7 @@ class Pki:
     def _service_accounts(self) -> None:
         """The key that signs ServiceAccount tokens (ES256), and its public half."""
         if self.service_account_key.exists():
+            _read_key(self.service_account_key)
             return
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key().public_bytes(
@@ -137,6 +139,23 @@ class Pki:
         )
         write_private(self.folder / "sa.pub", public)
         write_private(self.service_account_key, _key_pem(key))
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise Unusable(f"{path} is not a certificate in PEM: {error}") from error
+
+
+def _read_key(path: Path) -> Key:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError) as error:
+        raise Unusable(f"{path} is not a private key in PEM: {error}") from error
+    if not isinstance(key, Key):
+        raise Unusable(f"{path} is not an elliptic-curve key")
+    return key
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -6,6 +6,7 @@ import base64
 import ipaddress
 import json
 import logging
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,14 +169,14 @@ class ControlPlane:
         if self._store_process is not None:
             await self._store_process.stop()  # type: ignore[attr-defined]
 
-    async def _store_at(self, socket: str) -> Storage:
+    async def _store_at(self, place: str) -> Storage:
         """A store process that somebody else starts, perhaps only now. Raises StorageError."""
         from longboat.storage.sqlite import client
 
         patience = self.clock.monotonic() + STORE_PATIENCE
         while True:
             try:
-                return await client.connect(socket, self.clock)
+                return await client.connect(place, self.clock)
             except StorageError:
                 if self.clock.monotonic() > patience:
                     raise
@@ -197,16 +198,26 @@ class ControlPlane:
         database = Path(wanted.removeprefix("sqlite://")) if wanted else self.root / "state.db"
         run_dir = self.root / "run"
         run_dir.mkdir(mode=0o700, exist_ok=True)
-        socket = run_dir / "store.sock"
-        self._store_process = await process.spawn(str(database), str(socket), self.clock)
-        return await client.connect(str(socket), self.clock)
+        store = run_dir / "store.sock"
+        self._store_process = await process.spawn(str(database), str(store), self.clock)
+        return await client.connect(str(store), self.clock)
 
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
         raise Failure(f"--listen {text} is not ADDRESS:PORT")
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    return host, int(port) or _free_port(host)
+
+
+def _free_port(host: str) -> int:
+    """A port nobody listens on: endpoints and kubeconfig name it before the server listens there itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _shown(host: str, port: int) -> str:

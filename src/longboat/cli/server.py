@@ -9,11 +9,14 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from longboat.cli import flags
 from longboat.cli.errors import Failure
 from longboat.cli.flags import flag
+
+if TYPE_CHECKING:
+    from longboat.cli.controlplane import ControlPlane
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +56,15 @@ def run(argv: list[str]) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 
+    from longboat.apiserver.pki import Unusable
     from longboat.cli.controlplane import ControlPlane
+    from longboat.storage.interface import StorageError
 
     _unhurried_collector()
-    return uvloop.run(_serve(ControlPlane(options)))
+    try:
+        return uvloop.run(_serve(ControlPlane(options)))
+    except (OSError, StorageError, Unusable) as error:
+        raise Failure(f"the control plane cannot start: {error}") from error
 
 
 def _unhurried_collector() -> None:
@@ -64,26 +72,17 @@ def _unhurried_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _serve(plane: object) -> int:
-    from longboat.cli.controlplane import ControlPlane
-    from longboat.storage.interface import StorageError
-
-    assert isinstance(plane, ControlPlane)
+async def _serve(plane: ControlPlane) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
         await plane.start()
-    except (OSError, StorageError) as error:
+        gc.collect()
+        gc.freeze()
+        log.info("ready as process %d", os.getpid())
+        await stopping.wait()
+    finally:
         await plane.close()
-        raise Failure(f"the control plane cannot start: {error}") from error
-    gc.collect()
-    gc.freeze()
-    log.info("ready as process %d", os.getpid())
-    await stopping.wait()
-    await plane.close()
     return 0
-
-
-__all__ = ["Options", "Path", "run"]

@@ -156,6 +156,8 @@ def test_a_watch_ends_properly_when_the_server_goes(tmp_path: Path) -> None:
         (["--store", "redis://x"], "redis://x"),
         (["--token-file", "/nope/tokens"], "/nope/tokens"),
         (["--service-cidr", "banana"], "banana"),
+        (["--data-dir", "/dev/null/x"], "/dev/null"),
+        (["--listen", "192.0.2.1:443"], "192.0.2.1"),
     ],
 )
 def test_it_says_what_keeps_it_from_starting(tmp_path: Path, flags: list[str], words: str) -> None:

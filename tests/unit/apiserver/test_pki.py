@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from longboat.aio.clock import VirtualClock
-from longboat.apiserver.pki import LEAF_YEARS, RENEW_BEFORE, Pair, Pki
+from longboat.apiserver.pki import LEAF_YEARS, RENEW_BEFORE, Pair, Pki, Unusable
 
 HOSTS = ["kubernetes", "10.96.0.1", "127.0.0.1", "::1"]
 
@@ -79,3 +80,12 @@ def test_half_a_pair_is_made_whole(tmp_path: Path) -> None:
     assert pair.key.exists()
     pair.certificate.write_text("not a certificate")
     assert certificate(pki.serving(HOSTS))
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "ca.key", "front-proxy-ca.key", "sa.key"])
+def test_what_cannot_be_read_is_named_and_never_replaced(tmp_path: Path, name: str) -> None:
+    Pki(tmp_path, VirtualClock())
+    (tmp_path / name).write_text("junk")
+    with pytest.raises(Unusable, match=name):
+        Pki(tmp_path, VirtualClock())
+    assert (tmp_path / name).read_text() == "junk"
