@@ -74,6 +74,7 @@ async def spawn(database: str, socket: str, clock: Clock, *, log_file: IO[bytes]
             stdin=asyncio.subprocess.DEVNULL,
             stderr=log_file,
             env=_environment(),
+            start_new_session=True,  # a Ctrl-C at the terminal is for its owner, who lets it finish
         )
     except OSError as error:
         ours.close()
