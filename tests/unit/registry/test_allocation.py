@@ -228,14 +228,14 @@ def test_repair_restores_and_frees() -> None:
             made = await stores.create(kinds.SERVICE, service(type="NodePort"))
             ip, port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
             # A crash left an address and a port without a service; another lost those of one.
-            await strategy.ips.take("IPv4", "10.96.0.99", "default", "never")
-            await strategy.ports.take([30040])
+            await strategy.ips.take("IPv4", "10.96.0.8", "default", "never")
+            await strategy.ports.take([30004])
             await strategy.ips.give_back(ip, "default", "web")
             await strategy.ports.give_back([port])
             repair = Repair(stores[kinds.SERVICE], strategy.ips, strategy.ports, clock)
             await repair.once()
-            assert addresses(stores) == {ip, "10.96.0.99"}  # too young to be sure
-            assert await strategy.ports.taken() == {port, 30040}
+            assert addresses(stores) == {ip, "10.96.0.8"}  # too young to be sure
+            assert await strategy.ports.taken() == {port, 30004}
             await clock.advance(timedelta(minutes=3).total_seconds())
             for _ in range(2):
                 await repair.once()

@@ -13,7 +13,7 @@ from longboat.registry.strategy import Context, Strategy
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CTX = Context(NOW, "somebody")
 STRATEGIES = catalog.strategies("10.96.0.0/16", (30000, 32767))
-BY_RESOURCE = {strategy.kind.resource: strategy for strategy in STRATEGIES}
+BY_RESOURCE = {s.kind.resource: s for s in sorted(STRATEGIES, key=lambda s: s.hub is None)}  # the stored version
 
 Thing = dict[str, Any]
 
