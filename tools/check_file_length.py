@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
         found = sorted(lengths([root]).items(), key=lambda item: -item[1])
         if found:
             counts = [count for _, count in found]
-            longest = f"{found[0][0]} ({found[0][1]})"
-            print(f"{root}: {len(found)} files, {sum(counts)} lines, median {statistics.median(counts):g}, longest {longest}")
+            sizes = f"{len(found)} files, {sum(counts)} lines, median {statistics.median(counts):g}"
+            print(f"{root}: {sizes}, longest {found[0][0]} ({found[0][1]})")
             for path, count in found:
                 if count > THINK_AGAIN:
                     print(f"  think again: {path} has {count} lines")
