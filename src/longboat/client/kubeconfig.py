@@ -65,8 +65,8 @@ def _content(section: dict[str, Any], name: str, folder: Path) -> bytes:
 def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """Python loads chains from files alone: they exist for a moment, where only we can read them."""
     with TemporaryDirectory() as folder:
-        paths = [Path(folder) / "tls.crt", Path(folder) / "tls.key"]
-        for path, content in zip(paths, (certificate, key), strict=True):
+        chain, private = Path(folder) / "tls.crt", Path(folder) / "tls.key"
+        for path, content in ((chain, certificate), (private, key)):
             path.touch(mode=0o600)
             path.write_bytes(content)
-        context.load_cert_chain(*paths)
+        context.load_cert_chain(chain, private)
