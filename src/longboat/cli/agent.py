@@ -106,7 +106,7 @@ def _real(options: Options, client: Any, clock: Any) -> list[tuple[str, Any]]:
     nft = Nftables()
 
     def host_ports_changed(ports: list[Any]) -> None:
-        proxy.set_host_ports([HostPort(p.protocol, p.port, p.host_ip, p.pod_ip, p.pod_port) for p in ports])
+        proxy.set_host_ports([HostPort(p.protocol, p.port, p.pod_ip, p.pod_port, p.host_ip) for p in ports])
 
     agent = Agent(client, clock, runtime, settings, facts, host_ports_changed=host_ports_changed)
     proxy = Proxy(agent.informers, clock, name, options.pod_cidr, nft.run)
