@@ -68,13 +68,14 @@ class Entry:
 class Change:
     """One event: what was at the key before (None: nothing) and what is there now (None: nothing)."""
 
-    __slots__ = ("_removed", "new", "old", "revision")
+    __slots__ = ("_lines", "_removed", "new", "old", "revision")
 
     def __init__(self, revision: int, old: Entry | None, new: Entry | None) -> None:
         self.revision = revision
         self.old = old
         self.new = new
         self._removed: Entry | None = None
+        self._lines: dict[Any, bytes] | None = None
 
     @property
     def key(self) -> str:
@@ -89,6 +90,13 @@ class Change:
             assert self.old is not None
             self._removed = self.old.at(self.revision)
         return self._removed
+
+    @property
+    def lines(self) -> dict[Any, bytes]:
+        """This event as watchers are sent it, made by the first of them. It goes when the change leaves the ring."""
+        if self._lines is None:
+            self._lines = {}
+        return self._lines
 
     def __repr__(self) -> str:
         return f"Change({self.revision}, {self.old!r} -> {self.new!r})"

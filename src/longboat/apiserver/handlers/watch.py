@@ -129,22 +129,25 @@ class _Stream:
             now, before = new is not None, old is not None
         else:
             now, before = new is not None and test(new), old is not None and test(old)
-        if now:
-            assert new is not None
-            return self._event("MODIFIED" if before else "ADDED", new)
-        return self._event("DELETED", change.removed) if before else b""
+        if not now and not before:
+            return b""
+        kind, entry = ("MODIFIED" if before else "ADDED", new) if now else ("DELETED", change.removed)
+        assert entry is not None
+        form = self._form
+        if form.as_kind == TABLE:
+            return self._row(kind, entry)
+        key = (kind, form.as_kind, form.version, self._endpoint.kind.api_version)
+        line = change.lines.get(key)
+        if line is None:
+            line = change.lines[key] = self._event(kind, entry)
+        return line
 
     def _event(self, kind: str, entry: Entry) -> bytes:
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)
         entry = self._endpoint.store.shown(entry)
-        key = ("event", kind, form.as_kind, form.version)
-        line: bytes | None = entry.encodings.get(key)
-        if line is None:
-            line = _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body)
-            entry.encodings[key] = line
-        return line
+        return _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body)
 
     def _row(self, kind: str, entry: Entry) -> bytes:
         entry = self._endpoint.store.shown(entry)
