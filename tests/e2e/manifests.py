@@ -41,9 +41,9 @@ def service(name: str, *, kind: str = "ClusterIP", port: int = 80, target: Any =
 
 
 def shell_pod(name: str, command: str = "sleep 1000000", *, node: str = "", **spec: Any) -> dict[str, Any]:
-    """A busybox pod running one shell command, on a given node if one is named."""
+    """A pod running one shell command, on a given node if one is named."""
     where = {"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}
-    container = {"name": "main", "image": BUSYBOX, "command": ["sh", "-c", command]}
+    container = {"name": "main", "image": WEB, "command": ["sh", "-c", command]}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

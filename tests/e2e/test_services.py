@@ -11,14 +11,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(900)
 
 CONNECTIONS = 5000  # from each of two nodes
 
-# One new connection per line of work; failures are counted, and the first few shown.
-LOAD = """
-failed=0
-for i in $(seq {count}); do
-  timeout 5 wget -q -O /dev/null http://{address}/ || {{ failed=$((failed+1)); echo "request $i failed"; }}
-done
-echo "done failed=$failed"
-"""
+PAUSE = 8  # milliseconds between them: long enough to outlast three rolling updates
 
 
 @pytest.fixture
@@ -47,7 +40,9 @@ def test_every_node_reaches_pods_services_and_itself(cluster: Cluster, web: str)
     pods = {p["status"]["podIP"]: p["metadata"]["name"] for p in cluster.get("pods", "-l", "app=web")["items"]}
     for node in nodes:
         for ip, name in pods.items():
-            said = cluster.kubectl("exec", f"box-{node}", "--", "timeout", "5", "wget", "-q", "-O-", f"http://{ip}:8080/")
+            said = cluster.kubectl(
+                "exec", f"box-{node}", "--", "timeout", "5", "wget", "-q", "-O-", f"http://{ip}:8080/"
+            )
             assert name in said.quiet()
         said = cluster.kubectl("exec", f"box-{node}", "--", "timeout", "5", "wget", "-q", "-O-", f"http://{address}/")
         assert any(name in said.quiet() for name in pods.values())
@@ -66,7 +61,7 @@ def test_the_node_port_answers_on_every_node_from_the_host(cluster: Cluster, web
 def test_no_connection_fails_while_the_deployment_rolls(cluster: Cluster, web: str) -> None:
     nodes = [n["metadata"]["name"] for n in cluster.get("nodes")["items"]]
     address = cluster.get("service", "web")["spec"]["clusterIP"]
-    load = LOAD.format(count=CONNECTIONS, address=address)
+    load = f"exec /fetch {address} 80 {CONNECTIONS} {PAUSE}"
     cluster.apply(*(shell_pod(f"load-{node}", load, node=node, restartPolicy="Never") for node in nodes))
     for colour in ("red", "green", "blue"):
         cluster.kubectl("set", "env", "deploy/web", f"COLOUR={colour}").quiet()

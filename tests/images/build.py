@@ -30,8 +30,10 @@ def busybox() -> bytes:
 
 
 def web() -> bytes:
-    """The web server on port 8080 (or $PORT), with busybox beside it for exec and cp."""
-    layer = archive.busybox_layer(BUSYBOX, applets()).file("web", compiled(HERE / "web.c"), 0o755)
+    """The web server on port 8080 (or $PORT), beside it busybox for exec and cp, and the client `fetch`."""
+    layer = archive.busybox_layer(BUSYBOX, applets())
+    for name in ("web", "fetch"):
+        layer = layer.file(name, compiled(HERE / f"{name}.c"), 0o755)
     config = {"Entrypoint": ["/web"], "Env": ["PATH=/bin"], "ExposedPorts": {"8080/tcp": {}}}
     return archive.image(WEB_IMAGE, layer, config)
 
@@ -55,7 +57,7 @@ IMAGES: dict[str, Callable[[], bytes]] = {"busybox": busybox, "web": web, "pause
 def build(directory: Path = DEFAULT, names: tuple[str, ...] = tuple(IMAGES)) -> dict[str, Path]:
     """Make the archives that are missing or old. Returns the path of each."""
     directory.mkdir(parents=True, exist_ok=True)
-    sources = (Path(__file__), HERE / "web.c", Path(archive.__file__), Path(pause.__file__), BUSYBOX)
+    sources = (Path(__file__), HERE / "web.c", HERE / "fetch.c", Path(archive.__file__), Path(pause.__file__), BUSYBOX)
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     paths = {name: directory / f"{name}-{version}.tar" for name in names}
     for name, path in paths.items():
