@@ -137,7 +137,7 @@ def _subresource(
             method, action, word = _ONE.get(verb) or _MANY[verb]
             body = {"create": name, "update": name, "patch": META + "Patch"}.get(verb, "")
             answer = "" if sub == "log" else name
-        described = body_kind if name and action != "connect" else kind
+        described = body_kind if name or action == "connect" else kind
         identity = f"{word}{label}{sub.capitalize()}"
         yield Operation(path, method, action, identity, described, body, answer, TAKES.get(action, ()))
 

@@ -10,6 +10,7 @@ import pytest
 
 from longboat.api import kinds
 from longboat.machinery import openapi
+from longboat.machinery.kinds import Kind
 from longboat.machinery.openapi_paths import Resource
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -17,7 +18,12 @@ READ_WRITE = ("get", "patch", "update")
 POD = Resource(
     kinds.POD,
     VERBS,
-    (("status", kinds.POD, READ_WRITE), ("binding", kinds.BINDING, ("create",)), ("log", kinds.POD, ("get",))),
+    (
+        ("status", kinds.POD, READ_WRITE),
+        ("binding", kinds.BINDING, ("create",)),
+        ("log", kinds.POD, ("get",)),
+        ("proxy", Kind("", "v1", "PodProxyOptions", ""), ("create", "delete", "get", "patch", "update")),
+    ),
 )
 RESOURCES = [POD, Resource(kinds.NODE, VERBS), Resource(kinds.COMPONENT_STATUS, ("get", "list"))]
 
@@ -100,6 +106,13 @@ def test_writes_take_field_validation(v3: Any, v2: Any, method: str) -> None:
     for document in (v3, v2):
         operation = document["paths"]["/api/v1/nodes/{name}"][method]
         assert "fieldValidation" in [parameter["name"] for parameter in operation["parameters"]]
+
+
+def test_every_patch_of_a_kind_takes_field_validation(v3: Any) -> None:
+    """kubectl looks at whichever patch of the kind it meets first."""
+    for path in v3["paths"].values():
+        if (patch := path.get("patch")) and patch["x-kubernetes-group-version-kind"]["kind"] == "Pod":
+            assert "fieldValidation" in {parameter.get("name") for parameter in patch["parameters"]}
 
 
 def test_operations_have_names_of_their_own(v3: Any) -> None:

@@ -53,10 +53,12 @@ def selection(endpoint: Endpoint, request: Request) -> Selection:
     selectable = endpoint.strategy.selectable
     for requirement in chosen.requirements:
         if requirement.field not in ALWAYS and requirement.field not in selectable:
-            raise bad_request(f'"{requirement.field}" is not a known field selector: only {_known(endpoint)}')
+            raise bad_request(_unknown(requirement.field, of_its_own=bool(selectable)))
     return Selection(labels, chosen, request.info.name)
 
 
-def _known(endpoint: Endpoint) -> str:
-    names = sorted(ALWAYS | set(endpoint.strategy.selectable))
-    return ", ".join(f'"{name}"' for name in names)
+def _unknown(field: str, *, of_its_own: bool) -> str:
+    """Kinds with selectable fields of their own have words of their own."""
+    if of_its_own:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
