@@ -80,6 +80,9 @@ class Message:
 
     def end(self, *, broken: bool = False) -> None:
         self.complete, self.broken = True, self.broken or broken
+        if self.paused:  # whoever reads it will not wait for more: the next request would never be heard
+            self.paused = False
+            self._resume()
         self._wake()
 
     async def read(self, limit: int) -> bytes:
