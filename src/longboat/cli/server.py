@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from longboat.cli import flags
-from longboat.cli.errors import Failure
+from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
 if TYPE_CHECKING:
     from longboat.cli.controlplane import ControlPlane
 
 log = logging.getLogger(__name__)
+
+PARTS = frozenset(("api", "controllers", "scheduler"))
 
 
 def network(text: str) -> str:
@@ -51,8 +53,17 @@ class Options:
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
 
 
+def check_parts(only: list[str]) -> None:
+    """Raises Usage."""
+    if unknown := set(only) - PARTS:
+        raise Usage(f"--only {','.join(sorted(unknown))}: the parts are {', '.join(sorted(PARTS))}")
+    if only and "api" not in only:
+        raise Usage("--only without api: the other parts run in the API server's process", "Add api to --only")
+
+
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat server")
+    check_parts(options.only)
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 

@@ -157,6 +157,8 @@ def test_a_watch_ends_properly_when_the_server_goes(tmp_path: Path) -> None:
         (["--token-file", "/nope/tokens"], "/nope/tokens"),
         (["--service-cidr", "banana"], "banana"),
         (["--data-dir", "/dev/null/x"], "/dev/null"),
+        (["--only", "api,kitchen"], "kitchen"),
+        (["--only", "scheduler"], "Add api to --only"),
         (["--listen", "192.0.2.1:443"], "192.0.2.1"),
     ],
 )
