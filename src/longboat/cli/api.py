@@ -48,8 +48,26 @@ class Api:
 
     def nodes(self) -> list[dict[str, Any]]:
         """name, address and ready of every node. Raises one of UNREACHABLE."""
+        return [_summary(node) for node in self._nodes()]
+
+    def ready_since(self, moment: str) -> dict[str, str]:
+        """Name and address of the nodes that have said since `moment` (RFC 3339, UTC) that they are ready.
+
+        What a node said before its agent was stopped stays in the API for a while: it does not count. Raises one of
+        UNREACHABLE.
+        """
+        found = {}
+        for node in self._nodes():
+            for condition in node.get("status", {}).get("conditions", []):
+                said = condition.get("lastHeartbeatTime") or ""
+                if condition["type"] == "Ready" and condition["status"] == "True" and said.rstrip("Z") >= moment:
+                    found[node["metadata"]["name"]] = _summary(node)["address"]
+        return found
+
+    def _nodes(self) -> list[dict[str, Any]]:
         _, found = self.get("/api/v1/nodes")
-        return [_summary(node) for node in found.get("items", [])]
+        items: list[dict[str, Any]] = found.get("items", [])
+        return items
 
 
 def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:

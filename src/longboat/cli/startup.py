@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from longboat.cli import alive, files, logfiles
 from longboat.cli.cluster import Cluster
@@ -16,6 +16,7 @@ from longboat.cli.supervisor import spawn
 
 POLL = 0.01  # seconds between looks: a failed connect to a local port costs microseconds
 TOO_MANY_EXITS = 3  # a process that ended this often while `up` waits will not get better by waiting
+NODE_PORT = 10250  # where a node's agent listens
 FULL_DISK = ("No space left on device", "database or disk is full")
 
 
@@ -86,33 +87,44 @@ def wait_for_api(cluster: Cluster, seconds: float) -> None:
     raise _failed(cluster, "control-plane", f"is not ready after {seconds:g}s")
 
 
-def wait_for_nodes(cluster: Cluster, names: frozenset[str], seconds: float) -> None:
-    """Return once every named node is Ready. Raises Failure naming the first that is not."""
+def now() -> str:
+    """This moment as the API writes it, but for the closing Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+
+
+def wait_for_nodes(cluster: Cluster, since: Mapping[str, str], seconds: float) -> None:
+    """Return once each named node has said that it is Ready, no earlier than `since`, and listens on its own port.
+
+    Raises Failure naming the first that does not.
+    """
     from longboat.cli.api import UNREACHABLE, Api
 
     before = restarts(cluster)
-    missing = names
+    missing = set(since)
     for _ in ticks(seconds):
         try:
-            missing = names - {node["name"] for node in Api(cluster).nodes() if node["ready"]}
+            api = Api(cluster)
+            for name in sorted(missing):
+                address = api.ready_since(since[name]).get(name)
+                if address and _listens(NODE_PORT, address):
+                    missing.discard(name)
         except UNREACHABLE:
-            missing = names
+            pass  # it may be restarting with other addresses
         if not missing:
             return
         raise_if_crashing(cluster, before)
         time.sleep(0.05)
-    node = min(missing)
-    raise _failed(cluster, node, f"is not Ready after {seconds:g}s")
+    raise _failed(cluster, min(missing), f"is not Ready after {seconds:g}s")
 
 
-def wait_for_simulated(cluster: Cluster, seconds: float) -> None:
+def wait_for_simulated(cluster: Cluster, since: str, seconds: float) -> None:
     """Return once as many simulated nodes are Ready as the cluster should have."""
     from longboat.cli.api import UNREACHABLE, Api
 
     before = restarts(cluster)
     for _ in ticks(seconds):
         try:
-            ready = sum(node["ready"] for node in Api(cluster).nodes() if node["name"] not in cluster.node_names)
+            ready = len(Api(cluster).ready_since(since).keys() - set(cluster.node_names))
         except UNREACHABLE:
             ready = 0
         if ready >= cluster.simulated_nodes:
@@ -122,10 +134,10 @@ def wait_for_simulated(cluster: Cluster, seconds: float) -> None:
     raise _failed(cluster, "simulated-nodes", f"are not all Ready after {seconds:g}s")
 
 
-def _listens(port: int) -> bool:
+def _listens(port: int, address: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def restarts(cluster: Cluster) -> dict[str, int]:

@@ -73,6 +73,7 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
 
 def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: Steps, undo: ExitStack) -> None:
     """Everything from settings to a ready cluster; what is made on the way is put on `undo`."""
+    began = startup.now()
     ran_before = frozenset(process.name for process in alive.running(cluster.run_dir))
     if "control-plane" not in ran_before:
         startup.check_port(cluster.api_port)
@@ -97,16 +98,19 @@ def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: St
     startup.wait_for_api(cluster, options.wait)
     again = "is still" if "control-plane" in ran_before else "is"
     steps.done(f"control plane {again} ready at {cluster.url}")
+    if before is None:
+        undo.callback(_disconnect, cluster)
     _connect(cluster, options, steps)
     if cluster.nodes:
         from longboat.cli import nodes
 
         nodes.start_up(cluster, options.wait)
-        names = frozenset(cluster.node_names)
-        startup.wait_for_nodes(cluster, names, options.wait)
+        since = {name: "" if name in ran_before else began for name in cluster.node_names}
+        startup.wait_for_nodes(cluster, since, options.wait)
         steps.done(f"{_count(cluster.nodes, 'node')} ready: {', '.join(cluster.node_names)}")
     if cluster.simulated_nodes:
-        startup.wait_for_simulated(cluster, options.wait)
+        since_then = "" if "simulated-nodes" in ran_before else began
+        startup.wait_for_simulated(cluster, since_then, options.wait)
         steps.done(f"{_count(cluster.simulated_nodes, 'simulated node')} ready")
 
 
@@ -120,6 +124,16 @@ def _connect(cluster: Cluster, options: Options, steps: Steps) -> None:
         replace(load(cluster.root) or cluster, kubeconfig=str(path)).save()
     registry.add(cluster)
     steps.done(f"kubectl context {cluster.context!r} in {path}")
+
+
+def _disconnect(cluster: Cluster) -> None:
+    """Undo `_connect` for a cluster that will not be."""
+    from longboat.cli import kubeconfigs
+
+    connected = load(cluster.root)
+    if connected is not None and connected.kubeconfig:
+        kubeconfigs.uninstall(Path(connected.kubeconfig), cluster.context)
+    registry.remove(cluster.name)
 
 
 def _report(cluster: Cluster, options: Options, steps: Steps) -> None:

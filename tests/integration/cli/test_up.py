@@ -230,6 +230,15 @@ def _cmdline(pid: int) -> str:
 
 
 @pytest.mark.containers
+def test_a_failed_first_up_leaves_nothing(machine: Machine) -> None:
+    machine.host.run("mount", "--bind", "/bin/false", "/usr/bin/containerd").ok()
+    failed(machine.up(nodes=1), "containerd-node-1 keeps ending")
+    assert yaml.safe_load(machine.host.kubeconfig.read_text())["contexts"] == []
+    assert json.loads(machine.longboat("list", "--output", "json").ok().out) == []
+    assert not any(str(machine.data) in _cmdline(int(entry.name)) for entry in Path("/proc").glob("[0-9]*"))
+
+
+@pytest.mark.containers
 def test_a_failed_up_leaves_a_running_cluster_as_it_was(machine: Machine) -> None:
     machine.up().ok()
     before, settings = set(machine.pids()), (machine.data / "cluster.json").read_text()
