@@ -18,7 +18,7 @@ def test_what_is_there(kubectl: Cluster) -> None:
     for line in ("deployments ", "horizontalpodautoscalers ", "customresourcedefinitions "):
         assert line in resources
     assert "apps/v1" in kubectl.kubectl("api-versions").quiet().split()
-    assert "+longboat" in kubectl.kubectl("version").quiet()
+    assert "+longboat" in kubectl.kubectl("version").ok().out
     assert "control plane" in kubectl.kubectl("cluster-info").quiet()
     assert "VERSION:    v1" in kubectl.kubectl("explain", "pod.spec.containers").quiet()
     assert "maxSurge" in kubectl.kubectl("explain", "deployment", "--recursive").quiet()

@@ -40,15 +40,13 @@ def test_every_node_reaches_pods_services_and_itself(cluster: Cluster, web: str)
     pods = {p["status"]["podIP"]: p["metadata"]["name"] for p in cluster.get("pods", "-l", "app=web")["items"]}
     for node in nodes:
         for ip, name in pods.items():
-            said = cluster.kubectl(
-                "exec", f"box-{node}", "--", "timeout", "5", "wget", "-q", "-O-", f"http://{ip}:8080/"
-            )
+            said = cluster.kubectl("exec", f"box-{node}", "--", "/fetch", ip, "8080")
             assert name in said.quiet()
-        said = cluster.kubectl("exec", f"box-{node}", "--", "timeout", "5", "wget", "-q", "-O-", f"http://{address}/")
+        said = cluster.kubectl("exec", f"box-{node}", "--", "/fetch", address, "80")
         assert any(name in said.quiet() for name in pods.values())
     for name in pods.values():  # hairpin: a pod reaches itself through its own Service
         for _ in range(8):
-            cluster.kubectl("exec", name, "--", "timeout", "5", "wget", "-q", "-O-", f"http://{address}/").quiet()
+            cluster.kubectl("exec", name, "--", "/fetch", address, "80").quiet()
 
 
 def test_the_node_port_answers_on_every_node_from_the_host(cluster: Cluster, web: str) -> None:

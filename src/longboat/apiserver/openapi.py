@@ -12,7 +12,7 @@ import msgspec
 from longboat.apiserver.discovery import subresources
 from longboat.apiserver.media import JSON, negotiate
 from longboat.apiserver.request import Request, Response
-from longboat.machinery import openapi
+from longboat.machinery import openapi, openapi_proto
 from longboat.machinery.errors import path_not_found
 from longboat.machinery.openapi_paths import Resource
 from longboat.registry.strategy import Strategy
@@ -36,6 +36,8 @@ class OpenAPI:
     async def handle(self, request: Request) -> Response:
         """Anything under /openapi. Raises StatusError: 404, 406 for documents in protobuf."""
         path = request.path.strip("/").removeprefix("openapi").strip("/")
+        if path == "v2" and _wants_protobuf(request):
+            return await self._protobuf()
         negotiate(request.headers.get("accept", ""), forms=False)
         if path == "v2":
             return await self._document(request, path, openapi.v2)
@@ -65,10 +67,26 @@ class OpenAPI:
             return Response(200, packed, JSON, {**headers, "Content-Encoding": "gzip"})
         return Response(200, await asyncio.to_thread(partial(gzip.decompress, packed)), JSON, headers)
 
+    async def _protobuf(self) -> Response:
+        """The whole document for kubectl."""
+        packed = self._made.get(openapi_proto.MEDIA_TYPE)
+        if packed is None:
+            packed = self._made[openapi_proto.MEDIA_TYPE] = await asyncio.to_thread(self._encode_protobuf)
+        return Response(200, await asyncio.to_thread(gzip.decompress, packed), openapi_proto.MEDIA_TYPE)
+
+    def _encode_protobuf(self) -> bytes:
+        document = msgspec.json.decode(openapi.v2(self._versions["v2"]))
+        return gzip.compress(openapi_proto.encode(document), 5, mtime=0)
+
     def _hash(self, name: str) -> str:
         if name not in self._hashes:
             self._hashes[name] = openapi.digest(self._versions[name])
         return self._hashes[name]
+
+
+def _wants_protobuf(request: Request) -> bool:
+    offered = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")]
+    return bool(offered) and offered[0] in openapi_proto.ACCEPTED
 
 
 def described(strategy: Strategy) -> Resource:
