@@ -78,7 +78,10 @@ class Dispatcher:
             raise method_not_allowed("the server does not allow this method on the requested resource")
         if not strategy.stored:
             return await self._review(endpoint, request)
-        return await VERBS[verb](endpoint, request)
+        response = await VERBS[verb](endpoint, request)
+        if strategy.deprecated:
+            request.warnings.append(strategy.deprecated)
+        return response
 
     async def _review(self, endpoint: Endpoint, request: Request) -> Response:
         if endpoint.kind.name == "Binding":

@@ -82,6 +82,7 @@ class Strategy:
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
+    deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one

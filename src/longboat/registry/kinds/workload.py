@@ -22,24 +22,25 @@ def template_labels_as_own(obj: Object) -> None:
             obj["metadata"]["labels"] = dict(found)
 
 
-def validate_spec(
-    spec: Object, err: Errors, *, restart: tuple[str, ...] = ("Always",), deadline: bool = False, empty: bool = True
-) -> None:
-    """Selector and template of a workload. `restart`: the restart policies its pods may have; `deadline`: whether they
-    may have one; `empty`: whether an empty selector is a mistake."""
+def validate_spec(spec: Object, err: Errors, *, pods: bool = True) -> None:
+    """Selector and template of a workload. `pods`: whether to look into the pods it makes (upstream does not for a
+    StatefulSet, whose claims become volumes only later)."""
     path, selector = Path("spec"), spec.get("selector")
     if selector is None:
         err.required(path.at("selector"))
     else:
         rules.label_selector(selector, path.at("selector"), err)
-        if empty and not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        if not (selector.get("matchLabels") or selector.get("matchExpressions")):
             err.invalid(path.at("selector"), selector, EMPTY_SELECTOR)
     _matches(spec, selector, err)
-    pod_spec.template(spec.get("template"), path.at("template"), err)
+    if pods:
+        pod_spec.template(spec.get("template"), path.at("template"), err)
+    else:
+        pod_spec.template_metadata(spec.get("template") or {}, path.at("template"), err)
     pod, at = dig(spec, "template", "spec", default={}), path.at("template", "spec")
-    if pod.get("restartPolicy") not in restart:
-        err.not_supported(at.at("restartPolicy"), pod.get("restartPolicy") or "", restart)
-    if pod.get("activeDeadlineSeconds") is not None and not deadline:
+    if pod.get("restartPolicy") != "Always":
+        err.not_supported(at.at("restartPolicy"), pod.get("restartPolicy") or "", ("Always",))
+    if pod.get("activeDeadlineSeconds") is not None:
         err.forbidden(at.at("activeDeadlineSeconds"), "activeDeadlineSeconds in a template is not supported")
 
 

@@ -31,3 +31,4 @@ class ComponentStatus(Strategy):
     )  # fmt: skip
     verbs = ("get", "list")
     generation = False
+    deprecated = "v1 ComponentStatus is deprecated in v1.19+"

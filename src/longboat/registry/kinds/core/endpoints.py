@@ -33,6 +33,7 @@ class Endpoints(Strategy):
     columns = (Column("Endpoints", str, shown, description="The addresses that are ready."), AGE)
     generation = False
     create_on_update = True
+    deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     storage_prefix = "services/endpoints"
 
     def default(self, obj: Object) -> None:

@@ -57,7 +57,6 @@ def test_an_ordinary_one_is_fine(strategy: Any) -> None:
         'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`']),
     ({"spec__template__spec__restartPolicy": "Never"}, [
         'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"']),
-    ({"spec__template__spec__containers__0__image": ""}, ["spec.template.spec.containers[0].image: Required value"]),
     ({"spec__template__spec__activeDeadlineSeconds": 5}, [
         "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in a template is not supported"]),
     ({"spec__minReadySeconds": -1}, [
@@ -81,6 +80,13 @@ def test_what_all_refuse(strategy: Any, change: dict[str, Any], expected: list[s
 ], ids=lambda value: str(value)[:50])  # fmt: skip
 def test_what_a_deployment_refuses(change: dict[str, Any], expected: list[str]) -> None:
     assert said(DEPLOYMENT, changed(WEB, **change)) == expected
+
+
+def test_pods_are_looked_into_but_a_stateful_sets() -> None:
+    wrong = changed(WEB, spec__template__spec__containers__0__image="")
+    for strategy in (DEPLOYMENT, REPLICA_SET, DAEMON_SET):
+        assert said(strategy, wrong) == ["spec.template.spec.containers[0].image: Required value"]
+    assert said(STATEFUL_SET, wrong) == []
 
 
 def test_the_selector_is_for_good() -> None:

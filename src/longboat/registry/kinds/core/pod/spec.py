@@ -17,13 +17,17 @@ MAX_NAMESERVERS, MAX_SEARCHES, MAX_SEARCH_CHARACTERS = 3, 32, 2048
 def template(found: Object | None, path: Path, err: Errors) -> None:
     """A PodTemplateSpec."""
     found = found or {}
-    meta = found.get("metadata") or {}
-    rules.labels(meta.get("labels"), path.at("labels"), err)
-    rules.annotation_keys(meta.get("annotations"), path.at("annotations"), err)
+    template_metadata(found, path, err)
     spec = found.get("spec") or {}
     validate(spec, path.at("spec"), err, of_pod=False)
     if spec.get("ephemeralContainers"):
         err.forbidden(path.at("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template")
+
+
+def template_metadata(found: Object, path: Path, err: Errors) -> None:
+    meta = found.get("metadata") or {}
+    rules.labels(meta.get("labels"), path.at("labels"), err)
+    rules.annotation_keys(meta.get("annotations"), path.at("annotations"), err)
 
 
 def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
