@@ -1,14 +1,14 @@
-"""`longboat agent`: a node in the foreground."""
+"""`longboat agent`: one node, or many simulated ones, in the foreground."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import os
 import signal
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from longboat.cli import flags
 from longboat.cli.errors import Failure, Usage
@@ -19,26 +19,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """Run a node: its pods, their volumes and probes, the Services' rules, the pod network."""
+    """Run a node: the agent, and the network of Services and pods."""
 
-    kubeconfig: str = flag("", "how to reach the API, and as whom")
-    node_name: str = flag("", "the node's name (default: the host name)")
-    node_ip: str = flag("127.0.0.1", "the node's address")
-    data_dir: str = flag("/var/lib/longboat/node", "where its state lies")
-    container_runtime_endpoint: str = flag("unix:///run/containerd/containerd.sock", "the CRI socket")
-    cgroup_root: str = flag("/", "cgroup above all pods")
-    node_cidr: str = flag("", "range of the nodes' own network, reached without a gateway")
-    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods")
+    kubeconfig: str = flag("", "where the API is, and who the node is there")
+    node_name: str = flag("", "name of the node (default: the host name)")
+    node_ip: str = flag("", "its address (default: that which leads to the API)")
+    data_dir: str = flag("/var/lib/longboat/node", "where its certificates are")
+    container_runtime_endpoint: str = flag("unix:///run/containerd/containerd.sock", "socket of the container runtime")
+    root_dir: str = flag("/var/lib/kubelet", "where the files of pods are")
+    cgroup_root: str = flag("/", "cgroup above those of all pods")
+    pod_cidr: str = flag("10.244.0.0/16", "addresses of all pods")
     service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
-    simulated: int = flag(0, "play so many nodes whose containers are only imagined")
-    port: int = flag(10250, "the node's own port")
+    cluster_dns: list[str] = flag([], "addresses of the cluster's DNS (default: the tenth of the Services')")
+    cluster_domain: str = flag("cluster.local", "domain of the cluster")
+    port: int = flag(10250, "port the API server reaches the node at")
+    simulated: int = flag(0, "play so many nodes, without containers")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
 
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat agent")
     if not options.kubeconfig:
-        raise Usage("longboat agent: --kubeconfig is required")
+        raise Usage("longboat agent needs --kubeconfig", "see: longboat agent --help")
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 
@@ -47,97 +49,52 @@ def run(argv: list[str]) -> int:
 
 async def _serve(options: Options) -> int:
     from longboat.aio.clock import SystemClock
-    from longboat.aio.tasks import Tasks
     from longboat.client.https import HttpsTransport
     from longboat.client.kubeconfig import BadKubeconfig, load
     from longboat.client.rest import RestClient
 
+    try:
+        access = load(Path(options.kubeconfig))
+    except (OSError, BadKubeconfig) as error:
+        raise Failure(f"cannot read the kubeconfig: {error}") from error
+    clock = SystemClock()
+    transport = HttpsTransport(access, "longboat-agent")
+    client = RestClient(transport, clock)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    from longboat.cli.node_parts import real_node, simulated_nodes
+
+    parts = simulated_nodes(options, client, clock) if options.simulated else real_node(
+        options, client, clock, options.node_ip or await _own_address(access.server)
+    )  # fmt: skip
+    gc.collect()
+    gc.freeze()
+    work = asyncio.create_task(parts, name="node")
+    stop = asyncio.create_task(stopping.wait(), name="signals")
     try:
-        access = load(Path(options.kubeconfig))
-    except (OSError, BadKubeconfig) as error:
-        raise Failure(f"cannot use kubeconfig {options.kubeconfig}: {error}") from error
-    clock = SystemClock()
-    transport = HttpsTransport(access, f"longboat-agent/{options.node_name}")
-    client = RestClient(transport, clock)
-    try:
-        async with Tasks("agent") as tasks:
-            parts = _real(options, client, clock) if not options.simulated else _simulated(options, client, clock)
-            running = [tasks.spawn(name, work) for name, work in parts]
-            waiting = tasks.spawn("stop", stopping.wait())
-            await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
-            return 0 if stopping.is_set() else 1  # a part has failed, and has been logged: start all anew
+        await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            await work
+    except OSError as error:
+        raise Failure(f"the node cannot run: {error}") from error
     finally:
+        work.cancel()
+        stop.cancel()
+        await asyncio.gather(work, stop, return_exceptions=True)
         await transport.close()
+    return 0
 
 
-def _real(options: Options, client: Any, clock: Any) -> list[tuple[str, Any]]:
-    """The parts of a real node."""
-    from longboat.apiserver.health import GIT_VERSION
-    from longboat.network.nftables import Nftables
-    from longboat.network.overlay.overlay import Overlay
-    from longboat.network.proxy.proxy import Proxy
-    from longboat.network.proxy.rules import HostPort
-    from longboat.node.agent import Agent, Settings
-    from longboat.node.cri.grpc import GrpcRuntime
-    from longboat.node.machine import examine
-    from longboat.node.make.config import NodeFacts
-    from longboat.node.make.dns import Resolver, parse_resolv_conf
-    from longboat.node.paths import Paths
-    from longboat.node.registration import Identity
+async def _own_address(server: str) -> str:
+    """The address from which this machine reaches the API."""
+    from urllib.parse import urlsplit
 
-    place = Path(options.data_dir)
-    name = options.node_name or os.uname().nodename
-    machine = examine(place)
-    paths = Paths()
-    resolver = Resolver(node=parse_resolv_conf(Path("/etc/resolv.conf").read_text()))
-    facts = NodeFacts(
-        name=name, ips=(options.node_ip,), paths=paths, cgroup_root=options.cgroup_root, resolver=resolver,
-        capacity=machine.amounts,
-    )  # fmt: skip
-    identity = Identity(name=name, address=options.node_ip, port=options.port, version=GIT_VERSION)
-    settings = Settings(
-        identity=identity, machine=machine, paths=paths, cgroup_root=options.cgroup_root, pki=place / "pki"
-    )
-    runtime = GrpcRuntime(options.container_runtime_endpoint)
-    nft = Nftables()
-
-    def host_ports_changed(ports: list[Any]) -> None:
-        proxy.set_host_ports([HostPort(p.protocol, p.port, p.pod_ip, p.pod_port, p.host_ip) for p in ports])
-
-    agent = Agent(client, clock, runtime, settings, facts, host_ports_changed=host_ports_changed)
-    proxy = Proxy(agent.informers, clock, name, options.pod_cidr, nft.run)
-    on_link = options.node_cidr or f"{options.node_ip}/24"
-    overlay = Overlay(
-        agent.informers, clock, node=name, on_link=on_link, conf_dir=place / "cni" / "net.d",
-        state_dir=Path("/var/lib/cni"),
-    )  # fmt: skip
-    return [("node", agent.run()), ("proxy", proxy.run()), ("overlay", overlay.run())]
-
-
-def _simulated(options: Options, client: Any, clock: Any) -> list[tuple[str, Any]]:
-    """So many nodes, each the same agent on an in-memory runtime."""
-    from longboat.apiserver.health import GIT_VERSION
-    from longboat.node.agent import Agent, Settings
-    from longboat.node.cri.memory import MemoryRuntime
-    from longboat.node.machine import Machine
-    from longboat.node.make.config import NodeFacts
-    from longboat.node.paths import Paths
-    from longboat.node.registration import Identity
-
-    parts = []
-    for number in range(1, options.simulated + 1):
-        name = f"{options.node_name or 'simulated'}-{number}"
-        machine = Machine(cpus=8, memory=32 << 30, disk=100 << 30, os_image="simulated", kernel="simulated")
-        facts = NodeFacts(name=name, ips=("127.0.0.1",), paths=Paths(), capacity=machine.amounts)
-        identity = Identity(name=name, address="127.0.0.1", port=options.port + number, version=GIT_VERSION)
-        settings = Settings(
-            identity=identity, machine=machine, paths=Paths(), on_disk=False, pki=Path(options.data_dir) / "pki",
-            runtime_name="memory",
-        )  # fmt: skip
-        runtime = MemoryRuntime(clock, name)
-        parts.append((name, Agent(client, clock, runtime, settings, facts).run()))
-    return parts
+    parts = urlsplit(server)
+    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_DGRAM)
+    family, kind, _, _, address = found[0]
+    with socket.socket(family, kind) as probe:
+        probe.connect(address)
+        own: str = probe.getsockname()[0]
+        return own

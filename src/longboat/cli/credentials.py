@@ -22,7 +22,8 @@ def node(cluster: Cluster, name: str, address: str) -> None:
 
 def simulated(cluster: Cluster) -> None:
     """The same for the one agent that plays all simulated nodes."""
-    _write(cluster, "simulated", cluster.url, ["localhost", "127.0.0.1"])
+    names = [f"simulated-{number}" for number in range(1, cluster.simulated_nodes + 1)]
+    _write(cluster, "simulated", cluster.url, [*names, "localhost", "127.0.0.1"])
 
 
 def _write(cluster: Cluster, name: str, server: str, hosts: list[str]) -> None:

@@ -1,7 +1,8 @@
-"""The node agent put together: what the API wants of this node, what the runtime has, and the workers between them."""
+"""The node agent: everything of one node put together."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,22 +11,27 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.client.events import EventRecorder
+from longboat.api import resources
 from longboat.client.informer import Informers
-from longboat.client.rest import RestClient
-from longboat.node.api_recorder import ApiRecorder
+from longboat.client.interface import Client
+from longboat.node import machine
 from longboat.node.cgroups import Cgroups
-from longboat.node.cri.interface import Runtime, RuntimeFailure
+from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
+from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
 from longboat.node.launch import Launcher
-from longboat.node.lifecycle import Watchman, remove_leftovers
-from longboat.node.machine import Machine
+from longboat.node.machine import Machine, Pressure
 from longboat.node.make.config import NodeFacts
+from longboat.node.make.dns import Resolver, parse_resolv_conf
+from longboat.node.node_status import Facts, Health
 from longboat.node.observe import Observer
+from longboat.node.orphans import Orphans
 from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers, Tools
-from longboat.node.registration import Identity, Registration
+from longboat.node.recorder import Recorder
+from longboat.node.registration import Registration
+from longboat.node.relist import Relist
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
 from longboat.node.serve.port import NodePort
@@ -37,127 +43,182 @@ from longboat.node.views.pod import Pod
 from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
+IMAGES_EVERY = 60.0  # seconds between listings of the images on the node
+MAX_WAIT = 2.0
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`pki` holds serving.crt, serving.key and ca.crt; without it the node serves no port."""
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How one node is set up. `addresses` are those it is known by, the primary first."""
 
-    identity: Identity
-    machine: Machine
-    paths: Paths
+    name: str
+    addresses: tuple[str, ...]
+    paths: Paths = Paths()
     cgroup_root: str = "/"
-    pki: Path | None = None
-    on_disk: bool = True
-    runtime_name: str = "containerd"
+    listen: str = ""  # address of the node's port; "" for the primary address
+    port: int = 10250  # 0: any
+    pki: Path = Path("pki")  # serving.crt, serving.key, ca.crt
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    labels: dict[str, str] = {}
+    version: str = ""
+    simulated: bool = False  # nothing is written to disk, no cgroups, no garbage
 
 
 class Agent:
-    """One node. Everything it does, it does between `run` and its cancellation."""
+    """`run` until cancelled. What runs goes on: the next agent adopts it."""
 
     def __init__(
         self,
-        client: RestClient,
+        client: Client,
+        informers: Informers,
         clock: Clock,
         runtime: Runtime,
-        settings: Settings,
-        facts: NodeFacts,
-        *,
+        recorder: Recorder,
+        config: NodeConfig,
         host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None,
     ) -> None:
-        self._client, self._clock, self._runtime, self._settings = client, clock, runtime, settings
-        name = settings.identity.name
-        self.informers = Informers(client, clock, f"node/{name}")
-        self._pods = self.informers.of(Pod, fields=f"spec.nodeName={name}")
-        self._events = EventRecorder(client, clock, "kubelet", name)
-        recorder = ApiRecorder(self._events, name)
-        sources = ApiSources(client, clock)
-        images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
-        cgroups = Cgroups(settings.cgroup_root) if settings.on_disk else None
-        services = ApiServices(client, self.informers)
-        on_disk = settings.on_disk
-        launcher = Launcher(
-            runtime, clock, recorder, facts, sources, services, images, stopper, cgroups, on_disk=on_disk
-        )
+        self._client, self._clock, self._runtime, self._config = client, clock, runtime, config
+        self._recorder = recorder
+        self._tasks = Tasks(f"node/{config.name}")
+        self._pods = informers.of(Pod, fields=f"spec.nodeName={config.name}")
+        self._sources = ApiSources(client, clock)
+        self._services = ApiServices(client, informers)
         self._writer = ApiStatusWriter(client, clock)
-        tools = Tools(
-            runtime=runtime,
-            runtime_name=settings.runtime_name,
-            clock=clock,
-            recorder=recorder,
-            node=facts,
-            sources=sources,
-            observer=Observer(runtime),
-            images=images,
-            launcher=launcher,
-            stopper=stopper,
-            volumes=Volumes(settings.paths, sources, on_disk=on_disk),
-            writer=self._writer,
-            cgroups=cgroups,
-            on_disk=on_disk,
-        )
-        self.workers = PodWorkers(tools, host_ports_changed)
-        self.workers.allocatable = settings.machine.allocatable
-        self._cgroups = cgroups
-        self.registration = Registration(client, clock, runtime, recorder, settings.identity, settings.machine)
-        self._pods.on_change(self._pod_changed)
+        self._observer = Observer(runtime)
+        self._host_ports_changed = host_ports_changed
+        self._images_seen: tuple[float, tuple[Image, ...]] | None = None
+        self.workers: PodWorkers | None = None
 
     @property
     def in_flight(self) -> int:
-        return self.workers.busy + self._writer.in_flight + self._events.in_flight
+        """Work that is not done yet, for a virtual clock to wait for."""
+        return self._writer.in_flight + (self.workers.busy if self.workers else 0)
 
     async def run(self) -> None:
-        """Until cancelled. Containers run on when it ends: the next agent finds them."""
-        self.informers.start()
-        server = await self._serve()
-        async with Tasks(f"agent/{self._settings.identity.name}") as tasks:
-            tasks.spawn("lease", self.registration.renew())
-            tasks.spawn("watchman", Watchman(self._runtime, self._clock, self.workers.poke).run())
-            tasks.spawn("leftovers", self._clean())
-            try:
-                await tasks.spawn("status", self.registration.run())
-            finally:
-                if server is not None:
-                    await server.close()
-                await self.workers.close()
-                await self._writer.close()
-                await self._events.close()
-                await self.informers.close()
-
-    async def _serve(self) -> Server | None:
-        settings = self._settings
-        if settings.pki is None:
-            return None
-        identity, pki = settings.identity, settings.pki
-        port = NodePort(
-            identity.name,
-            self._runtime,
-            self.workers,
-            self._clock,
-            Authorizer(self._client, self._clock, identity.name),
-            logs=settings.paths.logs,
-            root=settings.paths.root,
-            version=identity.version,
+        """Raises OSError where the node's port cannot be opened."""
+        config, runtime = self._config, await self._await_runtime()
+        found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
+        workers = self.workers = self._make_workers(runtime.name, found)
+        server, port = await self._serve(workers)
+        facts = Facts(
+            name=config.name,
+            addresses=config.addresses,
+            port=port,
+            info=found.info(f"{runtime.name}://{runtime.version}", config.version),
+            capacity=found.capacity,
+            allocatable=found.allocatable,
+            labels=config.labels,
         )
-        server = Server(port, tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt"), self._clock)
-        await server.listen(identity.address, identity.port)
-        return server
+        registration = Registration(self._client, self._clock, self._recorder, facts, self._look)
+        orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
+        relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
+        self._tasks.spawn("report", registration.report())
+        self._tasks.spawn("lease", registration.hold_lease())
+        self._tasks.spawn("events", relist.listen())
+        self._pods.on_change(lambda old, new: _tell(workers, old, new))
+        try:
+            await self._pods.synced()
+            self._tasks.spawn("relist", relist.look())
+            self._tasks.spawn("orphans", orphans.remove())
+            if not config.simulated:
+                garbage = Garbage(self._runtime, self._clock, config.paths.root)
+                self._tasks.spawn("garbage", garbage.collect())
+                self._tasks.spawn("log rotation", garbage.rotate_logs())
+            log.info("node %s is at work", config.name)
+            await asyncio.Event().wait()
+        finally:
+            await server.close()
+            await self._tasks.close()
+            await workers.close()
+            await self._writer.close()
 
-    async def _clean(self) -> None:
-        """Once the API's word on this node is complete: what it does not mention goes."""
-        await self._pods.synced()
-        uids = self.workers.uids
+    async def _await_runtime(self) -> Version:
+        wait = 0.05
         while True:
             try:
-                await remove_leftovers(self._runtime, self.workers.uids | uids)
-                break
+                return await self._runtime.version()
             except RuntimeFailure as failure:
-                log.info("cannot remove leftovers yet: %s", failure)
-                await self._clock.sleep(1.0)
-        if self._cgroups is not None:
-            self._cgroups.remove_others(self.workers.uids)
+                log.info("waiting for the container runtime: %s", failure)
+                await self._clock.sleep(wait)
+                wait = min(wait * 2, MAX_WAIT)
 
-    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old is not None and (new is None or new.uid != old.uid):
-            self.workers.remove(old.uid)
-        if new is not None:
-            self.workers.update(new)
+    def _examine(self) -> Machine:
+        """Blocks. Raises OSError."""
+        root = self._config.paths.root
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return machine.examine(root)
+
+    def _make_workers(self, runtime_name: str, found: Machine) -> PodWorkers:
+        config, runtime, clock, recorder = self._config, self._runtime, self._clock, self._recorder
+        on_disk = not config.simulated
+        facts = NodeFacts(
+            name=config.name,
+            ips=config.addresses,
+            paths=config.paths,
+            cgroup_root=config.cgroup_root,
+            resolver=self._resolver(),
+            capacity=resources.amounts(found.capacity),
+        )
+        images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
+        cgroups = Cgroups(config.cgroup_root) if on_disk else None
+        launcher = Launcher(
+            runtime, clock, recorder, facts, self._sources, self._services, images, stopper, cgroups, on_disk=on_disk
+        )
+        tools = Tools(
+            runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
+            sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
+            volumes=Volumes(config.paths, self._sources, on_disk=on_disk), writer=self._writer, cgroups=cgroups,
+            on_disk=on_disk,
+        )  # fmt: skip
+        workers = PodWorkers(tools, self._host_ports_changed)
+        workers.allocatable = found.allocatable
+        return workers
+
+    def _resolver(self) -> Resolver:
+        try:
+            text = self._config.resolv_conf.read_text()
+        except OSError as error:
+            log.warning("pods get no DNS settings of the node: %s", error)
+            text = ""
+        return Resolver(
+            node=parse_resolv_conf(text),
+            cluster_servers=self._config.cluster_dns,
+            cluster_domain=self._config.cluster_domain,
+        )
+
+    async def _serve(self, workers: PodWorkers) -> tuple[Server, int]:
+        """Open the node's port. Raises OSError."""
+        config = self._config
+        context = tls(config.pki / "serving.crt", config.pki / "serving.key", config.pki / "ca.crt")
+        authorizer = Authorizer(self._client, self._clock, config.name)
+        handler = NodePort(
+            config.name, self._runtime, workers, self._clock, authorizer,
+            logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
+        )  # fmt: skip
+        server = Server(handler, context, self._clock)
+        return server, await server.listen(config.listen or config.addresses[0], config.port)
+
+    async def _look(self) -> Health:
+        """How the node is now."""
+        root = Path("/") if self._config.simulated else self._config.paths.root
+        pressure = Pressure() if self._config.simulated else await asyncio.to_thread(machine.pressure, root)
+        try:
+            conditions = await self._runtime.conditions()
+            return Health(pressure=pressure, runtime=tuple(conditions), images=await self._images())
+        except RuntimeFailure as failure:
+            return Health(pressure=pressure, problem=failure.message)
+
+    async def _images(self) -> tuple[Image, ...]:
+        now = self._clock.monotonic()
+        if self._images_seen is None or now - self._images_seen[0] > IMAGES_EVERY:
+            self._images_seen = (now, tuple(await self._runtime.images()))
+        return self._images_seen[1]
+
+
+def _tell(workers: PodWorkers, old: Pod | None, new: Pod | None) -> None:
+    """Pass a change in the API on. A pod of the same name but another uid is another pod."""
+    if old is not None and (new is None or new.uid != old.uid):
+        workers.remove(old.uid)
+    if new is not None:
+        workers.update(new)

@@ -38,12 +38,12 @@ async def _run(
         try:
             done = await runtime.exec_sync(id, command, limit)
         except RuntimeFailure as failure:
-            raise HookFailure(f"Exec lifecycle hook ({command}) for Container {container.name!r} failed: {failure}") from failure
+            raise HookFailure(
+                f"Exec lifecycle hook ({command}) for Container {container.name!r} failed: {failure}"
+            ) from failure
         if done.code:
             said = (done.stdout + done.stderr).decode(errors="replace")
-            raise HookFailure(
-                f"command '{' '.join(command)}' exited with {done.code}: {said}".rstrip(": ")
-            )
+            raise HookFailure(f"command '{' '.join(command)}' exited with {done.code}: {said}".rstrip(": "))
     elif handler.httpGet:
         action = handler.httpGet
         try:

@@ -24,7 +24,13 @@ def host_ports(pod: Pod, ips: Sequence[str]) -> list[HostPort]:
         return []
     sidecars = [c for c in pod.spec.initContainers if c.is_sidecar]
     return [
-        HostPort(port.protocol, port.hostPort, "" if port.hostIP in ("0.0.0.0", "::") else port.hostIP, ip, port.containerPort)
+        HostPort(
+            port.protocol,
+            port.hostPort,
+            "" if port.hostIP in ("0.0.0.0", "::") else port.hostIP,
+            ip,
+            port.containerPort,
+        )
         for container in (*pod.spec.containers, *sidecars)
         for port in container.ports
         if port.hostPort

@@ -112,7 +112,8 @@ class Images:
     async def _with_any(self, name: str, keys: list[Credentials]) -> Image:
         """Try each of the credentials in turn. Raises the last RuntimeFailure."""
         failure: RuntimeFailure | None = None
-        for credentials in keys or [None]:
+        attempts: list[Credentials | None] = [*keys] or [None]
+        for credentials in attempts:
             try:
                 await self._runtime.pull_image(name, credentials)
                 break

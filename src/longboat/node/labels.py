@@ -34,7 +34,7 @@ def for_container(pod: Pod, container: Container) -> dict[str, str]:
     }  # fmt: skip
 
 
-def annotations(pod: Pod, container: Container, attempt: int, termination_file: str) -> dict[str, str]:
+def notes(pod: Pod, container: Container, attempt: int, termination_file: str) -> dict[str, str]:
     made = {
         HASH: spec_hash(container),
         RESTART_COUNT: str(attempt),

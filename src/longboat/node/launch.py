@@ -221,4 +221,3 @@ class Launcher:
 
     def _tell(self, pod: Pod, container: Container, kind: str, reason: str, message: str) -> None:
         self._recorder.pod(pod, kind, reason, message, field_of(pod, container))
-

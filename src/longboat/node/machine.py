@@ -1,26 +1,40 @@
-"""What the machine under a node is: processors, memory, disk, kernel, system."""
+"""What kind of machine a node is: capacity, system, and whether anything runs short."""
 
 from __future__ import annotations
 
 import os
 import platform
-import shutil
 from pathlib import Path
 
 import msgspec
 
-from longboat.api.resources import Amounts
+from longboat.machinery.objects import Object
+from longboat.node import kernel
+from longboat.node.serve.stats import node_memory
 
 MAX_PODS = 110
-RESERVED_DISK = 0.15  # of the disk: what images and logs may not fill (kubelet's nodefs eviction threshold)
+KEPT_MEMORY = 100 << 20  # bytes that are not for pods: below this the kernel is in trouble (kubelet, evictionHard)
+KEPT_DISK = 0.10  # of the file system (kubelet, nodefs.available)
+LEAST_DISK = 1 << 30  # bytes: on a large disk a tenth is no shortage
+LEAST_INODES = 0.05
+LEAST_PIDS = 0.10
+
+
+class Pressure(msgspec.Struct, frozen=True):
+    """What runs short."""
+
+    memory: bool = False
+    disk: bool = False
+    pids: bool = False
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """`disk` is the size in bytes of the file system that holds the node's data."""
+    """Memory and disk in bytes; `disk` is the file system that holds pods' files."""
 
     cpus: int
     memory: int
     disk: int
+    hugepages: tuple[str, ...] = ("hugepages-1Gi", "hugepages-2Mi")
     machine_id: str = ""
     system_uuid: str = ""
     boot_id: str = ""
@@ -34,45 +48,89 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
             "cpu": str(self.cpus),
             "memory": f"{self.memory >> 10}Ki",
             "ephemeral-storage": f"{self.disk >> 10}Ki",
-            "hugepages-1Gi": "0",
-            "hugepages-2Mi": "0",
+            **dict.fromkeys(self.hugepages, "0"),
             "pods": str(MAX_PODS),
         }
 
     @property
     def allocatable(self) -> dict[str, str]:
-        return {**self.capacity, "ephemeral-storage": str(int(self.disk * (1 - RESERVED_DISK)))}
+        """What pods may have of it."""
+        memory = f"{max(self.memory - KEPT_MEMORY, 0) >> 10}Ki"
+        return {**self.capacity, "memory": memory, "ephemeral-storage": str(int(self.disk * (1 - KEPT_DISK)))}
 
-    @property
-    def amounts(self) -> Amounts:
-        return {"cpu": self.cpus * 1000, "memory": self.memory, "ephemeral-storage": self.disk}
+    def info(self, runtime: str, version: str) -> Object:
+        """status.nodeInfo. `runtime` is `containerd://1.6.20`, `version` the agent's."""
+        return {
+            "machineID": self.machine_id,
+            "systemUUID": self.system_uuid,
+            "bootID": self.boot_id,
+            "kernelVersion": self.kernel,
+            "osImage": self.os_image,
+            "containerRuntimeVersion": runtime,
+            "kubeletVersion": version,
+            "kubeProxyVersion": "",
+            "operatingSystem": "linux",
+            "architecture": self.architecture,
+        }
 
 
-def examine(data: Path) -> Machine:
-    """The machine we run on. Raises OSError."""
-    names = {"x86_64": "amd64", "aarch64": "arm64"}
+SIMULATED = Machine(cpus=8, memory=32 << 30, disk=100 << 30, os_image="simulated", kernel="simulated")
+
+
+def examine(root: Path) -> Machine:
+    """The machine we run on; `root` is where pods' files are. Blocks. Raises OSError."""
+    disk = os.statvfs(root)
     return Machine(
         cpus=os.cpu_count() or 1,
-        memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        disk=shutil.disk_usage(data).total,
-        machine_id=_first_line("/etc/machine-id"),
-        system_uuid=_first_line("/sys/class/dmi/id/product_uuid") or _first_line("/etc/machine-id"),
-        boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        disk=disk.f_blocks * disk.f_frsize,
+        hugepages=_hugepages(),
+        machine_id=_text("/etc/machine-id"),
+        system_uuid=_text("/sys/class/dmi/id/product_uuid") or _text("/etc/machine-id"),
+        boot_id=_text("/proc/sys/kernel/random/boot_id"),
         kernel=platform.release(),
-        os_image=_os_name(),
-        architecture=names.get(platform.machine(), platform.machine()),
+        os_image=_os_image(),
+        architecture=kernel.machine(),
     )
 
 
-def _first_line(path: str) -> str:
-    try:
-        return Path(path).read_text().split("\n", 1)[0].strip()
-    except OSError:
-        return ""
+def pressure(root: Path) -> Pressure:
+    """Blocks. Raises OSError."""
+    disk, (_, memory) = os.statvfs(root), node_memory()
+    size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+    short_of_inodes = disk.f_files > 0 and disk.f_favail < disk.f_files * LEAST_INODES
+    return Pressure(
+        memory=memory < KEPT_MEMORY,
+        disk=free < min(size * KEPT_DISK, LEAST_DISK) or short_of_inodes,
+        pids=_is_short_of_pids(),
+    )
 
 
-def _os_name() -> str:
+def _hugepages() -> tuple[str, ...]:
+    """The resource of each size the kernel knows."""
+    folder = Path("/sys/kernel/mm/hugepages")
+    found = []
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        kilobytes = int(entry.name.removeprefix("hugepages-").removesuffix("kB"))
+        found.append(f"hugepages-{kilobytes >> 20}Gi" if kilobytes >= 1 << 20 else f"hugepages-{kilobytes >> 10}Mi")
+    return tuple(sorted(found))
+
+
+def _is_short_of_pids() -> bool:
+    most, load = _text("/proc/sys/kernel/pid_max"), _text("/proc/loadavg").split()
+    running = load[3].partition("/")[2] if len(load) > 3 else "0"
+    return most.isdigit() and running.isdigit() and int(running) > int(most) * (1 - LEAST_PIDS)
+
+
+def _os_image() -> str:
     try:
         return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
     except OSError:
         return "Linux"
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

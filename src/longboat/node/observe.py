@@ -16,6 +16,7 @@ class Observer:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._ended: dict[str, ContainerStatus] = {}
+        self.owners: dict[str, str] = {}  # pod uid by id of container or sandbox
 
     async def observe(self, uid: str) -> Observed:
         """Raises RuntimeFailure."""
@@ -24,21 +25,23 @@ class Observer:
 
     async def detail(self, sandboxes: list[Sandbox], containers: list[Container]) -> Observed:
         """From listings to everything known. What vanishes meanwhile is left out."""
+        self.owners |= {s.id: s.uid for s in sandboxes} | {c.id: c.uid for c in containers}
         sandboxes = sorted(sandboxes, key=lambda s: (s.attempt, s.created), reverse=True)
         containers = sorted(containers, key=lambda c: (c.created, c.attempt), reverse=True)
-        network, *statuses = await asyncio.gather(self._network(sandboxes), *map(self._status, containers))
-        return Observed(
-            sandboxes=tuple(sandboxes), containers=tuple(filter(None, statuses)), network=network or SandboxNetwork()
+        network, statuses = await asyncio.gather(
+            self._network(sandboxes), asyncio.gather(*(self._status(container) for container in containers))
         )
-
-    async def status(self, container: Container) -> ContainerStatus | None:
-        """Of one container; None once it is gone."""
-        return await self._status(container)
+        return Observed(
+            sandboxes=tuple(sandboxes),
+            containers=tuple(status for status in statuses if status is not None),
+            network=network or SandboxNetwork(),
+        )
 
     def forget(self, observed: Observed) -> None:
         """The pod has gone for good."""
-        for container in observed.containers:
-            self._ended.pop(container.id, None)
+        for id in (*(c.id for c in observed.containers), *(s.id for s in observed.sandboxes)):
+            self._ended.pop(id, None)
+            self.owners.pop(id, None)
 
     async def _network(self, sandboxes: list[Sandbox]) -> SandboxNetwork | None:
         if not sandboxes:

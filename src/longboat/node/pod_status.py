@@ -57,7 +57,9 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
         if listed:
             made[field] = listed
     if spec.ephemeralContainers:
-        made["ephemeralContainerStatuses"] = [_container(pod, c, known, is_init=False) for c in spec.ephemeralContainers]
+        made["ephemeralContainerStatuses"] = [
+            _container(pod, c, known, is_init=False) for c in spec.ephemeralContainers
+        ]
     return made
 
 
@@ -165,7 +167,11 @@ def moment(seconds: float) -> str | None:
 
 def _on_record(pod: Pod, name: str) -> Object:
     """What the API server has of this container."""
-    for listed in (pod.status.containerStatuses, pod.status.initContainerStatuses, pod.status.ephemeralContainerStatuses):
+    for listed in (
+        pod.status.containerStatuses,
+        pod.status.initContainerStatuses,
+        pod.status.ephemeralContainerStatuses,
+    ):
         for found in listed:
             if found.get("name") == name:
                 return found
@@ -204,7 +210,7 @@ def _phase(pod: Pod, inits: list[Object], containers: list[Object], known: Knowl
 
 
 def _initializing(inits: list[Object], sidecars: set[str], policy: str) -> str:
-    """"Pending" while init containers have work to do, "Failed" where one never can, else ""."""
+    """ "Pending" while init containers have work to do, "Failed" where one never can, else ""."""
     pending = ""
     for one in inits:
         if one["name"] in sidecars:
@@ -229,9 +235,7 @@ def _conditions(
     over = phase in (SUCCEEDED, FAILED)
     counted = [*containers, *(s for s in inits if s["name"] in sidecars)]
     unready = [s["name"] for s in counted if not s["ready"]]
-    uninitialized = [
-        s["name"] for s in inits if not (s["started"] if s["name"] in sidecars else s["ready"])
-    ]
+    uninitialized = [s["name"] for s in inits if not (s["started"] if s["name"] in sidecars else s["ready"])]
     begun = any("waiting" not in s["state"] or s["lastState"] for s in containers)
     has_sandbox = known.observed.sandbox is not None and bool(known.observed.network.ips or pod.spec.hostNetwork)
     listed = [
@@ -290,5 +294,3 @@ def _gated(pod: Pod, containers_ready: Object) -> Object:
     if shut:
         return _condition("Ready", False, "ReadinessGatesNotReady", ", ".join(shut))
     return _condition("Ready", True)
-
-

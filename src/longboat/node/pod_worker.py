@@ -91,9 +91,7 @@ class PodWorker:
         await self._observe()
         while True:
             self._track()
-            plan = sync.plan(
-                self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now()
-            )
+            plan = sync.plan(self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now())
             self._report_backoff(plan.waiting)
             self._waiting = plan.waiting
             if plan.wake is not None:
@@ -252,9 +250,7 @@ class PodWorker:
         return await asyncio.to_thread(termination.message, status, Path(status.log_path))
 
     def _track(self) -> None:
-        self._workers.probes.track(
-            self.pod, self.observed, self._host(), terminating=self.phase != SYNCING
-        )
+        self._workers.probes.track(self.pod, self.observed, self._host(), terminating=self.phase != SYNCING)
 
     def _verdicts(self) -> dict[str, Verdict]:
         return self._workers.probes.verdicts(self.pod, self.observed)
@@ -287,9 +283,7 @@ class PodWorker:
     def _surroundings(self) -> Surroundings:
         node, network = self._workers.node, self.observed.network
         ips = node.ips if self.pod.spec.hostNetwork else network.ips
-        return Surroundings(
-            node_name=node.name, host_ips=node.ips, pod_ips=ips, allocatable=self._workers.allocatable
-        )
+        return Surroundings(node_name=node.name, host_ips=node.ips, pod_ips=ips, allocatable=self._workers.allocatable)
 
     def _host(self) -> str:
         """The address at which the pod is asked."""
@@ -301,5 +295,3 @@ class PodWorker:
 
     def _wake_in(self, seconds: float) -> None:
         self.wake = seconds if self.wake is None else min(self.wake, seconds)
-
-

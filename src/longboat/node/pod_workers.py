@@ -163,7 +163,9 @@ class PodWorkers:
 
     def find(self, namespace: str, name: str) -> PodWorker | None:
         """By name: the pod that runs, rather than one of that name that is ending."""
-        found = [w for w in self._workers.values() if (w.pod.metadata.namespace, w.pod.metadata.name) == (namespace, name)]
+        found = [
+            w for w in self._workers.values() if (w.pod.metadata.namespace, w.pod.metadata.name) == (namespace, name)
+        ]
         return min(found, key=lambda worker: worker.must_end(), default=None)
 
     def pods(self) -> Iterable[Pod]:
@@ -228,7 +230,11 @@ def _matters(before: Pod, after: Pod) -> bool:
     if before.spec != after.spec or before.metadata.deletionTimestamp != after.metadata.deletionTimestamp:
         return True
     old, new = before.metadata, after.metadata
-    if (old.labels, old.annotations, old.deletionGracePeriodSeconds) != (new.labels, new.annotations, new.deletionGracePeriodSeconds):
+    if (old.labels, old.annotations, old.deletionGracePeriodSeconds) != (
+        new.labels,
+        new.annotations,
+        new.deletionGracePeriodSeconds,
+    ):
         return True
     if before.status.phase != after.status.phase or before.status.startTime != after.status.startTime:
         return after.is_finished or after.spec.activeDeadlineSeconds is not None

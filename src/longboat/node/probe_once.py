@@ -26,9 +26,7 @@ class Outcome(msgspec.Struct, frozen=True):
     words: str = ""
 
 
-async def attempt(
-    runtime: Runtime, clock: Clock, probe: Probe, container: Container, id: str, host: str
-) -> Outcome:
+async def attempt(runtime: Runtime, clock: Clock, probe: Probe, container: Container, id: str, host: str) -> Outcome:
     """Carry out a probe of the container `id` in the pod at `host`, within its timeout. Never raises."""
     limit = float(probe.timeoutSeconds or 1)
     if probe.exec:

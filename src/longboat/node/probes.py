@@ -53,9 +53,7 @@ class _Watched:
 class Probes:
     """One per agent. `changed(uid)` is called when a verdict on one of the pod's containers changes."""
 
-    def __init__(
-        self, runtime: Runtime, clock: Clock, recorder: Recorder, changed: Callable[[str], None]
-    ) -> None:
+    def __init__(self, runtime: Runtime, clock: Clock, recorder: Recorder, changed: Callable[[str], None]) -> None:
         self._runtime, self._clock, self._recorder, self._changed = runtime, clock, recorder, changed
         self._watched: dict[str, dict[tuple[str, str], _Watched]] = {}  # by pod uid, then (container, kind)
         self._tasks = Tasks("probes")
@@ -150,7 +148,11 @@ class Probes:
 
 
 def _probes(container: Container) -> Iterator[tuple[str, Probe]]:
-    named = ((STARTUP, container.startupProbe), (LIVENESS, container.livenessProbe), (READINESS, container.readinessProbe))
+    named = (
+        (STARTUP, container.startupProbe),
+        (LIVENESS, container.livenessProbe),
+        (READINESS, container.readinessProbe),
+    )
     for kind, probe in named:
         if probe is not None:
             yield kind, probe

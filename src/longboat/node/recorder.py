@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from longboat.client.events import EventRecorder, reference
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
@@ -18,6 +19,23 @@ class Recorder(Protocol):
         ...
 
     def node(self, kind: str, reason: str, message: str) -> None: ...
+
+
+class ApiRecorder:
+    """Writes them to the API, as the kubelet of this node."""
+
+    def __init__(self, events: EventRecorder, node: str) -> None:
+        self._events, self._node = events, node
+
+    def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
+        about = reference(pod)
+        if field:
+            about["fieldPath"] = field
+        self._events.event(about, kind, reason, message)
+
+    def node(self, kind: str, reason: str, message: str) -> None:
+        about = {"kind": "Node", "apiVersion": "v1", "name": self._node, "uid": self._node}
+        self._events.event(about, kind, reason, message)
 
 
 def field_of(pod: Pod, container: Container) -> str:

@@ -37,5 +37,5 @@ class ApiServices:
         try:
             found = await self._client.get(RuntimeClass, Key("", runtime_class))
         except (StatusError, ConnectionError) as error:
-            raise LookupError(f'failed to get sandbox runtime: {error}') from error
+            raise LookupError(f"failed to get sandbox runtime: {error}") from error
         return found.handler

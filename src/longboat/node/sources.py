@@ -17,7 +17,7 @@ from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import TokenProjection
 
-T = TypeVar("T", ConfigMap, Secret)
+T = TypeVar("T")
 FRESH = 1.0  # seconds: many pods start together and share one answer
 MAX_TOKEN_AGE = 24 * 3600.0  # seconds after which a token is replaced however long it lasts
 TOKEN_SHARE = 0.8  # of its life
@@ -39,8 +39,8 @@ class ApiSources:
     """Sources from the API."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
-        self._config_maps = _Shared(clock, lambda key: client.get(ConfigMap, key))
-        self._secrets = _Shared(clock, lambda key: client.get(Secret, key))
+        self._config_maps: _Shared[ConfigMap] = _Shared(clock, lambda key: client.get(ConfigMap, key))
+        self._secrets: _Shared[Secret] = _Shared(clock, lambda key: client.get(Secret, key))
         self._tokens: dict[tuple[str, TokenProjection], _Token] = {}
         self._client, self._clock = client, clock
 
@@ -105,7 +105,8 @@ class _Shared(Generic[T]):
             answer = asyncio.ensure_future(self._ask(key))
             self._answers[key] = (now, answer)
             self._forget_old(now)
-        return await asyncio.shield(answer)
+        found: T | None = await asyncio.shield(answer)
+        return found
 
     async def _ask(self, key: Key) -> T | None:
         try:

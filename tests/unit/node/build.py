@@ -125,7 +125,14 @@ class Node:
     """Workers, and all they were given."""
 
     def __init__(
-        self, runtime: Runtime, clock: Clock, folder: Path, *, on_disk: bool, cgroup: str = "/", ips: tuple[str, ...] = ("192.0.2.1",)
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        folder: Path,
+        *,
+        on_disk: bool,
+        cgroup: str = "/",
+        ips: tuple[str, ...] = ("192.0.2.1",),
     ) -> None:
         self.runtime, self.clock = runtime, clock
         self.told, self.objects, self.statuses = Told(), Objects(), Statuses()

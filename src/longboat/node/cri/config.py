@@ -8,11 +8,7 @@ import msgspec
 POD, CONTAINER, NODE, TARGET = "pod", "container", "node", "target"
 
 
-class _Config(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class DNS(_Config):
+class DNS(msgspec.Struct, frozen=True, kw_only=True):
     """A resolv.conf. Empty throughout: the image's own."""
 
     servers: tuple[str, ...] = ()
@@ -20,21 +16,21 @@ class DNS(_Config):
     options: tuple[str, ...] = ()
 
 
-class Namespaces(_Config):
+class Namespaces(msgspec.Struct, frozen=True, kw_only=True):
     network: str = POD
     pid: str = CONTAINER
     ipc: str = POD
     target: str = ""  # container id whose PID namespace is joined
 
 
-class Seccomp(_Config):
+class Seccomp(msgspec.Struct, frozen=True, kw_only=True):
     """`kind` is RuntimeDefault, Unconfined or Localhost with the profile's absolute path."""
 
     kind: str = "Unconfined"
     path: str = ""
 
 
-class Resources(_Config):
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """Zero means: not set. Shares, quota and period are cgroup v1's; the runtime translates for v2."""
 
     cpu_period: int = 0
@@ -45,7 +41,7 @@ class Resources(_Config):
     hugepages: dict[str, int] = {}  # page size ("2MB"): limit
 
 
-class Security(_Config):
+class Security(msgspec.Struct, frozen=True, kw_only=True):
     """The security context of a container; a sandbox uses those fields that the CRI knows for it."""
 
     namespaces: Namespaces = Namespaces()
@@ -64,7 +60,7 @@ class Security(_Config):
     read_only_paths: tuple[str, ...] = ()
 
 
-class SandboxConfig(_Config):
+class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     namespace: str
     uid: str
@@ -80,20 +76,20 @@ class SandboxConfig(_Config):
     handler: str = ""  # of the RuntimeClass
 
 
-class Mount(_Config):
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     inside: str
     read_only: bool = False
     propagation: str = "None"  # None HostToContainer Bidirectional
 
 
-class Device(_Config):
+class Device(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     inside: str
     permissions: str = "rwm"
 
 
-class ContainerConfig(_Config):
+class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     image: str  # as the image store knows it
     attempt: int = 0

@@ -42,8 +42,8 @@ class GrpcRuntime:
 
     def __init__(self, endpoint: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint, options=[*OPTIONS, *_quick_reconnect()])
-        self._runtime: Any = RuntimeServiceStub(self._channel)
-        self._images: Any = ImageServiceStub(self._channel)
+        self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._network: dict[str, SandboxNetwork] = {}
 
     async def close(self) -> None:
@@ -185,7 +185,7 @@ class GrpcRuntime:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 raise _failure(error) from error
-        subscribe = self._channel.unary_stream(events.SUBSCRIBE)
+        subscribe: Any = self._channel.unary_stream(events.SUBSCRIBE)
         try:
             async for envelope in subscribe(events.request(), metadata=events.NAMESPACE):
                 if id := events.container_id(envelope):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 
 CHECK = "/grpc.health.v1.Health/Check"
@@ -15,10 +17,13 @@ async def check(host: str, port: int, service: str) -> str:
         name = service.encode()
         request = bytes((1 << 3 | 2, len(name))) + name if name else b""
         try:
-            answer = await channel.unary_unary(CHECK)(request)
+            call: Any = channel.unary_unary(CHECK)
+            answer: bytes = await call(request)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                raise OSError("this server does not implement the grpc health protocol (grpc.health.v1.Health)") from error
+                raise OSError(
+                    "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+                ) from error
             raise OSError(f"error: this failed with {error.code().name}: {error.details()}") from error
     number = answer[1] if len(answer) >= 2 and answer[0] == 1 << 3 else 0
     return STATUSES[number] if number < len(STATUSES) else str(number)

@@ -42,7 +42,13 @@ async def open_session(url: str, *, stdin: bool, stderr: bool, tty: bool) -> Spd
         raise RuntimeFailure(f"cannot reach the runtime's streaming server: {error}", "Unavailable") from error
     connection = Connection(pipe, server=False)
     await connection.__aenter__()
-    names = ["error", *(["stdin"] if stdin else []), "stdout", *(["stderr"] if stderr else []), *(["resize"] if tty else [])]
+    names = [
+        "error",
+        *(["stdin"] if stdin else []),
+        "stdout",
+        *(["stderr"] if stderr else []),
+        *(["resize"] if tty else []),
+    ]
     try:
         streams = {name: await connection.open({"streamType": name}) for name in names}
     except OSError as error:

@@ -81,7 +81,7 @@ def container_config(
         mounts=tuple(listed),
         devices=tuple(devices),
         labels=labels.for_container(pod, container),
-        annotations=labels.annotations(pod, container, attempt, str(termination_file)),
+        annotations=labels.notes(pod, container, attempt, str(termination_file)),
         log_path=f"{container.name}/{attempt}.log",
         stdin=container.stdin,
         stdin_once=container.stdinOnce,

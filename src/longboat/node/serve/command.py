@@ -56,7 +56,9 @@ def failure(code: int, command: str) -> bytes:
 
 def broken(message: str) -> bytes:
     """The Status of a command that could not be run."""
-    message = f"Internal error occurred: {message}".replace("Internal error occurred: Internal error occurred", "Internal error occurred")
+    message = f"Internal error occurred: {message}".replace(
+        "Internal error occurred: Internal error occurred", "Internal error occurred"
+    )
     details = {"causes": [{"message": message.partition(": ")[2]}]}
     status: dict[str, Any] = {"metadata": {}, "status": "Failure", "message": message, "reason": "InternalError"}
     return msgspec.json.encode({**status, "details": details, "code": 500})
@@ -151,7 +153,9 @@ class SpdyClient:
         self._input: asyncio.Queue[Received | None] = asyncio.Queue(16)
 
     async def received(self) -> AsyncIterator[Received]:
-        tasks = [asyncio.create_task(self._pump(name), name=name) for name in ("stdin", "resize") if name in self._streams]
+        tasks = [
+            asyncio.create_task(self._pump(name), name=name) for name in ("stdin", "resize") if name in self._streams
+        ]
         watcher = asyncio.create_task(self._until_closed(), name="closed")
         try:
             while (found := await self._input.get()) is not None:

@@ -33,7 +33,9 @@ async def over_spdy(pipe: Pipe, dial: Dial, pod: str) -> None:
                 pair[kind] = stream
                 if len(pair) == 2:
                     del pairs[id]
-                    task = asyncio.create_task(_pair(connection, pair["error"], pair["data"], dial, pod), name="forward")
+                    task = asyncio.create_task(
+                        _pair(connection, pair["error"], pair["data"], dial, pod), name="forward"
+                    )
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
     finally:
@@ -113,7 +115,12 @@ async def over_channels(pipe: Pipe, protocol: str, ports: list[int], dial: Dial,
     try:
         while (message := await socket.receive()) is not None:
             found = channels.decode(protocol, message)
-            if found is not None and found.data is not None and found.channel % 2 == 0 and found.channel // 2 < len(ports):
+            if (
+                found is not None
+                and found.data is not None
+                and found.channel % 2 == 0
+                and found.channel // 2 < len(ports)
+            ):
                 await queues[found.channel // 2].put(found.data)
     except ProtocolError as error:
         await socket.close(error.code, str(error))
@@ -152,5 +159,7 @@ async def _channel(
 
 
 def _words(problem: Exception) -> str:
-    text = problem.message if isinstance(problem, RuntimeFailure) else (getattr(problem, "strerror", None) or str(problem))
+    text = (
+        problem.message if isinstance(problem, RuntimeFailure) else (getattr(problem, "strerror", None) or str(problem))
+    )
     return text

@@ -48,7 +48,7 @@ def log_of(worker: PodWorker, container: str, previous: bool, logs: Path) -> Con
     if previous:
         chosen = latest if waiting is not None and latest is not None and latest.state == "exited" else before
         if chosen is None:
-            raise HttpError(400, f'previous terminated {where} not found\n')
+            raise HttpError(400, f"previous terminated {where} not found\n")
     elif latest is None:
         if waiting is None:
             raise HttpError(400, f"{where} is not available\n")

@@ -84,16 +84,16 @@ class NodePort:
         return Answer(body=body, content_type=JSON)
 
     async def _metrics(self) -> Answer:
-        running = [worker for uid in self._workers.uids if (worker := self._workers.get(uid)) and worker.observed.sandbox]
+        running = [
+            worker for uid in self._workers.uids if (worker := self._workers.get(uid)) and worker.observed.sandbox
+        ]
         containers = sum(len(worker.observed.running) for worker in running)
         text = stats.own_metrics(len(running), containers, self._workers.busy, self._version)
         return Answer(body=text.encode(), content_type=METRICS)
 
     async def _summary(self) -> Answer:
         usages = await self._runtime.usage()
-        found = await asyncio.to_thread(
-            stats.summary, self._node, self._started, usages, self._clock.now(), self._root
-        )
+        found = await asyncio.to_thread(stats.summary, self._node, self._started, usages, self._clock.now(), self._root)
         return Answer(body=msgspec.json.encode(found), content_type=JSON)
 
     async def _container_logs(self, request: Request, namespace: str, pod: str, container: str) -> Answer:
@@ -191,9 +191,7 @@ class NodePort:
             )
         ports = _ports(request)
         chosen = protocol or channels.V4
-        return Answer(
-            headers=headers, upgrade=lambda pipe: forward.over_channels(pipe, chosen, ports, dial, name)
-        )
+        return Answer(headers=headers, upgrade=lambda pipe: forward.over_channels(pipe, chosen, ports, dial, name))
 
 
 def _log_options(request: Request, clock: Clock) -> LogOptions:
@@ -224,7 +222,9 @@ def _log_options(request: Request, clock: Clock) -> LogOptions:
 def _ports(request: Request) -> list[int]:
     """Raises HttpError."""
     found = []
-    for text in (part for value in request.query.get("port", []) + request.query.get("ports", []) for part in value.split(",")):
+    for text in (
+        part for value in request.query.get("port", []) + request.query.get("ports", []) for part in value.split(",")
+    ):
         if not text.isdigit() or not 0 < int(text) < 65536:
             raise HttpError(400, f"invalid port: {text!r}\n")
         found.append(int(text))
@@ -240,12 +240,18 @@ def _is_websocket(request: Request) -> bool:
 def _choose(request: Request, header: str, known: tuple[str, ...]) -> str:
     """The protocol both sides speak. Raises HttpError."""
     headers = request.head.headers
-    if not headers.has_token("connection", "upgrade") or headers.get("upgrade", "").lower() not in ("websocket", SPDY.lower()):
+    if not headers.has_token("connection", "upgrade") or headers.get("upgrade", "").lower() not in (
+        "websocket",
+        SPDY.lower(),
+    ):
         raise HttpError(400, "Upgrade request required\n")
     offered = [part.strip() for part in headers.get(header, "").split(",")]
     chosen = channels.choose(offered, known)
     if chosen is None:
-        raise HttpError(403, f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(known)}\n")
+        raise HttpError(
+            403,
+            f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(known)}\n",
+        )
     return chosen
 
 
@@ -260,4 +266,8 @@ def _websocket_headers(request: Request, protocol: str) -> list[tuple[str, str]]
 
 
 def _spdy_headers(request: Request, protocol: str) -> list[tuple[str, str]]:
-    return [("Connection", "Upgrade"), ("Upgrade", SPDY), *([("X-Stream-Protocol-Version", protocol)] if protocol else [])]
+    return [
+        ("Connection", "Upgrade"),
+        ("Upgrade", SPDY),
+        *([("X-Stream-Protocol-Version", protocol)] if protocol else []),
+    ]

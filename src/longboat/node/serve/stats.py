@@ -72,8 +72,14 @@ def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, r
             }
         )
     for pod in pods.values():
-        pod["cpu"] = {"time": time, "usageCoreNanoSeconds": sum(c["cpu"]["usageCoreNanoSeconds"] for c in pod["containers"])}
-        pod["memory"] = {"time": time, "workingSetBytes": sum(c["memory"]["workingSetBytes"] for c in pod["containers"])}
+        pod["cpu"] = {
+            "time": time,
+            "usageCoreNanoSeconds": sum(c["cpu"]["usageCoreNanoSeconds"] for c in pod["containers"]),
+        }
+        pod["memory"] = {
+            "time": time,
+            "workingSetBytes": sum(c["memory"]["workingSetBytes"] for c in pod["containers"]),
+        }
     return {
         "node": {
             "nodeName": node,

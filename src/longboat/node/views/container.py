@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longboat.api.resources import Resources
+from longboat.api.resources import ResourceContainer
 from longboat.api.view import Part
 from longboat.node.views.handlers import Lifecycle, Probe
 from longboat.node.views.volumes import FieldRef, KeyRef, ResourceFieldRef
@@ -84,8 +84,7 @@ class SecurityContext(Part):
     appArmorProfile: AppArmorProfile | None = None
 
 
-class Container(Part):
-    name: str = ""
+class Container(ResourceContainer):
     image: str = ""
     command: list[str] = []
     args: list[str] = []
@@ -93,7 +92,6 @@ class Container(Part):
     ports: list[ContainerPort] = []
     env: list[EnvVar] = []
     envFrom: list[EnvFrom] = []
-    resources: Resources = Resources()
     volumeMounts: list[VolumeMount] = []
     volumeDevices: list[VolumeDevice] = []
     livenessProbe: Probe | None = None
@@ -107,7 +105,6 @@ class Container(Part):
     stdin: bool = False
     stdinOnce: bool = False
     tty: bool = False
-    restartPolicy: str = ""
     targetContainerName: str = ""
 
     @property

@@ -10,7 +10,9 @@ from longboat.node.views.volumes import KeyToPath
 from longboat.node.volumes.payload import File, checked
 
 
-def files(config_map: ConfigMap | None, items: list[KeyToPath], mode: int, optional: bool, name: str) -> dict[str, File]:
+def files(
+    config_map: ConfigMap | None, items: list[KeyToPath], mode: int, optional: bool, name: str
+) -> dict[str, File]:
     """None stands for a ConfigMap that does not exist. Raises ValueError."""
     if config_map is None:
         if optional:

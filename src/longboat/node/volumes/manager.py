@@ -51,7 +51,9 @@ class Volumes:
         """Make every volume what it should be now; by name, where it lies. Raises VolumeError."""
         content = await self._fetch(pod)
         payloads = {
-            volume.name: files for volume in pod.spec.volumes if (files := _files(pod, volume, content, around)) is not None
+            volume.name: files
+            for volume in pod.spec.volumes
+            if (files := _files(pod, volume, content, around)) is not None
         }
         if not self._on_disk:
             return {volume.name: Path("/") for volume in pod.spec.volumes}
@@ -153,9 +155,7 @@ def _files(pod: Pod, volume: Volume, content: _Content, around: Surroundings) ->
         raise VolumeError(volume.name, str(error)) from error
 
 
-def _maker(
-    pod: Pod, volume: Volume, content: _Content, around: Surroundings
-) -> Callable[[], payload.Payload] | None:
+def _maker(pod: Pod, volume: Volume, content: _Content, around: Surroundings) -> Callable[[], payload.Payload] | None:
     if c := volume.configMap:
         return lambda: config_map.files(content.config_maps[c.name], c.items, c.defaultMode, c.optional, c.name)
     if s := volume.secret:

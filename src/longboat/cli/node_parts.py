@@ -1,0 +1,110 @@
+"""What a node consists of, wired together: the agent, the Service proxy and the pod network."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.apiserver.health import GIT_VERSION as VERSION
+from longboat.client.events import EventRecorder
+from longboat.client.informer import Informers
+from longboat.client.rest import RestClient
+from longboat.node.agent import Agent, NodeConfig
+from longboat.node.paths import Paths
+from longboat.node.recorder import ApiRecorder
+
+if TYPE_CHECKING:
+    from longboat.cli.agent import Options
+    from longboat.node.host_ports import HostPort
+
+SIMULATED = "simulated-{}"
+
+
+async def real_node(options: Options, client: RestClient, clock: Clock, address: str) -> None:
+    """Until cancelled. Raises OSError."""
+    from longboat.network.nftables import Nftables
+    from longboat.network.overlay.overlay import Overlay
+    from longboat.network.proxy import rules
+    from longboat.network.proxy.proxy import Proxy
+    from longboat.node.cri.grpc import GrpcRuntime
+
+    name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
+    informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
+    proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run)
+    overlay = Overlay(
+        informers, clock, node=name, on_link=await asyncio.to_thread(_range_of, address),
+        conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
+    )  # fmt: skip
+
+    def publish(ports: list[HostPort]) -> None:
+        proxy.set_host_ports(rules.HostPort(p.protocol, p.port, p.pod_ip, p.pod_port, p.host_ip) for p in ports)
+
+    config = NodeConfig(
+        name=name,
+        addresses=(address,),
+        paths=Paths(Path(options.root_dir)),
+        cgroup_root=options.cgroup_root,
+        port=options.port,
+        pki=place / "pki",
+        cluster_dns=tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),),
+        cluster_domain=options.cluster_domain,
+        version=VERSION,
+    )
+    runtime = GrpcRuntime(options.container_runtime_endpoint)
+    agent = Agent(client, informers, clock, runtime, ApiRecorder(events, name), config, publish)
+    try:
+        await _together(informers, agent=agent.run(), proxy=proxy.run(), overlay=overlay.run())
+    finally:
+        await events.close()
+        await runtime.close()
+
+
+async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:
+    """As many nodes as `--simulated` says, each the same agent on a runtime that only remembers."""
+    from longboat.node.cri.memory import MemoryRuntime
+
+    informers, events = Informers(client, clock, "simulated"), EventRecorder(client, clock, "kubelet", "simulated")
+    ranges = ipaddress.ip_network("100.64.0.0/10").subnets(new_prefix=24)
+    agents: dict[str, Agent] = {}
+    for number, pods in zip(range(1, options.simulated + 1), ranges, strict=False):
+        name = SIMULATED.format(number)
+        config = NodeConfig(
+            name=name, addresses=("127.0.0.1",), listen="127.0.0.1", port=0, pki=Path(options.data_dir) / "pki",
+            paths=Paths(*(Path(options.data_dir) / name / part for part in ("kubelet", "pods", "containers"))),
+            version=VERSION, simulated=True,
+        )  # fmt: skip
+        recorder = ApiRecorder(events, name)
+        agents[name] = Agent(client, informers, clock, MemoryRuntime(clock, str(pods)), recorder, config)
+    try:
+        await _together(informers, **{name: agent.run() for name, agent in agents.items()})
+    finally:
+        await events.close()
+
+
+async def _together(informers: Informers, **parts: Coroutine[Any, Any, None]) -> None:
+    """Run all parts; if one ends, with whatever error, all do."""
+    async with Tasks("node") as tasks:
+        running = [tasks.spawn(name, part) for name, part in parts.items()]
+        informers.start()
+        try:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await informers.close()
+
+
+def _range_of(address: str) -> str:
+    """The range of the network this address is on; only the address itself where no interface has it."""
+    from longboat.network.netlink import IPRoute
+
+    with IPRoute() as ip:
+        for found in ip.get_addr(address=address):
+            return str(ipaddress.ip_interface(f"{address}/{found['prefixlen']}").network)
+    return f"{address}/32"

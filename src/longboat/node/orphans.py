@@ -1,0 +1,84 @@
+"""Pods that run here but that the API does not know: they were deleted while no agent was looking."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from longboat.aio.clock import Clock
+from longboat.node import labels
+from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
+from longboat.node.paths import Paths
+from longboat.node.pod_workers import PodWorkers
+from longboat.node.volumes.manager import remove
+
+log = logging.getLogger(__name__)
+GRACE = 30.0  # seconds their containers get where nothing else was noted
+FOLDERS_EVERY = 60.0
+
+
+class Orphans:
+    """`seen` takes in every listing; `remove` does the work."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, paths: Paths, workers: PodWorkers, *, on_disk: bool) -> None:
+        self._runtime, self._clock, self._paths, self._workers = runtime, clock, paths, workers
+        self._on_disk = on_disk
+        self._found: asyncio.Queue[tuple[str, list[Sandbox], list[Container]]] = asyncio.Queue(1000)
+        self._known: set[str] = set()
+
+    def seen(self, sandboxes: list[Sandbox], containers: list[Container]) -> None:
+        """What has no worker is queued once."""
+        known = self._workers.uids
+        for uid in {s.uid for s in sandboxes} - known - self._known:
+            if uid and not self._found.full():
+                self._known.add(uid)
+                own = [c for c in containers if c.uid == uid]
+                self._found.put_nowait((uid, [s for s in sandboxes if s.uid == uid], own))
+
+    async def remove(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with self._clock.timeout(FOLDERS_EVERY):
+                    uid, sandboxes, containers = await self._found.get()
+            except TimeoutError:
+                try:
+                    await self._remove_folders()
+                except (RuntimeFailure, OSError) as failure:
+                    log.warning("what dead pods have left was not removed: %s", failure)
+                continue
+            try:
+                await self._remove_pod(uid, sandboxes, containers)
+            except (RuntimeFailure, OSError) as failure:
+                log.warning("pod %s, which the API does not know, was not removed: %s", uid, failure)
+            self._known.discard(uid)
+
+    async def _remove_pod(self, uid: str, sandboxes: list[Sandbox], containers: list[Container]) -> None:
+        if uid in self._workers.uids:
+            return
+        log.info("removing pod %s/%s, which the API does not know", sandboxes[0].namespace, sandboxes[0].name)
+        for container in containers:
+            if container.state == "running":
+                status = await self._runtime.container_status(container.id)
+                await self._runtime.stop_container(container.id, float(status.annotations.get(labels.GRACE, GRACE)))
+        for sandbox in sandboxes:
+            await self._runtime.stop_sandbox(sandbox.id)
+            await self._runtime.remove_sandbox(sandbox.id)
+        if self._on_disk:
+            await asyncio.to_thread(remove, self._paths.pod(uid))
+
+    async def _remove_folders(self) -> None:
+        """Directories and cgroups of pods that nobody knows and that run nothing."""
+        if not self._on_disk:
+            return
+        running = {sandbox.uid for sandbox in await self._runtime.sandboxes()} | self._workers.uids
+        try:
+            names = await asyncio.to_thread(os.listdir, self._paths.pods)
+        except FileNotFoundError:
+            return
+        for name in names:
+            if name not in running:
+                await asyncio.to_thread(remove, self._paths.pod(name))
+        if self._workers.cgroups is not None:
+            await asyncio.to_thread(self._workers.cgroups.remove_others, running)
