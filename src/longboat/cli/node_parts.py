@@ -38,7 +38,7 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
     proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run)
     overlay = Overlay(
-        informers, clock, node=name, on_link=await asyncio.to_thread(_range_of, address),
+        informers, clock, node=name, on_link=options.node_cidr or await asyncio.to_thread(_range_of, address),
         conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
     )  # fmt: skip
 
