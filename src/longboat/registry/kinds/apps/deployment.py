@@ -71,7 +71,7 @@ class Deployment(Strategy):
             err.invalid(Path("status", "collisionCount"), count, "cannot be decremented")
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "template"), _SPEC.at("template"))
+        return notes.workload(new, old)
 
 
 def _strategy(strategy: Object, err: Errors) -> None:

@@ -54,4 +54,4 @@ class ReplicaSet(Strategy):
         workload.no_more_than(new, "availableReplicas", "readyReplicas", err, "readyReplicas")
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "template"), Path("spec", "template"))
+        return notes.workload(new, old)

@@ -85,7 +85,7 @@ class StatefulSet(Strategy):
             workload.no_more_than(new, smaller, "replicas", err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "template"), _SPEC.at("template"))
+        return notes.workload(new, old)
 
 
 def _strategy(strategy: Object, err: Errors) -> None:

@@ -122,7 +122,7 @@ class Job(Strategy):
             rules.immutable(spec.get("template"), former.get("template"), _SPEC.at("template"), err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "template"), _SPEC.at("template"))
+        return notes.workload(new, old)
 
 
 def _own_selector(job: Object) -> None:

@@ -67,4 +67,4 @@ class ReplicationController(Strategy):
             err.not_supported(_SPEC.at("template", "spec", "restartPolicy"), policy or "", ("Always",))
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "template"), _SPEC.at("template"))
+        return notes.workload(new, old)

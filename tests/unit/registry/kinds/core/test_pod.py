@@ -277,3 +277,22 @@ def test_grace() -> None:
     assert (POD.grace_seconds(pod, 5), POD.grace_seconds(pod, -3), POD.grace_seconds(pod, 0)) == (5, 1, 0)
     pod["status"]["phase"] = "Succeeded"
     assert POD.grace_seconds(pod, None) == 0
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({"metadata__name": "a.b"}, ["metadata.name: this is used in the Pod's hostname, which can result in surprising"]),
+    ({"spec__nodeSelector": {"beta.kubernetes.io/os": "linux"}}, [
+        'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead']),
+    ({C + "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, [
+        'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply']),
+    ({C + "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "$(A):2"}]}, []),
+    ({C + "resources": {"limits": {"memory": "100m"}}}, [
+        'spec.containers[0].resources.limits[memory]: fractional byte value "100m" is invalid, must be an integer',
+        'spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer']),
+    ({"spec__terminationGracePeriodSeconds": -1}, [
+        "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"]),
+], ids=str)  # fmt: skip
+def test_warnings(change: dict[str, Any], expected: list[str]) -> None:
+    found = POD.warnings(made(POD, changed(SIMPLE, **change)), None)
+    assert len(found) == len(expected)
+    assert all(text.startswith(beginning) for text, beginning in zip(found, expected, strict=True))

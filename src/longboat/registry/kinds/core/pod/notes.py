@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from longboat.machinery.fieldpath import Path
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
+from longboat.registry.kinds import rules
 
 NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -29,8 +31,20 @@ ANNOTATIONS = {
 }
 
 
+HOSTNAME = "which can result in surprising behavior; a DNS label is recommended"
+
+
 def pod(obj: Object) -> list[str]:
-    return of_spec(obj.get("spec") or {}, dig(obj, "metadata", "annotations", default={}), Path())
+    wrong = names.dns1123_label(dig(obj, "metadata", "name", default=""))
+    said = [f"metadata.name: this is used in the Pod's hostname, {HOSTNAME}: [{' '.join(wrong)}]"] if wrong else []
+    return said + of_spec(obj.get("spec") or {}, dig(obj, "metadata", "annotations", default={}), Path())
+
+
+def workload(obj: Object, old: Object | None) -> list[str]:
+    """What is to be said of an object with a pod template, and of the name its pods get theirs from."""
+    wrong = names.dns1123_label(dig(obj, "metadata", "name", default="")) if old is None else []
+    said = [f"metadata.name: this is used in Pod names and hostnames, {HOSTNAME}: [{' '.join(wrong)}]"] if wrong else []
+    return said + template(dig(obj, "spec", "template"), Path("spec", "template"))
 
 
 def template(found: Object | None, path: Path) -> list[str]:
@@ -53,19 +67,35 @@ def of_spec(spec: Object, annotations: Object, path: Path) -> list[str]:
         for name, why in ANNOTATIONS.items()
         if name in annotations
     ]
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        where = at.at("terminationGracePeriodSeconds")
+        said.append(f"{where}: must be >= 0; negative values are invalid and will be treated as 1")
     for field in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(field) or ()):
             said += _duplicate_variables(container, at.at(field).index(i))
+            said += _fractions(container, at.at(field).index(i))
+    return said
+
+
+def _fractions(container: Object, path: Path) -> list[str]:
+    """There is no half of a byte."""
+    said, quiet = [], Errors()
+    for part in ("limits", "requests"):
+        for resource, text in (dig(container, "resources", part) or {}).items():
+            found = rules.amount(text, path, quiet)
+            if resource in ("memory", "ephemeral-storage") and found.milli % 1000:
+                where = path.at("resources", part).key(resource)
+                said.append(f'{where}: fractional byte value "{text}" is invalid, must be an integer')
     return said
 
 
 def _duplicate_variables(container: Object, path: Path) -> list[str]:
-    """A later variable hides an earlier one of its name."""
+    """A later variable hides an earlier one of its name, unless it builds on it."""
     seen: set[str] = set()
     said = []
     for i, variable in enumerate(container.get("env") or ()):
         name = variable.get("name") or ""
-        if name in seen:
+        if name in seen and f"$({name})" not in (variable.get("value") or ""):
             where = path.at("env").index(i)
             said.append(f'{where}: hides previous definition of "{name}", which may be dropped when using apply')
         seen.add(name)
