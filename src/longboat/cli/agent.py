@@ -29,7 +29,6 @@ class Options:
     root_dir: str = flag("/var/lib/kubelet", "where the files of pods are")
     cgroup_root: str = flag("/", "cgroup above those of all pods")
     node_cidr: str = flag("", "the nodes' own network (default: that which the address is on)")
-    node_cidr: str = flag("", "addresses of the nodes reached without a gateway (default: the range of --node-ip)")
     pod_cidr: str = flag("10.244.0.0/16", "addresses of all pods")
     service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
     cluster_dns: list[str] = flag([], "addresses of the cluster's DNS (default: the tenth of the Services')")

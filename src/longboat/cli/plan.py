@@ -66,7 +66,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--node-ip", node_address(cluster.node_cidr, number), "--data-dir", str(place)),
             *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
             *("--cgroup-root", f"/longboat/{cluster.name}/{node}"),
-            *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr),
+            *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
         )
         processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True))
         processes.append(Process(node, agent, namespaces))
