@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +46,7 @@ class EventRecorder:
         self._told: OrderedDict[tuple[str, ...], _Told] = OrderedDict()
         self._tokens: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._tasks = Tasks(f"events/{component}")
+        self._latest = 0
         self.dropped = 0
 
     @property
@@ -69,7 +69,7 @@ class EventRecorder:
             self._told.move_to_end(same)
             self._tasks.spawn(reason, self._count(told))
             return
-        name = f"{ref.get('name', '')}.{uuid.uuid4().hex[:16]}"
+        name = f"{ref.get('name', '')}.{self._suffix():x}"
         namespace = ref.get("namespace") or "default"
         told = self._told[same] = _Told(Key(namespace, name), 1, now, asyncio.Event())
         if len(self._told) > REMEMBERED:
@@ -78,6 +78,11 @@ class EventRecorder:
 
     async def close(self) -> None:
         await self._tasks.close()
+
+    def _suffix(self) -> int:
+        """Nanoseconds, always more than before: events of one second sort by name as they were told (client-go)."""
+        self._latest = max(int(self._clock.now().timestamp() * 1e6) * 1000, self._latest + 1)
+        return self._latest
 
     def _event(self, key: Key, ref: Object, type_: str, reason: str, message: str, action: str) -> Object:
         now = timestamp(self._clock.now())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after the runtime failed
+LONGEST_RETRY = 10.0  # between attempts at a start
 REFRESH = 30.0  # seconds between updates of volumes whose content may change
 DEADLINE = Waiting("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
@@ -45,6 +46,7 @@ class PodWorker:
         self._failed: Waiting | None = None
         self._waiting: Mapping[str, Waiting] = {}
         self._holds: dict[str, Hold] = {}
+        self._failures: dict[str, int] = {}
         self._messages: dict[str, str] = {}
         self._places: dict[str, Path] | None = None
         self._refreshed = 0.0
@@ -128,11 +130,18 @@ class PodWorker:
                         await self._start(action)
             except StartFailure as failure:
                 name = action.container.name if isinstance(action, StartContainer) else SANDBOX
-                waiting = Waiting(failure.reason, failure.message)
-                self._holds[name] = Hold(waiting, self._now() + failure.retry)
+                self._hold(name, failure)
                 await self._observe(anew=True)
                 if name == SANDBOX:
                     return
+
+    def _hold(self, name: str, failure: StartFailure) -> None:
+        """Wait before the next attempt, ever longer while it fails for want of something that may come any moment."""
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        wait = failure.retry
+        if wait < LONGEST_RETRY:
+            wait = min(wait * 2 ** min(failures - 1, 10), LONGEST_RETRY)
+        self._holds[name] = Hold(Waiting(failure.reason, failure.message), self._now() + wait)
 
     async def _create_sandbox(self, attempt: int) -> None:
         if attempt:
@@ -163,6 +172,7 @@ class PodWorker:
                 target.id if target else "",
             )  # fmt: skip
         self._holds.pop(container.name, None)
+        self._failures.pop(container.name, None)
         await self._observe(anew=True)
 
     async def _set_up_volumes(self) -> None:

@@ -37,7 +37,7 @@ class Relist:
             try:
                 self._hears = True
                 async for id in self._runtime.events():
-                    self._tell(self._observer.owners.get(id, ""))
+                    self._tell(id)
             except RuntimeFailure as failure:
                 if failure.code == "Unimplemented":
                     self._hears = False
@@ -69,8 +69,12 @@ class Relist:
                 self._changed(uid)
         self._before = shown
 
-    def _tell(self, uid: str) -> None:
-        if uid:
+    def _tell(self, id: str) -> None:
+        self._pass_on(id)
+        for seconds in AGAIN:
+            self._clock.call_later(seconds, lambda: self._pass_on(id))
+
+    def _pass_on(self, id: str) -> None:
+        """A container that ends at once may do so before anybody has noted whose it is."""
+        if uid := self._observer.owners.get(id):
             self._changed(uid)
-            for seconds in AGAIN:
-                self._clock.call_later(seconds, lambda: self._changed(uid))

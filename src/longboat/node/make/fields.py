@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import ROUND_CEILING
 
 import msgspec
 
@@ -73,9 +74,8 @@ def resource(pod: Pod, reference: ResourceFieldRef, own: str, around: Surroundin
     text = listed.get(name) or (around.allocatable.get(name, "0") if side == "limits" else "0")
     divisor = quantity.parse(reference.divisor or "0")
     amount = quantity.parse(text)
-    if not divisor:
-        divisor = quantity.parse("1")
-    return str(-(-amount.amount // divisor.amount).__int__() if amount else 0)
+    units = amount.amount / (divisor.amount or 1)
+    return str(int(units.to_integral_value(ROUND_CEILING)))
 
 
 def _map(values: Mapping[str, str]) -> str:
