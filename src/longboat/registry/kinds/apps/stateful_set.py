@@ -30,7 +30,7 @@ class StatefulSet(Strategy):
     scale = ScaleFields()
 
     def name_errors(self, name: str) -> list[str]:
-        return names.dns1123_subdomain(name)
+        return names.dns1123_label(name)
 
     def default(self, obj: Object) -> None:
         spec = fill.part(obj, "spec")

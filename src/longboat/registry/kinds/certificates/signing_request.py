@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.table import AGE, Column, human_duration
@@ -48,6 +49,9 @@ class CertificateSigningRequest(Strategy):
     generation = False
     subresources = ("approval",)
     selectable = frozenset(("spec.signerName",))
+
+    def name_errors(self, name: str) -> list[str]:
+        return names.path_segment(name)
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"spec.signerName": dig(obj, "spec", "signerName", default="")}

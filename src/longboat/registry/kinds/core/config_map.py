@@ -35,7 +35,7 @@ class ConfigMap(Strategy):
         for key in binary:
             err.extend(Path("binaryData").key(key), names.config_key(key), key)
         if sum(len(v.encode()) for v in text.values()) + sum(map(decoded_size, binary.values())) > MAX_BYTES:
-            err.too_long(Path(), MAX_BYTES)
+            err.too_long(Path("[]"), MAX_BYTES)  # upstream's name for no field at all
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         if not old.get("immutable"):

@@ -22,7 +22,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("configmaps", {"data": {"a b": "1"}}, [
         'data[a b]: Invalid value: "a b": a valid config key must consist of alphanumeric characters, \'-\', \'_\' or '
         "'.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"]),
-    ("configmaps", {"data": {"a": "x" * (1 << 20) + "y"}}, ["<nil>: Too long: may not be more than 1048576 bytes"]),
+    ("configmaps", {"data": {"a": "x" * (1 << 20) + "y"}}, ["[]: Too long: may not be more than 1048576 bytes"]),
     ("secrets", {"type": "kubernetes.io/tls", "data": {"tls.crt": "YQ=="}}, ["data[tls.key]: Required value"]),
     ("secrets", {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}}, []),
     ("secrets", {"type": "kubernetes.io/service-account-token"}, [
