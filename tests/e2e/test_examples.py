@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_hello_answers_on_its_node_port(cluster: Cluster, tmp_path: Path) -> None:
+def test_hello_answers_on_its_node_port(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("hello_image", EXAMPLES / "hello" / "image.py")
     assert spec is not None and spec.loader is not None
     hello = importlib.util.module_from_spec(spec)
@@ -23,9 +23,8 @@ def test_hello_answers_on_its_node_port(cluster: Cluster, tmp_path: Path) -> Non
     archive.write_bytes(hello.build())
     cluster.import_image(archive)
     manifest = str(EXAMPLES / "hello" / "hello.yaml")
-    cluster.kubectl("apply", "-f", manifest).quiet()
-    cluster.kubectl("rollout", "status", "deployment/hello", "--timeout=60s").quiet()
+    cluster.kubectl("-n", namespace, "apply", "-f", manifest).quiet()
+    cluster.kubectl("-n", namespace, "rollout", "status", "deployment/hello", "--timeout=60s").quiet()
     for node in cluster.status()["nodes"]:
         page = cluster.host.run("curl", "-sS", "--max-time", "5", f"http://{node['address']}:30080/").quiet()
         assert page.startswith("Ahoy from hello-")
-    cluster.kubectl("delete", "-f", manifest, "--wait=false").quiet()
