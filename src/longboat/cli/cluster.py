@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from zlib import crc32
 
 from longboat.cli import files
 from longboat.cli.errors import Failure
@@ -40,6 +41,11 @@ class Cluster:
     @property
     def logs_dir(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup of all its nodes. Clusters of one name may exist side by side, in namespaces: hence the place."""
+        return f"longboat/{self.name}-{crc32(self.data_dir.encode()):08x}"
 
     @property
     def url(self) -> str:

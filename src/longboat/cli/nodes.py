@@ -82,7 +82,7 @@ def dismantle(cluster: Cluster) -> None:
     namespaces.delete_parent(cluster.run_dir / "ns")
     if cluster.node_cidr:
         _dismantle_network(cluster)
-    _remove_cgroups(f"longboat/{cluster.name}")
+    _remove_cgroups(cluster.cgroup)
 
 
 def _load_modules() -> None:
@@ -155,7 +155,7 @@ def _dismantle_node(cluster: Cluster, node: str) -> None:
     pins = cluster.run_dir / "ns" / node
     if namespaces.exists(pins):
         _kill_inhabitants(pins / "mnt")
-    _kill_cgroup(f"longboat/{cluster.name}/{node}")
+    _kill_cgroup(f"{cluster.cgroup}/{node}")
     bridge.disconnect(cluster.name, node)
     namespaces.delete(pins)
 
@@ -207,19 +207,16 @@ def _kill_inhabitants(namespace: Path) -> None:
 def _cgroup_directories(path: str) -> list[Path]:
     """The cgroup of this path in every hierarchy (v1) or the one (v2), children before parents."""
     tops = [CGROUPS / path, *(top / path for top in CGROUPS.iterdir() if top.is_dir() and not top.is_symlink())]
-    found = [directory for top in tops if top.is_dir() for directory in [top, *top.rglob("*/")]]
-    return sorted(found, key=lambda directory: len(directory.parts), reverse=True)
+    return [Path(directory) for top in tops for directory, _, _ in os.walk(top, topdown=False)]
 
 
 def _kill_cgroup(path: str) -> None:
     """End every process beneath a cgroup: the containers."""
     for _ in startup.ticks(10.0):
-        pids = {
-            int(pid)
-            for directory in _cgroup_directories(path)
-            if (directory / "cgroup.procs").exists()
-            for pid in (directory / "cgroup.procs").read_text().split()
-        }
+        pids = set()
+        for directory in _cgroup_directories(path):
+            with suppress(OSError):  # it went meanwhile
+                pids |= {int(pid) for pid in (directory / "cgroup.procs").read_text().split()}
         if not pids:
             break
         for pid in pids:

@@ -65,7 +65,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--kubeconfig", str(place / "kubelet.kubeconfig"), "--node-name", node),
             *("--node-ip", node_address(cluster.node_cidr, number), "--data-dir", str(place)),
             *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
-            *("--cgroup-root", f"/longboat/{cluster.name}/{node}"),
+            *("--cgroup-root", f"/{cluster.cgroup}/{node}"),
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
         )
         processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True))
