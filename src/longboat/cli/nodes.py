@@ -83,6 +83,9 @@ def dismantle(cluster: Cluster) -> None:
     if cluster.node_cidr:
         _dismantle_network(cluster)
     _remove_cgroups(cluster.cgroup)
+    for top in [CGROUPS, *CGROUPS.iterdir()]:
+        with suppress(OSError):  # there is none, or another cluster is in it
+            (top / "longboat").rmdir()
 
 
 def _load_modules() -> None:
