@@ -7,7 +7,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, difference, fill, rules
 from longboat.registry.strategy import Context, Strategy
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
@@ -95,17 +95,24 @@ class PersistentVolumeClaim(Strategy):
         validate_spec(new.get("spec") or {}, _SPEC, err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        """Once asked for, only the size may grow; a volume may be named while there is none."""
+        """Once asked for, only a bound claim's size may change; a volume may be named while there is none."""
         spec, former = dict(new.get("spec") or {}), old.get("spec") or {}
-        at = _SPEC.at("resources", "requests", "storage")
-        wanted, had = dig(spec, "resources", "requests", "storage"), dig(former, "resources", "requests", "storage")
-        quiet = Errors()
-        if wanted and had and rules.amount(wanted, at, quiet) < rules.amount(had, at, quiet):
-            err.forbidden(at, "field can not be less than status.capacity")
-        free = ["resources", "volumeAttributesClassName"]
+        free = []
+        if dig(new, "status", "phase") == "Bound":
+            free += ["resources", "volumeAttributesClassName"]
         if not former.get("volumeName"):
             free.append("volumeName")
         if former.get("storageClassName") is None:
             free.append("storageClassName")
-        if any(spec.get(f) != former.get(f) for f in spec.keys() | former.keys() if f not in free):
-            err.forbidden(_SPEC, IMMUTABLE)
+        changed = spec | {field: former.get(field) for field in free}
+        if difference.plain(changed) != difference.plain(former):
+            err.forbidden(_SPEC, f"{IMMUTABLE}\n{difference.shown(former, changed)}")
+        at, quiet = _SPEC.at("resources", "requests", "storage"), Errors()
+        wanted, had, has = (
+            rules.amount(dig(part, *steps, "storage", default="0"), at, quiet)
+            for part, steps in (
+                (spec, ("resources", "requests")), (former, ("resources", "requests")), (old, ("status", "capacity")),
+            )
+        )  # fmt: skip
+        if wanted < had and wanted <= has:
+            err.forbidden(at, "field can not be less than status.capacity")

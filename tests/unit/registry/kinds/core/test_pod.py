@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from longboat.machinery.fieldpath import Errors
 from longboat.registry.kinds.core.pod import images, update
 from unit.registry.kinds.checks import BY_RESOURCE, cells, changed, made, said, said_of_update
 
@@ -115,7 +116,7 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
             'Unsupported value: "limits.gpu": supported values: "limits.cpu", "limits.ephemeral-storage", '
             '"limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory"'))),
     ({C + "envFrom": [{}]}, at(
-        "envFrom[0]", 'Invalid value: "": must specify one of: `configMapRef` or `secretRef`')),
+        "envFrom", 'Invalid value: "": must specify one of: `configMapRef` or `secretRef`')),
     ({C + "livenessProbe": {}}, at("livenessProbe", "Required value: must specify a handler type")),
     ({C + "livenessProbe": {"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}}}, at(
         "livenessProbe.tcpSocket", "Forbidden: may not specify more than 1 handler type")),
@@ -138,7 +139,7 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
     ({C + "volumeMounts": [{"name": "v", "mountPath": "/x"}] * 2, "spec__volumes": [{"name": "v"}]}, at(
         "volumeMounts[1].mountPath", 'Invalid value: "/x": must be unique')),
     ({C + "volumeMounts": [{"name": "v", "mountPath": "/x", "subPath": "../a"}], "spec__volumes": [{"name": "v"}]}, at(
-        "volumeMounts[0].subPath", "Invalid value: \"../a\": must not contain '..'")),
+        "volumeMounts.subPath", "Invalid value: \"../a\": must not contain '..'")),
     ({C + "securityContext": {"runAsUser": -1}}, at(
         "securityContext.runAsUser", "Invalid value: -1: must be between 0 and 2147483647, inclusive")),
     ({C + "securityContext": {"seccompProfile": {"type": "Localhost"}}}, at(
@@ -172,8 +173,7 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
       "spec__activeDeadlineSeconds": 0}, [
         "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"]),
     ({"spec__dnsPolicy": "None"}, [
-        "spec.dnsConfig.nameservers: Required value: must provide at least one DNS nameserver "
-        "when `dnsPolicy` is None"]),
+        "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"]),
     ({"spec__schedulingGates": [{"name": "a.b/c"}], "spec__nodeName": "n"}, [
         "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"]),
     ({"spec__hostAliases": [{"ip": "1"}]}, [
@@ -296,3 +296,28 @@ def test_warnings(change: dict[str, Any], expected: list[str]) -> None:
     found = POD.warnings(made(POD, changed(SIMPLE, **change)), None)
     assert len(found) == len(expected)
     assert all(text.startswith(beginning) for text, beginning in zip(found, expected, strict=True))
+
+
+def test_a_gated_pod_may_be_told_more_precisely_where_to_go() -> None:
+    gated = changed(SIMPLE, spec__schedulingGates=[{"name": "a"}], spec__nodeSelector={"zone": "x"})
+    assert said_of_update(POD, gated, changed(made(POD, gated), spec__nodeSelector={"zone": "x", "disk": "fast"})) == []
+    assert said_of_update(POD, gated, changed(made(POD, gated), spec__schedulingGates=[])) == []
+    assert said_of_update(POD, gated, changed(made(POD, gated), spec__nodeSelector={"zone": "y"})) == [
+        'spec.nodeSelector: Invalid value: {"zone":"y"}: only additions to spec.nodeSelector are allowed (no mutations '
+        "or deletions)"
+    ]
+
+
+def test_what_has_ended_has_ended() -> None:
+    pod = made(POD, changed(SIMPLE, spec__restartPolicy="Never"))
+    pod["status"]["containerStatuses"] = [container(state=ENDED)]
+    again = changed(pod, status__containerStatuses=[container(state=RUNNING)])
+    err = Errors()
+    POD.validate_status(again, pod, err)
+    assert [str(cause) for cause in err] == [
+        "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
+    ]
+    pod["spec"]["restartPolicy"] = "Always"
+    err = Errors()
+    POD.validate_status(again, pod, err)
+    assert not err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
@@ -42,6 +43,7 @@ def all_of(spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
         at = path.at("initContainers").index(i)
         _common(container, spec, volumes, at, err)
         _unique(container, seen, at, err)
+        _host_port_conflicts([container], path.at("initContainers"), err)  # they run one by one
         _init(container, grace, at, err)
     _ephemeral(spec, volumes, seen, path.at("ephemeralContainers"), err)
 
@@ -55,7 +57,8 @@ def _unique(container: Object, seen: set[str], path: Path, err: Errors) -> None:
 
 def _common(container: Object, spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
     rules.named(container.get("name") or "", path.at("name"), err, names.dns1123_label)
-    _image(container.get("image") or "", path.at("image"), err)
+    if not container.get("image"):
+        err.required(path.at("image"))
     rules.one_of(container.get("terminationMessagePolicy"), MESSAGE_POLICIES, path.at("terminationMessagePolicy"), err)
     _ports(container.get("ports") or [], path.at("ports"), err)
     env.variables(container.get("env") or [], path.at("env"), err)
@@ -63,15 +66,19 @@ def _common(container: Object, spec: Object, volumes: Volumes, path: Path, err: 
     _mounts(container, volumes, path, err)
     rules.one_of(container.get("imagePullPolicy"), PULL_POLICIES, path.at("imagePullPolicy"), err)
     resources.requirements(container.get("resources"), path.at("resources"), err)
-    _resize_policy(container.get("resizePolicy") or [], path.at("resizePolicy"), err)
+    never = spec.get("restartPolicy") == "Never"
+    _resize_policy(container.get("resizePolicy") or [], never, path.at("resizePolicy"), err)
     security.of_container(container.get("securityContext"), spec, path.at("securityContext"), err)
 
 
-def _image(image: str, path: Path, err: Errors) -> None:
-    if not image:
-        err.required(path)
-    elif image != image.strip():
-        err.invalid(path, image, "must not have leading or trailing whitespace")
+def images(spec: Object, path: Path, err: Errors) -> None:
+    """What holds for the images of pods, though not for those of templates."""
+    for field in ("containers", "initContainers", "ephemeralContainers"):
+        for i, container in enumerate(spec.get(field) or ()):
+            image = container.get("image") or ""
+            if image != image.strip():
+                at = path.at(field).index(i).at("image")
+                err.invalid(at, image, "must not have leading or trailing whitespace")
 
 
 def _init(container: Object, grace: int | None, path: Path, err: Errors) -> None:
@@ -142,8 +149,6 @@ def _ports(found: list[Object], path: Path, err: Errors) -> None:
             rules.port(port["containerPort"], at.at("containerPort"), err)
         if port.get("hostPort"):
             rules.port(port["hostPort"], at.at("hostPort"), err)
-        if port.get("hostIP"):
-            rules.address(port["hostIP"], at.at("hostIP"), err)
         rules.one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
 
 
@@ -163,18 +168,18 @@ def host_network(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None
     """On the host's network a container's port is the host's. A template may leave it open."""
     if not spec.get("hostNetwork"):
         return
-    for field in ("containers", "initContainers"):
-        for i, container in enumerate(spec.get(field) or ()):
-            for j, port in enumerate(container.get("ports") or ()):
-                mapped = port.get("hostPort") or 0
-                if (of_pod or mapped) and mapped != port.get("containerPort"):
-                    at = path.at(field).index(i).at("ports").index(j).at("hostPort")
-                    err.invalid(at, mapped, "must match `containerPort` when `hostNetwork` is true")
+    for i, container in enumerate(spec.get("containers") or ()):
+        for j, port in enumerate(container.get("ports") or ()):
+            mapped = port.get("hostPort") or 0
+            if (of_pod or mapped) and mapped != (port.get("containerPort") or 0):
+                at = path.at("containers").index(i).at("ports").index(j).at("hostPort")
+                err.invalid(at, mapped, "must match `containerPort` when `hostNetwork` is true")
 
 
 def _mounts(container: Object, volumes: Volumes, path: Path, err: Errors) -> None:
     points: set[str] = set()
-    devices = {device.get("devicePath") for device in container.get("volumeDevices") or ()}
+    devices = {device.get("name"): device.get("devicePath") for device in container.get("volumeDevices") or ()}
+    whole = path.at("volumeMounts")  # upstream leaves out the index of some
     privileged = bool((container.get("securityContext") or {}).get("privileged"))
     for i, mount in enumerate(container.get("volumeMounts") or ()):
         at, name, point = path.at("volumeMounts").index(i), mount.get("name") or "", mount.get("mountPath") or ""
@@ -187,15 +192,19 @@ def _mounts(container: Object, volumes: Volumes, path: Path, err: Errors) -> Non
         if point in points:
             err.invalid(at.at("mountPath"), point, "must be unique")
         points.add(point)
-        if point in devices:
+        if name in devices:
+            err.invalid(at.at("name"), name, "must not already exist in volumeDevices")
+        if point in devices.values():
             err.invalid(at.at("mountPath"), point, "must not already exist as a path in volumeDevices")
-        for field in ("subPath", "subPathExpr"):
-            if mount.get(field):
-                security.relative(mount[field], at.at(field), err)
-        if mount.get("subPath") and mount.get("subPathExpr"):
-            err.invalid(at.at("subPathExpr"), mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
-        _propagation(mount, privileged, at, err)
-    _devices(container.get("volumeDevices") or [], volumes, points, path.at("volumeDevices"), err)
+        if mount.get("subPath"):
+            security.relative(mount["subPath"], whole.at("subPath"), err)
+        if expression := mount.get("subPathExpr"):
+            if mount.get("subPath"):
+                err.invalid(at.at("subPathExpr"), expression, "subPathExpr and subPath are mutually exclusive")
+            security.relative(expression, whole.at("subPathExpr"), err)
+        _propagation(mount, privileged, whole, err)
+    mounts = {mount.get("name"): mount.get("mountPath") for mount in container.get("volumeMounts") or ()}
+    _devices(container.get("volumeDevices") or [], volumes, mounts, path.at("volumeDevices"), err)
 
 
 def _propagation(mount: Object, privileged: bool, path: Path, err: Errors) -> None:
@@ -217,32 +226,40 @@ def _propagation(mount: Object, privileged: bool, path: Path, err: Errors) -> No
         err.forbidden(path.at("recursiveReadOnly"), why)
 
 
-def _devices(found: list[Object], volumes: Volumes, points: set[str], path: Path, err: Errors) -> None:
-    seen: set[str] = set()
+def _devices(found: list[Object], volumes: Volumes, mounts: Mapping[Any, Any], path: Path, err: Errors) -> None:
+    known, paths = set(), set()
     for i, device in enumerate(found):
         at, name, where = path.index(i), device.get("name") or "", device.get("devicePath") or ""
         if not name:
             err.required(at.at("name"))
-        elif name not in volumes:
+        if name in known:
+            err.invalid(at.at("name"), name, "must be unique")
+        if name not in volumes:
             err.not_found(at.at("name"), name)
         elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
             why = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
             err.invalid(at.at("name"), name, why)
         if not where:
             err.required(at.at("devicePath"))
-        elif where in seen:
+        if where in paths:
             err.invalid(at.at("devicePath"), where, "must be unique")
-        elif where in points:
-            err.invalid(at.at("devicePath"), where, "must not already exist as a path in volumeMounts")
+        if ".." in where.split("/"):
+            err.invalid(at.at("devicePath"), where, "can not contain backsteps ('..')")
         else:
-            security.no_backsteps(where, at.at("devicePath"), err)
-        seen.add(where)
+            paths.add(where)
+        if name in mounts:
+            err.invalid(at.at("name"), name, "must not already exist in volumeMounts")
+        if where in mounts.values():
+            err.invalid(at.at("devicePath"), where, "must not already exist as a path in volumeMounts")
+        known |= {name} - {""}
 
 
-def _resize_policy(found: list[Object], path: Path, err: Errors) -> None:
+def _resize_policy(found: list[Object], never: bool, path: Path, err: Errors) -> None:
     for i in rules.repeated(p.get("resourceName") for p in found):
         err.duplicate(path.index(i), found[i].get("resourceName"))
-    for i, policy in enumerate(found):
-        rules.one_of(policy.get("resourceName"), ("cpu", "memory"), path.index(i).at("resourceName"), err)
-        allowed = ("NotRequired", "RestartContainer")
-        rules.one_of(policy.get("restartPolicy"), allowed, path.index(i).at("restartPolicy"), err)
+    for policy in found:
+        rules.one_of(policy.get("resourceName"), ("cpu", "memory"), path, err)
+        rules.one_of(policy.get("restartPolicy"), ("NotRequired", "RestartContainer"), path, err)
+        if never and policy.get("restartPolicy") != "NotRequired":
+            why = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            err.invalid(path, policy.get("restartPolicy") or "", why)

@@ -17,6 +17,7 @@ IN_ENV = (
 )  # fmt: skip
 IN_VOLUMES = ("metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid")
 KNOWN = frozenset((*IN_ENV, *IN_VOLUMES, "spec.host", "spec.restartPolicy", "spec.schedulerName", "status.phase"))
+OLD_NAMES = {"spec.host": "spec.nodeName"}
 RESOURCES = tuple(
     f"{part}.{resource}" for part in ("limits", "requests") for resource in ("cpu", "ephemeral-storage", "memory")
 )
@@ -85,11 +86,11 @@ def field(ref: Object, allowed: Collection[str], path: Path, err: Errors) -> Non
     if subscript := _SUBSCRIPT.fullmatch(shown):
         key = subscript[2]
         checked = key.lower() if subscript[1] == "metadata.annotations" else key
-        err.extend(at, names.qualified_name(checked), key)
+        err.extend(path, names.qualified_name(checked), checked)
     elif shown not in KNOWN:
         err.invalid(at, shown, f"error converting fieldPath: field label not supported: {shown}")
-    elif shown not in allowed:
-        err.not_supported(at, shown, allowed)
+    elif (found := OLD_NAMES.get(shown, shown)) not in allowed:
+        err.not_supported(at, found, allowed)
 
 
 def resource_field(ref: Object, path: Path, err: Errors, *, of_volume: bool) -> None:
@@ -123,6 +124,6 @@ def env_from(found: list[Object], path: Path, err: Errors) -> None:
             name = source[kind].get("name") or ""
             rules.named(name, at.at(kind, "name"), err)
         if not given:
-            err.invalid(at, "", "must specify one of: `configMapRef` or `secretRef`")
+            err.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(given) > 1:
-            err.invalid(at, "", "may not have more than one field specified at a time")
+            err.invalid(path, "", "may not have more than one field specified at a time")

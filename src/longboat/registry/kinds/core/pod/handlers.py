@@ -33,17 +33,17 @@ def _one(kind: str, found: Object, grace: int | None, path: Path, err: Errors) -
             rules.port_or_name(found.get("port"), path.at("port"), err)
             if found.get("scheme") not in SCHEMES:
                 err.not_supported(path.at("scheme"), found.get("scheme") or "", SCHEMES)
-            for i, header in enumerate(found.get("httpHeaders") or ()):
+            for header in found.get("httpHeaders") or ():
                 value = header.get("name") or ""
-                err.extend(path.at("httpHeaders").index(i).at("name"), names.http_header(value), value)
+                err.extend(path.at("httpHeaders"), names.http_header(value), value)
         case "tcpSocket":
             rules.port_or_name(found.get("port"), path.at("port"), err)
         case "grpc":
             rules.port(found.get("port") or 0, path.at("port"), err)
         case "sleep":
             seconds = found.get("seconds") or 0
-            if seconds < 0 or (grace is not None and seconds > grace):
-                why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace or 0})"
+            if grace is not None and not 0 <= seconds <= grace:
+                why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
                 err.invalid(path, seconds, why)
 
 

@@ -79,6 +79,9 @@ class Pod(Strategy):
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         update.validate(new, old, err)
 
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        update.status(new, old, err)
+
     def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
         if subresource == "binding":
             return  # the binding itself is what was checked

@@ -34,7 +34,7 @@ def _toleration(found: Object, path: Path, err: Errors) -> None:
             err.invalid(path.at("operator"), value, ";".join(wrong))
     elif operator == "Exists":
         if value:
-            err.invalid(path.at("operator"), found, "value must be empty when `operator` is 'Exists'")
+            err.invalid(path.at("operator"), value, "value must be empty when `operator` is 'Exists'")
     else:
         err.not_supported(path.at("operator"), operator, ("Equal", "Exists"))
     rules.maybe_one_of(effect, EFFECTS, path.at("effect"), err)

@@ -11,7 +11,7 @@ from longboat.registry.kinds import rules
 SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
 SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 SYSCTL_SHOWN = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
-HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
+HOST_NAMESPACES = {"hostNetwork": "hostNetwork", "hostPID": "HostPID", "hostIPC": "HostIPC"}  # upstream's spelling
 
 
 def of_pod(spec: Object, path: Path, err: Errors) -> None:
@@ -24,10 +24,6 @@ def of_pod(spec: Object, path: Path, err: Errors) -> None:
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
         err.invalid(path.at("shareProcessNamespace"), True, why)
-    if spec.get("hostUsers") is False:
-        for field in HOST_NAMESPACES:
-            if spec.get(field):
-                err.forbidden(path.at("hostUsers"), f"when `{field}` is true")
     _sysctls(found.get("sysctls") or [], spec, at.at("sysctls"), err)
     rules.maybe_one_of(
         found.get("fsGroupChangePolicy"), ("Always", "OnRootMismatch"), at.at("fsGroupChangePolicy"), err
@@ -37,6 +33,14 @@ def of_pod(spec: Object, path: Path, err: Errors) -> None:
     )
     profile(found.get("seccompProfile"), "seccomp", at.at("seccompProfile"), err)
     profile(found.get("appArmorProfile"), "AppArmor", at.at("appArmorProfile"), err)
+
+
+def host_users(spec: Object, path: Path, err: Errors) -> None:
+    """Users of its own go with no other namespace of the host's."""
+    if spec.get("hostUsers") is False:
+        for field, shown in HOST_NAMESPACES.items():
+            if spec.get(field):
+                err.forbidden(path.at(shown), "when `pod.Spec.HostUsers` is false")
 
 
 def _sysctls(found: list[Object], spec: Object, path: Path, err: Errors) -> None:

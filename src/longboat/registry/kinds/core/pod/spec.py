@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
@@ -31,16 +33,17 @@ def template_metadata(found: Object, path: Path, err: Errors) -> None:
 
 
 def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
+    """In upstream's order, in which the causes are told."""
     known = volumes.volumes(spec.get("volumes") or [], path.at("volumes"), err)
+    _claims(spec.get("resourceClaims") or [], path.at("resourceClaims"), err)
     containers.all_of(spec, known, path, err)
+    if (whole := spec.get("resources")) is not None:
+        resources.requirements(whole, path.at("resources"), err, of_pod=True)
+    containers.host_network(spec, path, err, of_pod=of_pod)
     rules.one_of(spec.get("restartPolicy"), RESTART_POLICIES, path.at("restartPolicy"), err)
     rules.one_of(spec.get("dnsPolicy"), DNS_POLICIES, path.at("dnsPolicy"), err)
     rules.labels(spec.get("nodeSelector"), path.at("nodeSelector"), err)
     security.of_pod(spec, path, err)
-    containers.host_network(spec, path, err, of_pod=of_pod)
-    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
-            err.required(path.at("imagePullSecrets").index(i).at("name"))
     scheduling.affinity(spec.get("affinity"), path.at("affinity"), err)
     _dns(spec, path.at("dnsConfig"), err)
     for i, gate in enumerate(spec.get("readinessGates") or ()):
@@ -48,32 +51,48 @@ def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
         rules.label_name(kind, path.at("readinessGates").index(i).at("conditionType"), err)
     scheduling.gates(spec.get("schedulingGates") or [], path.at("schedulingGates"), err)
     scheduling.topology_spread(spec.get("topologySpreadConstraints") or [], path.at("topologySpreadConstraints"), err)
-    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
-        if value := spec.get(field):
-            err.extend(path.at(field), names.dns1123_subdomain(value), value)
+    security.host_users(spec, path, err)
+    _names(spec, ("serviceAccountName", "nodeName"), names.dns1123_subdomain, path, err)
     rules.in_range(spec.get("activeDeadlineSeconds"), 1, rules.MAX_INT32, path.at("activeDeadlineSeconds"), err)
-    for field in ("hostname", "subdomain"):
-        if value := spec.get(field):
-            err.extend(path.at(field), names.dns1123_label(value), value)
+    _names(spec, ("hostname", "subdomain"), names.dns1123_label, path, err)
     scheduling.tolerations(spec.get("tolerations") or [], path.at("tolerations"), err)
     _host_aliases(spec.get("hostAliases") or [], path.at("hostAliases"), err)
-    rules.maybe_one_of(
-        spec.get("preemptionPolicy"), ("Never", "PreemptLowerPriority"), path.at("preemptionPolicy"), err
-    )
+    _names(spec, ("priorityClassName", "runtimeClassName"), names.dns1123_subdomain, path, err)
+    if (policy := spec.get("preemptionPolicy")) is not None:
+        rules.one_of(policy, ("Never", "PreemptLowerPriority"), path.at("preemptionPolicy"), err)
     for resource, text in (spec.get("overhead") or {}).items():
         resources.name(resource, path.at("overhead").key(resource), err)
         resources.value(resource, text, path.at("overhead").key(resource), err)
     if (system := spec.get("os")) is not None:
         rules.one_of(system.get("name"), ("linux", "windows"), path.at("os", "name"), err)
-    if (whole := spec.get("resources")) is not None:
-        resources.requirements(whole, path.at("resources"), err, of_pod=True)
-    _claims(spec.get("resourceClaims") or [], path.at("resourceClaims"), err)
+    if of_pod:
+        _tokens(spec, path.at("volumes"), err)
+        containers.images(spec, path, err)
+
+
+def _names(spec: Object, fields: Iterable[str], check: Callable[[str], list[str]], path: Path, err: Errors) -> None:
+    for field in fields:
+        if value := spec.get(field):
+            err.extend(path.at(field), check(value), value)
+
+
+def _tokens(spec: Object, path: Path, err: Errors) -> None:
+    """A token is somebody's."""
+    if spec.get("serviceAccountName"):
+        return
+    for i, volume in enumerate(spec.get("volumes") or ()):
+        for j, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if source.get("serviceAccountToken") is not None:
+                at = path.index(i).at("projected", "sources").index(j).at("serviceAccountToken")
+                err.forbidden(at, "must not be specified when serviceAccountName is not set")
 
 
 def _dns(spec: Object, path: Path, err: Errors) -> None:
+    if spec.get("dnsPolicy") == "None" and spec.get("dnsConfig") is None:
+        err.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
     found = spec.get("dnsConfig") or {}
     servers, searches = found.get("nameservers") or [], found.get("searches") or []
-    if spec.get("dnsPolicy") == "None" and not servers:
+    if spec.get("dnsPolicy") == "None" and spec.get("dnsConfig") is not None and not servers:
         err.required(path.at("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None")
     if len(servers) > MAX_NAMESERVERS:
         err.invalid(path.at("nameservers"), servers, f"must not have more than {MAX_NAMESERVERS} nameservers")
@@ -103,9 +122,14 @@ def _host_aliases(found: list[Object], path: Path, err: Errors) -> None:
 
 
 def _claims(found: list[Object], path: Path, err: Errors) -> None:
+    seen: set[str] = set()
     for i, claim in enumerate(found):
-        at = path.index(i)
-        rules.named(claim.get("name") or "", at.at("name"), err, names.dns1123_label)
+        at, name = path.index(i), claim.get("name") or ""
+        if name in seen:
+            err.duplicate(at.at("name"), name)
+        else:
+            rules.named(name, at.at("name"), err, names.dns1123_label)
+        seen |= {name} - {""}
         given = [field for field in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(field) is not None]
         if len(given) > 1:
             why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
@@ -115,5 +139,3 @@ def _claims(found: list[Object], path: Path, err: Errors) -> None:
             err.invalid(at, claim, why)
         for field in given:
             err.extend(at.at(field), names.dns1123_subdomain(claim[field]), claim[field])
-    for i in rules.repeated(claim.get("name") for claim in found):
-        err.duplicate(path.index(i), found[i].get("name"))

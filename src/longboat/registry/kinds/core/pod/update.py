@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Any
-
-import msgspec
-
+from longboat.api.qos import qos_class
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
-from longboat.registry.kinds import rules
+from longboat.registry.kinds import difference, rules
 
 MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -31,9 +27,9 @@ def validate(new: Object, old: Object, err: Errors) -> None:
         return
     _tolerations(spec, former, err)
     _gates(spec, former, err)
-    allowed = _with_what_may_change(spec, former)
-    if _plain(allowed) != _plain(former):
-        err.forbidden(_SPEC, f"{MAY_CHANGE}\n{_difference(former, allowed)}")
+    allowed = _with_what_may_change(spec, former, err)
+    if difference.plain(allowed) != difference.plain(former):
+        err.forbidden(_SPEC, f"{MAY_CHANGE}\n{difference.shown(former, allowed)}")
 
 
 def _mirror(new: Object, old: Object, err: Errors) -> None:
@@ -95,7 +91,7 @@ def _gates(spec: Object, former: Object, err: Errors) -> None:
             err.forbidden(path, f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'")
 
 
-def _with_what_may_change(spec: Object, former: Object) -> Object:
+def _with_what_may_change(spec: Object, former: Object, err: Errors) -> Object:
     """The new spec, all that may differ set back to what it was."""
     found = dict(spec)
     for field in ("containers", "initContainers"):
@@ -104,14 +100,17 @@ def _with_what_may_change(spec: Object, former: Object) -> Object:
                 {**container, "image": old.get("image")}
                 for container, old in zip(found[field], former.get(field) or (), strict=True)
             ]
-    back = ["activeDeadlineSeconds", "tolerations"]
-    if spec.get("schedulingGates") != former.get("schedulingGates"):
-        back.append("schedulingGates")
-    if former.get("schedulingGates"):
-        # A pod that is held back may still be told more precisely where to go.
-        back += _narrowed(spec, former)
+    back = ["activeDeadlineSeconds", "tolerations", "schedulingGates"]
     if (former.get("terminationGracePeriodSeconds") or 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
         back.append("terminationGracePeriodSeconds")
+    if former.get("schedulingGates"):
+        # A pod that is held back may still be told more precisely where to go (KEP-3838).
+        _narrowed(spec, former, err)
+        back.append("nodeSelector")
+        others = {kind: part for kind, part in (spec.get("affinity") or {}).items() if kind != "nodeAffinity"}
+        had = {kind: part for kind, part in (former.get("affinity") or {}).items() if kind != "nodeAffinity"}
+        if others == had:
+            back.append("affinity")
     for field in back:
         if field in former:
             found[field] = former[field]
@@ -120,19 +119,23 @@ def _with_what_may_change(spec: Object, former: Object) -> Object:
     return found
 
 
-def _narrowed(spec: Object, former: Object) -> list[str]:
-    """The fields whose change only narrows down the nodes the pod fits (KEP-3838)."""
-    found = []
+def _narrowed(spec: Object, former: Object, err: Errors) -> None:
+    """Whether the changes only narrow down the nodes the pod fits."""
     old, new = former.get("nodeSelector") or {}, spec.get("nodeSelector") or {}
-    if all(new.get(key) == value for key, value in old.items()):
-        found.append("nodeSelector")
-    required = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-    was, now = dig(former, *required), dig(spec, *required)
-    if was is None or (now and len(was) == len(now) and all(map(_contains, now, was))):
-        others = [{k: v for k, v in (s.get("affinity") or {}).items() if k != "nodeAffinity"} for s in (spec, former)]
-        if others[0] == others[1]:
-            found.append("affinity")
-    return found
+    if any(new.get(key) != value for key, value in old.items()):
+        why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        err.invalid(_SPEC.at("nodeSelector"), new, why)
+    steps = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+    was, now = dig(former, *steps, default=[]), dig(spec, *steps, default=[])
+    if not was:
+        return
+    path = _SPEC.at(*steps)
+    if len(was) != len(now):
+        err.invalid(path, now, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")
+        return
+    for i, (wanted, had) in enumerate(zip(now, was, strict=True)):
+        if not _contains(wanted, had):
+            err.invalid(path.index(i), wanted, "only additions are allowed (no mutations or deletions)")
 
 
 def _contains(new: Object, old: Object) -> bool:
@@ -144,22 +147,27 @@ def _contains(new: Object, old: Object) -> bool:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Without what says nothing: nulls, empty lists and maps."""
-    if isinstance(value, dict):
-        found = {key: _plain(member) for key, member in value.items()}
-        return {key: member for key, member in found.items() if member not in (None, [], {}, "", False, 0)}
-    if isinstance(value, list):
-        return [_plain(member) for member in value]
-    return value
-
-
-def _difference(old: Object, new: Object) -> str:
-    before, after = (
-        msgspec.json.format(msgspec.json.encode(_plain(spec), order="sorted"), indent=2).decode().splitlines()
-        for spec in (old, new)
-    )
-    return "\n".join(list(difflib.unified_diff(before, after, lineterm="", n=2))[2:])
+def status(new: Object, old: Object, err: Errors) -> None:
+    """What has ended, and may not run again, has ended."""
+    spec = old.get("spec") or {}
+    whole = spec.get("restartPolicy") or "Always"
+    policies = {
+        container.get("name"): "Always" if container.get("restartPolicyRules") else container.get("restartPolicy")
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    }
+    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        now = {c.get("name"): c.get("state") or {} for c in dig(new, "status", field, default=())}
+        for i, container in enumerate(dig(old, "status", field, default=())):
+            ended, name = dig(container, "state", "terminated"), container.get("name")
+            policy = "Never" if field.startswith("ephemeral") else policies.get(name) or whole
+            if ended is None or policy == "Always" or (policy == "OnFailure" and ended.get("exitCode")):
+                continue
+            if name in now and now[name].get("terminated") is None:
+                path = Path("status", field).index(i).at("state")
+                err.forbidden(path, "may not be transitioned to non-terminated state")
+    for field in ("podIPs", "hostIPs"):
+        for i, address in enumerate(dig(new, "status", field, default=())):
+            rules.address(address.get("ip") or "", Path("status", field).index(i), err)
 
 
 def resize(new: Object, old: Object, err: Errors) -> None:
@@ -175,10 +183,8 @@ def resize(new: Object, old: Object, err: Errors) -> None:
                 {**container, "resources": old.get("resources"), "resizePolicy": old.get("resizePolicy")}
                 for container, old in zip(found[field], former.get(field) or (), strict=True)
             ]
-    if _plain(found) != _plain(former):
+    if difference.plain(found) != difference.plain(former):
         err.forbidden(_SPEC, "only cpu and memory resources are mutable")
-    from longboat.api.qos import qos_class
-
     if qos_class(spec) != dig(old, "status", "qosClass", default=qos_class(former)):
         err.invalid(_SPEC, qos_class(spec), "Pod QOS Class may not change as a result of resizing")
 
@@ -191,5 +197,5 @@ def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
         name = container.get("name")
         if name not in now:
             err.forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n')
-        elif _plain(now[name]) != _plain(container):
+        elif difference.plain(now[name]) != difference.plain(container):
             err.forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n')
