@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -208,6 +209,18 @@ class Launcher:
             status = await self._runtime.container_status(id)
             await self._stopper.stop(pod, status, pod.spec.terminationGracePeriodSeconds, "FailedPostStartHook")
             raise StartFailure("PostStartHookError", f"PostStartHook failed: {failure}", 0.0) from failure
+
+    async def remove_logs(self, pod: Pod) -> None:
+        """The pod has been deleted: nobody can ask for its logs any more."""
+        if self._on_disk:
+            await asyncio.to_thread(self._remove_logs, pod)
+
+    def _remove_logs(self, pod: Pod) -> None:
+        folder = self._node.paths.pod_logs(pod)
+        shutil.rmtree(folder, ignore_errors=True)
+        for link in self._node.paths.links.glob(f"{pod.metadata.name}_{pod.metadata.namespace}_*.log"):
+            if link.is_symlink() and Path(os.readlink(link)).is_relative_to(folder):
+                link.unlink(missing_ok=True)
 
     def _link_log(self, pod: Pod, container: Container, id: str, attempt: int) -> None:
         """A link by container, where log collectors look."""

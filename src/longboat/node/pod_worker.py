@@ -237,6 +237,7 @@ class PodWorker:
                 await workers.runtime.remove_container(container.id)
             for sandbox in self.observed.sandboxes:
                 await workers.runtime.remove_sandbox(sandbox.id)
+            await workers.launcher.remove_logs(self.pod)
             self._released = True
         if self.gone:
             workers.forget(self)

@@ -37,7 +37,7 @@ def running(worker: PodWorker, container: str) -> ContainerStatus:
 
 
 def log_of(worker: PodWorker, container: str, previous: bool, logs: Path) -> ContainerStatus:
-    """The container whose log is asked for. Raises HttpError."""
+    """The container whose log is asked for; simulated ones have an empty `log_path`. Raises HttpError."""
     pod = worker.pod
     where = f'container "{container}" in pod "{pod.metadata.name}"'
     if pod.container(container) is None:
@@ -56,7 +56,7 @@ def log_of(worker: PodWorker, container: str, previous: bool, logs: Path) -> Con
         raise HttpError(400, f"{where} is waiting to start: {_WAITING.get(reason, reason)}\n")
     else:
         chosen = latest
-    if not Path(chosen.log_path).resolve().is_relative_to(logs.resolve()):
+    if chosen.log_path and not Path(chosen.log_path).resolve().is_relative_to(logs.resolve()):
         raise HttpError(400, f"{where} has no log here\n")
     return chosen
 

@@ -101,6 +101,9 @@ class NodePort:
         options = _log_options(request, self._clock)
         chosen = pods.log_of(worker, container, request.flag("previous"), self._logs)
 
+        if not chosen.log_path:
+            return Answer(content_type="text/plain")
+
         async def still_running() -> bool:
             latest = worker.observed.latest(container)
             return latest is not None and latest.id == chosen.id and latest.state in ("running", "created")
