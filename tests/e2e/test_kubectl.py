@@ -40,7 +40,8 @@ def test_a_deployments_life(kubectl: Cluster, namespace: str, tmp_path: Path) ->
 
     wide = kubectl.kubectl(*n, "get", "deploy,rs,pods,svc,endpointslices", "-o", "wide").quiet()
     assert "3/3" in wide
-    assert "Successfully assigned" in kubectl.kubectl(*n, "describe", "pods").quiet()
+    pod = kubectl.kubectl(*n, "get", "pods", "-o", "name").quiet().split()[0]
+    assert "Successfully assigned" in kubectl.kubectl(*n, "describe", pod).quiet()
     assert "RollingUpdateStrategy:  25% max unavailable" in kubectl.kubectl(*n, "describe", "deploy", "web").quiet()
     ips = kubectl.kubectl(*n, "get", "pods", "-o", "jsonpath={.items[*].status.podIP}").quiet().split()
     assert len(set(ips)) == 3
