@@ -6,12 +6,12 @@ from __future__ import annotations
 class StartFailure(Exception):
     """A container could not be started. `reason` and text become its waiting state; `retry` is when to try again.
 
-    Events have been recorded by whoever raised it.
+    Where it `grows`, repeated failures are tried again ever later. Events have been recorded by whoever raised it.
     """
 
-    def __init__(self, reason: str, message: str, retry: float = 10.0) -> None:
+    def __init__(self, reason: str, message: str, retry: float = 10.0, *, grows: bool = False) -> None:
         super().__init__(message)
-        self.reason, self.message, self.retry = reason, message, retry
+        self.reason, self.message, self.retry, self.grows = reason, message, retry, grows
 
 
 class VolumeError(Exception):

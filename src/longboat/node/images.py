@@ -18,6 +18,7 @@ from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
 PULLS = 4  # at once
+SHOWN = 2.0  # seconds a failed pull is shown as such, before it is shown as waiting for the next
 FRESH = 2.0  # seconds an answer about a present image is believed: pods often come many at a time
 # A reference without tag and digest gets :latest (distribution/reference, grammar of names).
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -100,7 +101,7 @@ class Images:
                 self._last[key] = f"ErrImagePull: {failure}"
                 self._tell(pod, container, WARNING, "Failed", f'Failed to pull image "{asked}": {failure}')
                 self._tell(pod, container, WARNING, "Failed", "Error: ErrImagePull")
-                raise StartFailure("ErrImagePull", str(failure), self._backoff.delay(key)) from failure
+                raise StartFailure("ErrImagePull", str(failure), SHOWN) from failure
         took = self._clock.monotonic() - began
         self._tell(
             pod, container, NORMAL, "Pulled",

@@ -67,7 +67,7 @@ class Launcher:
         except (RuntimeFailure, OSError, LookupError) as failure:
             message = f"Failed to create pod sandbox: {failure}"
             self._recorder.pod(pod, WARNING, "FailedCreatePodSandBox", message)
-            raise StartFailure("CreatePodSandboxError", message, SOON) from failure
+            raise StartFailure("CreatePodSandboxError", message, SOON, grows=True) from failure
 
     async def start(
         self,
@@ -120,14 +120,15 @@ class Launcher:
         try:
             variables = await self._environment(pod, container, around)
             message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
-            listed = await asyncio.to_thread(self._files, pod, container, message_file, places, variables)
+            files = (pod, container, message_file, places, variables)
+            listed = await asyncio.to_thread(self._files, *files) if self._on_disk else self._files(*files)
             return config.container_config(
                 pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
                 termination_file=message_file, target=target,
             )  # fmt: skip
         except (env.EnvError, security.NotPermitted, OSError, StatusError) as error:
             self._tell(pod, container, WARNING, "Failed", f"Error: {error}")
-            raise StartFailure("CreateContainerConfigError", str(error), SOON) from error
+            raise StartFailure("CreateContainerConfigError", str(error), SOON, grows=True) from error
         except StartFailure as failure:
             self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
             raise

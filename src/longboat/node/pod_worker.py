@@ -139,7 +139,7 @@ class PodWorker:
         """Wait before the next attempt, ever longer while it fails for want of something that may come any moment."""
         failures = self._failures[name] = self._failures.get(name, 0) + 1
         wait = failure.retry
-        if wait < LONGEST_RETRY:
+        if failure.grows:
             wait = min(wait * 2 ** min(failures - 1, 10), LONGEST_RETRY)
         self._holds[name] = Hold(Waiting(failure.reason, failure.message), self._now() + wait)
 
@@ -182,7 +182,7 @@ class PodWorker:
             self._refreshed = self._workers.clock.monotonic()
         except VolumeError as error:
             self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
-            raise StartFailure("ContainerCreating", "", RETRY) from error
+            raise StartFailure("ContainerCreating", "", RETRY, grows=True) from error
 
     async def _refresh_volumes(self) -> None:
         """Let files follow the objects they come from."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
 from longboat.client.interface import Key
 from longboat.machinery.objects import Object
 from longboat.node.cgroups import Cgroups
@@ -19,6 +20,7 @@ from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
 from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers, Tools
+from longboat.node.relist import Relist
 from longboat.node.stop import Stopper
 from longboat.node.views.objects import ConfigMap, Secret, Service
 from longboat.node.views.pod import Pod
@@ -142,20 +144,29 @@ class Node:
         images = Images(runtime, clock, self.told)
         stopper = Stopper(runtime, clock, self.told)
         cgroups = Cgroups(cgroup) if on_disk else None
+        observer = Observer(runtime)
         launcher = Launcher(
             runtime, clock, self.told, facts, self.objects, self.objects, images, stopper, cgroups, on_disk=on_disk
         )
         self.workers = PodWorkers(
             Tools(
                 runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
-                sources=self.objects, observer=Observer(runtime), images=images, launcher=launcher, stopper=stopper,
+                sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
                 volumes=Volumes(paths, self.objects, on_disk=on_disk), writer=self.statuses, cgroups=cgroups,
                 on_disk=on_disk,
             ),
             self.host_ports.append,
         )  # fmt: skip
         self.paths = paths
+        self.relist = Relist(runtime, clock, observer, self.workers.poke, lambda sandboxes, containers: None)
+        self.tasks = Tasks("test node")
+
+    def start(self) -> None:
+        """Take notice of what happens in the runtime."""
+        self.tasks.spawn("events", self.relist.listen())
+        self.tasks.spawn("relist", self.relist.look())
 
     async def close(self) -> None:
+        await self.tasks.close()
         await self.workers.close()
         await self.runtime.close()
