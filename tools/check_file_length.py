@@ -1,6 +1,6 @@
 """Fails where a Python file has grown past 800 lines; prints the median and the longest.
 
-    python tools/check_file_length.py [DIRECTORY…]      (default: src tests bench tools examples)
+python tools/check_file_length.py [DIRECTORY…]      (default: src tests bench tools examples)
 """
 
 from __future__ import annotations

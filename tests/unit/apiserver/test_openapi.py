@@ -12,6 +12,7 @@ import pytest
 from longboat.api import kinds
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Request, Response
+from longboat.machinery import protobuf
 from longboat.machinery.errors import StatusError
 from longboat.registry.catalog import plain
 from longboat.registry.strategy import ScaleFields
@@ -90,7 +91,14 @@ def test_other_paths(path: str) -> None:
     assert caught.value.code == 404
 
 
-def test_protobuf_alone_is_not_acceptable() -> None:
-    with pytest.raises(StatusError) as caught:
-        get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
-    assert caught.value.code == 406
+def test_kubectl_gets_the_swagger_document_in_protobuf() -> None:
+    """Read back with nothing but the wire format: kubectl finds definitions by name, and their kinds in extensions."""
+    response = get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+    assert response.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    document = dict(protobuf.fields(response.body))
+    assert document[1] == b"2.0"
+    names = set()
+    for _, named in protobuf.fields(bytes(document[9])):  # type: ignore[arg-type]
+        parts = dict(protobuf.fields(bytes(named)))  # type: ignore[arg-type]
+        names.add(bytes(parts[1]).decode())  # type: ignore[arg-type]
+    assert {"io.k8s.api.core.v1.Pod", "io.k8s.api.apps.v1.Deployment"} <= names
