@@ -9,8 +9,6 @@ from longboat.machinery.table import Column
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.core.pod import spec as pod_spec
 
-EMPTY_SELECTOR = "empty selector is invalid"
-
 
 def template_labels_as_own(obj: Object) -> None:
     """ReplicationController and its like once took selector and labels from their template."""
@@ -22,16 +20,16 @@ def template_labels_as_own(obj: Object) -> None:
             obj["metadata"]["labels"] = dict(found)
 
 
-def validate_spec(spec: Object, err: Errors, *, pods: bool = True) -> None:
-    """Selector and template of a workload. `pods`: whether to look into the pods it makes (upstream does not for a
-    StatefulSet, whose claims become volumes only later)."""
+def validate_spec(spec: Object, err: Errors, owner: str, *, maker: str = "", pods: bool = True) -> None:
+    """Selector and template of a workload. `owner` is its kind, `maker` the one that makes its pods if that is another.
+    `pods`: whether to look into those (upstream does not for a StatefulSet, whose claims become volumes only later)."""
     path, selector = Path("spec"), spec.get("selector")
     if selector is None:
         err.required(path.at("selector"))
     else:
         rules.label_selector(selector, path.at("selector"), err)
         if not (selector.get("matchLabels") or selector.get("matchExpressions")):
-            err.invalid(path.at("selector"), selector, EMPTY_SELECTOR)
+            err.invalid(path.at("selector"), selector, f"empty selector is invalid for {owner.lower()}")
     _matches(spec, selector, err)
     if pods:
         pod_spec.template(spec.get("template"), path.at("template"), err)
@@ -41,12 +39,12 @@ def validate_spec(spec: Object, err: Errors, *, pods: bool = True) -> None:
     if pod.get("restartPolicy") != "Always":
         err.not_supported(at.at("restartPolicy"), pod.get("restartPolicy") or "", ("Always",))
     if pod.get("activeDeadlineSeconds") is not None:
-        err.forbidden(at.at("activeDeadlineSeconds"), "activeDeadlineSeconds in a template is not supported")
+        err.forbidden(at.at("activeDeadlineSeconds"), f"activeDeadlineSeconds in {maker or owner} is not Supported")
 
 
 def _matches(spec: Object, selector: Object | None, err: Errors) -> None:
-    labels = dig(spec, "template", "metadata", "labels", default={})
-    if selector and not selectors.from_api(selector).matches(labels):
+    labels = dig(spec, "template", "metadata", "labels")
+    if not selectors.from_api(selector).matches(labels or {}):  # no selector at all matches nothing
         path = Path("spec", "template", "metadata", "labels")
         err.invalid(path, labels, "`selector` does not match template `labels`")
 

@@ -63,7 +63,7 @@ class DaemonSet(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
-        workload.validate_spec(spec, err)
+        workload.validate_spec(spec, err, "DaemonSet")
         for field in ("minReadySeconds", "revisionHistoryLimit"):
             rules.not_negative(spec.get(field), _SPEC.at(field), err)
         _strategy(spec.get("updateStrategy") or {}, _SPEC.at("updateStrategy"), err)

@@ -47,7 +47,7 @@ class Deployment(Strategy):
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
         rules.not_negative(spec.get("replicas"), _SPEC.at("replicas"), err)
-        workload.validate_spec(spec, err)
+        workload.validate_spec(spec, err, "Deployment", maker="ReplicaSet")
         _strategy(spec.get("strategy") or {}, err)
         for field in ("minReadySeconds", "revisionHistoryLimit"):
             rules.not_negative(spec.get(field), _SPEC.at(field), err)

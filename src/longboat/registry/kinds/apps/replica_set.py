@@ -41,7 +41,7 @@ class ReplicaSet(Strategy):
         spec = new.get("spec") or {}
         for field in ("replicas", "minReadySeconds"):
             rules.not_negative(spec.get(field), Path("spec", field), err)
-        workload.validate_spec(spec, err)
+        workload.validate_spec(spec, err, "Deployment", maker="ReplicaSet")  # the words are upstream's
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         workload.validate_update(new, old, err)

@@ -71,7 +71,7 @@ class StatefulSet(Strategy):
             rules.one_of(dig(spec, "persistentVolumeClaimRetentionPolicy", field), ("Delete", "Retain"), at, err)
         if name := spec.get("serviceName"):
             err.extend(_SPEC.at("serviceName"), names.dns1123_label(name), name)
-        workload.validate_spec(spec, err, pods=False)
+        workload.validate_spec(spec, err, "StatefulSet", pods=False)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import cells, fill, rules
@@ -10,9 +11,16 @@ from longboat.registry.kinds.core import resources
 from longboat.registry.strategy import Strategy
 
 _LIMITS = Path("spec", "limits")
-ORDER = (("min", "max"), ("min", "defaultRequest"), ("min", "default"), ("defaultRequest", "max"), ("default", "max"),
-         ("defaultRequest", "default"))  # fmt: skip
-NAMES = {"defaultRequest": "default request", "default": "default"}
+TYPES = ("Container", "PersistentVolumeClaim", "Pod")
+# What may not be greater than what: lower, upper, where it is said, which value is shown, and their names.
+ORDER = (
+    ("min", "max", "min", "min", "min value", "max value"),
+    ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min value", "default request value"),
+    ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request value", "max value"),
+    ("defaultRequest", "default", "defaultRequest", "defaultRequest", "default request value", "default limit value"),
+    ("min", "default", "default", "min", "min value", "default value"),
+    ("default", "max", "default", "max", "default value", "max value"),
+)
 
 
 class LimitRange(Strategy):
@@ -45,26 +53,32 @@ def _default(item: Object) -> None:
 
 def _item(item: Object, path: Path, err: Errors) -> None:
     kind = item.get("type") or ""
-    if not kind:
-        err.required(path.at("type"))
+    if wrong := names.qualified_name(kind):
+        err.extend(path.at("type"), wrong, kind)
+    elif "/" not in kind and kind not in TYPES:
+        err.invalid(path.at("type"), kind, "must be a standard limit type or fully qualified")
+    check = resources.container_name if kind in ("Container", "Pod") else resources.name
     for field in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
-        for resource, text in (item.get(field) or {}).items():
-            resources.name(resource, path.at(field).key(resource), err)
-            resources.value(resource, text, path.at(field).key(resource), err)
-    if kind == "Pod":
-        for field in ("default", "defaultRequest"):
+        if kind == "Pod" and field.startswith("default"):
             if item.get(field):
                 err.forbidden(path.at(field), "may not be specified when `type` is 'Pod'")
+            continue
+        for resource in item.get(field) or ():
+            check(resource, path.at(field).key(resource), err)
     if kind == "PersistentVolumeClaim" and not any("storage" in (item.get(f) or {}) for f in ("min", "max")):
-        err.required(path, "either minimum or maximum storage value is required, but neither was provided")
+        why = "either minimum or maximum storage value is required, but neither was provided"
+        err.required(path.at("limits"), why)
+    _check_order(item, path, err)
+
+
+def _check_order(item: Object, path: Path, err: Errors) -> None:
     quiet = Errors()
-    for lower, upper in ORDER:
+    for lower, upper, place, shown, less, more in ORDER:
         for resource, text in (item.get(lower) or {}).items():
             other = (item.get(upper) or {}).get(resource)
             if other is not None and rules.amount(text, path, quiet) > rules.amount(other, path, quiet):
-                names = [NAMES.get(field, field) for field in (lower, upper)]
-                why = f"{names[0]} value {text} is greater than {names[1]} value {other}"
-                err.invalid(path.at(lower).key(resource), text, why)
+                why = f"{less} {text} is greater than {more} {other}"
+                err.invalid(path.at(place).key(resource), item[shown][resource], why)
     for resource, text in (item.get("maxLimitRequestRatio") or {}).items():
         if rules.amount(text, path, quiet).amount < 1:
             err.invalid(path.at("maxLimitRequestRatio").key(resource), text, f"ratio {text} is less than 1")

@@ -11,11 +11,6 @@ from longboat.registry.kinds import fill, rules
 from longboat.registry.kinds.core import resources
 from longboat.registry.kinds.core.pod.scheduling import EFFECTS
 
-MAY_CHANGE = (
-    "node updates may only change labels, taints, or capacity "
-    "(or configSource, if the DynamicKubeletConfig feature gate is enabled)"
-)
-
 _SPEC, _STATUS = Path("spec"), Path("status")
 
 
@@ -32,7 +27,7 @@ def default(obj: Object) -> None:
 
 def validate(node: Object, err: Errors) -> None:
     spec = node.get("spec") or {}
-    taints(spec.get("taints") or [], _SPEC.at("taints"), err)
+    taints(spec.get("taints") or [], Path("metadata", "taints"), err)  # upstream's name for them
     _amounts(node, err)
     _pod_ranges(spec.get("podCIDRs") or [], err)
 
@@ -53,9 +48,7 @@ def taints(found: list[Object], path: Path, err: Errors) -> None:
 def _amounts(node: Object, err: Errors) -> None:
     for part in ("capacity", "allocatable"):
         for resource, text in dig(node, "status", part, default={}).items():
-            at = _STATUS.at(part).key(resource)
-            resources.name(resource, at, err)
-            resources.value(resource, text, at, err)
+            resources.value(resource, text, _STATUS.at(part, resource), err)
 
 
 def _pod_ranges(found: list[str], err: Errors) -> None:
@@ -81,9 +74,6 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
         if former.get(field) and spec.get(field) != former.get(field):
             shown = field.removesuffix("s")
             err.forbidden(_SPEC.at(field), f'node updates may not change {shown} except from "" to valid')
-    free = ("podCIDR", "podCIDRs", "providerID", "taints", "unschedulable", "configSource")
-    if any(spec.get(field) != former.get(field) for field in spec.keys() | former.keys() if field not in free):
-        err.forbidden(Path(), MAY_CHANGE)
 
 
 def validate_status(node: Object, err: Errors) -> None:

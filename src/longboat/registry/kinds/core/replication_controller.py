@@ -65,6 +65,9 @@ class ReplicationController(Strategy):
         policy = dig(template, "spec", "restartPolicy")
         if policy != "Always":
             err.not_supported(_SPEC.at("template", "spec", "restartPolicy"), policy or "", ("Always",))
+        if dig(template, "spec", "activeDeadlineSeconds") is not None:
+            why = "activeDeadlineSeconds in ReplicationController is not Supported"
+            err.forbidden(_SPEC.at("template", "spec", "activeDeadlineSeconds"), why)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         return notes.workload(new, old)

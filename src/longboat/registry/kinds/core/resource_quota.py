@@ -67,7 +67,5 @@ class ResourceQuota(Strategy):
 
 def _listed(found: Object | None, path: Path, err: Errors) -> None:
     for resource, text in (found or {}).items():
-        name = resource.removeprefix("requests.").removeprefix("limits.") if "/" in resource else resource
-        if not resource.startswith("count/") and ".storageclass.storage.k8s.io/" not in resource:
-            resources.name(name, path.key(resource), err)
+        resources.quota_name(resource, path.key(resource), err)
         resources.value(resource, text, path.key(resource), err)

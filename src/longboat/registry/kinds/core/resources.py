@@ -29,11 +29,23 @@ def is_extended(name: str) -> bool:
     return not is_native(name) and not name.startswith(DEFAULT_PREFIX) and not names.qualified_name(f"requests.{name}")
 
 
+def is_standard(name: str) -> bool:
+    return name in STANDARD or name.startswith((HUGE_PAGES, DEFAULT_PREFIX + HUGE_PAGES))
+
+
 def name(value: str, path: Path, err: Errors) -> None:
     """Any resource's name."""
-    err.extend(path, names.qualified_name(value), value)
-    if "/" not in value and value not in STANDARD and not value.startswith(HUGE_PAGES):
+    if wrong := names.qualified_name(value):
+        err.extend(path, wrong, value)
+    elif "/" not in value and not is_standard(value):
         err.invalid(path, value, "must be a standard resource type or fully qualified")
+
+
+def quota_name(value: str, path: Path, err: Errors) -> None:
+    """The name of something that can be rationed."""
+    name(value, path, err)
+    if "/" not in value and (value == "storage" or not is_standard(value)):
+        err.invalid(path, value, "must be a standard resource for quota")
 
 
 def container_name(value: str, path: Path, err: Errors) -> None:
@@ -80,7 +92,7 @@ def requirements(found: Object | None, path: Path, err: Errors, *, of_pod: bool 
 
 
 def _within_limit(resource: str, text: str, limits: Object, path: Path, err: Errors) -> None:
-    exact = is_extended(resource) or resource.startswith(HUGE_PAGES)
+    exact = not is_native(resource) or resource.startswith(HUGE_PAGES)
     if resource not in limits:
         if exact:
             err.required(path.at("limits"), "Limit must be set for non overcommitable resources")

@@ -51,14 +51,13 @@ def test_an_ordinary_one_is_fine(strategy: Any) -> None:
 
 @pytest.mark.parametrize("strategy", ALL, ids=lambda s: s.kind.name)
 @pytest.mark.parametrize(("change", "expected"), [
-    ({"spec__selector": None}, ["spec.selector: Required value"]),
-    ({"spec__selector": {}}, ["spec.selector: Invalid value: {}: empty selector is invalid"]),
+    ({"spec__selector": None}, [
+        "spec.selector: Required value",
+        'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`']),
     ({"spec__template__metadata__labels": {"app": "x"}}, [
         'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`']),
     ({"spec__template__spec__restartPolicy": "Never"}, [
         'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"']),
-    ({"spec__template__spec__activeDeadlineSeconds": 5}, [
-        "spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in a template is not supported"]),
     ({"spec__minReadySeconds": -1}, [
         "spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0"]),
 ], ids=lambda value: str(value)[:50])  # fmt: skip
@@ -80,6 +79,19 @@ def test_what_all_refuse(strategy: Any, change: dict[str, Any], expected: list[s
 ], ids=lambda value: str(value)[:50])  # fmt: skip
 def test_what_a_deployment_refuses(change: dict[str, Any], expected: list[str]) -> None:
     assert said(DEPLOYMENT, changed(WEB, **change)) == expected
+
+
+def test_each_in_its_own_words() -> None:
+    for strategy, owner, maker in (
+        (DEPLOYMENT, "deployment", "ReplicaSet"), (REPLICA_SET, "deployment", "ReplicaSet"),
+        (DAEMON_SET, "daemonset", "DaemonSet"), (STATEFUL_SET, "statefulset", "StatefulSet"),
+    ):  # fmt: skip
+        assert said(strategy, changed(WEB, spec__selector={})) == [
+            f"spec.selector: Invalid value: {{}}: empty selector is invalid for {owner}"
+        ]
+        assert said(strategy, changed(WEB, spec__template__spec__activeDeadlineSeconds=5)) == [
+            f"spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in {maker} is not Supported"
+        ]
 
 
 def test_pods_are_looked_into_but_a_stateful_sets() -> None:

@@ -29,7 +29,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         "metadata.annotations[kubernetes.io/service-account.name]: Required value"]),
     ("secrets", {"stringData": {"a": "b"}}, []),
     ("nodes", {"spec": {"taints": [{"key": "a", "effect": "No"}]}}, [
-        'spec.taints[0].effect: Unsupported value: "No": supported values: "NoExecute", "NoSchedule", '
+        'metadata.taints[0].effect: Unsupported value: "No": supported values: "NoExecute", "NoSchedule", '
         '"PreferNoSchedule"']),
     ("nodes", {"spec": {"podCIDR": "10.0.0.0"}}, [
         'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
@@ -50,10 +50,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         "value: Forbidden: maximum allowed value of a user defined priority is 1000000000"]),
     ("limitranges", {"spec": {"limits": [{"type": "Container", "min": {"cpu": "2"}, "max": {"cpu": "1"}}]}}, [
         'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
-        'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than default request value 1',
-        'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than default value 1']),
+        'spec.limits[0].defaultRequest[cpu]: Invalid value: "1": min value 2 is greater than default request value 1',
+        'spec.limits[0].default[cpu]: Invalid value: "2": min value 2 is greater than default value 1']),
     ("resourcequotas", {"spec": {"hard": {"bananas": "1"}}}, [
-        'spec.hard[bananas]: Invalid value: "bananas": must be a standard resource type or fully qualified']),
+        'spec.hard[bananas]: Invalid value: "bananas": must be a standard resource type or fully qualified',
+        'spec.hard[bananas]: Invalid value: "bananas": must be a standard resource for quota']),
     ("ingressclasses.networking.k8s.io", {"spec": {"controller": "nginx"}}, [
         'spec.controller: Invalid value: "nginx": must be a domain-prefixed path (such as "acme.io/foo")']),
     ("cronjobs.batch", {"spec": {"schedule": "* * * *", "jobTemplate": {"spec": {"template": {"spec": {
