@@ -153,13 +153,11 @@ def topology_spread(found: list[Object], path: Path, err: Errors) -> None:
             err.invalid(at.at("maxSkew"), skew, "must be greater than zero")
         if not topology:
             err.required(at.at("topologyKey"), "can not be empty")
-        else:
-            rules.label_name(topology, at.at("topologyKey"), err)
         if unsatisfiable not in ("DoNotSchedule", "ScheduleAnyway"):
             err.not_supported(at.at("whenUnsatisfiable"), unsatisfiable, ("DoNotSchedule", "ScheduleAnyway"))
-        for earlier in found[:i]:
-            if (earlier.get("topologyKey"), earlier.get("whenUnsatisfiable")) == (topology, unsatisfiable):
-                err.duplicate(at.at("{topologyKey, whenUnsatisfiable}"), f"{{{topology}, {unsatisfiable}}}")
+        later = [(other.get("topologyKey") or "", other.get("whenUnsatisfiable") or "") for other in found[i + 1 :]]
+        if (topology, unsatisfiable) in later:
+            err.duplicate(at.at("{topologyKey, whenUnsatisfiable}"), f"{{{topology}, {unsatisfiable}}}")
         _min_domains(constraint, at, err)
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             rules.maybe_one_of(constraint.get(field), ("Honor", "Ignore"), at.at(field), err)

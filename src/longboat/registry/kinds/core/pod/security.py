@@ -8,14 +8,19 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.registry.kinds import rules
 
-SECCOMP = ("Localhost", "RuntimeDefault", "Unconfined")
+PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 SYSCTL_SHOWN = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 HOST_NAMESPACES = {"hostNetwork": "hostNetwork", "hostPID": "HostPID", "hostIPC": "HostIPC"}  # upstream's spelling
 
+OF_HOST = {
+    "hostNetwork": ("net.",),
+    "hostIPC": ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."),
+}  # sysctls of namespaces that such a pod shares with its node
+
 
 def of_pod(spec: Object, path: Path, err: Errors) -> None:
-    """securityContext of a pod, and the fields beside it that open the host."""
+    """securityContext of a pod."""
     found, at = spec.get("securityContext") or {}, path.at("securityContext")
     for field in ("fsGroup", "runAsUser", "runAsGroup"):
         rules.in_range(found.get(field), 0, rules.MAX_INT32, at.at(field), err)
@@ -23,16 +28,18 @@ def of_pod(spec: Object, path: Path, err: Errors) -> None:
         rules.in_range(group, 0, rules.MAX_INT32, at.at("supplementalGroups").index(i), err)
     if spec.get("shareProcessNamespace") and spec.get("hostPID"):
         why = "ShareProcessNamespace and HostPID cannot both be enabled"
-        err.invalid(path.at("shareProcessNamespace"), True, why)
+        err.invalid(at.at("shareProcessNamespace"), True, why)
     _sysctls(found.get("sysctls") or [], spec, at.at("sysctls"), err)
-    rules.maybe_one_of(
-        found.get("fsGroupChangePolicy"), ("Always", "OnRootMismatch"), at.at("fsGroupChangePolicy"), err
-    )
-    rules.maybe_one_of(
-        found.get("supplementalGroupsPolicy"), ("Merge", "Strict"), at.at("supplementalGroupsPolicy"), err
-    )
+    _policy(found, "fsGroupChangePolicy", ("Always", "OnRootMismatch"), at, err)
     profile(found.get("seccompProfile"), "seccomp", at.at("seccompProfile"), err)
     profile(found.get("appArmorProfile"), "AppArmor", at.at("appArmorProfile"), err)
+    _policy(found, "supplementalGroupsPolicy", ("Merge", "Strict"), at, err)
+    _policy(found, "seLinuxChangePolicy", ("MountOption", "Recursive"), at, err)
+
+
+def _policy(found: Object, field: str, allowed: tuple[str, ...], path: Path, err: Errors) -> None:
+    if (value := found.get(field)) is not None and value not in allowed:
+        err.not_supported(path.at(field), value, allowed)
 
 
 def host_users(spec: Object, path: Path, err: Errors) -> None:
@@ -44,20 +51,19 @@ def host_users(spec: Object, path: Path, err: Errors) -> None:
 
 
 def _sysctls(found: list[Object], spec: Object, path: Path, err: Errors) -> None:
-    for i in rules.repeated(s.get("name") for s in found):
-        err.duplicate(path.index(i).at("name"), found[i].get("name"))
+    seen: set[str] = set()
     for i, sysctl in enumerate(found):
         at, name = path.index(i).at("name"), sysctl.get("name") or ""
         if not name:
             err.required(at)
         elif len(name) > 253 or not SYSCTL.fullmatch(name):
             err.invalid(at, name, f"must have at most 253 characters and match regex {SYSCTL_SHOWN}")
-        elif spec.get("hostNetwork") and name.replace("/", ".").startswith("net."):
-            err.invalid(at, name, "may not be specified when 'hostNetwork' is true")
-        elif spec.get("hostIPC") and name.replace("/", ".").startswith(
-            ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
-        ):
-            err.invalid(at, name, "may not be specified when 'hostIPC' is true")
+        elif name in seen:
+            err.duplicate(at, name)
+        seen.add(name)
+        for field, prefixes in OF_HOST.items():
+            if spec.get(field) and name.replace("/", ".").startswith(prefixes):
+                err.invalid(at, name, f"may not be specified when '{field}' is true")
 
 
 def profile(found: Object | None, what: str, path: Path, err: Errors) -> None:
@@ -65,17 +71,20 @@ def profile(found: Object | None, what: str, path: Path, err: Errors) -> None:
     if found is None:
         return
     kind, local = found.get("type") or "", found.get("localhostProfile")
+    if not kind:
+        err.required(path.at("type"), f"type is required when {what[0].lower()}{what[1:]}Profile is set")
+    elif kind not in PROFILES:
+        err.not_supported(path.at("type"), kind, PROFILES)
     if kind == "Localhost":
         if not local:
             err.required(path.at("localhostProfile"), f"must be set when {what} type is Localhost")
         elif what == "seccomp":
             relative(local, path.at("localhostProfile"), err)
+        elif local != local.strip():
+            err.invalid(path.at("localhostProfile"), local, "must not be padded with whitespace")
     elif local is not None:
-        err.invalid(path.at("localhostProfile"), local, f"can only be set when {what} type is Localhost")
-    if not kind:
-        err.required(path.at("type"), "type is required when seccompProfile is set" if what == "seccomp" else "")
-    elif kind not in SECCOMP:
-        err.not_supported(path.at("type"), kind, SECCOMP)
+        shown = found if what == "seccomp" else local
+        err.invalid(path.at("localhostProfile"), shown, f"can only be set when {what} type is Localhost")
 
 
 def relative(value: str, path: Path, err: Errors) -> None:

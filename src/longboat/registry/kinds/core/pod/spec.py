@@ -64,10 +64,17 @@ def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
         resources.name(resource, path.at("overhead").key(resource), err)
         resources.value(resource, text, path.at("overhead").key(resource), err)
     if (system := spec.get("os")) is not None:
-        rules.one_of(system.get("name"), ("linux", "windows"), path.at("os", "name"), err)
+        _system(system.get("name") or "", path.at("os"), err)
     if of_pod:
         _tokens(spec, path.at("volumes"), err)
         containers.images(spec, path, err)
+
+
+def _system(name: str, path: Path, err: Errors) -> None:
+    if not name:
+        err.required(path.at("name"), "cannot be empty")
+    elif name not in ("linux", "windows"):
+        err.not_supported(path, name, ("linux", "windows"))
 
 
 def _names(spec: Object, fields: Iterable[str], check: Callable[[str], list[str]], path: Path, err: Errors) -> None:

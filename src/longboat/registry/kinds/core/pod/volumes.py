@@ -37,7 +37,7 @@ def volumes(found: list[Object], path: Path, err: Errors) -> dict[str, Object]:
 
 def source(volume: Object, path: Path, err: Errors) -> None:
     """Exactly one source."""
-    given = [field for field in volume if field != "name" and volume[field] is not None]
+    given = sorted((field for field in volume if field != "name" and volume[field] is not None), key=_rank)
     if not given:
         err.required(path, "must specify a volume type")
     for field in given[1:]:
@@ -45,6 +45,11 @@ def source(volume: Object, path: Path, err: Errors) -> None:
     for field in given[:1]:
         if check := CHECKS.get(field):
             check(volume[field], path.at(field), err)
+
+
+def _rank(field: str) -> int:
+    """Where upstream looks first. Of several sources, the later ones are too many."""
+    return ORDER.index(field) if field in ORDER else len(ORDER)
 
 
 def mode(value: int | None, path: Path, err: Errors) -> None:
@@ -229,3 +234,10 @@ CHECKS: dict[str, Check] = {
     "portworxVolume": _required("volumeID"),
     "scaleIO": _required("gateway", "system", "volumeName"),
 }
+
+ORDER = (
+    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
+    "glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc",
+    "flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk",
+    "storageos", "projected", "scaleIO", "csi", "ephemeral", "image",
+)  # fmt: skip

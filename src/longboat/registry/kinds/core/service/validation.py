@@ -215,10 +215,25 @@ def _same_families(spec: Object, old: Object, err: Errors) -> None:
 
 
 def validate_status(service: Object, err: Errors) -> None:
-    for i, point in enumerate(dig(service, "status", "loadBalancer", "ingress", default=())):
-        at = Path("status", "loadBalancer", "ingress").index(i)
-        if ip := point.get("ip"):
+    path, points = (
+        Path("status", "loadBalancer", "ingress"),
+        dig(service, "status", "loadBalancer", "ingress", default=()),
+    )
+    if points and dig(service, "spec", "type") != needs.LOAD_BALANCER:
+        err.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")
+        return
+    for i, point in enumerate(points):
+        at, ip, mode, name = path.index(i), point.get("ip"), point.get("ipMode"), point.get("hostname")
+        if ip:
             rules.address(ip, at.at("ip"), err)
-            rules.one_of(point.get("ipMode"), ("Proxy", "VIP"), at.at("ipMode"), err)
-        if name := point.get("hostname"):
+        if mode is None:
+            if ip:
+                err.required(at.at("ipMode"), "must be specified when `ip` is set")
+        elif not ip:
+            err.forbidden(at.at("ipMode"), "may not be specified when `ip` is not set")
+        elif mode not in ("Proxy", "VIP"):
+            err.not_supported(at.at("ipMode"), mode, ("Proxy", "VIP"))
+        if name:
             err.extend(at.at("hostname"), names.dns1123_subdomain(name), name)
+            if not names.ip_address(name):
+                err.invalid(at.at("hostname"), name, "must be a DNS name, not an IP address")
