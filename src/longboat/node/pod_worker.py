@@ -32,7 +32,7 @@ SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
 
 
 class PodWorker:
-    """All that is known of one pod. `run` does whatever is to be done now and returns; `wake` says when to come back."""
+    """All that is known of one pod. `run` does what is to be done now and returns; `wake` says when to come back."""
 
     def __init__(self, workers: PodWorkers, pod: Pod) -> None:
         self.pod = pod

@@ -112,7 +112,7 @@ class Probes:
     async def _run(
         self, pod: Pod, container: Container, probe: Probe, kind: str, status: ContainerStatus, host: str, one: _Watched
     ) -> None:
-        """Until cancelled; a liveness or startup probe ends once it has failed for good, a startup probe once passed."""
+        """Until cancelled, or until a liveness or startup probe has failed for good, or a startup probe has passed."""
         if kind != STARTUP and container.startupProbe is not None:
             startup = self._watched[pod.uid].get((container.name, STARTUP))
             if startup is not None:

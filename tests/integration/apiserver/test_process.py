@@ -18,7 +18,6 @@ import pytest
 
 from integration.apiserver.process import KUBECTLS, SOURCE, ControlPlane, control_plane
 
-
 ADVERTISED = "192.0.2.1"
 
 

@@ -1,4 +1,4 @@
-"""What the agent asks of a container runtime, in Kubernetes' terms. CRI over gRPC and the in-memory runtime do it alike.
+"""What the agent asks of a container runtime, in Kubernetes' terms, of CRI over gRPC and of the in-memory one alike.
 
 Times are seconds since the epoch (0.0: not yet), durations are seconds, sizes are bytes.
 """

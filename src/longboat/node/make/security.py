@@ -103,9 +103,8 @@ def check_not_root(pod: Pod, container: Container, image: Image) -> None:
     if uid == 0:
         raise NotPermitted(f"container has runAsNonRoot and image will run as root {where}")
     if uid is None:
-        raise NotPermitted(
-            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {where}"
-        )
+        why = f"image has non-numeric user ({name}), cannot verify user is non-root"
+        raise NotPermitted(f"container has runAsNonRoot and {why} {where}")
 
 
 def seccomp(profile: SeccompProfile | None, profiles: Path) -> Seccomp | None:

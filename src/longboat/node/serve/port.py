@@ -251,10 +251,8 @@ def _choose(request: Request, header: str, known: tuple[str, ...]) -> str:
     offered = [part.strip() for part in headers.get(header, "").split(",")]
     chosen = channels.choose(offered, known)
     if chosen is None:
-        raise HttpError(
-            403,
-            f"unable to upgrade: unable to negotiate protocol: client supports {offered}, server accepts {list(known)}\n",
-        )
+        sides = f"client supports {offered}, server accepts {list(known)}"
+        raise HttpError(403, f"unable to upgrade: unable to negotiate protocol: {sides}\n")
     return chosen
 
 
