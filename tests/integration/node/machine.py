@@ -1,4 +1,4 @@
-"""A node without an agent: namespaces of its own, a containerd and a bridge for pods. Tests run inside, each in a fork."""
+"""A node without an agent: namespaces of its own, a containerd, a bridge for pods. Tests run inside, each in a fork."""
 
 from __future__ import annotations
 
@@ -95,6 +95,8 @@ class Machine:
                     path.rmdir()
             if root.is_dir():
                 root.rmdir()
+                if not any(entry.is_dir() for entry in root.parent.iterdir()):
+                    root.parent.rmdir()
         shutil.rmtree(self.place, ignore_errors=True)
 
     def _end_shims(self) -> None:
