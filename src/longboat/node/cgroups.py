@@ -53,7 +53,7 @@ class Cgroups:
     def _trees(self) -> list[Path]:
         if self._unified:
             return [self._system]
-        return [path for path in self._system.iterdir() if path.is_dir() and path.name != "unified"]
+        return [path for path in self._system.iterdir() if path.is_dir()]
 
     def _set(self, path: str, limits: Limits) -> None:
         relative = path.strip("/")

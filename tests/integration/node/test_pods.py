@@ -49,6 +49,7 @@ async def _main(machine: Machine, test: Test) -> None:
     try:
         await test(node)
     finally:
+        await node.rest()
         for sandbox in await node.runtime.sandboxes():
             await node.runtime.remove_sandbox(sandbox.id)
         await node.close()

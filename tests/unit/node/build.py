@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def container(name: str = "c", *command: str, **more: Any) -> Object:
 
 def pod(name: str = "p", *containers: Object, **spec: Any) -> Pod:
     """A pod as the API server would send it. metadata and status may be given beside spec's fields."""
-    metadata = {"name": name, "namespace": "default", "uid": f"uid-{next(_uids)}", **spec.pop("metadata", {})}
+    metadata = {"name": name, "namespace": "default", "uid": f"uid-{os.getpid()}-{next(_uids)}", **spec.pop("metadata", {})}
     status = {"phase": "Pending", **spec.pop("status", {})}
     listed = list(containers) or [container("c", "sleep", "1000")]
     return msgspec.convert(
@@ -166,7 +167,11 @@ class Node:
         self.tasks.spawn("events", self.relist.listen())
         self.tasks.spawn("relist", self.relist.look())
 
-    async def close(self) -> None:
+    async def rest(self) -> None:
+        """Do nothing more."""
         await self.tasks.close()
         await self.workers.close()
+
+    async def close(self) -> None:
+        await self.rest()
         await self.runtime.close()
