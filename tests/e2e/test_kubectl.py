@@ -52,14 +52,14 @@ def test_a_deployments_life(kubectl: Cluster, namespace: str, tmp_path: Path) ->
     kubectl.kubectl(*n, "set", "env", "deploy/web", "COLOUR=green").quiet()
     kubectl.kubectl(*n, "rollout", "status", "deploy/web", "--timeout=60s").quiet()
     assert "2 " in kubectl.kubectl(*n, "rollout", "history", "deploy/web").quiet()
-    kubectl.kubectl(*n, "rollout", "undo", "deploy/web").quiet()
+    kubectl.kubectl(*n, "rollout", "undo", "deploy/web").ok()  # newer ones warn of what apply manages
     kubectl.kubectl(*n, "rollout", "status", "deploy/web", "--timeout=60s").quiet()
     env = kubectl.kubectl(*n, "get", "deploy", "web", "-o", "jsonpath={.spec.template.spec.containers[0].env}").quiet()
     assert env == ""
     kubectl.kubectl(*n, "set", "image", "deploy/web", "web=longboat.local/web:none").quiet()
     failed = kubectl.kubectl(*n, "rollout", "status", "deploy/web", "--timeout=3s")
     assert failed.code == 1
-    kubectl.kubectl(*n, "rollout", "undo", "deploy/web").quiet()
+    kubectl.kubectl(*n, "rollout", "undo", "deploy/web").ok()  # newer ones warn of what apply manages
     kubectl.kubectl(*n, "wait", "--for=condition=Available", "deploy/web", "--timeout=60s").quiet()
     assert "ScalingReplicaSet" in kubectl.kubectl(*n, "events").quiet()
     kubectl.kubectl(*n, "delete", "deploy", "web", "--timeout=60s").quiet()
