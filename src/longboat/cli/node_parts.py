@@ -57,7 +57,8 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
         version=VERSION,
     )
     runtime = GrpcRuntime(options.container_runtime_endpoint)
-    agent = Agent(client, informers, clock, runtime, ApiRecorder(events, name), config, publish)
+    recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
+    agent = Agent(client, informers, clock, runtime, recorder, config, publish)
     try:
         await _together(informers, agent=agent.run(), proxy=proxy.run(), overlay=overlay.run())
     finally:
@@ -79,7 +80,7 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
             paths=Paths(*(Path(options.data_dir) / name / part for part in ("kubelet", "pods", "containers"))),
             version=VERSION, simulated=True,
         )  # fmt: skip
-        recorder = ApiRecorder(events, name)
+        recorder = ApiRecorder(events, name, clock)
         agents[name] = Agent(client, informers, clock, MemoryRuntime(clock, str(pods)), recorder, config)
     try:
         await _together(informers, **{name: agent.run() for name, agent in agents.items()})

@@ -95,6 +95,11 @@ class Agent:
         """Work that is not done yet, for a virtual clock to wait for."""
         return self._writer.in_flight + (self.workers.busy if self.workers else 0)
 
+    @property
+    def is_busy(self) -> bool:
+        """Several pods are being started."""
+        return self.workers is not None and self.workers.starting > 1
+
     async def run(self) -> None:
         """Raises OSError where the node's port cannot be opened."""
         config, runtime = self._config, await self._await_runtime()
@@ -113,6 +118,7 @@ class Agent:
         registration = Registration(self._client, self._clock, self._recorder, facts, self._look)
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
+        workers.may_run = relist.may_run
         self._tasks.spawn("report", registration.report())
         self._tasks.spawn("lease", registration.hold_lease())
         self._tasks.spawn("events", relist.listen())

@@ -37,6 +37,21 @@ class Observer:
             network=network or SandboxNetwork(),
         )
 
+    async def with_sandbox(self, before: Observed, id: str, uid: str, attempt: int, now: float) -> Observed:
+        """What is known, and the sandbox just made: no listing is needed for it. Raises RuntimeFailure."""
+        self.owners[id] = uid
+        made = Sandbox(id=id, uid=uid, name="", namespace="", attempt=attempt, ready=True, created=now)
+        network = await self._runtime.sandbox_network(id)
+        return Observed(sandboxes=(made, *before.sandboxes), containers=before.containers, network=network)
+
+    async def with_container(self, before: Observed, id: str, uid: str, sandbox: str) -> Observed:
+        """The same for a container just started. Raises RuntimeFailure."""
+        self.owners[id] = uid
+        found = msgspec.structs.replace(await self._runtime.container_status(id), sandbox=sandbox)
+        if found.state == "exited":
+            self._ended[id] = found
+        return msgspec.structs.replace(before, containers=(found, *before.containers))
+
     def forget(self, observed: Observed) -> None:
         """The pod has gone for good."""
         for id in (*(c.id for c in observed.containers), *(s.id for s in observed.sandboxes)):

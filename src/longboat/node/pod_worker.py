@@ -38,7 +38,7 @@ class PodWorker:
         self.pod = pod
         self.phase = SYNCING
         self.observed = Observed()
-        self.stale = True  # the runtime has to be asked anew
+        self.stale = workers.may_run(pod.uid)  # the runtime has to be asked anew
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
         self._cleaned = self._released = False
@@ -149,9 +149,9 @@ class PodWorker:
                 self.pod, NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
             )
         await self._set_up_volumes()
-        async with self._workers.starts:
-            await self._workers.launcher.create_sandbox(self.pod, attempt)
-        await self._observe(anew=True)
+        async with self._workers.start_slot():
+            id = await self._workers.launcher.create_sandbox(self.pod, attempt)
+            self.observed = await self._workers.observer.with_sandbox(self.observed, id, self.uid, attempt, self._now())
         await self._workers.launcher.write_hosts(self.pod, self.observed.network)
         self._workers.report_host_ports()
 
@@ -166,14 +166,15 @@ class PodWorker:
         if last is not None and last.state == "exited":
             self._workers.backoff.count(sync.backoff_key(self.pod, container), now)
         target = self.observed.latest(container.targetContainerName) if container.targetContainerName else None
-        async with self._workers.starts:
-            await self._workers.launcher.start(
+        async with self._workers.start_slot():
+            id = await self._workers.launcher.start(
                 self.pod, action, sandbox.id, self.observed.network, self._places or {}, self._surroundings(),
                 target.id if target else "",
             )  # fmt: skip
         self._holds.pop(container.name, None)
         self._failures.pop(container.name, None)
-        await self._observe(anew=True)
+        self.observed = await self._workers.observer.with_container(self.observed, id, self.uid, sandbox.id)
+        await self._hear_out()
 
     async def _set_up_volumes(self) -> None:
         """Raises StartFailure for the whole pod."""
@@ -251,6 +252,10 @@ class PodWorker:
         except BaseException:
             self.stale = True
             raise
+        await self._hear_out()
+
+    async def _hear_out(self) -> None:
+        """Take in what containers that have ended had to say."""
         for status in self.observed.containers:
             if status.state == "exited" and status.id not in self._messages:
                 self._messages[status.id] = await self._message(status)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -61,9 +62,11 @@ class PodWorkers:
         self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
         self._sources, self._images = tools.sources, tools.images
         self.backoff = BackOff()
-        self.starts = asyncio.Semaphore(tools.starts)
+        self.starting = 0  # sandboxes and containers being started, or waiting for their turn
+        self._starts = asyncio.Semaphore(tools.starts)
         self.probes = Probes(tools.runtime, tools.clock, tools.recorder, self.wake)
         self.allocatable: Mapping[str, str] = {}
+        self.may_run: Callable[[str], bool] = lambda uid: True  # whether the runtime may know a pod already
         self._host_ports_changed, self._published = host_ports_changed, list[HostPort]()
         self._workers: dict[str, PodWorker] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -115,6 +118,16 @@ class PodWorkers:
             self._go(uid)
 
     # What workers ask for.
+
+    @asynccontextmanager
+    async def start_slot(self) -> AsyncIterator[None]:
+        """A turn at starting something: more at once would only take longer."""
+        self.starting += 1
+        try:
+            async with self._starts:
+                yield
+        finally:
+            self.starting -= 1
 
     def poke_status(self, worker: PodWorker) -> None:
         """Write the status of a pod that is being taken down, one container further."""

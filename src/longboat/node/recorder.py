@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
+from longboat.aio.clock import Clock
 from longboat.client.events import EventRecorder, reference
+from longboat.machinery.objects import Object
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
 NORMAL, WARNING = "Normal", "Warning"
+PAUSE, LONGEST_WAIT = 0.2, 3.0  # seconds between looks whether all is quiet, and after which it no longer matters
+MAX_WAITING = 1000
 
 
 class Recorder(Protocol):
@@ -22,20 +28,41 @@ class Recorder(Protocol):
 
 
 class ApiRecorder:
-    """Writes them to the API, as the kubelet of this node."""
+    """Writes them to the API, as the kubelet of this node. While many pods start (`is_busy`) they wait a little: what
+    people read must not delay what runs."""
 
-    def __init__(self, events: EventRecorder, node: str) -> None:
-        self._events, self._node = events, node
+    def __init__(
+        self, events: EventRecorder, node: str, clock: Clock, is_busy: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._events, self._node, self._clock, self._is_busy = events, node, clock, is_busy
+        self._waiting: deque[tuple[Object, str, str, str]] = deque(maxlen=MAX_WAITING)
+        self._since = 0.0
 
     def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
         about = reference(pod)
         if field:
             about["fieldPath"] = field
-        self._events.event(about, kind, reason, message)
+        self._tell(about, kind, reason, message)
 
     def node(self, kind: str, reason: str, message: str) -> None:
         about = {"kind": "Node", "apiVersion": "v1", "name": self._node, "uid": self._node}
-        self._events.event(about, kind, reason, message)
+        self._tell(about, kind, reason, message)
+
+    def _tell(self, about: Object, kind: str, reason: str, message: str) -> None:
+        if not self._waiting and not self._is_busy():
+            self._events.event(about, kind, reason, message)
+            return
+        if not self._waiting:
+            self._since = self._clock.monotonic()
+            self._clock.call_later(PAUSE, self._flush)
+        self._waiting.append((about, kind, reason, message))
+
+    def _flush(self) -> None:
+        if self._is_busy() and self._clock.monotonic() - self._since < LONGEST_WAIT:
+            self._clock.call_later(PAUSE, self._flush)
+            return
+        while self._waiting:
+            self._events.event(*self._waiting.popleft())
 
 
 def field_of(pod: Pod, container: Container) -> str:

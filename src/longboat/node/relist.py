@@ -29,7 +29,12 @@ class Relist:
         self._runtime, self._clock, self._observer = runtime, clock, observer
         self._changed, self._seen = changed, seen
         self._before: dict[str, frozenset[tuple[str, str]]] = {}
+        self._has_looked = False
         self._hears = False
+
+    def may_run(self, uid: str) -> bool:
+        """Whether the runtime may have something of this pod, as far as the last look tells."""
+        return not self._has_looked or uid in self._before
 
     async def listen(self) -> None:
         """Take events in until cancelled."""
@@ -67,7 +72,7 @@ class Relist:
         for uid in shown.keys() | self._before.keys():
             if shown.get(uid) != self._before.get(uid):
                 self._changed(uid)
-        self._before = shown
+        self._before, self._has_looked = shown, True
 
     def _tell(self, id: str) -> None:
         self._pass_on(id)

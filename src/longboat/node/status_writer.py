@@ -15,7 +15,7 @@ from longboat.machinery.objects import Object
 from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
-SETTLE = 0.5  # seconds the status of a pod that is only just starting may wait: it will soon be another
+SETTLE = 2.0  # seconds the status of a pod that is only just starting may wait: it will soon be another
 RETRY = 1.0  # seconds after a write failed
 
 

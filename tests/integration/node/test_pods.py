@@ -188,8 +188,8 @@ async def test_a_pod_is_gone_without_a_trace(node: Node) -> None:
 
 @on_the_machine
 async def test_a_pod_ends_gracefully_then_by_force(node: Node) -> None:
-    polite = container("c", "sh", "-c", 'trap "echo bye; exit 0" TERM; sleep 1000 & wait',
-                       lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}})  # fmt: skip
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook > /proc/1/fd/1"]}}}
+    polite = container("c", "sh", "-c", 'trap "echo bye; exit 0" TERM; sleep 1000 & wait', lifecycle=hook)
     given = pod("p", polite)
     await running(node, given)
     logs = (await node.runtime.container_status((await node.runtime.containers())[0].id)).log_path
@@ -210,7 +210,9 @@ async def test_probes_of_every_kind(node: Node) -> None:
         "name": "w", "image": WEB, "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
         "startupProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
         "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1},
-        "livenessProbe": {"exec": {"command": ["sh", "-c", "test ! -e /tmp/bad"]}, "periodSeconds": 1, "failureThreshold": 1},
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", "test ! -e /tmp/bad"]}, "periodSeconds": 1, "failureThreshold": 1,
+        },
     }  # fmt: skip
     await running(node, pod("p", own))
     await until(lambda: node.statuses.condition("Ready") == "True")

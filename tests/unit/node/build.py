@@ -38,7 +38,12 @@ def container(name: str = "c", *command: str, **more: Any) -> Object:
 
 def pod(name: str = "p", *containers: Object, **spec: Any) -> Pod:
     """A pod as the API server would send it. metadata and status may be given beside spec's fields."""
-    metadata = {"name": name, "namespace": "default", "uid": f"uid-{os.getpid()}-{next(_uids)}", **spec.pop("metadata", {})}
+    metadata = {
+        "name": name,
+        "namespace": "default",
+        "uid": f"uid-{os.getpid()}-{next(_uids)}",
+        **spec.pop("metadata", {}),
+    }
     status = {"phase": "Pending", **spec.pop("status", {})}
     listed = list(containers) or [container("c", "sleep", "1000")]
     return msgspec.convert(

@@ -49,7 +49,9 @@ def test_it_does_not_matter_where_a_read_ends(size: int) -> None:
 
 
 @given(st.lists(st.text("ab", max_size=9), max_size=30), st.integers(0, 40), st.booleans())
-def test_a_tail_is_the_last_lines(tmp_path_factory: pytest.TempPathFactory, lines: list[str], count: int, whole: bool) -> None:
+def test_a_tail_is_the_last_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], count: int, whole: bool
+) -> None:
     path = tmp_path_factory.mktemp("log") / "0.log"
     text = "".join(f"{line}\n" for line in lines)
     path.write_text(text if whole else text[:-1])
@@ -92,7 +94,7 @@ def test_following_goes_on_over_rotation_until_the_container_ends(tmp_path: Path
 
         async def pass_time() -> None:
             for _ in range(20):
-                await asyncio.sleep(0.005)  # noqa: ASYNC251 - files are read in threads
+                await asyncio.sleep(0.005)
                 await clock.advance(0.1)
 
         await pass_time()

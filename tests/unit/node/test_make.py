@@ -20,7 +20,9 @@ from longboat.node.views.objects import ConfigMap, Secret, Service, ServicePort,
 from longboat.node.views.volumes import FieldRef, ResourceFieldRef
 from unit.node.build import container, pod
 
-AROUND = Surroundings(node_name="n", host_ips=("192.0.2.1",), pod_ips=("10.0.0.2",), allocatable={"cpu": "4", "memory": "1Gi"})
+AROUND = Surroundings(
+    node_name="n", host_ips=("192.0.2.1",), pod_ips=("10.0.0.2",), allocatable={"cpu": "4", "memory": "1Gi"}
+)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,15 @@ def test_variables_see_those_before_them() -> None:
 
 
 def test_whole_objects_come_first_and_may_be_overridden() -> None:
-    sources = Sources(config_maps={"cm": ConfigMap(data={"A": "cm", "B": "cm"})}, secrets={"s": Secret(data={"B": "cw=="})})
+    sources = Sources(
+        config_maps={"cm": ConfigMap(data={"A": "cm", "B": "cm"})}, secrets={"s": Secret(data={"B": "cw=="})}
+    )
     froms = [{"configMapRef": {"name": "cm"}}, {"prefix": "P_", "secretRef": {"name": "s"}}]
-    assert environment(sources, envFrom=froms, env=[{"name": "A", "value": "own"}]) == {"A": "own", "B": "cm", "P_B": "s"}
+    assert environment(sources, envFrom=froms, env=[{"name": "A", "value": "own"}]) == {
+        "A": "own",
+        "B": "cm",
+        "P_B": "s",
+    }
 
 
 @pytest.mark.parametrize(
@@ -130,7 +138,9 @@ def test_resources(resource: str, divisor: str, expected: str) -> None:
     assert fields.resource(given, ResourceFieldRef(resource=resource, divisor=divisor), "c", AROUND) == expected
 
 
-@pytest.mark.parametrize(("milli", "shares", "quota"), [(0, 2, 0), (1, 2, 1000), (250, 256, 25000), (4000, 4096, 400000)])
+@pytest.mark.parametrize(
+    ("milli", "shares", "quota"), [(0, 2, 0), (1, 2, 1000), (250, 256, 25000), (4000, 4096, 400000)]
+)
 def test_processor_time(milli: int, shares: int, quota: int) -> None:
     assert (cgroups.shares(milli), cgroups.quota(milli)) == (shares, quota)
 

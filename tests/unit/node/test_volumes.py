@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from longboat.node import kernel
 from longboat.node.make.fields import Surroundings
 from longboat.node.views.objects import ConfigMap, Secret
-from longboat.node.views.volumes import EmptyDirSource, HostPathSource, KeyToPath, ProjectedSource, Projection, TokenProjection
+from longboat.node.views.volumes import (
+    EmptyDirSource,
+    HostPathSource,
+    KeyToPath,
+    ProjectedSource,
+    Projection,
+    TokenProjection,
+)
 from longboat.node.volumes import config_map, empty_dir, host_path, ownership, payload, projected, secret
 from longboat.node.volumes.payload import File
 from unit.node.build import container, pod
@@ -35,7 +42,9 @@ names = st.lists(segments, min_size=1, max_size=2).map("/".join)
 
 
 @given(st.lists(st.dictionaries(names, st.binary(max_size=5), max_size=4), min_size=1, max_size=4))
-def test_a_volume_holds_exactly_its_last_payload(tmp_path_factory: pytest.TempPathFactory, versions: list[dict[str, bytes]]) -> None:
+def test_a_volume_holds_exactly_its_last_payload(
+    tmp_path_factory: pytest.TempPathFactory, versions: list[dict[str, bytes]]
+) -> None:
     volume = tmp_path_factory.mktemp("v")
     last: dict[str, bytes] = {}
     for version in versions:
@@ -109,7 +118,7 @@ def test_host_paths_are_what_they_are_said_to_be(tmp_path: Path) -> None:
     assert host_path.set_up(HostPathSource(path=str(made), type="DirectoryOrCreate")) == made
     assert made.is_dir()
     host_path.set_up(HostPathSource(path=str(made / "f"), type="FileOrCreate"))
-    with pytest.raises(ValueError, match="hostPath type check failed: .* is not a directory"):
+    with pytest.raises(ValueError, match=r"hostPath type check failed: .* is not a directory"):
         host_path.set_up(HostPathSource(path=str(made / "f"), type="Directory"))
     with pytest.raises(ValueError, match="is not a socket"):
         host_path.set_up(HostPathSource(path=str(made / "none"), type="Socket"))
