@@ -30,7 +30,10 @@ async def response(data: bytes, method: str = "GET") -> tuple[int, bytes]:
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhixx", (200, b"hi")),
         (b"HTTP/1.1 200 OK\r\n\r\nto the end", (200, b"to the end")),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\n yo\r\n0\r\nT: x\r\n\r\n", (200, b"hi yo")),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3;x=y\r\n yo\r\n0\r\nT: x\r\n\r\n",
+            (200, b"hi yo"),
+        ),
         (b"HTTP/1.1 204 No Content\r\n\r\nno", (204, b"")),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", (404, b"")),
         (b"HTTP/1.0 302\r\nContent-Length: 0\r\n\r\n", (302, b"")),
