@@ -16,7 +16,7 @@ import msgspec
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.api.view import Meta, View, decode
+from longboat.api.view import View, decode
 from longboat.client.interface import Key, WatchEvent
 from longboat.client.rest import PAGE, RestClient
 from longboat.machinery.errors import StatusError
@@ -25,18 +25,25 @@ V = TypeVar("V", bound=View)
 
 log = logging.getLogger(__name__)
 
-BATCH = 200  # objects handled before other tasks get a turn
+BATCH = 100  # objects handled before other tasks get a turn
+STEADY = 5.0  # seconds after which a watch has shown that it works, even if nothing happened
 Handler = Callable[[Any, Any], None]
-"""(old, new); None where there was or is nothing. Must be quick and must not raise."""
+"""(old, new); None where there was or is nothing. Must be quick; one that raises is logged and counted."""
+
+
+class _Name(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    resourceVersion: str = ""
 
 
 class _Bare(msgspec.Struct):
-    """A bookmark, whatever its kind."""
+    """A bookmark, or an object whose shape is not the view's."""
 
-    metadata: Meta
+    metadata: _Name
 
 
-_bookmark = msgspec.json.Decoder(_Bare)
+_bare = msgspec.json.Decoder(_Bare)
 
 
 class Informer(Generic[V]):
@@ -52,6 +59,7 @@ class Informer(Generic[V]):
     ) -> None:
         self.view = view
         self.odd = 0  # objects that could not be read, and were passed over
+        self.failures = 0  # handlers that raised
         self._client = client
         self._clock = clock
         self._namespace, self._labels, self._fields = namespace, labels, fields
@@ -60,13 +68,14 @@ class Informer(Generic[V]):
         self._indexes: dict[str, Callable[[V], Iterable[Any]]] = {}
         self._indexed: dict[str, dict[Any, dict[Key, V]]] = {}
         self._version = ""
+        self._seen = 0  # events of watches
         self._synced = asyncio.Event()
 
     def on_change(self, handler: Handler) -> None:
         """Be told of every change. One that comes late is told of what is there already."""
         self._handlers.append(handler)
         for obj in list(self._objects.values()):
-            handler(None, obj)
+            self._tell(handler, None, obj)
 
     def index(self, name: str, keys: Callable[[V], Iterable[Any]]) -> None:
         """Make objects findable by other keys than their name."""
@@ -98,26 +107,40 @@ class Informer(Generic[V]):
         await self._synced.wait()
 
     async def run(self) -> None:
-        """List, then watch, for ever."""
+        """List, then watch, for ever: again at once where that brought something, else ever more slowly."""
         backoff = Backoff(first=0.1, longest=10.0)
         while True:
-            try:
-                if not self._version:
-                    await self._list()
-                    self._synced.set()
-                await self._watch()
+            seen, since = self._seen, self._clock.monotonic()
+            problem = await self._round()
+            worked = self._seen != seen or self._clock.monotonic() - since >= STEADY
+            if worked:
                 backoff.reset()
-            except StatusError as error:
-                if error.code == 410:
-                    self._version = ""
-                    continue
-                log.warning("%s: %s", self._name, error)
-                if error.code in (403, 404):
-                    self._version = ""
-                await self._clock.sleep(backoff.next())
-            except (ConnectionError, msgspec.DecodeError, TimeoutError) as error:
-                log.info("%s: %s", self._name, error)
-                await self._clock.sleep(backoff.next())
+            expired = isinstance(problem, StatusError) and problem.code == 410
+            if (problem is None and worked) or (expired and not backoff.failures):
+                backoff.failures += expired
+                continue
+            await self._clock.sleep(backoff.next())
+
+    async def _round(self) -> Exception | None:
+        """One watch to its end, after a listing where there is nothing to go on from. Returns what ended it."""
+        try:
+            if not self._version:
+                await self._list()
+                self._synced.set()
+            await self._watch()
+        except StatusError as error:
+            log.log(logging.DEBUG if error.code == 410 else logging.WARNING, "%s: %s", self._name, error)
+            if error.code in (403, 404, 410):
+                self._version = ""
+            return error
+        except (ConnectionError, TimeoutError, msgspec.DecodeError) as error:
+            log.info("%s: %s", self._name, error)
+            return error
+        except Exception as error:
+            log.exception("%s: starting over", self._name)
+            self._version = ""
+            return error
+        return None
 
     @property
     def _name(self) -> str:
@@ -126,6 +149,7 @@ class Informer(Generic[V]):
     async def _list(self) -> None:
         """Bring the copy in line with a fresh listing, telling the handlers the differences."""
         fresh: dict[Key, V] = {}
+        odd: set[Key] = set()
         token = version = ""
         while True:
             page = await self._client.list_page(
@@ -141,10 +165,12 @@ class Informer(Generic[V]):
                     await asyncio.sleep(0)
                 if (obj := self._read(raw)) is not None:
                     fresh[_key(obj)] = obj
+                else:
+                    odd.add(_key(_bare.decode(raw)))
             version, token = page.resource_version, page.continue_token
             if not token:
                 break
-        for key in [key for key in self._objects if key not in fresh]:
+        for key in [key for key in self._objects if key not in fresh and key not in odd]:
             self._set(key, None)
         for number, (key, obj) in enumerate(fresh.items()):
             if number % BATCH == BATCH - 1:
@@ -159,6 +185,9 @@ class Informer(Generic[V]):
         try:
             async for event in events:
                 self._take(event)
+                self._seen += 1
+                if self._seen % BATCH == 0:
+                    await asyncio.sleep(0)
         finally:
             await events.aclose()  # type: ignore[attr-defined]
 
@@ -166,13 +195,17 @@ class Informer(Generic[V]):
         if event.type == "ERROR":
             raise StatusError.parse(msgspec.json.decode(event.object))
         if event.type == "BOOKMARK":
-            self._version = _bookmark.decode(event.object).metadata.resourceVersion
+            self._version = _bare.decode(event.object).metadata.resourceVersion
             return
         obj = self._read(event.object)
-        if obj is None:
+        if obj is not None:
+            self._set(_key(obj), None if event.type == "DELETED" else obj, obj)
+            self._version = obj.metadata.resourceVersion
             return
-        self._version = obj.metadata.resourceVersion
-        self._set(_key(obj), None if event.type == "DELETED" else obj, obj)
+        odd = _bare.decode(event.object)
+        if event.type == "DELETED":
+            self._set(_key(odd), None)
+        self._version = odd.metadata.resourceVersion
 
     def _read(self, raw: msgspec.Raw) -> V | None:
         """None, counted and logged, for an object that is not of the view's shape: one must not hide the others."""
@@ -184,20 +217,29 @@ class Informer(Generic[V]):
             return None
 
     def _set(self, key: Key, obj: V | None, last: V | None = None) -> None:
+        """Take in an object (None: it is gone; `last` is how it was in the end), and tell the handlers."""
         old = self._objects.get(key)
-        if old is not None and obj is not None and old.metadata.resourceVersion == obj.metadata.resourceVersion:
-            return
         if obj is None:
             if old is None:
                 return
             del self._objects[key]
-            old = last or old
+        elif old is not None and old.metadata.resourceVersion == obj.metadata.resourceVersion:
+            return
         else:
             self._objects[key] = obj
         for name in self._indexes:
             self._file(name, key, old, obj)
+        if obj is None:
+            old = last or old
         for handler in self._handlers:
-            handler(old, obj)
+            self._tell(handler, old, obj)
+
+    def _tell(self, handler: Handler, old: V | None, new: V | None) -> None:
+        try:
+            handler(old, new)
+        except Exception:
+            self.failures += 1
+            log.exception("%s: a handler failed", self._name)
 
     def _file(self, name: str, key: Key, old: V | None, new: V | None) -> None:
         keys, filed = self._indexes[name], self._indexed[name]
@@ -212,7 +254,7 @@ class Informer(Generic[V]):
                 filed.setdefault(value, {})[key] = new
 
 
-def _key(obj: View) -> Key:
+def _key(obj: View | _Bare) -> Key:
     return Key(obj.metadata.namespace, obj.metadata.name)
 
 

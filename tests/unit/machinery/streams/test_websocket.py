@@ -25,9 +25,7 @@ def test_the_accept_key_is_that_of_the_standard() -> None:
     cut=st.integers(1, 5000),
     mask=st.one_of(st.none(), st.binary(min_size=4, max_size=4)),
 )
-def test_messages_arrive_however_they_are_cut(
-    messages: list[tuple[int, bytes]], cut: int, mask: bytes | None
-) -> None:
+def test_messages_arrive_however_they_are_cut(messages: list[tuple[int, bytes]], cut: int, mask: bytes | None) -> None:
     stream = b"".join(websocket.encode(kind, data, mask) for kind, data in messages)
     decoder = Decoder(from_client=mask is not None)
     found = [m for at in range(0, len(stream), cut) for m in decoder.feed(stream[at : at + cut])]
