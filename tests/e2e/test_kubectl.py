@@ -67,7 +67,7 @@ def test_a_deployments_life(kubectl: Cluster, namespace: str, tmp_path: Path) ->
 
 def test_inside_a_container(kubectl: Cluster, namespace: str, tmp_path: Path) -> None:
     n = ("-n", namespace)
-    pod = shell_pod("box", "echo started; echo oops >&2; sleep 1000000")
+    pod = shell_pod("box", "echo started; echo oops; sleep 1000000")
     kubectl.kubectl(*n, "apply", "-f", "-", stdin=json.dumps(pod)).quiet()
     kubectl.kubectl(*n, "wait", "--for=condition=Ready", "pod/box", "--timeout=60s").quiet()
     assert kubectl.kubectl(*n, "logs", "box").quiet() == "started\noops\n"
