@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import aiohttp
 import msgspec
 
+from longboat.aio.clock import Clock, SystemClock
 from longboat.client.kubeconfig import Access
 from longboat.machinery.errors import StatusError
 
+log = logging.getLogger(__name__)
+
 CONNECT, ANSWER = 10.0, 65.0  # seconds: to connect, and until a request that is no watch has its answer
-CONNECTIONS = 64
+CONNECTIONS = 64  # requests at a time, watches aside
 QUIET = 90.0  # seconds without a byte after which a watch's connection is taken for dead (bookmarks come each minute)
+TOKEN_KEPT = 60.0  # seconds after which a token's file is read again (client-go, cachingTokenSource)
 
 
 class HttpsTransport:
     """Implements client.interface.Transport."""
 
-    def __init__(self, access: Access, user_agent: str = "longboat") -> None:
+    def __init__(self, access: Access, user_agent: str = "longboat", clock: Clock | None = None) -> None:
         self._access = access
         self._agent = user_agent
+        self._clock = clock or SystemClock()
         self._session: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._token = access.token
+        self._read_at: float | None = None
 
     async def request(
         self,
@@ -34,32 +44,32 @@ class HttpsTransport:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        headers = self._headers(accept)
+        headers = await self._headers(accept)
         if body is not None:
             headers["Content-Type"] = content_type
         timeout = aiohttp.ClientTimeout(total=ANSWER, sock_connect=CONNECT)
         try:
-            async with self._open().request(
+            async with self._slots, self._open().request(
                 method, self._access.server + path, params=query, data=body, headers=headers, timeout=timeout,
-                allow_redirects=False,
+                allow_redirects=False, server_hostname=self._access.server_name or None,
             ) as response:  # fmt: skip
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= 300:
-            raise _failure(content, response.status)
+            raise self._failure(content, response)
         return content
 
     async def stream(self, path: str, *, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=QUIET)
         try:
             async with self._open().get(
-                self._access.server + path, params=query, headers=self._headers("application/json"), timeout=timeout,
-                allow_redirects=False,
+                self._access.server + path, params=query, headers=await self._headers("application/json"),
+                timeout=timeout, allow_redirects=False, server_hostname=self._access.server_name or None,
             ) as response:  # fmt: skip
                 if response.status >= 300:
-                    raise _failure(await response.read(), response.status)
-                async for line in _lines(response.content):
+                    raise self._failure(await response.read(), response)
+                async for line in lines(response.content.iter_any()):
                     yield line
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ConnectionError(f"GET {path}: {error or type(error).__name__}") from error
@@ -75,18 +85,47 @@ class HttpsTransport:
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
 
-    def _headers(self, accept: str) -> dict[str, str]:
+    async def _headers(self, accept: str) -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": self._agent}
-        token = self._access.token_file.read_text().strip() if self._access.token_file else self._access.token
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        if self._access.token_file is not None:
+            now = self._clock.monotonic()
+            if self._read_at is None or now - self._read_at >= TOKEN_KEPT:
+                self._read_at = now
+                self._token = await self._read_token(self._access.token_file)
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         return headers
 
+    async def _read_token(self, file: Path) -> str:
+        """The file's content; the token we have where it cannot be read just now. Raises ConnectionError."""
+        try:
+            return (await asyncio.to_thread(file.read_text)).strip()
+        except (OSError, ValueError) as error:
+            if not self._token:
+                raise ConnectionError(f"no token: {error}") from error
+            log.warning("the token is not renewed: %s", error)
+            return self._token
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    def _failure(self, content: bytes, response: aiohttp.ClientResponse) -> StatusError:
+        if response.status == 401:
+            self._read_at = None  # the token in the file may be newer
+        try:
+            status = msgspec.json.decode(content)
+        except msgspec.DecodeError:
+            status = None
+        if not isinstance(status, dict):
+            status = {"message": content.decode("utf-8", "replace")[:1024]}
+        error = StatusError.parse(status, response.status)
+        wait = response.headers.get("Retry-After", "")
+        if error.retry_after is None and wait.isascii() and wait.isdigit():
+            error.retry_after = int(wait)
+        return error
+
+
+async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Lines of any length; each byte is copied once, however the chunks fall."""
     parts: list[bytes] = []
-    async for chunk in content.iter_any():
+    async for chunk in chunks:
         *whole, rest = chunk.split(b"\n")
         for line in whole:
             parts.append(line)
@@ -96,13 +135,3 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             parts.append(rest)
     if parts:
         yield b"".join(parts)
-
-
-def _failure(content: bytes, code: int) -> StatusError:
-    try:
-        status = msgspec.json.decode(content)
-    except msgspec.DecodeError:
-        status = None
-    if not isinstance(status, dict):
-        status = {"message": content.decode("utf-8", "replace")[:1024]}
-    return StatusError.parse(status, code)

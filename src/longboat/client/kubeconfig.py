@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+UNSUPPORTED = ("exec", "auth-provider", "username", "password")  # ways to authenticate that we do not have
+
 
 class BadKubeconfig(Exception):
     """The file does not say where the API is and who we are."""
@@ -22,6 +24,7 @@ class Access:
     context: ssl.SSLContext
     token: str = ""
     token_file: Path | None = None
+    server_name: str = ""  # that the server's certificate must have, where it is not the URL's
 
 
 def load(path: Path) -> Access:
@@ -30,29 +33,52 @@ def load(path: Path) -> Access:
 
     try:
         config = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        context = _named(config, "contexts", config["current-context"])["context"]
-        cluster = _named(config, "clusters", context["cluster"])["cluster"]
-        user = _named(config, "users", context["user"])["user"]
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadKubeconfig(f"{path} is not YAML: {error}") from error
+    try:
+        context = _named(config, "context", _text(config, "current-context"))
+        cluster = _named(config, "cluster", _text(context, "cluster"))
+        user = _named(config, "user", _text(context, "user"))
         return _access(cluster, user, path.parent)
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration, ValueError, ssl.SSLError) as error:
-        raise BadKubeconfig(f"{path}: {error!r}") from error
+    except (BadKubeconfig, ValueError, ssl.SSLError) as error:
+        raise BadKubeconfig(f"{path}: {error}") from error
 
 
-def _named(config: dict[str, Any], section: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(entry for entry in config[section] if entry["name"] == name)
+def _text(section: Any, name: str) -> str:
+    """A field that must be there."""
+    found = section.get(name) if isinstance(section, dict) else None
+    if not isinstance(found, str) or not found:
+        raise BadKubeconfig(f"{name} is missing")
     return found
 
 
+def _named(config: Any, what: str, name: str) -> dict[str, Any]:
+    for entry in config.get(f"{what}s") or ():
+        if isinstance(entry, dict) and entry.get("name") == name:
+            return entry.get(what) or {}
+    raise BadKubeconfig(f"there is no {what} {name!r}")
+
+
 def _access(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> Access:
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    for name in UNSUPPORTED:
+        if user.get(name):
+            raise BadKubeconfig(f"the user authenticates by {name}, which Longboat's components do not")
+    authority = _content(cluster, "certificate-authority", folder)
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=authority.decode() if authority else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if authority := _content(cluster, "certificate-authority", folder):
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=authority.decode())
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     certificate, key = (_content(user, name, folder) for name in ("client-certificate", "client-key"))
     if certificate and key:
         _load_chain(context, certificate, key)
-    token_file = folder / user["tokenFile"] if user.get("tokenFile") else None
-    return Access(cluster["server"].rstrip("/"), context, user.get("token", ""), token_file)
+    return Access(
+        _text(cluster, "server").rstrip("/"),
+        context,
+        user.get("token") or "",
+        folder / user["tokenFile"] if user.get("tokenFile") else None,
+        cluster.get("tls-server-name") or "",
+    )
 
 
 def _content(section: dict[str, Any], name: str, folder: Path) -> bytes:

@@ -24,6 +24,7 @@ PATCHES = {
     "apply": "application/apply-patch+yaml",
 }
 PAGE = 500  # objects per page of a list
+LONGEST_WAIT = 60.0  # seconds, even where the server asks for more
 ATTEMPTS = 4  # of a request the server is too busy for, or (reads) that gets no answer
 
 _encode = msgspec.json.Encoder().encode
@@ -197,9 +198,10 @@ class RestClient:
                     method, path, query=query, body=body, content_type=content_type, accept=accept
                 )
             except StatusError as error:
-                if error.code != 429 or error.retry_after is None or attempt == ATTEMPTS:
+                busy = error.code == 429 or error.code >= 500
+                if not busy or error.retry_after is None or attempt == ATTEMPTS:
                     raise
-                await self._clock.sleep(error.retry_after)
+                await self._clock.sleep(min(error.retry_after, LONGEST_WAIT))
             except ConnectionError:
                 if method != "GET" or attempt == ATTEMPTS:
                     raise
