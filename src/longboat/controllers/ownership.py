@@ -37,13 +37,24 @@ def sort_out(owner: View, selector: LabelSelector, candidates: Iterable[O]) -> C
         if ref is not None:
             if ref.uid != owner.metadata.uid:
                 continue
-            if matches or going:
+            if matches:
                 claims.owned.append(obj)
-            else:
+            elif not going:
                 claims.release.append(obj)
         elif matches and not going and obj.metadata.deletionTimestamp is None:
             claims.adopt.append(obj)
     return claims
+
+
+def owner_uid(obj: View) -> tuple[str, ...]:
+    """An index: objects by the uid of what manages them."""
+    ref = controller_of(obj.metadata)
+    return (ref.uid,) if ref else ()
+
+
+def orphanage(obj: View) -> tuple[str, ...]:
+    """An index: objects that nothing manages, by namespace."""
+    return () if controller_of(obj.metadata) else (obj.metadata.namespace,)
 
 
 def owner_reference(owner: View) -> dict[str, Any]:

@@ -37,12 +37,14 @@ class Requeue:
 class Watch:
     """Changes of `view` put the keys that `keys` gives for the object into the queue.
 
-    `when` passes over objects it is false for. Both versions of a changed object are asked.
+    `when` passes over objects it is false for. Both versions of a changed object are asked. `fields` (a selector)
+    spares the copy of all the others.
     """
 
     view: type[Any]
     keys: Callable[[Any], Iterable[Key]]
     when: Callable[[Any], bool] | None = None
+    fields: str = ""
 
 
 def own_key(obj: View) -> Iterable[Key]:
@@ -58,6 +60,11 @@ def controller_key(kind: str) -> Callable[[View], Iterable[Key]]:
         return (Key(obj.metadata.namespace, owner.name),) if owner and owner.kind == kind else ()
 
     return keys
+
+
+def namespace_is_going(error: StatusError) -> bool:
+    """Whether a creation failed only because its namespace is being deleted: nothing is wrong then."""
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ())
 
 
 class Controller:
@@ -81,7 +88,7 @@ class Controller:
         for view in self.reads:
             informers.of(view)
         for watch in self.watches:
-            informers.of(watch.view).on_change(self._enqueuer(watch))
+            informers.of(watch.view, fields=watch.fields).on_change(self._enqueuer(watch))
         self.setup()
 
     @classmethod
@@ -95,8 +102,9 @@ class Controller:
         raise NotImplementedError(f"{type(self).__name__} has no reconcile")
 
     def cache(self, view: type[V]) -> Informer[V]:
-        """The informer of a view."""
-        return self.informers.of(view)
+        """The informer of a view, as it is watched."""
+        fields = next((watch.fields for watch in self.watches if watch.view is view), "")
+        return self.informers.of(view, fields=fields)
 
     @property
     def in_flight(self) -> int:
@@ -106,7 +114,7 @@ class Controller:
     async def run(self) -> None:
         """Work until cancelled."""
         for view in (*self.reads, *(watch.view for watch in self.watches)):
-            await self.informers.of(view).synced()
+            await self.cache(view).synced()
         async with Tasks(self.name) as tasks:
             tasks.spawn("background", self.background())
             running = [tasks.spawn(f"worker-{number}", self._work()) for number in range(self.workers)]

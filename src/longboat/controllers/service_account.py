@@ -7,7 +7,7 @@ from typing import ClassVar
 from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
-from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
+from longboat.controllers.runtime import Controller, Requeue, Watch, namespace_is_going, own_key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
@@ -52,7 +52,7 @@ class ServiceAccountController(Controller):
     name = "service-account"
     watches = (
         Watch(Namespace, own_key),
-        Watch(ServiceAccount, namespace_of, when=lambda account: account.metadata.name == DEFAULT),
+        Watch(ServiceAccount, namespace_of, fields=f"metadata.name={DEFAULT}"),
     )
     workers = 2
 
@@ -69,7 +69,7 @@ class RootCAPublisher(Controller):
     options = ("root_ca",)
     watches = (
         Watch(Namespace, own_key),
-        Watch(ConfigMap, namespace_of, when=lambda config: config.metadata.name == ROOT_CA),
+        Watch(ConfigMap, namespace_of, fields=f"metadata.name={ROOT_CA}"),
     )
     workers = 2
     root_ca: str = ""
@@ -94,6 +94,5 @@ async def _create(controller: Controller, kind: Kind, namespace: str, obj: dict[
     try:
         await controller.client.create(kind, obj, namespace=namespace)
     except StatusError as error:
-        terminating = any(c.get("reason") == "NamespaceTerminating" for c in error.details.get("causes") or ())
-        if error.reason != "AlreadyExists" and not terminating:
+        if error.reason != "AlreadyExists" and not namespace_is_going(error):
             raise

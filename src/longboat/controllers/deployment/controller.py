@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +14,8 @@ from longboat.client.interface import Key
 from longboat.controllers import ownership
 from longboat.controllers.deployment import revisions, rolling, status
 from longboat.controllers.deployment.views import Deployment
-from longboat.controllers.runtime import Controller, Requeue, Watch, controller_key, own_key
+from longboat.controllers.runtime import Controller, Requeue, Watch, controller_key, namespace_is_going, own_key
+from longboat.controllers.selection import Selectors
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError
 
@@ -26,8 +27,10 @@ class DeploymentController(Controller):
 
     def setup(self) -> None:
         sets = self.cache(ReplicaSet)
-        sets.index("namespace", lambda each: (each.metadata.namespace,))
-        self.cache(Pod).index("owner", _owner)
+        sets.index("owner", ownership.owner_uid)
+        sets.index("orphan", ownership.orphanage)
+        self.cache(Pod).index("owner", ownership.owner_uid)
+        self.selecting = Selectors(self.cache(Deployment), lambda each: each.spec.selector)
         self.cache(Pod).on_change(self._pod_changed)
         sets.on_change(self._orphan_changed)
 
@@ -44,11 +47,8 @@ class DeploymentController(Controller):
         """A ReplicaSet without an owner may be somebody's."""
         if new is None or controller_of(new.metadata) is not None:
             return
-        for deployment in self.cache(Deployment).values():
-            if deployment.metadata.namespace == new.metadata.namespace and selectors.from_api(
-                deployment.spec.selector
-            ).matches(new.metadata.labels):
-                self.queue.add(Key(deployment.metadata.namespace, deployment.metadata.name))
+        for each in self.selecting.matching(new.metadata.namespace, new.metadata.labels):
+            self.queue.add(Key(each.metadata.namespace, each.metadata.name))
 
     async def reconcile(self, key: Key) -> Requeue | None:
         deployment = self.cache(Deployment).get(key)
@@ -59,17 +59,16 @@ class DeploymentController(Controller):
             message = "This deployment is selecting all pods. A non-empty selector is required."
             self.events.event(deployment, "Warning", "SelectingAll", message)
             return None
-        candidates = self.cache(ReplicaSet).by_index("namespace", key.namespace)
+        known = self.cache(ReplicaSet)
+        candidates = [
+            *known.by_index("owner", deployment.metadata.uid),
+            *known.by_index("orphan", deployment.metadata.namespace),
+        ]
         sets = await ownership.claim(self.client, deployment, ownership.sort_out(deployment, selector, candidates))
         rollout = Rollout(self, deployment, sets)
         if deployment.metadata.deletionTimestamp is None:
             await rollout.advance()
         return await rollout.report()
-
-
-def _owner(pod: Pod) -> Iterable[str]:
-    ref = controller_of(pod.metadata)
-    return (ref.uid,) if ref else ()
 
 
 class Rollout:
@@ -83,6 +82,7 @@ class Rollout:
         self.new = revisions.find_new(deployment, sets)
         self._failure: StatusError | None = None
         self._announced: tuple[str, str, str] | None = None
+        self._rolls = False  # neither paused nor only resized: progress is to be judged
 
     @property
     def old(self) -> list[ReplicaSet]:
@@ -94,14 +94,15 @@ class Rollout:
         if deployment.spec.paused:
             self._announce_pause()
             await self._annotate_new(create=False)
-            await self._scale_proportionally()
+            await self._resize()
             await self._clean_up()
             return
         self._announce_pause()
         if self._resized():
             await self._annotate_new(create=False)
-            await self._scale_proportionally()
+            await self._resize()
             return
+        self._rolls = True
         if deployment.spec.strategy.type == "Recreate":
             await self._recreate()
         else:
@@ -112,8 +113,6 @@ class Rollout:
     def _announce_pause(self) -> None:
         """Pausing and resuming are told in the Progressing condition, and stop the deadline."""
         current = status.find(self.deployment, status.PROGRESSING)
-        if self.deployment.spec.progressDeadlineSeconds == status.NO_DEADLINE:
-            return
         if current is not None and current.reason == status.TIMED_OUT:
             return
         paused = current is not None and current.reason == "DeploymentPaused"
@@ -159,26 +158,25 @@ class Rollout:
             for pod in pods.by_index("owner", each.metadata.uid)
         )
 
-    async def _scale_proportionally(self) -> None:
+    async def _resize(self) -> None:
         """A Deployment that is resized in the middle of a rollout, or while paused, grows or shrinks all of it."""
         deployment = self.deployment
+        wanted = deployment.spec.replicas
         active_sets = [each for each in self.sets if each.spec.replicas > 0]
-        if len(active_sets) <= 1 or (self.new is not None and status.complete(deployment, self._counts())):
-            target = active_sets[0] if active_sets else self.new
-            if target is not None and target.spec.replicas != deployment.spec.replicas:
-                await self._scale(target, deployment.spec.replicas)
-            elif target is not None:
-                await self._stamp(target)
-            return
-        surge, _ = rolling.limits(deployment)
-        total = deployment.spec.replicas + surge if deployment.spec.replicas else 0
-        before = max(int(each.metadata.annotations.get(revisions.MOST) or total) for each in active_sets)
-        sizes = rolling.proportions(total, active_sets, before)
-        for each in active_sets:
-            if each.metadata.name in sizes:
-                await self._scale(each, sizes[each.metadata.name])
-            else:
-                await self._stamp(each)
+        if len(active_sets) <= 1:
+            only = next(iter(active_sets), None) or self.new or rolling.latest(self.old)
+            if only is not None:
+                await self._scale(only, wanted)
+        elif rolling.saturated(deployment, self.new):
+            for each in active_sets:
+                if self.new is None or each.metadata.uid != self.new.metadata.uid:
+                    await self._scale(each, 0)
+        elif deployment.spec.strategy.type == "RollingUpdate":
+            surge, _ = rolling.limits(deployment)
+            total = wanted + surge if wanted else 0
+            sizes = rolling.proportions(total, active_sets, deployment.status.replicas)
+            for each in active_sets:
+                await self._scale(each, sizes.get(each.metadata.name, each.spec.replicas))
 
     async def _annotate_new(self, *, create: bool) -> None:
         """Find or create the ReplicaSet of the current template, with the next revision's number."""
@@ -234,6 +232,8 @@ class Rollout:
             if error.reason == "AlreadyExists":
                 await self._collided(name)
                 return
+            if namespace_is_going(error):
+                return
             self._failure = error
             self._announced = ("False", "ReplicaSetCreateError", str(error))
             self._controller.events.event(
@@ -267,12 +267,15 @@ class Rollout:
             await self._client.patch(kinds.DEPLOYMENT, self._key, patch)
 
     async def _scale(self, each: ReplicaSet, size: int) -> None:
+        """Set a ReplicaSet's size, and record the size of the Deployment that it goes with."""
         surge, _ = rolling.limits(self.deployment)
         sizes = {
             revisions.DESIRED: str(self.deployment.spec.replicas),
             revisions.MOST: str(self.deployment.spec.replicas + surge),
         }
         meta = each.metadata
+        if size == each.spec.replicas and sizes.items() <= meta.annotations.items():
+            return
         patch = {
             "metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion, "annotations": sizes},
             "spec": {"replicas": size},
@@ -280,10 +283,6 @@ class Rollout:
         await self._patch_set(each, patch)
         if size != each.spec.replicas:
             self._tell_scaling(meta.name, each.spec.replicas, size)
-
-    async def _stamp(self, each: ReplicaSet) -> None:
-        """Record the size that the ReplicaSet now belongs to, without scaling it."""
-        await self._scale(each, each.spec.replicas)
 
     def _tell_scaling(self, name: str, before: int, after: int) -> None:
         way = "up" if after > before else "down"
@@ -312,8 +311,12 @@ class Rollout:
         deployment, moment = self.deployment, self._controller.clock.now()
         now = self._counts()
         wanted: dict[str, tuple[str, str, str] | None] = {status.AVAILABLE: status.available(deployment, now)}
-        progress = self._announced or status.progressing(deployment, self.new, now, moment)
-        if progress is not None:
+        progress = self._announced
+        if progress is None and self._rolls:
+            progress = status.progressing(deployment, self.new, now, moment)
+        if deployment.spec.progressDeadlineSeconds == status.NO_DEADLINE:
+            wanted[status.PROGRESSING] = None
+        elif progress is not None:
             wanted[status.PROGRESSING] = progress
         wanted[status.FAILURE] = self._replica_failure()
         changed: dict[str, Any] = {

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from longboat.api.workloads import ReplicaSet
+from longboat.controllers.deployment.revisions import DESIRED, MOST
 from longboat.controllers.deployment.views import Deployment
 
 NO_LIMIT = (1 << 31) - 1
@@ -51,18 +52,18 @@ def old_replicas(deployment: Deployment, old_sets: Sequence[ReplicaSet], new: Re
     active = [each for each in old_sets if each.spec.replicas > 0]
     total = sum(each.spec.replicas for each in (*active, new))
     least = deployment.spec.replicas - unavailable
-    new_missing = new.spec.replicas - new.status.availableReplicas
+    new_missing = new.spec.replicas - serving(new)
     removable = total - least - new_missing
     if removable <= 0:
         return {}
     sizes = {each.metadata.name: each.spec.replicas for each in active}
     oldest_first = sorted(active, key=_age)
     for each in oldest_first:
-        unhealthy = each.spec.replicas - each.status.availableReplicas
-        drop = min(removable, max(unhealthy, 0))
+        unhealthy = each.spec.replicas - serving(each)
+        drop = min(removable, unhealthy)
         sizes[each.metadata.name] -= drop
         removable -= drop
-    available = new.status.availableReplicas + sum(each.status.availableReplicas for each in active)
+    available = serving(new) + sum(serving(each) for each in active)
     spare = available - least
     for each in oldest_first:
         if spare <= 0:
@@ -74,11 +75,30 @@ def old_replicas(deployment: Deployment, old_sets: Sequence[ReplicaSet], new: Re
     return _changed(active, sizes)
 
 
+def serving(each: ReplicaSet) -> int:
+    """Its pods that are available and stay: a status may still count some that its new size does not."""
+    return min(each.status.availableReplicas, each.spec.replicas)
+
+
+def saturated(deployment: Deployment, new: ReplicaSet | None) -> bool:
+    """Whether the new ReplicaSet has all the pods there should be, and has them available."""
+    wanted = deployment.spec.replicas
+    return (
+        new is not None
+        and new.spec.replicas == new.status.availableReplicas == wanted
+        and new.metadata.annotations.get(DESIRED) == str(wanted)
+    )
+
+
+def latest(sets: Sequence[ReplicaSet]) -> ReplicaSet | None:
+    return max(sets, key=_age, default=None)
+
+
 def proportions(total: int, sets: Sequence[ReplicaSet], before: int) -> dict[str, int]:
     """Spread a change of a Deployment's size over several ReplicaSets in proportion to theirs. By name.
 
-    `total` is how many there may be now (replicas and surge), `before` how many there might be when each was last
-    scaled. The largest takes what rounding leaves.
+    `total` is how many there may be now (replicas and surge). Each ReplicaSet says how many there might be when it was
+    last scaled; `before` is for those that do not. The largest takes what rounding leaves.
     """
     now = sum(each.spec.replicas for each in sets)
     add = total - now
@@ -90,7 +110,9 @@ def proportions(total: int, sets: Sequence[ReplicaSet], before: int) -> dict[str
     for each in ordered:
         size = each.spec.replicas
         if size:
-            fair = round(size * total / max(before, 1)) - size
+            noted = each.metadata.annotations.get(MOST, "")
+            most = int(noted) if noted.isdigit() and int(noted) else before
+            fair = math.floor(size * total / most + 0.5) - size if most else 0
             part = max(min(fair, left), 0) if add > 0 else min(max(fair, left), 0)
         else:
             part = 0

@@ -80,7 +80,7 @@ def progressing(
         return None
     name = f'ReplicaSet "{new.metadata.name}"' if new else f'Deployment "{deployment.metadata.name}"'
     current = find(deployment, PROGRESSING)
-    settled = deployment.status.replicas == deployment.status.updatedReplicas
+    settled = now["replicas"] == now["updatedReplicas"]
     if settled and current is not None and current.reason == NEW_AVAILABLE:
         return None  # no rollout is under way
     if complete(deployment, now):

@@ -16,13 +16,16 @@ from longboat.controllers import ownership
 from longboat.controllers.expectations import Expectations
 from longboat.controllers.replicaset.ranking import victims
 from longboat.controllers.replicaset.status import new_status, next_available
-from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
+from longboat.controllers.runtime import Controller, Requeue, Watch, namespace_is_going, own_key
+from longboat.controllers.selection import Selectors
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
 BURST = 500  # pods created or deleted in one pass at most
 FIRST_BATCH = 1  # creations start slowly and double, so that a refusal costs few requests
+
+Problem = StatusError | ConnectionError
 
 
 def pod_keys(pod: Pod) -> Iterable[Key]:
@@ -39,10 +42,17 @@ class ReplicaSetController(Controller):
     def setup(self) -> None:
         self.expected = Expectations(self.clock)
         pods, sets = self.cache(Pod), self.cache(ReplicaSet)
-        pods.index("owner", _owner_uid)
-        pods.index("orphan", lambda pod: () if controller_of(pod.metadata) else (pod.metadata.namespace,))
-        sets.index("owner", _owner_uid)
+        pods.index("owner", ownership.owner_uid)
+        pods.index("orphan", ownership.orphanage)
+        sets.index("owner", ownership.owner_uid)
+        sets.on_change(self._set_changed)
+        self.selecting = Selectors(sets, lambda each: each.spec.selector)
         pods.on_change(self._pod_changed)
+
+    def _set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
+        """What was expected of one that is gone is not to be expected of another of its name."""
+        if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
+            self.expected.forget(Key(old.metadata.namespace, old.metadata.name))
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """See what was expected; wake whoever might adopt a pod without an owner."""
@@ -53,12 +63,11 @@ class ReplicaSetController(Controller):
                 self.expected.created(key)
             if new is None or new.metadata.deletionTimestamp:
                 self.expected.deleted(key, pod.metadata.uid)
-        if new is not None and controller_of(new.metadata) is None:
-            for candidate in self.cache(ReplicaSet).values():
-                if candidate.metadata.namespace == new.metadata.namespace:
-                    selector = selectors.from_api(candidate.spec.selector)
-                    if not selector.empty and selector.matches(new.metadata.labels):
-                        self.queue.add(Key(candidate.metadata.namespace, candidate.metadata.name))
+        if new is None or controller_of(new.metadata) is not None:
+            return
+        if old is None or controller_of(old.metadata) or old.metadata.labels != new.metadata.labels:
+            for each in self.selecting.matching(new.metadata.namespace, new.metadata.labels):
+                self.queue.add(Key(each.metadata.namespace, each.metadata.name))
 
     async def reconcile(self, key: Key) -> Requeue | None:
         owner = self.cache(ReplicaSet).get(key)
@@ -74,11 +83,11 @@ class ReplicaSetController(Controller):
         ]
         mine = await ownership.claim(self.client, owner, ownership.sort_out(owner, selector, candidates))
         living = [pod for pod in mine if active(pod)]
-        failure: StatusError | None = None
+        failure: Problem | None = None
         if settled and owner.metadata.deletionTimestamp is None:
             try:
                 await self._adjust(key, owner, living)
-            except StatusError as error:
+            except (StatusError, ConnectionError) as error:
                 failure = error
         await self._report(key, owner, mine, living, failure)
         if failure is not None:
@@ -87,7 +96,7 @@ class ReplicaSetController(Controller):
         return Requeue(wait) if wait is not None else None
 
     async def _adjust(self, key: Key, owner: ReplicaSet, living: Sequence[Pod]) -> None:
-        """Create or delete what is missing or too many. Raises StatusError."""
+        """Create or delete what is missing or too many. Raises StatusError, ConnectionError."""
         difference = owner.spec.replicas - len(living)
         if difference > 0:
             count = min(difference, BURST)
@@ -111,22 +120,20 @@ class ReplicaSetController(Controller):
             made = await self.client.create(kinds.POD, body, namespace=owner.metadata.namespace)
         except (StatusError, ConnectionError) as error:
             self.expected.created(key)
-            terminating = isinstance(error, StatusError) and any(
-                cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ()
-            )
-            if not terminating:
-                self.events.event(owner, "Warning", "FailedCreate", f"Error creating: {error}")
+            if isinstance(error, StatusError) and namespace_is_going(error):
+                return  # the namespace takes its ReplicaSets with it
+            self.events.event(owner, "Warning", "FailedCreate", f"Error creating: {error}")
             raise
         name = msgspec.json.decode(made, type=_Made).metadata.name
         self.events.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}")
 
-    async def _delete(self, key: Key, owner: ReplicaSet, pod: Pod) -> StatusError | None:
+    async def _delete(self, key: Key, owner: ReplicaSet, pod: Pod) -> Problem | None:
         meta = pod.metadata
         try:
             await self.client.delete(kinds.POD, Key(meta.namespace, meta.name), uid=meta.uid)
-        except StatusError as error:
+        except (StatusError, ConnectionError) as error:
             self.expected.deleted(key, meta.uid)
-            if error.code in (404, 409):
+            if isinstance(error, StatusError) and error.code in (404, 409):
                 return None
             self.events.event(owner, "Warning", "FailedDelete", f"Error deleting: {error}")
             return error
@@ -141,18 +148,13 @@ class ReplicaSetController(Controller):
         return [pod for one in sets for pod in pods.by_index("owner", one.metadata.uid) if active(pod)]
 
     async def _report(
-        self, key: Key, owner: ReplicaSet, mine: Sequence[Pod], living: Sequence[Pod], failure: StatusError | None
+        self, key: Key, owner: ReplicaSet, mine: Sequence[Pod], living: Sequence[Pod], failure: Problem | None
     ) -> None:
         status = new_status(owner, mine, living, failure, self.clock.now())
         if status is None:
             return
         patch = {"metadata": {"uid": owner.metadata.uid}, "status": status}
         await self.client.patch(kinds.REPLICA_SET, key, patch, subresource="status")
-
-
-def _owner_uid(obj: View) -> tuple[str, ...]:
-    owner = controller_of(obj.metadata)
-    return (owner.uid,) if owner else ()
 
 
 class _Meta(msgspec.Struct):
@@ -167,7 +169,7 @@ class Started(msgspec.Struct):
     """How many of a slow start were attempted, and the first error."""
 
     attempted: int
-    error: StatusError | None = None
+    error: Problem | None = None
 
 
 async def slow_start(count: int, work: Callable[[], Awaitable[None]]) -> Started:
@@ -178,7 +180,7 @@ async def slow_start(count: int, work: Callable[[], Awaitable[None]]) -> Started
         results = await asyncio.gather(*(work() for _ in range(size)), return_exceptions=True)
         done += size
         for result in results:
-            if isinstance(result, StatusError):
+            if isinstance(result, StatusError | ConnectionError):
                 return Started(done, result)
             if isinstance(result, BaseException):
                 raise result

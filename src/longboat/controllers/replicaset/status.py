@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from longboat.api.workloads import Pod, ReplicaSet, available_in, is_available, is_ready
-from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
 
 FAILURE = "ReplicaFailure"
 
 
 def new_status(
-    owner: ReplicaSet, mine: Sequence[Pod], living: Sequence[Pod], failure: StatusError | None, now: datetime
+    owner: ReplicaSet, mine: Sequence[Pod], living: Sequence[Pod], failure: Exception | None, now: datetime
 ) -> dict[str, Any] | None:
     """The status to write, as a merge patch; None where it would change nothing."""
     labels = owner.spec.template.metadata.get("labels") or {}
@@ -38,17 +39,18 @@ def new_status(
 
 
 def _conditions(
-    owner: ReplicaSet, living: Sequence[Pod], failure: StatusError | None, now: datetime
+    owner: ReplicaSet, living: Sequence[Pod], failure: Exception | None, now: datetime
 ) -> list[dict[str, Any]] | None:
-    """The conditions, if they change: ReplicaFailure is the only one this controller has."""
+    """The conditions, if they change. ReplicaFailure is the only one that is this controller's."""
     present = next((c for c in owner.status.conditions if c.type == FAILURE), None)
+    others: list[dict[str, Any]] = [msgspec.to_builtins(c) for c in owner.status.conditions if c.type != FAILURE]
     if failure is None:
-        return [] if present is not None else None
+        return others if present is not None else None
+    if present is not None:
+        return None  # as it first was: causes that change would make it write without end
     reason = "FailedCreate" if len(living) < owner.spec.replicas else "FailedDelete"
-    if present is not None and (present.reason, present.message) == (reason, str(failure)):
-        return None
-    since = present.lastTransitionTime if present and present.status == "True" else timestamp(now)
-    return [{"type": FAILURE, "status": "True", "reason": reason, "message": str(failure), "lastTransitionTime": since}]
+    made = {"type": FAILURE, "status": "True", "reason": reason, "message": str(failure)}
+    return [*others, made | {"lastTransitionTime": timestamp(now)}]
 
 
 def next_available(living: Sequence[Pod], min_ready_seconds: int, now: datetime) -> float | None:
