@@ -1,23 +1,27 @@
-"""Empties namespaces that are being deleted, kind by kind, and lets them go when nothing is left."""
+"""Empties namespaces that are being deleted, pods first, and lets them go when nothing is left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 
+from longboat.aio.backoff import doubling
+from longboat.aio.fanout import fan_out
 from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
+from longboat.controllers.resources import METADATA_LIST, Resource, resources
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import timestamp
 
 FINALIZER = "kubernetes"
-SHORTEST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds between looks at what is still going
-PODS_LAST = frozenset(("pods",))
+SHORTEST_WAIT, LONGEST_WAIT = 0.2, 15.0  # seconds between looks at what is still going
+LONGEST_FOR_PODS = 2.0  # while only pods are asked for, a look is cheap
+AT_ONCE = 5  # resources emptied at a time
 
 
 class Spec(Part):
@@ -43,23 +47,26 @@ class Namespace(View):
     status: Status = Status()
 
 
-class Resource(msgspec.Struct):
-    name: str
-    kind: str
-    namespaced: bool
-    verbs: list[str]
+class _Meta(msgspec.Struct):
+    finalizers: list[str] = []
 
 
-class Remaining(msgspec.Struct):
+class _Partial(msgspec.Struct):
+    metadata: _Meta
+
+
+@dataclass
+class Remaining:
     """What is left in a namespace, and what went wrong looking."""
 
-    objects: dict[str, int]  # by resource
-    finalizers: dict[str, int]
-    errors: list[str]
+    objects: dict[str, int] = field(default_factory=dict)  # by resource
+    finalizers: dict[str, int] = field(default_factory=dict)
+    undiscovered: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
     def any(self) -> bool:
-        return bool(self.objects or self.errors)
+        return bool(self.objects or self.errors or self.undiscovered)
 
 
 def conditions(left: Remaining) -> list[tuple[str, bool, str, str]]:
@@ -69,8 +76,11 @@ def conditions(left: Remaining) -> list[tuple[str, bool, str, str]]:
     failed = bool(left.errors)
     return [
         (
-            "NamespaceDeletionDiscoveryFailure", False, "ResourcesDiscovered",
-            "All resources successfully discovered",
+            "NamespaceDeletionDiscoveryFailure", bool(left.undiscovered),
+            "DiscoveryFailed" if left.undiscovered else "ResourcesDiscovered",
+            f"Discovery failed for some groups, {len(left.undiscovered)} failing: {'; '.join(left.undiscovered)}"
+            if left.undiscovered
+            else "All resources successfully discovered",
         ),
         (
             "NamespaceDeletionGroupVersionParsingFailure", False, "ParsedGroupVersions",
@@ -102,57 +112,60 @@ class NamespaceController(Controller):
     watches = (Watch(Namespace, own_key, when=lambda namespace: namespace.metadata.deletionTimestamp is not None),)
     workers = 5
 
+    def setup(self) -> None:
+        self._looks: dict[Key, int] = {}
+
     async def reconcile(self, key: Key) -> Requeue | None:
         namespace = self.cache(Namespace).get(key)
-        if namespace is None or namespace.metadata.deletionTimestamp is None:
-            return None
-        if FINALIZER not in namespace.spec.finalizers:
+        if (
+            namespace is None
+            or namespace.metadata.deletionTimestamp is None
+            or FINALIZER not in namespace.spec.finalizers
+        ):
+            self._looks.pop(key, None)
             return None
         left = await self._empty(key.name)
         if left.any:
             await self._report(namespace, left)
-            looks = self.queue.failures(key)
-            return Requeue(min(SHORTEST_WAIT * (looks + 1), LONGEST_WAIT))
+            looks = self._looks[key] = self._looks.get(key, 0) + 1
+            longest = LONGEST_FOR_PODS if "pods." in left.objects else LONGEST_WAIT
+            return Requeue(doubling(looks, SHORTEST_WAIT, longest))
         await self._finalize(namespace)
         return None
 
     async def _empty(self, namespace: str) -> Remaining:
-        """Delete every collection in the namespace; count what does not go at once."""
-        left = Remaining({}, {}, [])
-        for kind in await self._kinds():
-            try:
-                if "deletecollection" in kind[1]:
-                    await self.client.delete_collection(kind[0], namespace=namespace, propagation="Background")
-                await self._count(kind[0], namespace, left)
-            except StatusError as error:
-                if error.code not in (404, 405):
-                    left.errors.append(f"{kind[0].resource}: {error}")
+        """Delete every collection in the namespace; count what does not go at once.
+
+        Pods go first, and while any is left nothing else does: what they rest on, and what guards them, outlives them
+        (KEP-5080).
+        """
+        left = Remaining()
+        found, left.undiscovered = await resources(self.client)
+        mine = [each for each in found if each.kind.namespaced and {"list", "delete"} <= each.verbs]
+
+        async def empty(resource: Resource) -> None:
+            await self._empty_one(resource, namespace, left)
+
+        await fan_out((each for each in mine if each.kind.resource == "pods"), empty, width=1)
+        if not left.objects and not left.errors:
+            await fan_out((each for each in mine if each.kind.resource != "pods"), empty, width=AT_ONCE)
         return left
 
-    async def _count(self, kind: Kind, namespace: str, left: Remaining) -> None:
-        page = await self.client.list_page(kind, namespace=namespace)
-        if page.items:
-            left.objects[f"{kind.resource}" if kind.group else f"{kind.plural}."] = len(page.items)
-        for item in page.items:
-            for finalizer in msgspec.json.decode(item)["metadata"].get("finalizers") or ():
+    async def _empty_one(self, resource: Resource, namespace: str, left: Remaining) -> None:
+        kind = resource.kind
+        try:
+            if "deletecollection" in resource.verbs:
+                await self.client.delete_collection(kind, namespace=namespace, propagation="Background")
+            items = (await self.client.list_page(kind, namespace=namespace, accept=METADATA_LIST)).items
+        except (StatusError, ConnectionError) as error:
+            if not isinstance(error, StatusError) or error.code not in (404, 405):
+                left.errors.append(f"{kind.resource}: {error}")
+            return
+        if items:
+            left.objects[kind.resource if kind.group else f"{kind.plural}."] = len(items)
+        for item in items:
+            for finalizer in msgspec.json.decode(item, type=_Partial).metadata.finalizers:
                 left.finalizers[finalizer] = left.finalizers.get(finalizer, 0) + 1
-
-    async def _kinds(self) -> Iterable[tuple[Kind, list[str]]]:
-        """Every namespaced kind that can be listed and deleted, as the server says now; pods last."""
-        found: list[tuple[Kind, list[str]]] = []
-        for version in await self._versions():
-            path = f"/apis/{version}" if "/" in version else f"/api/{version}"
-            group, _, name = version.rpartition("/")
-            document = msgspec.json.decode(await self.client.get_path(path))
-            for resource in msgspec.convert(document["resources"], list[Resource]):
-                if resource.namespaced and "/" not in resource.name and {"list", "delete"} <= set(resource.verbs):
-                    found.append((Kind(group, name, resource.kind, resource.name), resource.verbs))
-        return sorted(found, key=lambda kind: kind[0].plural in PODS_LAST)
-
-    async def _versions(self) -> list[str]:
-        """The preferred version of each group."""
-        groups: list[dict[str, Any]] = msgspec.json.decode(await self.client.get_path("/apis"))["groups"]
-        return ["v1", *(group["preferredVersion"]["groupVersion"] for group in groups)]
 
     async def _report(self, namespace: Namespace, left: Remaining) -> None:
         now = timestamp(self.clock.now())

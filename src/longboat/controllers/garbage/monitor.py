@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -13,13 +12,14 @@ from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.api.view import Meta
 from longboat.client.rest import RestClient
+from longboat.controllers.resources import METADATA_LIST, resources
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
 log = logging.getLogger(__name__)
 
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-NOT_OWNED = frozenset(("events",))  # too many, and nobody's
+NOT_OWNED = frozenset(("events", "events.events.k8s.io"))  # too many, and nobody's
+BATCH = 100  # objects taken in before other tasks get a turn
 
 
 class _Partial(msgspec.Struct):
@@ -32,21 +32,13 @@ Observe = Callable[[Kind, Meta], None]
 Remove = Callable[[str], None]
 
 
-async def deletable(client: RestClient) -> list[Kind]:
-    """Every kind that the server lists, watches and deletes."""
-    versions = ["v1"]
-    groups: list[dict[str, Any]] = msgspec.json.decode(await client.get_path("/apis"))["groups"]
-    versions += [group["preferredVersion"]["groupVersion"] for group in groups]
-    found = []
-    for version in versions:
-        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        group, _, name = version.rpartition("/")
-        for resource in msgspec.json.decode(await client.get_path(path))["resources"]:
-            capable = {"list", "watch", "delete"} <= set(resource["verbs"])
-            if capable and "/" not in resource["name"] and resource["name"] not in NOT_OWNED:
-                namespaced = resource["namespaced"]
-                found.append(Kind(group, name, resource["kind"], resource["name"], namespaced=namespaced))
-    return found
+async def deletable(client: RestClient) -> tuple[list[Kind], bool]:
+    """Every kind that the server lists, watches and deletes; whether these are all there are. Raises StatusError."""
+    found, problems = await resources(client)
+    kinds = [
+        each.kind for each in found if {"list", "watch", "delete"} <= each.verbs and each.kind.resource not in NOT_OWNED
+    ]
+    return kinds, not problems
 
 
 class Monitor:
@@ -59,12 +51,19 @@ class Monitor:
         self._observe = observe
         self._remove = remove
         self._known: set[str] = set()
+        self._seen = 0  # events of watches
         self.synced = asyncio.Event()
+
+    def forget(self) -> None:
+        """The kind is gone, and all its objects with it."""
+        for uid in self._known:
+            self._remove(uid)
 
     async def run(self) -> None:
         backoff = Backoff(first=0.2, longest=30.0)
         version = ""
         while True:
+            seen = self._seen
             try:
                 if not version:
                     version = await self._list()
@@ -80,22 +79,29 @@ class Monitor:
                     elif event.type != "BOOKMARK":
                         self._known.add(meta.uid)
                         self._observe(self._kind, meta)
-                backoff.reset()
+                    self._seen += 1
+                    if self._seen % BATCH == 0:
+                        await asyncio.sleep(0)
+                problem: Exception | None = None
             except (StatusError, ConnectionError, msgspec.DecodeError) as error:
-                if isinstance(error, StatusError) and error.code == 410:
-                    version = ""
-                    continue
+                problem = error
                 log.info("garbage collector, watching %s: %s", self._kind.resource, error)
-                if isinstance(error, StatusError) and error.code in (403, 404):
+                if isinstance(error, StatusError) and error.code in (403, 404, 410):
                     version = ""
-                await self._clock.sleep(backoff.next())
+            if self._seen != seen:
+                backoff.reset()
+                if problem is None:
+                    continue
+            await self._clock.sleep(backoff.next())
 
     async def _list(self) -> str:
         seen: set[str] = set()
         token = ""
         while True:
             page = await self._client.list_page(self._kind, token=token, accept=METADATA_LIST)
-            for raw in page.items:
+            for number, raw in enumerate(page.items):
+                if number % BATCH == BATCH - 1:
+                    await asyncio.sleep(0)
                 meta = _decode(raw).metadata
                 seen.add(meta.uid)
                 self._observe(self._kind, meta)
