@@ -82,6 +82,8 @@ def load(data_dir: Path) -> Cluster | None:
         raise Failure(
             f"cannot read {data_dir}/cluster.json: {error.strerror}", "Run as its owner (sudo?), or: --data-dir DIR"
         ) from error
+    except NotADirectoryError as error:
+        raise Failure(f"{data_dir} is not a directory", "Name one: --data-dir DIR") from error
     except (OSError, ValueError) as error:
         raise Failure(
             f"cannot read {data_dir}/cluster.json: {error}",

@@ -21,7 +21,7 @@ from longboat.apiserver.server import Server, tls
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
-from longboat.cli.errors import Failure
+from longboat.cli.errors import Usage
 from longboat.storage.interface import Storage, StorageError
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class ControlPlane:
         if self.options.store_socket:
             return await self._store_at(self.options.store_socket)
         if wanted and not wanted.startswith("sqlite:///"):
-            raise Failure(f"--store {wanted} is not sqlite:///FILE or memory://")
+            raise Usage(f"--store {wanted} is not sqlite:///FILE or memory://")
         database = Path(wanted.removeprefix("sqlite://")) if wanted else self.root / "state.db"
         run_dir = self.root / "run"
         run_dir.mkdir(mode=0o700, exist_ok=True)
@@ -206,7 +206,7 @@ class ControlPlane:
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise Failure(f"--listen {text} is not ADDRESS:PORT")
+        raise Usage(f"--listen {text} is not ADDRESS:PORT")
     host = host.strip("[]")
     return host, int(port) or _free_port(host)
 
