@@ -17,6 +17,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.pod_gc import PodGC
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
+    from longboat.controllers.volumes.binder import PersistentVolumeBinder
 
     return (
         ServiceAccountController,
@@ -30,5 +31,6 @@ def controllers() -> tuple[type[Controller], ...]:
         NodeLifecycle,
         TaintEviction,
         PodGC,
+        PersistentVolumeBinder,
         GarbageCollector,
     )

@@ -1,0 +1,1 @@
+"""Persistent volumes: binding, protecting, provisioning, attaching and growing them. Mounting is the node's affair."""
