@@ -22,7 +22,7 @@ BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
+LOCAL_DRIVER = "local.longboat.dev"  # the driver inside each node's agent: image files on the node's own disk
 
 CONTROLLER_DRIVERS = "csi.longboat.dev/controller"  # on a CSINode: drivers whose controller service answers there
 CONTROLLER_SCOPE = "csi.longboat.dev/controller-scope"  # on a CSIDriver: "node" where each node's serves only its own

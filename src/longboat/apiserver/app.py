@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,16 @@ from longboat.apiserver import metrics
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
+from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.nodes import TaintNodesByCondition
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.service_account import ServiceAccount
+from longboat.apiserver.admission.storage import (
+    DefaultStorageClass,
+    PersistentVolumeClaimResize,
+    StorageObjectInUseProtection,
+)
 from longboat.apiserver.audit import AuditLog, audit
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
@@ -142,16 +149,20 @@ class APIServer:
         catalog.connect(self.strategies, self.stores, self.storage)
 
     def _admission(self) -> Chain:
-        def classes() -> list[Object]:
-            return [_decode(entry.body) for entry in self.stores[kinds.PRIORITY_CLASS].entries()]
+        def every(kind: Kind, namespace: str = "") -> list[Object]:
+            return [_decode(entry.body) for entry in self.stores[kind].entries(namespace)]
 
         return Chain(
             (
                 NamespaceLifecycle(self.lookup, self.clock),
+                LimitRanger(partial(every, kinds.LIMIT_RANGE)),
                 ServiceAccount(self.lookup),
                 TaintNodesByCondition(),
-                Priority(self.lookup, classes),
+                Priority(self.lookup, partial(every, kinds.PRIORITY_CLASS)),
                 DefaultTolerationSeconds(),
+                DefaultStorageClass(partial(every, kinds.STORAGE_CLASS)),
+                StorageObjectInUseProtection(),
+                PersistentVolumeClaimResize(self.lookup),
                 DenyServiceExternalIPs(),
                 Escalation(self.authorizer),
             )

@@ -1,4 +1,4 @@
-"""What every cluster has from the start: namespaces, roles, the `kubernetes` Service, priorities, flow control."""
+"""What every cluster has from the start: namespaces, roles, storage, the `kubernetes` Service, flow control."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from longboat.api import kinds
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
+from longboat.apiserver.bootstrap_storage import storage_objects
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -38,6 +39,7 @@ async def bootstrap(server: APIServer) -> None:
             *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap()),
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
             *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
+            *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
             lay.api_service(),
             lay.client_authorities(),
         )
@@ -69,6 +71,9 @@ _USE = {
 class _Layer:
     def __init__(self, server: APIServer) -> None:
         self._server = server
+
+    def found(self, kind: Kind) -> list[Object]:
+        return [msgspec.json.decode(entry.body) for entry in self._server.stores[kind].entries()]
 
     async def ensure(self, kind: Kind, namespace: str, obj: Object) -> None:
         """Create it unless it is there."""

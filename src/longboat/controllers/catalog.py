@@ -18,6 +18,8 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
     from longboat.controllers.volumes.binder import PersistentVolumeBinder
+    from longboat.controllers.volumes.ephemeral import EphemeralVolumeController
+    from longboat.controllers.volumes.protection import ClaimProtection, VolumeProtection
 
     return (
         ServiceAccountController,
@@ -32,5 +34,8 @@ def controllers() -> tuple[type[Controller], ...]:
         TaintEviction,
         PodGC,
         PersistentVolumeBinder,
+        ClaimProtection,
+        VolumeProtection,
+        EphemeralVolumeController,
         GarbageCollector,
     )

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import pytest
 
+from integration.volumes.inside import inside
 from integration.volumes.objects import claim, phases, storage_class, told, volume
 from longboat.api import storage
 from longboat.testing.cluster import Cluster
-
-Test = Callable[[Cluster], Awaitable[None]]
-
-
-def inside(test: Test) -> Callable[[], None]:
-    def run() -> None:
-        async def main() -> None:
-            async with Cluster() as cluster:
-                await test(cluster)
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
 
 
 @inside
