@@ -204,3 +204,30 @@ def controller_drivers(node: CSINode) -> frozenset[str]:
     """The drivers whose controller service is reached through this node."""
     listed = node.metadata.annotations.get(CONTROLLER_DRIVERS, "")
     return frozenset(name.strip() for name in listed.split(",") if name.strip())
+
+
+class AttachmentSource(Part):
+    persistentVolumeName: str | None = None
+
+
+class AttachmentSpec(Part):
+    attacher: str = ""
+    nodeName: str = ""
+    source: AttachmentSource = AttachmentSource()
+
+
+class VolumeError(Part):
+    message: str = ""
+
+
+class AttachmentStatus(Part):
+    attached: bool = False
+    attachError: VolumeError | None = None
+    detachError: VolumeError | None = None
+
+
+class VolumeAttachment(View):
+    KIND: ClassVar[Kind] = kinds.VOLUME_ATTACHMENT
+
+    spec: AttachmentSpec = AttachmentSpec()
+    status: AttachmentStatus = AttachmentStatus()

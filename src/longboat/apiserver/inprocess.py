@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
-from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.request import Handler, Request, User
 from longboat.machinery.errors import StatusError
+
+LARGEST = 16 << 20  # bytes of a streamed answer
 
 
 class InProcessTransport:
@@ -29,15 +31,16 @@ class InProcessTransport:
     ) -> bytes:
         headers = {"accept": accept, "content-type": content_type, "user-agent": self._user.name}
         response = await self._handle(self._request(method, path, query, body or b"", headers))
+        content = response.body if response.stream is None else await _gathered(response.stream)
         if response.status >= 300:
-            raise StatusError.parse(_status(response), response.status)
-        return response.body
+            raise StatusError.parse(_status(content), response.status)
+        return content
 
     async def stream(self, path: str, *, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
         headers = {"accept": "application/json", "user-agent": self._user.name}
         response = await self._handle(self._request("GET", path, query, b"", headers))
         if response.status >= 300:
-            raise StatusError.parse(_status(response), response.status)
+            raise StatusError.parse(_status(response.body), response.status)
         if response.stream is None:
             yield response.body
             return
@@ -63,9 +66,19 @@ class InProcessTransport:
         return Request(method, path, values, headers, read_body, remote="127.0.0.1", user=self._user)
 
 
-def _status(response: Response) -> dict[str, object]:
+async def _gathered(stream: AsyncIterator[bytes]) -> bytes:
+    """A body that is streamed even to one who wants it whole: what a proxied backend answers. Raises StatusError."""
+    content = bytearray()
+    async for chunk in stream:
+        content += chunk
+        if len(content) > LARGEST:
+            raise StatusError(502, "InternalError", f"the answer has more than {LARGEST} bytes")
+    return bytes(content)
+
+
+def _status(content: bytes) -> dict[str, object]:
     try:
-        found = msgspec.json.decode(response.body)
+        found = msgspec.json.decode(content)
     except msgspec.DecodeError:
-        return {"message": response.body.decode("utf-8", "replace")}
+        return {"message": content.decode("utf-8", "replace")}
     return found if isinstance(found, dict) else {}

@@ -18,6 +18,8 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
     from longboat.controllers.volumes.binder import PersistentVolumeBinder
+    from longboat.controllers.volumes.csi.deleter import CSIDeleter
+    from longboat.controllers.volumes.csi.provisioner import CSIProvisioner
     from longboat.controllers.volumes.ephemeral import EphemeralVolumeController
     from longboat.controllers.volumes.protection import ClaimProtection, VolumeProtection
 
@@ -37,5 +39,7 @@ def controllers() -> tuple[type[Controller], ...]:
         ClaimProtection,
         VolumeProtection,
         EphemeralVolumeController,
+        CSIProvisioner,
+        CSIDeleter,
         GarbageCollector,
     )

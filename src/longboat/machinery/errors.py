@@ -50,11 +50,11 @@ class StatusError(Exception):
 
     @classmethod
     def parse(cls, status: Object, code: int = 500) -> StatusError:
-        """The error a received Status stands for."""
-        details = status.get("details") or {}
+        """The error a received Status stands for. A code that is a word is another protocol's, and as good a reason."""
+        details, given = status.get("details") or {}, status.get("code")
         return cls(
-            status.get("code") or code,
-            status.get("reason") or "",
+            given if isinstance(given, int) and given else code,
+            status.get("reason") or (given if isinstance(given, str) else ""),
             status.get("message") or "",
             details,
             details.get("retryAfterSeconds"),

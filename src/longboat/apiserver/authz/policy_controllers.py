@@ -22,6 +22,17 @@ CONTROLLERS: dict[str, str] = {
         update: batch/cronjobs/status batch/cronjobs/finalizers
         delete list: pods
     """,
+    # Upstream's drivers bring sidecars with roles of their own; ours are called through their nodes (nodes/proxy).
+    "csi-controller": """
+        create delete get list patch update watch: persistentvolumes
+        get list patch update watch: persistentvolumeclaims
+        patch update: persistentvolumeclaims/status
+        get list watch: pods nodes storage/storageclasses storage/csinodes storage/csidrivers
+        get list patch update watch: storage/volumeattachments
+        patch update: storage/volumeattachments/status
+        get: secrets
+        create: nodes/proxy
+    """,
     "daemon-set-controller": f"""
         get list watch: apps/daemonsets
         update: apps/daemonsets/status apps/daemonsets/finalizers

@@ -1,4 +1,4 @@
-"""What the controllers of volumes read of pods and nodes."""
+"""What the controllers of volumes read of pods, nodes and secrets."""
 
 from __future__ import annotations
 
@@ -62,3 +62,45 @@ def made_for(pod: Pod, meta_owner: View) -> bool:
     """Whether an ephemeral claim was made for this very pod."""
     owner = controller_of(meta_owner.metadata)
     return owner is not None and owner.uid == pod.metadata.uid
+
+
+class NodeTaint(Part):
+    key: str = ""
+
+
+class NodeCondition(Part):
+    type: str = ""
+    status: str = ""
+    lastTransitionTime: str | None = None
+
+
+class AttachedVolume(Part):
+    name: str = ""
+    devicePath: str = ""
+
+
+class NodeSpec(Part):
+    taints: list[NodeTaint] = []
+
+
+class NodeStatus(Part):
+    conditions: list[NodeCondition] = []
+    volumesInUse: list[str] = []
+    volumesAttached: list[AttachedVolume] = []
+
+
+class Node(View):
+    KIND: ClassVar[Kind] = kinds.NODE
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class Secret(View):
+    KIND: ClassVar[Kind] = kinds.SECRET
+
+    data: dict[str, bytes] = {}
+
+
+def is_ready(node: Node) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)

@@ -1,0 +1,52 @@
+"""What the controllers that call drivers share: one identity, the drivers, and patience with calls that fail."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+from longboat.aio.backoff import doubling
+from longboat.api.storage import CSIDriver, CSINode
+from longboat.client.interface import Key
+from longboat.controllers.runtime import Controller, Requeue
+from longboat.controllers.volumes.csi.calls import RpcError
+from longboat.controllers.volumes.csi.drivers import Drivers
+from longboat.controllers.volumes.views import Node
+
+FIRST, LONGEST = 1.0, 300.0  # seconds between calls that fail (upstream's sidecars)
+
+log = logging.getLogger(__name__)
+
+
+class CSIController(Controller):
+    """Subclass, and write `serve`. A call that fails is made again, ever later; the first Event says why."""
+
+    account = "csi-controller"
+    reads: ClassVar[tuple[type[Any], ...]] = (CSIDriver, CSINode, Node)
+
+    def setup(self) -> None:
+        self.drivers = Drivers(self.client, self.informers, self.clock)
+        self._failures: dict[Key, int] = {}
+        self.informers.of(CSINode).on_change(self._drivers_changed)
+
+    async def reconcile(self, key: Key) -> Requeue | None:
+        try:
+            again = await self.serve(key)
+        except RpcError as error:
+            self._failures[key] = failures = self._failures.get(key, 0) + 1
+            delay = doubling(failures, FIRST, LONGEST)
+            log.info("%s: %s: %s; again in %.0fs", self.name, key, error, delay)
+            return Requeue(delay)
+        self._failures.pop(key, None)
+        return again
+
+    async def serve(self, key: Key) -> Requeue | None:
+        """One pass over one object. Raises RpcError to be called again later."""
+        raise NotImplementedError(f"{type(self).__name__} has no serve")
+
+    def wake(self) -> None:
+        """Drivers have come or gone: enqueue what may have waited for them."""
+
+    def _drivers_changed(self, old: CSINode | None, new: CSINode | None) -> None:
+        if old is None or new is None or (old.spec, old.metadata.annotations) != (new.spec, new.metadata.annotations):
+            self.wake()
