@@ -18,6 +18,7 @@ from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
 from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from longboat.apiserver.admission.node_restriction import NodeRestriction
 from longboat.apiserver.admission.nodes import TaintNodesByCondition
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.service_account import ServiceAccount
@@ -29,8 +30,10 @@ from longboat.apiserver.admission.storage import (
 from longboat.apiserver.audit import AuditLog, audit
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
-from longboat.apiserver.authz import aggregation
+from longboat.apiserver.authz import aggregation, policy
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
+from longboat.apiserver.authz.node import NodeAuthorizer
+from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
 from longboat.apiserver.dispatch import Dispatcher
@@ -89,7 +92,8 @@ class APIServer:
         self.stopping = False
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
         self._make_stores()
-        self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC})
+        nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
+        self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes)
         self.admission = self._admission()
         stand_in = Store(catalog.plain(kinds.BINDING), storage, self.stores[kinds.POD].cache, self.schema, clock)
         endpoints = [
@@ -155,6 +159,7 @@ class APIServer:
         return Chain(
             (
                 NamespaceLifecycle(self.lookup, self.clock),
+                NodeRestriction(self.lookup),
                 LimitRanger(partial(every, kinds.LIMIT_RANGE)),
                 ServiceAccount(self.lookup),
                 TaintNodesByCondition(),

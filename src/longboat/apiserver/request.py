@@ -32,6 +32,7 @@ class RequestInfo:
     subresource: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()  # what follows the version: resource, name, subresource, rest of a proxy path
+    fields: tuple[tuple[str, str], ...] = ()  # of a list or watch: what its field selector requires to be equal
 
 
 class Socket(Protocol):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from longboat.apiserver.request import RequestInfo
+from longboat.machinery import fields as fieldselectors
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_SELECTING = frozenset(("list", "watch", "deletecollection"))
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 
 
@@ -45,13 +47,16 @@ def _resource(
     resource = parts[0]
     name = parts[1] if len(parts) > 1 else ""
     subresource = parts[2] if len(parts) > 2 else ""
+    fields: tuple[tuple[str, str], ...] = ()
     if not name:
         if verb == "get":
             verb = "watch" if _true(query, "watch") else "list"
-            name = _single(query) if verb == "watch" else ""
         elif verb == "delete":
             verb = "deletecollection"
-    return RequestInfo(path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts))
+        if verb in _SELECTING:
+            fields = _required(query)
+            name = dict(fields).get("metadata.name", "")
+    return RequestInfo(path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts), fields)
 
 
 def _true(query: Mapping[str, list[str]], name: str) -> bool:
@@ -59,10 +64,13 @@ def _true(query: Mapping[str, list[str]], name: str) -> bool:
     return bool(values) and values is not None and values[0].lower() in ("1", "t", "true")
 
 
-def _single(query: Mapping[str, list[str]]) -> str:
-    """The name a watch is narrowed to by its field selector: authorization may grant just that."""
-    selector = (query.get("fieldSelector") or [""])[0]
-    for term in selector.split(","):
-        if term.startswith("metadata.name="):
-            return term.removeprefix("metadata.name=").removeprefix("=")
-    return ""
+def _required(query: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:
+    """What the field selector narrows the request to: authorization may grant just that. A bad one is told later."""
+    text = (query.get("fieldSelector") or [""])[0]
+    if not text:
+        return ()
+    try:
+        requirements = fieldselectors.parse(text).requirements
+    except ValueError:
+        return ()
+    return tuple((r.field, r.value) for r in requirements if r.equal)

@@ -20,6 +20,7 @@ from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
+from longboat.registry.admission import Attributes
 
 if TYPE_CHECKING:
     from longboat.apiserver.app import APIServer
@@ -119,6 +120,12 @@ class Reviews:
             raise errors.internal("the server signs no tokens")
         seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
         self._check_seconds(info.name, seconds)
+        await self._server.admission.validate(
+            Attributes(
+                "CREATE", kinds.SERVICE_ACCOUNT, info.namespace, info.name, review, subresource="token",
+                user=request.user,
+            )
+        )  # fmt: skip
         bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
         lasts = EXTENDED if seconds == WARN_AFTER and audiences == list(issuer.audiences) and bound else seconds

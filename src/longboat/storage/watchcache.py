@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -19,6 +19,30 @@ log = logging.getLogger(__name__)
 
 RETAINED = 32  # snapshots kept for the next pages of listings under way, and for how many seconds;
 RETAINED_FOR = 60.0  # after that the pages come from the storage's history
+
+
+class FieldIndex:
+    """Entries by the value of one selectable field."""
+
+    def __init__(self, field: str, entries: Iterable[Entry]) -> None:
+        self._field = field
+        self._by_value: dict[str, dict[str, Entry]] = {}
+        for entry in entries:
+            self.change(None, entry)
+
+    def get(self, value: str) -> Collection[Entry]:
+        return self._by_value.get(value, {}).values()
+
+    def change(self, old: Entry | None, new: Entry | None) -> None:
+        """Take `new` for `old`; None stands for an entry that is not there."""
+        if old is not None:
+            value = old.fields.get(self._field, "")
+            group = self._by_value[value]
+            del group[old.key]
+            if not group:
+                del self._by_value[value]
+        if new is not None:
+            self._by_value.setdefault(new.fields.get(self._field, ""), {})[new.key] = new
 
 
 class EntryPage(msgspec.Struct, frozen=True):
@@ -54,6 +78,7 @@ class WatchCache:
         self._ring = Ring(0)
         self._retained: OrderedDict[int, tuple[float, Snapshot]] = OrderedDict()  # by revision: last use, snapshot
         self._watchers: dict[str, list[Watcher]] = {}
+        self._indexes: dict[str, FieldIndex] = {}  # by selectable field
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
         self._loaded = 0  # revision of the last load: events up to it are in already
@@ -84,6 +109,13 @@ class WatchCache:
 
     def get(self, key: str) -> Entry | None:
         return self._entries.get(key)
+
+    def having(self, field: str, value: str) -> Collection[Entry]:
+        """The entries whose selectable field has this value, from an index kept since it was first asked for."""
+        index = self._indexes.get(field)
+        if index is None:
+            index = self._indexes[field] = FieldIndex(field, self._entries.values())
+        return index.get(value)
 
     def snapshot(self) -> Snapshot:
         """Everything as of now. Costs nothing; stays as it is while the cache moves on."""
@@ -158,6 +190,7 @@ class WatchCache:
                 del self._entries[change.key]
             else:
                 self._entries[change.key] = change.new
+            self._reindex(change.old, change.new)
         self._ordered = Ordered.of(self._entries.values())
         self.version += 1
         backwards, self._loaded = revision < self._loaded, revision
@@ -188,6 +221,7 @@ class WatchCache:
                 del self._entries[key]
             else:
                 continue
+            self._reindex(old, new)
             edits.append((key, new))
             changes.append(Change(event.revision, old, new))
         if changes:
@@ -202,6 +236,10 @@ class WatchCache:
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.progress(self._feed.revision)
+
+    def _reindex(self, old: Entry | None, new: Entry | None) -> None:
+        for index in self._indexes.values():
+            index.change(old, new)
 
     def _entry(self, key: str, revision: int, stored: bytes) -> Entry | None:
         """None, and a line in the log, for a value that cannot be read: one odd object must not hide the others."""

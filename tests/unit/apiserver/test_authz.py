@@ -126,7 +126,7 @@ def test_what_is_open(path: str, anonymous: int, authenticated: int) -> None:
     [
         (user("system:kube-scheduler"), ["create pods/binding", "watch nodes"], ["create pods"]),
         (user("system:kube-controller-manager"), ["list secrets", "watch apps/deployments"], ["delete nodes"]),
-        (user("system:node:a", "system:nodes"), ["get secrets", "create pods/eviction"], ["list rbac/roles"]),
+        (user("system:node:a", "system:nodes"), ["create pods/eviction", "watch services"], ["get secrets"]),
         (user("system:kube-proxy"), ["watch discovery/endpointslices"], ["get secrets"]),
         (user("system:serviceaccount:kube-system:replicaset-controller"), ["create pods", "update apps/replicasets"],
          ["delete apps/deployments"]),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -32,12 +32,17 @@ class Action:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    fields: tuple[tuple[str, str], ...] = field(
+        default=(), compare=False
+    )  # required of what is listed; RBAC ignores it
 
     @classmethod
     def of(cls, info: RequestInfo) -> Action:
         if not info.is_resource:
             return cls(info.verb, path=info.path)
-        return cls(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
+        return cls(
+            info.verb, info.group, info.resource, info.subresource, info.namespace, info.name, fields=info.fields
+        )  # fmt: skip
 
 
 class Rule:
@@ -94,11 +99,18 @@ class Decision(NamedTuple):
     reason: str
 
 
+class Voter(Protocol):
+    """An authorizer asked before RBAC. One that does not allow has no opinion, and may say why."""
+
+    def decide(self, user: User, action: Action) -> Decision: ...
+
+
 class Authorizer:
     """Decides by the four RBAC kinds; an index by subject is made anew when one of them has changed."""
 
-    def __init__(self, stores: Mapping[str, Store]) -> None:
+    def __init__(self, stores: Mapping[str, Store], *first: Voter) -> None:
         self._stores = stores  # by plural
+        self._first = first
         self._caches = [store.cache for store in stores.values()]
         self._versions: list[int] = []
         self._users: dict[str, list[Grant]] = {}
@@ -111,6 +123,18 @@ class Authorizer:
     def decide(self, user: User, action: Action) -> Decision:
         if MASTERS in user.groups:
             return Decision(True, "")
+        reasons = []
+        for voter in self._first:
+            decision = voter.decide(user, action)
+            if decision.allowed:
+                return decision
+            reasons.append(decision.reason)
+        last = self._by_rbac(user, action)
+        if last.allowed or not any(reasons):
+            return last
+        return Decision(False, "\n".join(filter(None, (*reasons, last.reason))))
+
+    def _by_rbac(self, user: User, action: Action) -> Decision:
         self._refresh()
         key = (user.name, user.groups, action)
         decision = self._decisions.get(key)

@@ -39,7 +39,6 @@ CLUSTER_ROLES: dict[str, str] = {
         deletecollection READ: resource/resourceslices
         create patch update: events
         create patch update: events/events
-        READ: networking/networkpolicies discovery/endpointslices namespaces
     """,
     "system:node-problem-detector": "get: nodes\npatch: nodes/status\ncreate patch update: events events/events",
     "system:node-proxier": """
@@ -49,6 +48,7 @@ CLUSTER_ROLES: dict[str, str] = {
         READ: discovery/endpointslices
         READ: networking/servicecidrs
     """,
+    "system:longboat:node-network": "READ: namespaces networking/networkpolicies",
     "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
     "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
     "system:heapster": "READ: events pods nodes namespaces\nREAD: apps/deployments",
@@ -187,9 +187,9 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:discovery": ("group:system:authenticated",),
     "system:basic-user": ("group:system:authenticated",),
     "system:public-info-viewer": ("group:system:authenticated", "group:system:unauthenticated"),
-    # Until the Node authorizer comes, which will decide node by node, nodes act under this role.
-    "system:node": ("group:system:nodes",),
-    "system:node-proxier": ("user:system:kube-proxy", "group:system:nodes"),  # a node's agent is its proxy too
+    "system:node": (),  # the Node authorizer decides, node by node
+    "system:node-proxier": ("user:system:kube-proxy", "group:system:nodes"),  # a node's agent is its proxy too,
+    "system:longboat:node-network": ("group:system:nodes",),  # its DNS server and what enforces its policies
     "system:kube-controller-manager": ("user:system:kube-controller-manager",),
     "system:kube-dns": ("sa:kube-system/kube-dns",),
     "system:kube-scheduler": ("user:system:kube-scheduler",),
