@@ -29,6 +29,8 @@ class SessionAffinityConfig(Part):
 class ServiceSpec(Part):
     type: str = "ClusterIP"
     clusterIP: str = ""
+    clusterIPs: list[str] = []
+    externalName: str = ""
     ports: list[ServicePort] = []
     sessionAffinity: str = "None"
     sessionAffinityConfig: SessionAffinityConfig = SessionAffinityConfig()
@@ -68,6 +70,7 @@ class Endpoint(Part):
     addresses: list[str] = []
     conditions: EndpointConditions = EndpointConditions()
     nodeName: str = ""
+    hostname: str = ""
 
 
 class EndpointPort(Part):
@@ -82,6 +85,17 @@ class EndpointSlice(View):
     addressType: str = ""
     endpoints: list[Endpoint] = []
     ports: list[EndpointPort] = []
+
+    @property
+    def service(self) -> str:
+        """namespace/name of the Service it belongs to."""
+        return f"{self.metadata.namespace}/{self.metadata.labels.get(SERVICE_NAME, '')}"
+
+
+class Namespace(View):
+    """Only whether it exists."""
+
+    KIND: ClassVar[Kind] = kinds.NAMESPACE
 
 
 class NodeSpec(Part):

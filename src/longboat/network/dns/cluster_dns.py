@@ -1,0 +1,97 @@
+"""The cluster's DNS on one node, put together: the API's objects, the zone, the way outside, the sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from longboat.aio.clock import Clock
+from longboat.client.informer import Informers
+from longboat.network.dns import wire
+from longboat.network.dns.directory import Directory
+from longboat.network.dns.forward import Forwarder
+from longboat.network.dns.metrics import metric
+from longboat.network.dns.replies import Replies
+from longboat.network.dns.resolver import Resolver
+from longboat.network.dns.server import Server
+from longboat.network.dns.zone import Zone
+
+log = logging.getLogger(__name__)
+RETRY = 5.0  # seconds until an address that could not be listened at is tried again
+
+
+class ClusterDNS:
+    """Run it in the node's network namespace.
+
+    `addresses` are where it answers: `claim` makes one of them the node's own, `release` undoes that; both block and
+    raise OSError. `forward_to` are the servers for names outside `domain`; `ranges` (CIDRs) hold the cluster's own
+    addresses, whose names nobody else is asked for.
+    """
+
+    def __init__(
+        self,
+        informers: Informers,
+        clock: Clock,
+        *,
+        domain: str,
+        addresses: Sequence[str],
+        forward_to: Iterable[str] = (),
+        ranges: Iterable[str] = (),
+        port: int = 53,
+        claim: Callable[[str], None] = lambda address: None,
+        release: Callable[[str], None] = lambda address: None,
+    ) -> None:
+        labels, replies = wire.labels(domain), Replies()
+        directory = Directory(informers, labels, replies.drop)
+        zone = Zone(labels, directory, addresses, [ipaddress.ip_network(cidr) for cidr in ranges if cidr])
+        own = set(addresses)
+        self._forwarder = Forwarder(clock, (server for server in forward_to if server not in own))
+        self._replies = replies
+        self._resolver = Resolver(zone, labels, replies, self._forwarder, lambda: directory.is_synced)
+        self.servers = [Server(self._resolver, clock, address, port) for address in addresses]
+        self._clock, self._claim, self._release = clock, claim, release
+
+    async def run(self) -> None:
+        """Until cancelled. Answers from the start: names outside at once, its own when all objects have been read."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server in self.servers:
+                    group.create_task(self._open(server))
+            await asyncio.Event().wait()
+        finally:
+            for server in self.servers:
+                await server.close()
+                try:
+                    await asyncio.to_thread(self._release, server.address[0])
+                except OSError as error:
+                    log.warning("cannot give up %s: %s", server.address[0], error)
+            await self._forwarder.close()
+
+    async def _open(self, server: Server) -> None:
+        """Come to answer at an address, however long somebody else has its port."""
+        while True:
+            try:
+                await asyncio.to_thread(self._claim, server.address[0])
+                await server.open()
+                log.info("answering names at %s", server.address[0])
+                return
+            except OSError as error:
+                log.error("cannot answer names at %s, trying again: %s", server.address[0], error)
+                await self._clock.sleep(RETRY)
+
+    def metrics(self) -> str:
+        """Prometheus's text format."""
+        forwarder = self._forwarder
+        counters = (
+            ("forwarded_total", "Questions sent to servers outside.", forwarder.asked),
+            ("forward_hits_total", "Questions for names outside answered from the cache.", forwarder.hits),
+            ("unanswered_total", "Questions that no server outside answered.", forwarder.unanswered),
+            ("dropped_total", "Answers the kernel did not take.", sum(server.dropped for server in self.servers)),
+        )
+        lines = self._resolver.counts.lines()
+        for name, help, value in counters:
+            lines += metric(f"longboat_dns_{name}", "counter", help, [("", value)])
+        lines += metric("longboat_dns_replies", "gauge", "Finished answers at hand.", [("", len(self._replies))])
+        return "\n".join(lines) + "\n"

@@ -1,0 +1,164 @@
+"""Names outside the cluster: asked of the servers the machine asks, remembered as long as their answers say.
+
+The same question is asked once however many wait for its answer. Each time it has an id and a port nobody can guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.network.dns import wire
+from longboat.network.dns.lifetimes import lifetime, older, ttl_offsets
+from longboat.network.dns.wire import Malformed
+
+PORT = 53
+PATIENCE = 1.5  # seconds one server is waited for
+ROUNDS = 2  # times each server is tried; a client gives up after five seconds
+RESTING = 5.0  # seconds in which a server that did not answer is asked last
+ENTRIES = 10_000  # answers kept
+LARGEST_ENTRY = 4096  # bytes; longer answers are asked for again
+MOST_QUESTIONS = 1000  # under way at once
+
+
+class Unanswered(Exception):
+    """No server gave an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    message: bytes
+    offsets: tuple[int, ...]  # of the TTLs in it
+    since: float
+    until: float
+
+
+class Forwarder:
+    """`servers` are addresses, or (for tests) address and port. Messages here lack their id: the first two bytes."""
+
+    def __init__(self, clock: Clock, servers: Iterable[str], *, port: int = PORT) -> None:
+        self._clock, self._port = clock, port
+        self._servers = list(dict.fromkeys(servers))
+        self._resting: dict[str, float] = {}
+        self._kept: OrderedDict[tuple[bytes, bool], _Entry] = OrderedDict()
+        self._asking: dict[tuple[bytes, bool], asyncio.Task[bytes | None]] = {}
+        self._tasks = Tasks("dns/forward")
+        self.asked = self.hits = self.unanswered = 0
+
+    @property
+    def has_servers(self) -> bool:
+        return bool(self._servers)
+
+    def cached(self, question: bytes, tcp: bool = False) -> bytes | None:
+        """The answer if it is known, its TTLs as they are now."""
+        found = self._kept.get((question, tcp))
+        if found is None:
+            return None
+        now = self._clock.monotonic()
+        if now >= found.until:
+            del self._kept[question, tcp]
+            return None
+        self._kept.move_to_end((question, tcp))
+        self.hits += 1
+        return older(found.message, found.offsets, int(now - found.since))
+
+    async def ask(self, question: bytes, tcp: bool = False) -> bytes:
+        """The answer, from the cache or a server. Raises Unanswered."""
+        known = self.cached(question, tcp)
+        if known is not None:
+            return known
+        asking = self._asking.get((question, tcp))
+        if asking is None:
+            if len(self._asking) >= MOST_QUESTIONS or not self._servers:
+                self.unanswered += 1
+                raise Unanswered
+            asking = self._asking[question, tcp] = self._tasks.spawn("ask", self._ask(question, tcp))
+            asking.add_done_callback(lambda _: self._asking.pop((question, tcp), None))
+        answer = await asyncio.shield(asking)
+        if answer is None:
+            raise Unanswered
+        return answer
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _ask(self, question: bytes, tcp: bool) -> bytes | None:
+        answer = None
+        for _ in range(ROUNDS):
+            for server in sorted(self._servers, key=lambda s: self._resting.get(s, 0.0) > self._clock.monotonic()):
+                self.asked += 1
+                try:
+                    async with self._clock.timeout(PATIENCE):
+                        found = await (self._over_tcp if tcp else self._over_udp)(server, question)
+                except (OSError, TimeoutError, asyncio.IncompleteReadError):
+                    self._resting[server] = self._clock.monotonic() + RESTING
+                    continue
+                self._resting.pop(server, None)
+                answer = found
+                if answer[1] & 0xF not in (wire.SERVFAIL, wire.REFUSED):
+                    self._keep(question, tcp, answer)
+                    return answer
+            if answer is not None:
+                break
+        if answer is None:
+            self.unanswered += 1
+        return answer
+
+    def _keep(self, question: bytes, tcp: bool, answer: bytes) -> None:
+        message = b"\0\0" + answer
+        try:
+            seconds = lifetime(message)
+            offsets = tuple(at - 2 for at in ttl_offsets(message))
+        except Malformed:
+            return
+        if seconds > 0 and len(answer) <= LARGEST_ENTRY:
+            now = self._clock.monotonic()
+            self._kept[question, tcp] = _Entry(answer, offsets, now, now + seconds)
+            if len(self._kept) > ENTRIES:
+                self._kept.popitem(last=False)
+
+    async def _over_udp(self, server: str, question: bytes) -> bytes:
+        """Raises OSError."""
+        loop, packet = asyncio.get_running_loop(), os.urandom(2) + question
+        family = socket.AF_INET6 if ":" in server else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as connection:
+            connection.connect((server, self._port))  # a fresh port, from which only this server's packets come in
+            connection.send(packet)
+            while True:
+                answer = await loop.sock_recv(connection, 65535)
+                if _answers(answer, packet):
+                    return answer[2:]
+
+    async def _over_tcp(self, server: str, question: bytes) -> bytes:
+        """Raises OSError and asyncio.IncompleteReadError."""
+        packet = os.urandom(2) + question
+        reader, writer = await asyncio.open_connection(server, self._port)
+        try:
+            writer.write(len(packet).to_bytes(2) + packet)
+            while True:
+                answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+                if _answers(answer, packet):
+                    return answer[2:]
+        finally:
+            writer.close()
+
+
+def _answers(message: bytes, packet: bytes) -> bool:
+    """Whether a message is a response to just this question, and whole."""
+    try:
+        name, end = wire.read_name(packet, wire.HEADER)
+        header = wire.read_header(message)
+        if message[:2] != packet[:2] or not header.flags & wire.RESPONSE or header.questions != 1:
+            return False
+        same = wire.read_name(message, wire.HEADER, pointers=False) == (name, end)
+        for _ in wire.spans(message):
+            pass
+    except Malformed:
+        return False
+    return same and message[end : end + 4] == packet[end : end + 4]
