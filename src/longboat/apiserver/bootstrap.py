@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+DNS_INDEX = 10  # of the cluster's DNS in the range of Services' addresses, as everybody has it
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
 _ROLES = frozenset(("ClusterRole", "Role"))
@@ -41,6 +42,7 @@ async def bootstrap(server: APIServer) -> None:
             *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
             lay.api_service(),
+            lay.dns_service(),
             lay.client_authorities(),
         )
     )
@@ -139,6 +141,31 @@ class _Layer:
             log.info("%s is no address pods could reach: the kubernetes Service has no endpoints", address)
             return
         await self._api_endpoints(config.advertise, config.port, family)
+
+    async def dns_service(self) -> None:
+        """The `kube-dns` Service, by whose address pods know the cluster's DNS; every node answers there itself.
+
+        It is the cluster's owner's to change: one that is there is left alone.
+        """
+        network = ipaddress.ip_network(self._server.config.service_cidr)
+        if network.num_addresses <= DNS_INDEX:
+            return
+        labels = {
+            "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
+        }  # fmt: skip
+        ports = [("dns", "UDP"), ("dns-tcp", "TCP")]
+        spec: Object = {
+            "clusterIP": str(network[DNS_INDEX]),
+            "ports": [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in ports],
+        }
+        try:
+            await self.ensure(
+                kinds.SERVICE, "kube-system", {"metadata": {"name": "kube-dns", "labels": labels}, "spec": spec}
+            )
+        except StatusError as error:
+            if error.reason != "Invalid":  # another Service has had the address since before there was a kube-dns
+                raise
+            log.warning("there is no kube-dns Service: %s", error)
 
     async def _api_endpoints(self, address: str, port_number: int, family: str) -> None:
         port = {"name": "https", "port": port_number, "protocol": "TCP"}

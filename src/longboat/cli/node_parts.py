@@ -16,6 +16,7 @@ from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
 from longboat.node.agent import Agent, NodeConfig
+from longboat.node.make.dns import parse_resolv_conf
 from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder
 
@@ -28,6 +29,8 @@ SIMULATED = "simulated-{}"
 
 async def real_node(options: Options, client: RestClient, clock: Clock, address: str) -> None:
     """Until cancelled. Raises OSError."""
+    from longboat.network.dns import address as dns_address
+    from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.network.nftables import Nftables
     from longboat.network.overlay.overlay import Overlay
     from longboat.network.proxy import rules
@@ -36,7 +39,9 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
 
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
-    proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run)
+    dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
+    own_services = [(server, 53) for server in dns_servers] if options.serve_dns else []
+    proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run, own_services)
     overlay = Overlay(
         informers, clock, node=name, on_link=options.node_cidr or await asyncio.to_thread(_range_of, address),
         conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
@@ -52,15 +57,24 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
         cgroup_root=options.cgroup_root,
         port=options.port,
         pki=place / "pki",
-        cluster_dns=tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),),
+        cluster_dns=dns_servers,
         cluster_domain=options.cluster_domain,
+        resolv_conf=Path(options.resolv_conf),
         version=VERSION,
     )
     runtime = GrpcRuntime(options.container_runtime_endpoint)
     recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
     agent = Agent(client, informers, clock, runtime, recorder, config, publish)
+    parts = {"agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run()}
+    if options.serve_dns:
+        dns = ClusterDNS(
+            informers, clock, domain=options.cluster_domain, addresses=dns_servers,
+            forward_to=lambda: _name_servers(config.resolv_conf), ranges=(options.service_cidr, options.pod_cidr),
+            claim=dns_address.claim, release=dns_address.release,
+        )  # fmt: skip
+        parts["dns"] = dns.run()
     try:
-        await _together(informers, agent=agent.run(), proxy=proxy.run(), overlay=overlay.run())
+        await _together(informers, **parts)
     finally:
         await events.close()
         await runtime.close()
@@ -99,6 +113,11 @@ async def _together(informers: Informers, **parts: Coroutine[Any, Any, None]) ->
                 task.result()
         finally:
             await informers.close()
+
+
+def _name_servers(resolv_conf: Path) -> tuple[str, ...]:
+    """The servers that the machine asks. Raises OSError."""
+    return parse_resolv_conf(resolv_conf.read_text()).servers
 
 
 def _range_of(address: str) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
 from longboat.client.informer import Informers
 from longboat.network.dns import wire
 from longboat.network.dns.directory import Directory
@@ -20,14 +21,15 @@ from longboat.network.dns.zone import Zone
 
 log = logging.getLogger(__name__)
 RETRY = 5.0  # seconds until an address that could not be listened at is tried again
+LOOK = 30.0  # seconds between looks at who answers for names outside: machines move
 
 
 class ClusterDNS:
     """Run it in the node's network namespace.
 
     `addresses` are where it answers: `claim` makes one of them the node's own, `release` undoes that; both block and
-    raise OSError. `forward_to` are the servers for names outside `domain`; `ranges` (CIDRs) hold the cluster's own
-    addresses, whose names nobody else is asked for.
+    raise OSError, and so does `forward_to`, which tells the servers for names outside `domain`. `ranges` (CIDRs) hold
+    the cluster's own addresses, whose names nobody else is asked for.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class ClusterDNS:
         *,
         domain: str,
         addresses: Sequence[str],
-        forward_to: Iterable[str] = (),
+        forward_to: Callable[[], Iterable[str]] = tuple,
         ranges: Iterable[str] = (),
         port: int = 53,
         claim: Callable[[str], None] = lambda address: None,
@@ -46,8 +48,8 @@ class ClusterDNS:
         labels, replies = wire.labels(domain), Replies()
         directory = Directory(informers, labels, replies.drop)
         zone = Zone(labels, directory, addresses, [ipaddress.ip_network(cidr) for cidr in ranges if cidr])
-        own = set(addresses)
-        self._forwarder = Forwarder(clock, (server for server in forward_to if server not in own))
+        self._own, self._forward_to = frozenset(addresses), forward_to
+        self._forwarder = Forwarder(clock)
         self._replies = replies
         self._resolver = Resolver(zone, labels, replies, self._forwarder, lambda: directory.is_synced)
         self.servers = [Server(self._resolver, clock, address, port) for address in addresses]
@@ -56,10 +58,12 @@ class ClusterDNS:
     async def run(self) -> None:
         """Until cancelled. Answers from the start: names outside at once, its own when all objects have been read."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with Tasks("dns") as tasks:
                 for server in self.servers:
-                    group.create_task(self._open(server))
-            await asyncio.Event().wait()
+                    tasks.spawn(f"open {server.address[0]}", self._open(server))
+                while True:
+                    await self._look()
+                    await self._clock.sleep(LOOK)
         finally:
             for server in self.servers:
                 await server.close()
@@ -68,6 +72,14 @@ class ClusterDNS:
                 except OSError as error:
                     log.warning("cannot give up %s: %s", server.address[0], error)
             await self._forwarder.close()
+
+    async def _look(self) -> None:
+        """Learn who answers for names outside."""
+        try:
+            found = await asyncio.to_thread(self._forward_to)
+            self._forwarder.servers = tuple(server for server in dict.fromkeys(found) if server not in self._own)
+        except OSError as error:
+            log.warning("cannot tell who answers for names outside: %s", error)
 
     async def _open(self, server: Server) -> None:
         """Come to answer at an address, however long somebody else has its port."""

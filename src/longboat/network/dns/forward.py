@@ -40,20 +40,16 @@ class _Entry:
 
 
 class Forwarder:
-    """`servers` are addresses, or (for tests) address and port. Messages here lack their id: the first two bytes."""
+    """`servers` are addresses, which may change. Messages here lack their id: the first two bytes."""
 
-    def __init__(self, clock: Clock, servers: Iterable[str], *, port: int = PORT) -> None:
+    def __init__(self, clock: Clock, servers: Iterable[str] = (), *, port: int = PORT) -> None:
         self._clock, self._port = clock, port
-        self._servers = list(dict.fromkeys(servers))
+        self.servers = tuple(servers)
         self._resting: dict[str, float] = {}
         self._kept: OrderedDict[tuple[bytes, bool], _Entry] = OrderedDict()
         self._asking: dict[tuple[bytes, bool], asyncio.Task[bytes | None]] = {}
         self._tasks = Tasks("dns/forward")
         self.asked = self.hits = self.unanswered = 0
-
-    @property
-    def has_servers(self) -> bool:
-        return bool(self._servers)
 
     def cached(self, question: bytes, tcp: bool = False) -> bytes | None:
         """The answer if it is known, its TTLs as they are now."""
@@ -75,7 +71,7 @@ class Forwarder:
             return known
         asking = self._asking.get((question, tcp))
         if asking is None:
-            if len(self._asking) >= MOST_QUESTIONS or not self._servers:
+            if len(self._asking) >= MOST_QUESTIONS or not self.servers:
                 self.unanswered += 1
                 raise Unanswered
             asking = self._asking[question, tcp] = self._tasks.spawn("ask", self._ask(question, tcp))
@@ -91,7 +87,7 @@ class Forwarder:
     async def _ask(self, question: bytes, tcp: bool) -> bytes | None:
         answer = None
         for _ in range(ROUNDS):
-            for server in sorted(self._servers, key=lambda s: self._resting.get(s, 0.0) > self._clock.monotonic()):
+            for server in sorted(self.servers, key=lambda s: self._resting.get(s, 0.0) > self._clock.monotonic()):
                 self.asked += 1
                 try:
                     async with self._clock.timeout(PATIENCE):

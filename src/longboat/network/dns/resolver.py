@@ -86,7 +86,7 @@ class Resolver:
         known = self._forwarder.cached(question, tcp)
         if known is not None:
             return self._spliced(packet, query, known)
-        if not self._forwarder.has_servers:
+        if not self._forwarder.servers:
             return self._encoded(packet, query, Found(wire.SERVFAIL), tcp)
         return self._wait(packet, query, tcp, self._ask(packet, query, question, tcp))
 

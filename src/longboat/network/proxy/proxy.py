@@ -27,14 +27,25 @@ Apply = Callable[[str], str]
 
 
 class Proxy:
-    """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it."""
+    """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it.
 
-    def __init__(self, informers: Informers, clock: Clock, node: str, cluster_cidr: str, apply: Apply) -> None:
+    `own_services` are addresses and ports of Services that the node itself answers at.
+    """
+
+    def __init__(
+        self,
+        informers: Informers,
+        clock: Clock,
+        node: str,
+        cluster_cidr: str,
+        apply: Apply,
+        own_services: Iterable[tuple[str, int]] = (),
+    ) -> None:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
         self._clock, self._apply = clock, apply
-        self._node = NodeInfo(node, cluster_cidr=cluster_cidr)
+        self._node = NodeInfo(node, cluster_cidr=cluster_cidr, own_services=tuple(own_services))
         self._base = Ruleset()
         self._parts: dict[Key, Ruleset] = {}
         self._fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}

@@ -20,6 +20,8 @@ from longboat.network.views import SERVICE_NAME, EndpointSlice, Service, Service
 
 MASQUERADE = "meta mark set mark or 0x4000"  # the bit upstream uses, so that other tools keep off it
 KEY = "ipv4_addr . inet_proto . inet_service"
+OWN = "meta l4proto { tcp, udp } ip daddr . th dport @own-services"
+OWN_REPLIES = "meta l4proto { tcp, udp } ip saddr . th sport @own-services"
 
 
 @dataclass(frozen=True, order=True)
@@ -41,6 +43,7 @@ class NodeInfo:
     pod_cidr: str = ""  # this node's share
     cluster_cidr: str = ""  # all pods
     host_ports: tuple[HostPort, ...] = ()
+    own_services: tuple[tuple[str, int], ...] = ()  # service addresses and ports that the node itself answers at
 
 
 def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
@@ -82,6 +85,12 @@ def base(node: NodeInfo) -> Ruleset:
         "refuse-in": Chain(("ct state new jump refuse",), "type filter hook prerouting priority -90; policy accept;"),
         "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
         "source": Chain(_source_rules(node), "type nat hook postrouting priority srcnat; policy accept;"),
+        # What the node answers itself is neither translated nor refused, so it need not be tracked either.
+        "own-in": Chain((f"{OWN} notrack",), "type filter hook prerouting priority raw; policy accept;"),
+        "own-out": Chain(
+            (f"{OWN} notrack", f"{OWN_REPLIES} notrack"),
+            "type filter hook output priority raw; policy accept;",
+        ),
     }
     tables = {
         "service-addresses": Table("map", f"type {KEY} : verdict;"),
@@ -92,8 +101,10 @@ def base(node: NodeInfo) -> Ruleset:
         "refused-addresses": Table("map", f"type {KEY} : verdict;"),
         "refused-ports": Table("map", "type inet_proto . inet_service : verdict;"),
         "own-pods": Table("set", "type ipv4_addr . ipv4_addr;"),
+        "own-services": Table("set", "type ipv4_addr . inet_service;"),
     }
     elements: dict[str, dict[str, str]] = {name: {} for name in tables}
+    elements["own-services"] = {f"{address} . {port}": "" for address, port in node.own_services if "." in address}
     for item in node.host_ports:
         if ":" in item.pod_ip + item.host_ip:
             continue  # IPv6
