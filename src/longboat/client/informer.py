@@ -265,6 +265,7 @@ class Informers:
         self._client = client
         self._clock = clock
         self._made: dict[tuple[type[View], str, str, str], Informer[Any]] = {}
+        self._singles: dict[int, asyncio.Task[None]] = {}
         self._tasks = Tasks(owner)
         self._started = False
 
@@ -279,6 +280,19 @@ class Informers:
                 self._run(informer)
         return informer
 
+    def single(self, view: type[V], key: Key) -> Informer[V]:
+        """An informer of one object, at work at once and until it is dropped."""
+        informer = Informer(
+            view, self._client, self._clock, namespace=key.namespace, fields=f"metadata.name={key.name}"
+        )  # fmt: skip
+        self._singles[id(informer)] = self._run(informer)
+        return informer
+
+    def drop(self, informer: Informer[Any]) -> None:
+        """End an informer of one object; it keeps what it knows. Nothing happens to one that has ended."""
+        if task := self._singles.pop(id(informer), None):
+            task.cancel()
+
     def start(self) -> None:
         if not self._started:
             self._started = True
@@ -292,5 +306,5 @@ class Informers:
     async def close(self) -> None:
         await self._tasks.close()
 
-    def _run(self, informer: Informer[Any]) -> None:
-        self._tasks.spawn(informer.view.KIND.plural, informer.run())
+    def _run(self, informer: Informer[Any]) -> asyncio.Task[None]:
+        return self._tasks.spawn(informer.view.KIND.plural, informer.run())

@@ -82,7 +82,7 @@ class Agent:
         self._recorder = recorder
         self._tasks = Tasks(f"node/{config.name}")
         self._pods = informers.of(Pod, fields=f"spec.nodeName={config.name}")
-        self._sources = ApiSources(client, clock)
+        self._sources = ApiSources(client, informers, clock, self._refresh)
         self._services = ApiServices(client, informers)
         self._writer = ApiStatusWriter(client, clock)
         self._observer = Observer(runtime)
@@ -138,6 +138,10 @@ class Agent:
             await self._tasks.close()
             await workers.close()
             await self._writer.close()
+
+    def _refresh(self, uid: str) -> None:
+        if self.workers is not None:
+            self.workers.refresh(uid)
 
     async def _await_runtime(self) -> Version:
         wait = 0.05

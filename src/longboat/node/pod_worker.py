@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after the runtime failed
 LONGEST_RETRY = 10.0  # between attempts at a start
-REFRESH = 30.0  # seconds between updates of volumes whose content may change
+REFRESH = 60.0  # seconds between updates of volumes whose content may change, whatever the watches say
+NEVER = float("-inf")
 DEADLINE = Waiting("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
 
@@ -49,7 +50,7 @@ class PodWorker:
         self._failures: dict[str, int] = {}
         self._messages: dict[str, str] = {}
         self._places: dict[str, Path] | None = None
-        self._refreshed = 0.0
+        self._refreshed = NEVER  # when the volumes' content was last brought up to date
         self._last: Object = {}
 
     @property
@@ -179,21 +180,25 @@ class PodWorker:
     async def _set_up_volumes(self) -> None:
         """Raises StartFailure for the whole pod."""
         try:
-            self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
             self._refreshed = self._workers.clock.monotonic()
+            self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
         except VolumeError as error:
             self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
             raise StartFailure("ContainerCreating", "", RETRY, grows=True) from error
 
+    def refresh_soon(self) -> None:
+        """What the volumes are made of has changed."""
+        self._refreshed = NEVER
+
     async def _refresh_volumes(self) -> None:
-        """Let files follow the objects they come from."""
-        if self._places is None or not self._workers.volumes.changes(self.pod):
+        """Let files follow the objects they come from; also of a pod that an agent before this one has started."""
+        if self.observed.sandbox is None or not self._workers.volumes.changes(self.pod):
             return
         due = self._refreshed + REFRESH - self._workers.clock.monotonic()
         if due <= 0:
             self._refreshed, due = self._workers.clock.monotonic(), REFRESH
             try:
-                await self._workers.volumes.set_up(self.pod, self._surroundings())
+                self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
             except VolumeError as error:
                 self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
         self._wake_in(due)

@@ -92,6 +92,8 @@ class PodWorkers:
         before, worker.pod = worker.pod, pod
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
+        if (before.metadata.labels, before.metadata.annotations) != (pod.metadata.labels, pod.metadata.annotations):
+            worker.refresh_soon()  # a downward API volume may show them
         if _matters(before, pod):
             self._go(pod.uid)
 
@@ -111,6 +113,13 @@ class PodWorkers:
             worker.stale = True
             if worker.phase != TERMINATED:
                 self._go(uid)
+
+    def refresh(self, uid: str) -> None:
+        """What one of the pod's volumes is made of has changed."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.refresh_soon()
+            self._go(uid)
 
     def wake(self, uid: str) -> None:
         """What is known of the pod has changed, though not in the runtime."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -11,8 +11,10 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.client.informer import Informers
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
+from longboat.node.followed import Followed, Subject
 from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import TokenProjection
@@ -32,23 +34,34 @@ class Sources(Protocol):
 
     async def token(self, pod: Pod, wanted: TokenProjection) -> str: ...
 
+    def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None:
+        """Tell of changes to these: the pod's volumes are made of them."""
+        ...
+
+    def unfollow(self, uid: str) -> None: ...
+
     def forget(self, pod: Pod) -> None: ...
 
 
 class ApiSources:
-    """Sources from the API."""
+    """Sources from the API. `changed` is told the uid of a pod when something changes that its volumes are made of."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, informers: Informers, clock: Clock, changed: Callable[[str], None] = lambda uid: None
+    ) -> None:
+        self._followed = Followed(informers, changed)
         self._config_maps: _Shared[ConfigMap] = _Shared(clock, lambda key: client.get(ConfigMap, key))
         self._secrets: _Shared[Secret] = _Shared(clock, lambda key: client.get(Secret, key))
         self._tokens: dict[tuple[str, TokenProjection], _Token] = {}
         self._client, self._clock = client, clock
 
     async def config_map(self, key: Key) -> ConfigMap | None:
-        return await self._config_maps.get(key)
+        known, found = self._followed.find(Subject(ConfigMap, key))
+        return found if known else await self._config_maps.get(key)
 
     async def secret(self, key: Key) -> Secret | None:
-        return await self._secrets.get(key)
+        known, found = self._followed.find(Subject(Secret, key))
+        return found if known else await self._secrets.get(key)
 
     async def token(self, pod: Pod, wanted: TokenProjection) -> str:
         """One bound to the pod; the same until most of its life is over."""
@@ -64,7 +77,14 @@ class ApiSources:
         self._tokens[pod.uid, wanted] = made
         return made.text
 
+    def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None:
+        self._followed.follow(pod.uid, subjects)
+
+    def unfollow(self, uid: str) -> None:
+        self._followed.forget(uid)
+
     def forget(self, pod: Pod) -> None:
+        self.unfollow(pod.uid)
         for key in [key for key in self._tokens if key[0] == pod.uid]:
             del self._tokens[key]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from longboat.client.interface import Key
 from longboat.machinery.objects import Object
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Runtime
+from longboat.node.followed import Subject
 from longboat.node.images import Images
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
@@ -91,6 +93,10 @@ class Objects:
 
     async def token(self, pod: Pod, wanted: TokenProjection) -> str:
         return f"token of {pod.metadata.name} for {wanted.audience or 'the API'}"
+
+    def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None: ...
+
+    def unfollow(self, uid: str) -> None: ...
 
     def forget(self, pod: Pod) -> None: ...
 

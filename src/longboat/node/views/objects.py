@@ -17,6 +17,7 @@ class ConfigMap(View):
 
     data: dict[str, str] = {}
     binaryData: dict[str, str] = {}
+    immutable: bool = False
 
 
 class Secret(View):
@@ -26,6 +27,7 @@ class Secret(View):
 
     data: dict[str, str] = {}
     type: str = ""
+    immutable: bool = False
 
 
 class ServicePort(Part):

@@ -14,6 +14,7 @@ from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import kernel
 from longboat.node.errors import VolumeError
+from longboat.node.followed import Subject
 from longboat.node.make import cgroups
 from longboat.node.make.fields import Surroundings
 from longboat.node.paths import Paths
@@ -57,10 +58,12 @@ class Volumes:
         }
         if not self._on_disk:
             return {volume.name: Path("/") for volume in pod.spec.volumes}
+        self._sources.follow(pod, _subjects(pod))
         return await asyncio.to_thread(self._write, pod, payloads)
 
     async def tear_down(self, uid: str) -> None:
         """Remove everything of a pod. Raises OSError."""
+        self._sources.unfollow(uid)
         if self._on_disk:
             await asyncio.to_thread(remove, self._paths.pod(uid))
 
@@ -142,6 +145,14 @@ def _references(volume: Volume) -> Iterator[tuple[str, str | TokenProjection]]:
             yield "secret", projection.secret.name
         if projection.serviceAccountToken:
             yield "token", projection.serviceAccountToken
+
+
+def _subjects(pod: Pod) -> Iterator[Subject]:
+    """What has to be followed for the volumes to stay current."""
+    for volume in pod.spec.volumes:
+        for kind, wanted in _references(volume):
+            if isinstance(wanted, str):
+                yield Subject(ConfigMap if kind == "configmap" else Secret, Key(pod.metadata.namespace, wanted))
 
 
 def _files(pod: Pod, volume: Volume, content: _Content, around: Surroundings) -> payload.Payload | None:
