@@ -81,3 +81,9 @@ def decode(view: type[V], data: bytes | msgspec.Raw) -> V:
 def controller_of(meta: Meta) -> OwnerReference | None:
     """The owner that manages this object, if any."""
     return next((ref for ref in meta.ownerReferences if ref.controller), None)
+
+
+def version(obj: View) -> int:
+    """The resourceVersion as a number: of two versions of one object the greater is the newer."""
+    text = obj.metadata.resourceVersion
+    return int(text) if text.isdigit() else 0

@@ -25,6 +25,17 @@ def belongs_to(volume: Volume, claim: Claim) -> bool:
     return ref.uid in ("", claim.metadata.uid)
 
 
+def free_class(volume: Volume) -> tuple[str, ...]:
+    """An index: volumes that nobody has a claim to, by class."""
+    return (volume_class(volume),) if volume.spec.claimRef is None else ()
+
+
+def holder(volume: Volume) -> tuple[tuple[str, str], ...]:
+    """An index: volumes by the namespace and name of the claim they are bound to or reserved for."""
+    ref = volume.spec.claimRef
+    return ((ref.namespace, ref.name),) if ref is not None else ()
+
+
 def is_bound(claim: Claim) -> bool:
     """Whether binding is done: the claim names a volume and the binder has confirmed it."""
     return bool(claim.spec.volumeName) and BIND_COMPLETED in claim.metadata.annotations

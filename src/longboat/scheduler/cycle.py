@@ -27,12 +27,15 @@ class NoFit:
     reasons: Counter[str] = field(default_factory=Counter)
     cures: Change = Change.NODE_ADDED
     hopeful: list[str] = field(default_factory=list)  # nodes where another pod's leaving could help
+    overall: str = ""  # what rules out every node before any is looked at
 
     @property
     def message(self) -> str:
         """As upstream words it in the pod's condition and Event (scheduler framework, FitError)."""
         if self.nodes == 0:
             return "no nodes available to schedule pods"
+        if self.overall:
+            return f"0/{self.nodes} nodes are available: {self.overall}."
         counted = ", ".join(sorted(f"{count} {reason}" for reason, count in self.reasons.items()))
         return f"0/{self.nodes} nodes are available: {counted}."
 
@@ -49,6 +52,7 @@ class Cycle:
     """Runs the plugins over a snapshot. Looking starts where the last look ended, so that all nodes get their turn."""
 
     def __init__(self, plugins: Sequence[Plugin], dice: random.Random) -> None:
+        self.plugins = plugins
         self._filters = [p for p in plugins if type(p).filter is not Plugin.filter]
         self._scorers = [p for p in plugins if p.weight]
         self._dice = dice
@@ -56,8 +60,10 @@ class Cycle:
 
     def decide(self, pod: PodInfo, snapshot: Snapshot) -> Placement | NoFit:
         nodes = snapshot.nodes
-        checks = [(p, state) for p in self._filters if (state := p.prepare(pod, snapshot)) is not SKIP]
         why = NoFit(len(nodes))
+        checks = self._prepared(pod, snapshot, why)
+        if why.overall:
+            return why
         feasible: list[NodeInfo] = []
         wanted = enough(len(nodes))
         for step in range(len(nodes)):
@@ -73,8 +79,20 @@ class Cycle:
 
     def fits(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot) -> bool:
         """Whether every filter accepts this one node."""
-        checks = [(p, state) for p in self._filters if (state := p.prepare(pod, snapshot)) is not SKIP]
-        return self._admits(pod, node, checks, NoFit(1))
+        why = NoFit(1)
+        checks = self._prepared(pod, snapshot, why)
+        return not why.overall and self._admits(pod, node, checks, why)
+
+    def _prepared(self, pod: PodInfo, snapshot: Snapshot, why: NoFit) -> list[tuple[Plugin, Any]]:
+        checks = []
+        for plugin in self._filters:
+            state = plugin.prepare(pod, snapshot)
+            if isinstance(state, Refusal):
+                why.overall, why.cures = state.reason, why.cures | plugin.cures
+                return []
+            if state is not SKIP:
+                checks.append((plugin, state))
+        return checks
 
     @staticmethod
     def _admits(pod: PodInfo, node: NodeInfo, checks: list[tuple[Plugin, Any]], why: NoFit) -> bool:

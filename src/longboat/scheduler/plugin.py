@@ -21,6 +21,7 @@ class Change(Flag):
     POD_PLACED = auto()
     POD_GONE = auto()
     POD_UPDATED = auto()
+    STORAGE = auto()
 
     ANY_NODE = NODE_ADDED | NODE_LABELS | NODE_TAINTS | NODE_ALLOCATABLE
 
@@ -32,6 +33,10 @@ class Refusal(NamedTuple):
     final: bool = False
 
 
+class NotReady(Exception):
+    """What a plugin had to do before a pod is bound did not come about: the pod goes back to the queue."""
+
+
 class Plugin:
     """The plugin that accepts every node and prefers none. `weight` 0 means it has no score."""
 
@@ -40,12 +45,26 @@ class Plugin:
     cures: ClassVar[Change] = Change.ANY_NODE
 
     def prepare(self, pod: PodInfo, snapshot: Snapshot) -> Any:
-        """What the filter needs to know, worked out once per pod. SKIP passes over the filter."""
+        """What the filter needs to know, worked out once per pod. SKIP passes over the filter; a Refusal holds for
+        every node."""
         return None
 
     def filter(self, pod: PodInfo, node: NodeInfo, state: Any) -> Refusal | Sequence[Refusal] | None:
         """None if the node will do."""
         return None
+
+    def reserve(self, pod: PodInfo, node: NodeInfo) -> None:
+        """The pod goes to this node: later decisions must know of it, though nothing is written yet."""
+
+    def unreserve(self, pod: PodInfo) -> None:
+        """It does not after all, or all has been written. Also for pods of which nothing was reserved."""
+
+    def has_to_prepare(self, pod: PodInfo) -> bool:
+        """Whether something must come about before the pod, for which a node is reserved, is bound."""
+        return False
+
+    async def pre_bind(self, pod: PodInfo, node: str) -> None:
+        """Return once it has, however long that takes. Raises NotReady, StatusError, ConnectionError."""
 
     def prepare_score(self, pod: PodInfo, snapshot: Snapshot, feasible: Sequence[NodeInfo]) -> Any:
         """What the score needs to know, worked out once per pod. SKIP passes over the score."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 
 from longboat.aio.clock import Clock, Timer
 from longboat.scheduler.plugin import Change
@@ -101,11 +102,16 @@ class Queue:
         self._unschedulable[uid] = waiting
         self._timers[uid] = self._clock.call_later(LONGEST_WAIT, lambda: self._reconsider(uid))
 
-    def changed(self, change: Change) -> None:
-        """Something changed in the cluster: pods it may help get another try."""
+    def changed(self, change: Change, helps: Callable[[PodInfo], bool] | None = None) -> None:
+        """Something changed in the cluster: pods it may help (all, unless `helps` knows better) get another try."""
         for waiting in self._trying.values():
-            waiting.changes |= change
-        helped = [uid for uid, waiting in self._unschedulable.items() if waiting.cures & change]
+            if helps is None or helps(waiting.info):
+                waiting.changes |= change
+        helped = [
+            uid
+            for uid, waiting in self._unschedulable.items()
+            if waiting.cures & change and (helps is None or helps(waiting.info))
+        ]
         for uid in helped:
             self._reconsider(uid)
 

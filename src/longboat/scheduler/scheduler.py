@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.client.events import EventRecorder
-from longboat.client.informer import Informers
+from longboat.client.informer import Informer, Informers
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit, Placement
-from longboat.scheduler.plugin import Change
+from longboat.scheduler.plugin import Change, NotReady
 from longboat.scheduler.preemption import Preemption
 from longboat.scheduler.queue import Queue
 from longboat.scheduler.snapshot import PodInfo, Snapshot
 from longboat.scheduler.views import Namespace, Node, Pod, PodDisruptionBudget
+from longboat.scheduler.volume_binder import VolumeBinder
+from longboat.scheduler.volumes import ClaimKey, Volumes
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +49,20 @@ class Scheduler:
         self._client = client
         self._clock = clock
         self._events = EventRecorder(client, clock, name)
-        self._cycle = Cycle(catalog.plugins(), dice or random.Random())
         self._snapshot = Snapshot()
+        self._volumes = Volumes(informers)
+        binder = VolumeBinder(self._volumes, self._snapshot, client, clock)
+        self._cycle = Cycle(catalog.plugins(binder), dice or random.Random())
         self._queue = Queue(clock)
         self._slots = asyncio.Semaphore(MAX_BINDINGS)
         self._working = 0
         nodes, pods, namespaces = informers.of(Node), informers.of(Pod), informers.of(Namespace)
         self._budgets = informers.of(PodDisruptionBudget)
-        self._informers = (nodes, pods, namespaces, self._budgets)
+        self._informers: tuple[Informer[Any], ...] = (nodes, pods, namespaces, self._budgets, *self._volumes.informers)
         nodes.on_change(self._node_changed)
         pods.on_change(self._pod_changed)
         namespaces.on_change(self._namespace_changed)
+        self._volumes.on_change(self._storage_changed)
 
     @property
     def in_flight(self) -> int:
@@ -84,12 +89,17 @@ class Scheduler:
         decision = self._cycle.decide(info, self._snapshot)
         if isinstance(decision, Placement):
             self._snapshot.place(info, decision.node)
+            if (node := self._snapshot.node(decision.node)) is not None:
+                for plugin in self._cycle.plugins:
+                    plugin.reserve(info, node)
         return decision
 
     async def _settle(self, info: PodInfo, decision: Placement | NoFit) -> None:
         try:
             if isinstance(decision, Placement):
-                await self._bind(info, decision.node)
+                if await self._get_ready(info, decision.node):
+                    await self._bind(info, decision.node)
+                self._unreserve(info)
             else:
                 await self._make_room(info, decision)
         finally:
@@ -135,6 +145,30 @@ class Scheduler:
             self._events.event(victim.pod, "Normal", "Preempted", told, action="Preempting")
             log.info("preempted %s on %s for %s", key, room.node, who)
 
+    async def _get_ready(self, info: PodInfo, node: str) -> bool:
+        """Have done what must be before the binding. That may take long: the slot goes to others meanwhile."""
+        eager = [plugin for plugin in self._cycle.plugins if plugin.has_to_prepare(info)]
+        if not eager:
+            return True
+        self._slots.release()
+        self._working -= 1
+        try:
+            for plugin in eager:
+                try:
+                    await plugin.pre_bind(info, node)
+                except (NotReady, StatusError, ConnectionError) as error:
+                    said = f'running PreBind plugin "{plugin.name}": {error}'
+                    await self._binding_failed(info, error, said)
+                    return False
+            return True
+        finally:
+            self._working += 1
+            await self._slots.acquire()
+
+    def _unreserve(self, info: PodInfo) -> None:
+        for plugin in self._cycle.plugins:
+            plugin.unreserve(info)
+
     async def _bind(self, info: PodInfo, node: str) -> None:
         pod = info.pod
         binding = {
@@ -154,7 +188,7 @@ class Scheduler:
         where = f"{pod.metadata.namespace}/{pod.metadata.name}"
         self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {node}", action="Binding")
 
-    async def _binding_failed(self, info: PodInfo, error: Exception) -> None:
+    async def _binding_failed(self, info: PodInfo, error: Exception, said: str = "") -> None:
         self._snapshot.remove(info.uid)
         if isinstance(error, StatusError) and error.code in (404, 409):
             # Gone, or bound by another hand: the watch tells which, and takes the pod out of the queue if so.
@@ -163,7 +197,7 @@ class Scheduler:
             log.warning("binding of %s failed: %s", info.pod.metadata.name, error)
         self._queue.failed(info.uid, Change(0))
         if not (isinstance(error, StatusError) and error.code == 404):
-            await self._explain(info.pod, "SchedulerError", f"binding rejected: {error}")
+            await self._explain(info.pod, "SchedulerError", said or f"binding rejected: {error}")
 
     async def _explain(self, pod: Pod, reason: str, message: str, nominated: str = "") -> None:
         """Tell the pod's owner why it has no node: an Event, and its PodScheduled condition."""
@@ -191,6 +225,13 @@ class Scheduler:
         elif old is not None:
             self._snapshot.namespaces.pop(old.metadata.name, None)
 
+    def _storage_changed(self, claim: ClaimKey | None) -> None:
+        """Of a claim only the pods that use it want to know; of the rest, all that wait for volumes."""
+        if claim is not None:
+            self._queue.changed(Change.STORAGE, lambda info: any(use.key == claim for use in info.claims))
+        else:
+            self._queue.changed(Change.STORAGE, lambda info: bool(info.claims))
+
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         if new is None:
             if old is not None:
@@ -209,6 +250,8 @@ class Scheduler:
             old = None
         if new is None or new.status.phase in FINISHED:
             self._queue.remove(uid)
+            if self._volumes.intent(uid) is not None:
+                self._unreserve(PodInfo(pod))
             if self._snapshot.remove(uid):
                 self._queue.changed(Change.POD_GONE)
         elif new.spec.nodeName:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from longboat.api import resources
 from longboat.api.resources import Amounts
-from longboat.scheduler.views import Node, Pod
+from longboat.scheduler.views import Node, Pod, PodVolume
 
 HostPort = tuple[str, str, int]  # protocol, host IP ("0.0.0.0" for any), port
 
 ANY_IP = "0.0.0.0"
 
 
+class ClaimUse(NamedTuple):
+    """A claim that a pod mounts. An `ephemeral` one is made for the pod and goes with it."""
+
+    namespace: str
+    name: str
+    ephemeral: bool = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.namespace, self.name)
+
+
+def claim_use(namespace: str, pod: str, volume: PodVolume) -> ClaimUse | None:
+    if volume.persistentVolumeClaim is not None:
+        return ClaimUse(namespace, volume.persistentVolumeClaim.claimName)
+    return ClaimUse(namespace, f"{pod}-{volume.name}", ephemeral=True) if volume.ephemeral is not None else None
+
+
 class PodInfo:
     """A pod and what scheduling asks of it again and again, worked out once."""
 
-    __slots__ = ("host_ports", "nonzero", "pod", "requests")
+    __slots__ = ("claims", "host_ports", "nonzero", "pod", "requests")
 
     def __init__(self, pod: Pod) -> None:
         spec = pod.spec
@@ -25,6 +44,9 @@ class PodInfo:
         self.nonzero: Amounts = resources.nonzero_requests(
             spec.containers, spec.initContainers, spec.overhead, spec.resources
         )
+        self.claims: list[ClaimUse] = [
+            use for volume in spec.volumes if (use := claim_use(pod.metadata.namespace, pod.metadata.name, volume))
+        ]
         self.host_ports: list[HostPort] = [
             (port.protocol or "TCP", port.hostIP or ANY_IP, port.hostPort)
             for container in (*spec.containers, *(c for c in spec.initContainers if c.restartPolicy == "Always"))
@@ -85,6 +107,7 @@ class Snapshot:
         self._nodes: dict[str, NodeInfo] = {}
         self._placed: dict[str, str] = {}  # pod uid to node name
         self.namespaces: dict[str, dict[str, str]] = {}  # name to labels
+        self.claim_users: dict[tuple[str, str], set[str]] = {}  # namespace and name of a claim to uids of placed pods
 
     @property
     def nodes(self) -> list[NodeInfo]:
@@ -106,12 +129,19 @@ class Snapshot:
         self.remove(info.uid)
         self._nodes.setdefault(node_name, NodeInfo()).add(info)
         self._placed[info.uid] = node_name
+        for use in info.claims:
+            self.claim_users.setdefault(use.key, set()).add(info.uid)
 
     def remove(self, uid: str) -> bool:
         """Stop counting a pod; says whether it was counted."""
         node_name = self._placed.pop(uid, None)
         if node_name is None:
             return False
+        for use in self._nodes[node_name].pods[uid].claims:
+            users = self.claim_users.get(use.key, set())
+            users.discard(uid)
+            if not users:
+                self.claim_users.pop(use.key, None)
         self._nodes[node_name].remove(uid)
         self._prune(node_name)
         return True

@@ -63,6 +63,16 @@ class SchedulingGate(Part):
     name: str = ""
 
 
+class ClaimSource(Part):
+    claimName: str = ""
+
+
+class PodVolume(Part):
+    name: str = ""
+    persistentVolumeClaim: ClaimSource | None = None
+    ephemeral: dict[str, Any] | None = None
+
+
 class PodSpec(Part):
     nodeName: str = ""
     schedulerName: str = "default-scheduler"
@@ -77,6 +87,7 @@ class PodSpec(Part):
     resources: Resources | None = None
     topologySpreadConstraints: list[TopologySpreadConstraint] = []
     schedulingGates: list[SchedulingGate] = []
+    volumes: list[PodVolume] = []
 
 
 class Condition(Part):

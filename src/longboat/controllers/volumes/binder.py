@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from longboat.api import storage
 from longboat.api.storage import Claim, StorageClass, Volume
+from longboat.api.volume_matching import free_class, holder
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.controllers.volumes import plan
@@ -15,17 +16,6 @@ from longboat.controllers.volumes.steps import ClaimPhase, Step
 from longboat.controllers.volumes.views import ENDED, Pod, claims_of
 
 LOOK_AGAIN = 300.0  # seconds after which a claim that waits is told so anew
-
-
-def is_free(volume: Volume) -> tuple[str, ...]:
-    """An index: volumes nobody has a claim to, by class."""
-    return (storage.volume_class(volume),) if volume.spec.claimRef is None else ()
-
-
-def holder(volume: Volume) -> tuple[Key, ...]:
-    """An index: volumes by the claim they are bound to or reserved for."""
-    ref = volume.spec.claimRef
-    return (Key(ref.namespace, ref.name),) if ref is not None else ()
 
 
 def waiting_for(claim: Claim) -> tuple[str, ...]:
@@ -47,7 +37,7 @@ class PersistentVolumeBinder(Controller):
         claims, volumes = self.cache(Claim), self.cache(Volume)
         claims.index("waiting", waiting_for)
         claims.index("volume", lambda claim: (claim.spec.volumeName,) if claim.spec.volumeName else ())
-        volumes.index("free", is_free)
+        volumes.index("free", free_class)
         volumes.index("holder", holder)
         self.cache(Pod).index("claims", claims_of)
         self._claims, self._volumes = Newest(claims), Newest(volumes)
@@ -70,9 +60,9 @@ class PersistentVolumeBinder(Controller):
         assert volume is not None
         for claim in self.cache(Claim).by_index("volume", volume.metadata.name):
             self.queue.add(key_of(claim))
-        for key in holder(volume):
-            self.queue.add(key)
-        if new is not None and is_free(new) and new.status.phase == "Available":
+        for namespace, name in holder(volume):
+            self.queue.add(Key(namespace, name))
+        if new is not None and free_class(new) and new.status.phase == "Available":
             self._wake(storage.volume_class(new))
 
     def _class_changed(self, old: StorageClass | None, new: StorageClass | None) -> None:

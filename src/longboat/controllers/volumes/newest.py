@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from longboat.api.view import View, decode
+from longboat.api.view import View, decode, version
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
 
@@ -43,8 +43,3 @@ class Newest(Generic[V]):
 
 def key_of(obj: View) -> Key:
     return Key(obj.metadata.namespace, obj.metadata.name)
-
-
-def version(obj: View) -> int:
-    text = obj.metadata.resourceVersion
-    return int(text) if text.isdigit() else 0
