@@ -6,6 +6,7 @@ the answer that end alike point into the question. Several addresses are sent fr
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from longboat.network.dns import wire
@@ -113,7 +114,7 @@ class Replies:
 
     def __init__(self, entries: int = ENTRIES) -> None:
         self._entries = entries
-        self._by_key: dict[bytes, Reply] = {}
+        self._by_key: OrderedDict[bytes, Reply] = OrderedDict()  # a plain dict is slow to tell its oldest key
         self._by_tag: dict[str, set[Reply]] = {}
         self.get = self._by_key.get  # the hot path saves a call
 

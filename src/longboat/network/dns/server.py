@@ -13,7 +13,7 @@ from longboat.aio.tasks import Tasks
 from longboat.network.dns.resolver import Later, Resolver
 
 log = logging.getLogger(__name__)
-BATCH = 32  # packets answered before the loop's other work gets its turn: under a millisecond
+BATCH = 16  # packets answered before the loop's other work gets its turn: a tenth to half of a millisecond
 LARGEST_QUERY = 4096  # bytes
 BUFFER = 1 << 20  # bytes the kernel may queue while the loop is busy
 IDLE = 10.0  # seconds a TCP connection may be silent, or an answer unread

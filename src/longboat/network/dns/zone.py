@@ -50,6 +50,9 @@ class Zone:
     ) -> None:
         self._domain, self._directory, self._ranges = domain, directory, ranges
         self._server = (b"ns", b"dns", *domain)
+        # Its serial number does not count anything: nobody transfers the zone.
+        numbers = b"".join(number.to_bytes(4) for number in (1, 7200, 1800, 86400, TTL))
+        self._authority = wire.name(self._server) + wire.name((b"hostmaster", *domain)) + numbers
         self._servers: dict[int, tuple[bytes, ...]] = {}
         for found in filter(None, map(records.packed, servers)):
             self._servers[found[0]] = (*self._servers.get(found[0], ()), found[1])
@@ -164,11 +167,7 @@ class Zone:
         return Found(wire.NOERROR if exists else wire.NXDOMAIN, soa=self._soa(zone), tags=(address,))
 
     def _soa(self, zone: Labels) -> Record:
-        """Its serial number does not count anything: nobody transfers the zone."""
-        numbers = b"".join(number.to_bytes(4) for number in (1, 7200, 1800, 86400, TTL))
-        return Record(
-            zone, wire.SOA, TTL, wire.name(self._server) + wire.name((b"hostmaster", *self._domain)) + numbers
-        )
+        return Record(zone, wire.SOA, TTL, self._authority)
 
 
 def _merged(parts: list[Sets]) -> Sets:
