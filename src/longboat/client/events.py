@@ -47,7 +47,7 @@ class EventRecorder:
         ref = about if isinstance(about, dict) else reference(about)
         if len(message) > LONGEST_MESSAGE:
             message = message[: LONGEST_MESSAGE - 4] + " ..."
-        key = Key(ref.get("namespace") or "default", f"{ref.get('name', '')}.{self._suffix():x}")
+        key = self._key(ref)
         now = timestamp(self._clock.now())
         told = self._correlator.tell(Told(key, ref, type_, reason, message, action, now, now), self._clock.monotonic())
         if told is None:
@@ -58,6 +58,9 @@ class EventRecorder:
 
     async def close(self) -> None:
         await self._tasks.close()
+
+    def _key(self, about: Object) -> Key:
+        return Key(about.get("namespace") or "default", f"{about.get('name', '')}.{self._suffix():x}")
 
     def _suffix(self) -> int:
         """Nanoseconds, always more than before: events of one second sort by name as they were told (client-go)."""
@@ -96,7 +99,15 @@ class EventRecorder:
             except StatusError as error:
                 if error.code != 404:
                     raise
-        await self._client.create(kinds.CORE_EVENT, self._event(told), namespace=told.key.namespace)
+        while True:
+            try:
+                await self._client.create(kinds.CORE_EVENT, self._event(told), namespace=told.key.namespace)
+                return
+            except StatusError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+                # Another component spoke of the object at the very same moment.
+                told.key = self._key(told.about)
 
     def _event(self, told: Told) -> Object:
         source = {"component": self._component, "host": self._host} if self._host else {"component": self._component}

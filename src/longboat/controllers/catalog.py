@@ -17,9 +17,12 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.pod_gc import PodGC
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
+    from longboat.controllers.volumes.attach_detach import AttachDetachController
     from longboat.controllers.volumes.binder import PersistentVolumeBinder
+    from longboat.controllers.volumes.csi.attacher import CSIAttacher
     from longboat.controllers.volumes.csi.deleter import CSIDeleter
     from longboat.controllers.volumes.csi.provisioner import CSIProvisioner
+    from longboat.controllers.volumes.csi.resizer import CSIResizer
     from longboat.controllers.volumes.ephemeral import EphemeralVolumeController
     from longboat.controllers.volumes.protection import ClaimProtection, VolumeProtection
 
@@ -41,5 +44,8 @@ def controllers() -> tuple[type[Controller], ...]:
         EphemeralVolumeController,
         CSIProvisioner,
         CSIDeleter,
+        AttachDetachController,
+        CSIAttacher,
+        CSIResizer,
         GarbageCollector,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from longboat.aio.backoff import doubling
@@ -18,6 +19,15 @@ FIRST, LONGEST = 1.0, 300.0  # seconds between calls that fail (upstream's sidec
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How often in a row a call has failed, until when it is not made again, and what it asked."""
+
+    count: int
+    until: float
+    about: object
+
+
 class CSIController(Controller):
     """Subclass, and write `serve`. A call that fails is made again, ever later; the first Event says why."""
 
@@ -26,19 +36,27 @@ class CSIController(Controller):
 
     def setup(self) -> None:
         self.drivers = Drivers(self.client, self.informers, self.clock)
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, Failure] = {}
         self.informers.of(CSINode).on_change(self._drivers_changed)
 
     async def reconcile(self, key: Key) -> Requeue | None:
+        now, about, before = self.clock.monotonic(), self.about(key), self._failures.get(key)
+        if before is not None and before.about == about and before.until > now:
+            return Requeue(before.until - now)  # woken by what we wrote ourselves
         try:
             again = await self.serve(key)
         except RpcError as error:
-            self._failures[key] = failures = self._failures.get(key, 0) + 1
-            delay = doubling(failures, FIRST, LONGEST)
+            count = before.count + 1 if before is not None and before.about == about else 1
+            delay = doubling(count, FIRST, LONGEST)
+            self._failures[key] = Failure(count, self.clock.monotonic() + delay, about)
             log.info("%s: %s: %s; again in %.0fs", self.name, key, error, delay)
             return Requeue(delay)
         self._failures.pop(key, None)
         return again
+
+    def about(self, key: Key) -> object:
+        """What a call for this key would ask. Where it asks something else, a failure before does not count."""
+        return None
 
     async def serve(self, key: Key) -> Requeue | None:
         """One pass over one object. Raises RpcError to be called again later."""
@@ -49,4 +67,5 @@ class CSIController(Controller):
 
     def _drivers_changed(self, old: CSINode | None, new: CSINode | None) -> None:
         if old is None or new is None or (old.spec, old.metadata.annotations) != (new.spec, new.metadata.annotations):
+            self._failures.clear()
             self.wake()

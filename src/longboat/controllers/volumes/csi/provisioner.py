@@ -43,6 +43,10 @@ class CSIProvisioner(CSIController):
             if waits(claim) and self.drivers.serves(asked_of(claim)):
                 self.queue.add(key_of(claim))
 
+    def about(self, key: Key) -> object:
+        claim = self.cache(Claim).get(key)
+        return claim and (claim.metadata.uid, claim.metadata.annotations.get(storage.SELECTED_NODE))
+
     async def serve(self, key: Key) -> Requeue | None:
         claim = self._begun.get(key) or self.cache(Claim).get(key)
         if key in self._begun and self._is_hopeless(key, self._begun[key]):
