@@ -54,7 +54,7 @@ class Host:
         self._holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--propagation", "private", "sleep", "infinity"], start_new_session=True
         )
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": str(SOURCE),
             "KUBECONFIG": str(self.kubeconfig),
@@ -77,13 +77,13 @@ class Host:
     def run(self, *args: str, stdin: str | None = None, timeout: float = 120) -> Done:
         ended = subprocess.run(
             [*self.entering, *args], input=stdin, capture_output=True, text=True, timeout=timeout,
-            env=self._environment,
+            env=self.environment,
         )  # fmt: skip
         return Done(args, ended.returncode, ended.stdout, ended.stderr)
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         """A command that goes on; its owner ends it."""
-        return subprocess.Popen([*self.entering, *args], text=True, env=self._environment, **options)
+        return subprocess.Popen([*self.entering, *args], text=True, env=self.environment, **options)
 
     def close(self) -> None:
         self._holder.send_signal(signal.SIGKILL)

@@ -13,6 +13,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.apiserver import metrics
+from longboat.apiserver.admission.certificates import CertificateRequests
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
@@ -28,6 +29,7 @@ from longboat.apiserver.admission.storage import (
     StorageObjectInUseProtection,
 )
 from longboat.apiserver.audit import AuditLog, audit
+from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
 from longboat.apiserver.authz import aggregation, policy
@@ -169,6 +171,7 @@ class APIServer:
                 StorageObjectInUseProtection(),
                 PersistentVolumeClaimResize(self.lookup),
                 DenyServiceExternalIPs(),
+                CertificateRequests(self.authorizer),
                 Escalation(self.authorizer),
             )
         )
@@ -178,6 +181,7 @@ class APIServer:
         authenticators = list(config.authenticators)
         if self.issuer:
             authenticators.append(service_account_tokens(self.issuer, self.find))
+        authenticators.append(bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock))
         links = [
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
+import json
 import logging
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -44,6 +46,7 @@ async def bootstrap(server: APIServer) -> None:
             lay.api_service(),
             lay.dns_service(),
             lay.client_authorities(),
+            lay.cluster_info(),
         )
     )
 
@@ -201,6 +204,20 @@ class _Layer:
         }
         name = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
         await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": name, "data": data})
+
+
+    async def cluster_info(self) -> None:
+        """What a machine that has a join token needs beside it: the CA, which the token names (KEP-130)."""
+        config = self._server.config
+        if config.client_ca is None:
+            return
+        authority = base64.b64encode(config.client_ca.read_bytes()).decode()
+        host = f"[{config.advertise}]" if ":" in config.advertise else config.advertise
+        cluster = {"certificate-authority-data": authority, "server": f"https://{host}:{config.port}"}
+        kubeconfig = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
+        name = {"name": "cluster-info", "namespace": "kube-public"}
+        data = {"kubeconfig": json.dumps(kubeconfig)}
+        await self.keep(kinds.CONFIG_MAP, "kube-public", {"metadata": name, "data": data})
 
 
 def _covers(have: Object, wanted: Object) -> bool:

@@ -7,12 +7,13 @@ import gc
 import logging
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from longboat.cli import flags
+from longboat.cli import flags, join
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
+from longboat.cli.join import KUBECONFIG
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +22,13 @@ log = logging.getLogger(__name__)
 class Options:
     """Run a node: the agent, and the network of Services and pods."""
 
-    kubeconfig: str = flag("", "where the API is, and who the node is there")
+    server: str = flag("", "URL of the API server of the cluster to join")
+    token_file: str = flag("", "file with the token that `longboat token create` has printed there")
+    kubeconfig: str = flag("", "where the API is, and who the node is there (default: what joining has left)")
     node_name: str = flag("", "name of the node (default: the host name)")
     node_ip: str = flag("", "its address (default: that which leads to the API)")
     data_dir: str = flag("/var/lib/longboat/node", "where its certificates are")
-    container_runtime_endpoint: str = flag("unix:///run/containerd/containerd.sock", "socket of the container runtime")
+    container_runtime_endpoint: str = flag("", "socket of the container runtime (default: a containerd of its own)")
     root_dir: str = flag("/var/lib/kubelet", "where the files of pods are")
     cgroup_root: str = flag("/", "cgroup above those of all pods")
     node_cidr: str = flag("", "the nodes' own network (default: that which the address is on)")
@@ -42,8 +45,8 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat agent")
-    if not options.kubeconfig:
-        raise Usage("longboat agent needs --kubeconfig", "see: longboat agent --help")
+    if not options.kubeconfig and not Path(options.data_dir, KUBECONFIG).exists() and not options.server:
+        raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 
@@ -56,12 +59,14 @@ async def _serve(options: Options) -> int:
     from longboat.client.kubeconfig import BadKubeconfig, load
     from longboat.client.rest import RestClient
 
+    clock = SystemClock()
+    options = replace(options, node_name=options.node_name or socket.gethostname().lower())
+    kubeconfig = Path(options.kubeconfig) if options.kubeconfig else await join.kubeconfig(options, clock)
     try:
-        access = load(Path(options.kubeconfig))
+        access = load(kubeconfig)
     except (OSError, BadKubeconfig) as error:
         raise Failure(f"cannot read the kubeconfig: {error}") from error
-    clock = SystemClock()
-    transport = HttpsTransport(access, "longboat-agent")
+    transport = HttpsTransport(access, "longboat-agent", clock)
     client = RestClient(transport, clock)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -69,8 +74,9 @@ async def _serve(options: Options) -> int:
         loop.add_signal_handler(number, stopping.set)
     from longboat.cli.node_parts import real_node, simulated_nodes
 
+    identity = join.Identity(options.node_name, kubeconfig, access.server, transport)
     parts = simulated_nodes(options, client, clock) if options.simulated else real_node(
-        options, client, clock, options.node_ip or await _own_address(access.server)
+        options, client, clock, identity, options.node_ip or await _own_address(access.server)
     )  # fmt: skip
     gc.collect()
     gc.freeze()

@@ -27,16 +27,16 @@ UNUSED = (
 )
 
 
-def config(place: Path, *, apparmor: bool, may_lower_oom_score: bool) -> str:
-    """containerd's config.toml (version 2) for the node whose directory is `place`."""
+def config(place: Path, *, apparmor: bool, may_lower_oom_score: bool, socket: str = SOCKET) -> str:
+    """containerd's config.toml (version 2) for the node whose directory is `place`. Its state lies by its socket."""
     quoted = json.dumps  # a JSON string is a TOML basic string
     return f"""version = 2
 root = {quoted(str(place / "containerd" / "root"))}
-state = "/run/containerd"
+state = {quoted(str(Path(socket).parent))}
 disabled_plugins = {quoted(list(UNUSED))}
 
 [grpc]
-  address = {quoted(SOCKET)}
+  address = {quoted(socket)}
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = {quoted(PAUSE)}
@@ -63,12 +63,12 @@ disabled_plugins = {quoted(list(UNUSED))}
 """
 
 
-def write_config(place: Path) -> None:
+def write_config(place: Path, socket: str = SOCKET) -> None:
     directory = files.directory(place / "containerd")
     files.directory(place / "cni" / "net.d")
     enabled = Path("/sys/module/apparmor/parameters/enabled")
     apparmor = enabled.exists() and enabled.read_text().startswith("Y") and Path("/sbin/apparmor_parser").exists()
-    text = config(place, apparmor=apparmor, may_lower_oom_score=_may_lower_oom_score())
+    text = config(place, apparmor=apparmor, may_lower_oom_score=_may_lower_oom_score(), socket=socket)
     if not (directory / "config.toml").exists() or (directory / "config.toml").read_text() != text:
         files.write(directory / "config.toml", text)
 

@@ -113,6 +113,7 @@ class ControlPlane:
             return api.transport(user, *(groups if user.startswith("system:serviceaccount:") else ()))
 
         if "controllers" in wanted:
+            from longboat.controllers.certificates.signing import Signer
             from longboat.controllers.manager import Manager
 
             manager = Manager(
@@ -120,6 +121,7 @@ class ControlPlane:
                 self.clock,
                 root_ca=self.pki.ca.pair.certificate.read_text(),
                 pod_cidr=self.options.pod_cidr,
+                signer=Signer(self.pki.ca.certificate, self.pki.ca.key),
             )
             self._tasks.spawn("controllers", manager.run())
         if "scheduler" in wanted:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("longboat.cli.logs", "logs of a cluster's processes"),
     "kubeconfig": ("longboat.cli.kubeconfig", "print a cluster's administrator kubeconfig"),
     "image": ("longboat.cli.image", "import, list and remove images on the nodes"),
+    "token": ("longboat.cli.token", "tokens with which other machines join a cluster"),
     "server": ("longboat.cli.server", "run a control plane in the foreground"),
     "agent": ("longboat.cli.agent", "run a node in the foreground"),
     "version": ("longboat.cli.version", "print the version"),

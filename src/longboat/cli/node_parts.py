@@ -15,6 +15,7 @@ from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
+from longboat.node import certificates
 from longboat.node.agent import Agent, NodeConfig
 from longboat.node.make.dns import parse_resolv_conf
 from longboat.node.paths import Paths
@@ -22,16 +23,21 @@ from longboat.node.recorder import ApiRecorder
 
 if TYPE_CHECKING:
     from longboat.cli.agent import Options
+    from longboat.cli.join import Identity
     from longboat.node.host_ports import HostPort
 
 SIMULATED = "simulated-{}"
 
 
-async def real_node(options: Options, client: RestClient, clock: Clock, address: str) -> None:
-    """Until cancelled. Raises OSError."""
+async def real_node(
+    options: Options, client: RestClient, clock: Clock, identity: Identity, address: str
+) -> None:  # fmt: skip
+    """Until cancelled. Raises OSError, Failure."""
+    from longboat.cli.own_containerd import OwnContainerd
     from longboat.network.dns import address as dns_address
     from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.network.nftables import Nftables
+    from longboat.network.overlay import host
     from longboat.network.overlay.overlay import Overlay
     from longboat.network.proxy import rules
     from longboat.network.proxy.proxy import Proxy
@@ -42,8 +48,9 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
     dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
     own_services = [(server, 53) for server in dns_servers] if options.serve_dns else []
     proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run, own_services)
+    on_link = options.node_cidr or await asyncio.to_thread(_range_of, address)
     overlay = Overlay(
-        informers, clock, node=name, on_link=options.node_cidr or await asyncio.to_thread(_range_of, address),
+        informers, clock, node=name, address=address, on_link=on_link,
         conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
     )  # fmt: skip
 
@@ -62,10 +69,17 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
         resolv_conf=Path(options.resolv_conf),
         version=VERSION,
     )
-    runtime = GrpcRuntime(options.container_runtime_endpoint)
+    await asyncio.to_thread(host.prepare, address, options.pod_cidr, options.service_cidr)
+    own_runtime = None if options.container_runtime_endpoint else OwnContainerd(place, clock)
+    if own_runtime is not None:
+        await own_runtime.start()
+    runtime = GrpcRuntime(own_runtime.endpoint if own_runtime else options.container_runtime_endpoint)
     recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
     agent = Agent(client, informers, clock, runtime, recorder, config, publish)
     parts = {"agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run()}
+    parts |= _renewals(agent, clock, identity, config)
+    if own_runtime is not None:
+        parts["containerd"] = own_runtime.run()
     if options.serve_dns:
         dns = ClusterDNS(
             informers, clock, domain=options.cluster_domain, addresses=dns_servers,
@@ -78,6 +92,21 @@ async def real_node(options: Options, client: RestClient, clock: Clock, address:
     finally:
         await events.close()
         await runtime.close()
+        if own_runtime is not None:
+            await own_runtime.stop()
+
+
+def _renewals(
+    agent: Agent, clock: Clock, identity: Identity, config: NodeConfig
+) -> dict[str, Coroutine[Any, Any, None]]:  # fmt: skip
+    """What keeps the node's two certificates in time."""
+    pki, transport = config.pki, identity.transport
+    serving = certificates.serving_renewal(
+        transport, clock, config.name, config.addresses,
+        lambda: certificates.life_of(pki / "serving.crt", pki / "ca.crt"), agent.use_serving,
+    )  # fmt: skip
+    client = certificates.client_renewal(transport, clock, config.name, identity.held, identity.use)
+    return {"client certificate": client.run(), "serving certificate": serving.run()}
 
 
 async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 
 from longboat.aio.clock import Clock, SystemClock
-from longboat.client.kubeconfig import Access
+from longboat.client.kubeconfig import Access, load_chain
 from longboat.machinery.errors import StatusError
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,14 @@ class HttpsTransport:
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)  # lets the transports say good-bye
+
+    async def renew(self, certificate: bytes, key: bytes) -> None:
+        """From now on be known by another certificate. Requests under way end over the connections they have."""
+        load_chain(self._access.context, certificate, key)
+        old, self._session = self._session, None
+        if old is not None:
+            await self._clock.sleep(ANSWER)
+            await old.close()
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

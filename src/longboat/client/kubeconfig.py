@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,25 @@ def load(path: Path) -> Access:
         raise BadKubeconfig(f"{path}: {error}") from error
 
 
+def with_certificate(server: str, authority: str, certificate: bytes, key: bytes) -> str:
+    """A kubeconfig (JSON, which is YAML) of somebody known by a certificate. All but the URL is PEM."""
+
+    def encoded(content: bytes) -> str:
+        return base64.b64encode(content).decode()
+
+    user = {"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}
+    cluster = {"server": server, "certificate-authority-data": encoded(authority.encode())}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "longboat", "cluster": cluster}],
+        "users": [{"name": "node", "user": user}],
+        "contexts": [{"name": "node", "context": {"cluster": "longboat", "user": "node"}}],
+        "current-context": "node",
+    }
+    return json.dumps(config, indent=1) + "\n"
+
+
 def _text(section: Any, name: str) -> str:
     """A field that must be there."""
     found = section.get(name) if isinstance(section, dict) else None
@@ -71,7 +91,7 @@ def _access(cluster: dict[str, Any], user: dict[str, Any], folder: Path) -> Acce
         context.verify_mode = ssl.CERT_NONE
     certificate, key = (_content(user, name, folder) for name in ("client-certificate", "client-key"))
     if certificate and key:
-        _load_chain(context, certificate, key)
+        load_chain(context, certificate, key)
     return Access(
         _text(cluster, "server").rstrip("/"),
         context,
@@ -88,7 +108,7 @@ def _content(section: dict[str, Any], name: str, folder: Path) -> bytes:
     return (folder / section[name]).read_bytes() if section.get(name) else b""
 
 
-def _load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+def load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """Python loads chains from files alone: they exist for a moment, where only we can read them."""
     with TemporaryDirectory() as folder:
         chain, private = Path(folder) / "tls.crt", Path(folder) / "tls.key"

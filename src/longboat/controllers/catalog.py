@@ -7,6 +7,10 @@ from longboat.controllers.runtime import Controller
 
 def controllers() -> tuple[type[Controller], ...]:
     """In the order in which they start."""
+    from longboat.controllers.certificates.approver import Approver
+    from longboat.controllers.certificates.cleaner import Cleaner
+    from longboat.controllers.certificates.signer import SigningController
+    from longboat.controllers.certificates.token_cleaner import TokenCleaner
     from longboat.controllers.deployment.controller import DeploymentController
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
@@ -48,4 +52,8 @@ def controllers() -> tuple[type[Controller], ...]:
         CSIAttacher,
         CSIResizer,
         GarbageCollector,
+        Approver,
+        SigningController,
+        Cleaner,
+        TokenCleaner,
     )

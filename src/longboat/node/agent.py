@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from longboat.aio.tasks import Tasks
 from longboat.api import resources
 from longboat.client.informer import Informers
 from longboat.client.interface import Client
-from longboat.node import machine
+from longboat.node import certificates, machine
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
 from longboat.node.garbage import Garbage
@@ -89,6 +90,7 @@ class Agent:
         self._host_ports_changed = host_ports_changed
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
+        self._context: ssl.SSLContext | None = None
 
     @property
     def in_flight(self) -> int:
@@ -197,10 +199,21 @@ class Agent:
             cluster_domain=self._config.cluster_domain,
         )
 
+    async def use_serving(self, certificate: bytes, key: bytes) -> None:
+        """Serve with another certificate from now on. Raises OSError."""
+        pki = self._config.pki
+        await certificates.store(pki / "serving.key", key)
+        await certificates.store(pki / "serving.crt", certificate)
+        if self._context is not None:
+            self._context.load_cert_chain(pki / "serving.crt", pki / "serving.key")
+
     async def _serve(self, workers: PodWorkers) -> tuple[Server, int]:
         """Open the node's port. Raises OSError."""
         config = self._config
+        if not (config.pki / "serving.crt").exists():
+            await self.use_serving(*certificates.stop_gap(config.name, self._clock.now()))
         context = tls(config.pki / "serving.crt", config.pki / "serving.key", config.pki / "ca.crt")
+        self._context = context
         authorizer = Authorizer(self._client, self._clock, config.name)
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,

@@ -43,7 +43,9 @@ class Cluster:
         self.clock = VirtualClock()
         self.clock.settle = self.settle
         self._seed = seed
-        self._options = {"root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", **options}
+        self._options = {
+            "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None, **options,
+        }  # fmt: skip
         self._tasks = Tasks("cluster")
 
     async def __aenter__(self) -> Self:

@@ -111,6 +111,9 @@ CLUSTER_ROLES: dict[str, str] = {
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": (
         "create: certificates/certificatesigningrequests/selfnodeclient"
     ),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver": (
+        "create: certificates/certificatesigningrequests/selfnodeserver"
+    ),
     "system:certificates.k8s.io:kube-apiserver-client-approver": (
         "approve: certificates/signers @ kubernetes.io/kube-apiserver-client"
     ),
@@ -187,9 +190,15 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:discovery": ("group:system:authenticated",),
     "system:basic-user": ("group:system:authenticated",),
     "system:public-info-viewer": ("group:system:authenticated", "group:system:unauthenticated"),
-    "system:node": (),  # the Node authorizer decides, node by node
+    # For nodes the Node authorizer decides, one by one. Simulated nodes share an agent, which is none of them.
+    "system:node": ("user:system:longboat:simulated-nodes",),
     "system:node-proxier": ("user:system:kube-proxy", "group:system:nodes"),  # a node's agent is its proxy too,
     "system:longboat:node-network": ("group:system:nodes",),  # its DNS server and what enforces its policies
+    # Machines that join with a token get a certificate; nodes renew theirs, and get one to serve with.
+    "system:node-bootstrapper": ("group:system:bootstrappers",),
+    "system:certificates.k8s.io:certificatesigningrequests:nodeclient": ("group:system:bootstrappers",),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": ("group:system:nodes",),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver": ("group:system:nodes",),
     "system:kube-controller-manager": ("user:system:kube-controller-manager",),
     "system:kube-dns": ("sa:kube-system/kube-dns",),
     "system:kube-scheduler": ("user:system:kube-scheduler",),
@@ -210,6 +219,7 @@ ROLES: dict[tuple[str, str], str] = {
     ("kube-system", "system::leader-locking-kube-scheduler"): (
         "watch: configmaps\nget update: configmaps @ kube-scheduler"
     ),
+    ("kube-public", "system:longboat:cluster-info"): "get: configmaps @ cluster-info",
     ("kube-public", "system:controller:bootstrap-signer"): (
         "READ: configmaps\nupdate: configmaps @ cluster-info\ncreate patch update: events"
     ),
@@ -228,5 +238,7 @@ BINDINGS: dict[tuple[str, str], tuple[str, ...]] = {
     ("kube-system", "system::leader-locking-kube-scheduler"): (
         "user:system:kube-scheduler", "sa:kube-system/kube-scheduler",
     ),
+    # A machine that is about to join has only a token, which names the CA: it asks before it can know the server.
+    ("kube-public", "system:longboat:cluster-info"): ("group:system:unauthenticated", "group:system:authenticated"),
     ("kube-public", "system:controller:bootstrap-signer"): ("sa:kube-system/bootstrap-signer",),
 }  # fmt: skip

@@ -12,23 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from longboat.network.netlink import IPRoute, NetlinkError
-from longboat.network.overlay import kernel
+from longboat.network.overlay import host, kernel
 from longboat.network.overlay.addresses import host_address
 
-LOCAL_TABLE = 100  # routes for what this node itself sends
 MARK = Path("/run/longboat-node")  # says that the mounts have been made
-SETTINGS = {
-    "net/ipv4/ip_forward": "1",
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/conf/all/send_redirects": "0",  # traffic from the host to another node's pod turns round here
-    "net/ipv4/conf/eth0/send_redirects": "0",
-    "net/ipv6/conf/all/accept_ra": "0",
-    # Replies between two pods of one bridge must pass conntrack, which undoes the translation of the service address.
-    "net/bridge/bridge-nf-call-iptables": "1",
-    # A packet outside the TCP window would be taken as invalid, left untranslated, and answered with a reset.
-    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
-}
+SETTINGS = {**host.SETTINGS, "net/ipv4/conf/eth0/send_redirects": "0", "net/ipv6/conf/all/accept_ra": "0"}
 
 
 @dataclass(frozen=True)
@@ -50,10 +38,7 @@ class LocalNode:
             self._mounts()
         socket.sethostname(self.name)
         self._network()
-        for name, value in SETTINGS.items():
-            path = Path("/proc/sys") / name
-            if path.exists():
-                path.write_text(value)
+        host.apply_settings(SETTINGS)
 
     def _mounts(self) -> None:
         kernel.mount(
@@ -83,14 +68,7 @@ class LocalNode:
                 ip.route("replace", dst="0.0.0.0/0", gateway=host_address(self.node_cidr))
             else:
                 _forget_default(ip)
-            # Nothing addressed to a pod or service that nobody claims may leave by the default route…
-            for destination in (self.pod_cidr, self.service_cidr):
-                ip.route("replace", dst=destination, type="unreachable", priority=4096)
-            # …but the node's own packets to a service must pass the route look-up that comes before translation.
-            # (Not by way of lo: the kernel takes that for local delivery, and sends no ICMP error for it.)
-            ip.route("replace", dst=self.service_cidr, oif=eth0, table=LOCAL_TABLE, prefsrc=self.address, scope="link")
-            if not any(rule.get_attr("FRA_TABLE") == LOCAL_TABLE for rule in ip.get_rules(family=2)):
-                ip.rule("add", iifname="lo", table=LOCAL_TABLE, priority=LOCAL_TABLE)
+            host.claim_ranges(ip, eth0, self.address, self.pod_cidr, self.service_cidr)
 
 
 def mount_points(place: Path) -> dict[Path, Path]:

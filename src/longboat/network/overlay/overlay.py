@@ -8,8 +8,10 @@ from pathlib import Path
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
-from longboat.network.overlay import cni, routes
+from longboat.client.interface import Key
+from longboat.network.overlay import cni, routes, vxlan
 from longboat.network.overlay.routes import Routes
+from longboat.network.overlay.vxlan import Peer, Tunnel
 from longboat.network.views import Node
 
 log = logging.getLogger(__name__)
@@ -26,12 +28,15 @@ class Overlay:
     """
 
     def __init__(
-        self, informers: Informers, clock: Clock, *, node: str, on_link: str, conf_dir: Path, state_dir: Path
-    ) -> None:
+        self, informers: Informers, clock: Clock, *, node: str, address: str, on_link: str, conf_dir: Path,
+        state_dir: Path,
+    ) -> None:  # fmt: skip
         self._nodes = informers.of(Node)
         self._clock, self._node, self._on_link = clock, node, on_link
         self._conf_dir, self._state_dir = conf_dir, state_dir
         self._routes = Routes()
+        self._tunnel = Tunnel(address)
+        self._tunnelled: dict[str, Peer] | None = None
         self._changed = asyncio.Event()
         self._nodes.on_change(lambda old, new: self._changed.set())
 
@@ -45,9 +50,10 @@ class Overlay:
             self._changed.clear()
             self._configure()
             want = routes.wanted(self._nodes.values(), self._node, self._on_link)
-            if want == known or (known is None and not want):
-                continue
             try:
+                await self._dig()
+                if want == known or (known is None and not want):
+                    continue
                 present = await asyncio.to_thread(self._routes.present)
                 await asyncio.to_thread(self._routes.apply, routes.change(present, want))
                 known = want
@@ -56,10 +62,26 @@ class Overlay:
                 self._changed.set()
                 await self._clock.sleep(RETRY)
 
+    async def _dig(self) -> None:
+        """Let the tunnel lead to the nodes that are elsewhere. Raises OSError."""
+        peers = vxlan.peers(self._nodes.values(), self._node, self._on_link)
+        cidr = self._own_range()
+        if peers == self._tunnelled or not cidr or (self._tunnelled is None and not peers):
+            return
+        await asyncio.to_thread(self._tunnel.apply, cidr, peers)
+        self._tunnelled = peers
+
+    def _own_range(self) -> str:
+        own = self._nodes.get(Key("", self._node))
+        return own.spec.podCIDR if own else ""
+
     def _configure(self) -> None:
-        """Write the CNI configuration once the node has its share of the pod range."""
-        own = next((node for node in self._nodes.values() if node.metadata.name == self._node), None)
-        if own is not None and own.spec.podCIDR:
-            text = cni.conflist(own.spec.podCIDR, str(self._state_dir), MTU)
+        """Write the CNI configuration once the node has its share of the pod range.
+
+        Pods that may have to do with nodes beyond the tunnel send packets that fit into it.
+        """
+        if cidr := self._own_range():
+            distant = bool(vxlan.peers(self._nodes.values(), self._node, self._on_link))
+            text = cni.conflist(cidr, str(self._state_dir), MTU - vxlan.OVERHEAD if distant else MTU)
             if cni.write(self._conf_dir, text):
-                log.info("pods of this node get addresses from %s", own.spec.podCIDR)
+                log.info("pods of this node get addresses from %s", cidr)

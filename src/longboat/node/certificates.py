@@ -1,0 +1,137 @@
+"""A node's certificates: the one it is known by and the one it serves with, each renewed while it is in use (KEP-266).
+
+A certificate is asked for again when 70 to 90 percent of its life have passed: not all nodes at the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from longboat.aio.backoff import Backoff
+from longboat.aio.clock import Clock
+from longboat.client.enrolment import NODE_CLIENT, NODE_SERVING, Refused, Wish, obtain, wish
+from longboat.client.interface import Transport
+from longboat.machinery.errors import StatusError
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 600.0  # seconds until a request that nobody answers is made anew
+STOP_GAP = timedelta(days=1)
+LATEST, EARLIEST = 0.9, 0.7  # share of a certificate's life after which it is renewed
+
+
+class Renewal:
+    """Keeps one certificate in time. `ends` says when and since when the present one holds, None: there is none."""
+
+    def __init__(
+        self, transport: Transport, clock: Clock, signer: str, make_wish: Callable[[], Wish],
+        held: Callable[[], tuple[datetime, datetime] | None], use: Callable[[bytes, bytes], Awaitable[None]],
+        seconds: int = 0, dice: random.Random | None = None,
+    ) -> None:  # fmt: skip
+        self._transport, self._clock, self._signer, self._seconds = transport, clock, signer, seconds
+        self._make_wish, self._held, self._use = make_wish, held, use
+        self._dice = dice or random.Random()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        backoff = Backoff(first=1.0, longest=300.0)
+        while True:
+            held = self._held()
+            if held is not None:
+                due = renew_at(*held, self._dice)
+                await self._clock.sleep(max(0.0, (due - self._clock.now()).total_seconds()))
+            try:
+                wished = self._make_wish()
+                certificate = await obtain(
+                    self._transport, self._clock, self._signer, wished, PATIENCE, self._seconds
+                )  # fmt: skip
+                await self._use(certificate, wished.key)
+            except (Refused, StatusError, ConnectionError, OSError) as error:
+                log.warning("no new certificate of %s yet: %s", self._signer, error)
+                await self._clock.sleep(backoff.next())
+            else:
+                log.info("the certificate of %s is new", self._signer)
+                backoff.reset()
+
+
+def client_wish(node: str) -> Wish:
+    return wish(f"system:node:{node}", ["system:nodes"])
+
+
+def serving_wish(node: str, addresses: tuple[str, ...]) -> Wish:
+    return wish(f"system:node:{node}", ["system:nodes"], [node, *addresses])
+
+
+def client_renewal(
+    transport: Transport, clock: Clock, node: str, held: Callable[[], tuple[datetime, datetime] | None],
+    use: Callable[[bytes, bytes], Awaitable[None]], seconds: int = 0,
+) -> Renewal:  # fmt: skip
+    return Renewal(transport, clock, NODE_CLIENT, lambda: client_wish(node), held, use, seconds)
+
+
+def serving_renewal(
+    transport: Transport, clock: Clock, node: str, addresses: tuple[str, ...],
+    held: Callable[[], tuple[datetime, datetime] | None], use: Callable[[bytes, bytes], Awaitable[None]],
+    seconds: int = 0,
+) -> Renewal:  # fmt: skip
+    return Renewal(transport, clock, NODE_SERVING, lambda: serving_wish(node, addresses), held, use, seconds)
+
+
+def renew_at(since: datetime, until: datetime, dice: random.Random) -> datetime:
+    return since + (until - since) * dice.uniform(EARLIEST, LATEST)
+
+
+def stop_gap(node: str, now: datetime) -> tuple[bytes, bytes]:
+    """A certificate nobody trusts, and its key (PEM), to serve with until there is a signed one."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node)])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + STOP_GAP)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )  # fmt: skip
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), pem
+
+
+def life_of(path: Path, authority: Path) -> tuple[datetime, datetime] | None:
+    """The life of the certificate in this file; None where there is none that this authority has signed."""
+    try:
+        content = path.read_bytes()
+        x509.load_pem_x509_certificate(content).verify_directly_issued_by(
+            x509.load_pem_x509_certificate(authority.read_bytes())
+        )
+        return life(content)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return None
+
+
+def life(certificate: bytes) -> tuple[datetime, datetime]:
+    """Since and until when a certificate (PEM) holds. Raises ValueError."""
+    found = x509.load_pem_x509_certificate(certificate)
+    return found.not_valid_before_utc, found.not_valid_after_utc
+
+
+async def store(path: Path, content: bytes) -> None:
+    """Replace a private file in one step. Raises OSError."""
+    await asyncio.to_thread(_store, path, content)
+
+
+def _store(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, path)

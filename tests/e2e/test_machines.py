@@ -1,0 +1,139 @@
+"""Several machines: they join with a token, reach each other through a tunnel, and go on when their agent ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.host import LONGBOAT, Done, Host
+from e2e.machines import Machine, switch
+from e2e.manifests import service, shell_pod, web_deployment
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PORT = 16443
+
+
+@dataclass
+class Site:
+    host: Host
+    server: str
+    machines: list[Machine]
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> Done:
+        return self.host.run("kubectl", f"--kubeconfig={self.host.data}/admin.kubeconfig", *args, stdin=stdin)
+
+    def apply(self, *objects: object) -> None:
+        self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})).ok()
+
+    def token(self) -> str:
+        made = self.host.run(*LONGBOAT, "token", "create", "--data-dir", str(self.host.data))
+        return made.quiet().strip()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> Iterator[Site]:
+    """A control plane on one machine, two more machines that have joined it, and the test images on them."""
+    folder = tmp_path_factory.mktemp("machines")
+    host = Host(folder)
+    address = switch(host)
+    with (folder / "server.log").open("w") as log:
+        plane = host.start(
+            *LONGBOAT, "server", "--data-dir", str(host.data), "--listen", f"{address}:{PORT}",
+            stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    found = Site(host, f"https://{address}:{PORT}", [])
+    try:
+        until(lambda: (host.data / "admin.kubeconfig").exists() and found.kubectl("get", "--raw", "/readyz").code == 0)
+        for number in (1, 2):
+            machine = Machine(host, folder, number)
+            found.machines.append(machine)
+            machine.join(
+                found.server, found.token(), "--node-ip", machine.address, "--node-cidr", f"{machine.address}/32"
+            )
+        until(lambda: found.kubectl("get", "node", "machine-1", "machine-2").code == 0)
+        found.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s").ok()
+        for machine in found.machines:
+            ctr = ("ctr", "--address", "/run/longboat/containerd/containerd.sock", "--namespace", "k8s.io")
+            machine.run(*ctr, "images", "import", str(images["web"])).ok()
+        yield found
+    finally:
+        for machine in found.machines:
+            machine.close()
+        plane.terminate()
+        plane.wait(20)
+        host.close()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> float:
+    """Wait; how long it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, "it did not come about"
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def test_pods_on_different_machines_reach_each_other_through_the_tunnel(site: Site) -> None:
+    site.apply(
+        *(shell_pod(f"on-{m.name}", "exec /web", node=m.name) for m in site.machines),
+        web_deployment("web"),
+        service("web"),
+    )
+    site.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s").ok()
+    pods = json.loads(site.kubectl("get", "pods", "-o", "json").quiet())["items"]
+    where = {p["metadata"]["name"]: p["status"]["podIP"] for p in pods}
+    for one, other in (("on-machine-1", "on-machine-2"), ("on-machine-2", "on-machine-1")):
+        assert other in site.kubectl("exec", one, "--", "/fetch", where[other], "8080").quiet()
+    assert "longboat.vxlan" in site.machines[0].run("ip", "-d", "link", "show", "type", "vxlan").quiet()
+    address = json.loads(site.kubectl("get", "service", "web", "-o", "json").quiet())["spec"]["clusterIP"]
+    for machine in site.machines:
+        assert "web-" in site.kubectl("exec", f"on-{machine.name}", "--", "/fetch", address, "80").quiet()
+    # exec and logs went through serving certificates that the cluster has signed for the nodes' own names.
+    requests = site.kubectl("get", "csr", "-o", "jsonpath={range .items[*]}{.spec.signerName} {end}").quiet().split()
+    assert sorted(set(requests)) == ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]
+
+
+def test_a_wrong_token_or_a_wrong_cluster_is_refused(site: Site) -> None:
+    good = site.token()
+    secret, _, pin = good.partition("@")
+    machine = site.machines[0]
+    for token, said in (
+        (f"aaaaaa.{secret.partition('.')[2]}@{pin}", "Unauthorized"),
+        (f"{secret}@sha256:{'0' * 64}", "is not the cluster that the token names"),
+        (secret, "this is not a join token"),
+    ):
+        file = machine.folder / "bad-token"
+        file.write_text(token)
+        flags = ("--server", site.server, "--token-file", str(file), "--data-dir", str(machine.folder / "none"))
+        refused = machine.run(*LONGBOAT, "agent", *flags)
+        assert refused.code == 1 and said in refused.err, refused
+        assert secret.partition(".")[2] not in refused.err
+    site.host.run(*LONGBOAT, "token", "delete", secret, "--data-dir", str(site.host.data)).ok()
+    listed = site.host.run(*LONGBOAT, "token", "list", "--data-dir", str(site.host.data)).quiet()
+    assert secret.partition(".")[0] not in listed
+
+
+def test_an_agent_starts_again_without_its_token_and_its_pods_go_on(site: Site) -> None:
+    machine = site.machines[1]
+    site.apply(shell_pod("stays", "exec /web", node=machine.name))
+    site.kubectl("wait", "--for=condition=Ready", "pod/stays", "--timeout=60s").ok()
+
+    def container() -> str:
+        return site.kubectl("get", "pod", "stays", "-o", "jsonpath={.status.containerStatuses[0].containerID}").quiet()
+
+    before = container()
+    machine.stop_agent(signal.SIGKILL)
+    (machine.folder / "token").unlink()
+    time.sleep(1)
+    machine.start_agent("--node-ip", machine.address, "--node-cidr", f"{machine.address}/32")
+    site.kubectl("label", "pod", "stays", "seen=again").ok()
+    until(lambda: "stays" in site.kubectl("exec", "stays", "--", "/fetch", "127.0.0.1", "8080").out)
+    assert container() == before
