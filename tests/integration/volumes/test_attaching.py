@@ -19,8 +19,7 @@ async def prepare(cluster: Cluster, *capabilities: str, modes: Any = ("ReadWrite
     driver = Driver(DRIVER, *(capabilities or ("CREATE_DELETE_VOLUME", "PUBLISH_UNPUBLISH_VOLUME")))
     driver.plug_into(cluster)
     for name in ("a", "b"):
-        await add_driver_node(cluster, name, DRIVER)
-        await cluster.patch(f"csinode/{name}", {"spec": {"drivers": [{"name": DRIVER, "topologyKeys": []}]}})
+        await add_driver_node(cluster, name, DRIVER, topologyKeys=[])
     await cluster.apply(storage_class("disk", DRIVER), claim(storage_class="disk", accessModes=list(modes)))
     await cluster.settle()
     return driver

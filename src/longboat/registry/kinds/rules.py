@@ -14,6 +14,7 @@ from longboat.machinery.quantity import Quantity
 IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 MAX_INT32 = (1 << 31) - 1
+LONGEST_DRIVER_NAME = 63
 
 
 def between(low: int, high: int) -> str:
@@ -42,6 +43,15 @@ def named(value: str, path: Path, err: Errors, check: Callable[[str], list[str]]
         err.required(path)
     else:
         err.extend(path, check(value), value)
+
+
+def driver_name(value: str, path: Path, err: Errors) -> None:
+    """The name of a CSI driver (CSI, GetPluginInfo)."""
+    if not value:
+        err.required(path)
+    if len(value) > LONGEST_DRIVER_NAME:
+        err.too_long(path, LONGEST_DRIVER_NAME)
+    err.extend(path, names.dns1123_subdomain(value.lower()), value)
 
 
 def one_of(value: str | None, allowed: Collection[str], path: Path, err: Errors) -> None:

@@ -41,25 +41,59 @@ def default_spec(spec: Object) -> None:
             spec[field] = dict(spec[other])
 
 
-def validate_spec(spec: Object, path: Path, err: Errors) -> None:
-    access = spec.get("accessModes") or []
-    if not access:
-        err.required(path.at("accessModes"), "at least 1 access mode is required")
-    rules.label_selector(spec.get("selector"), path.at("selector"), err)
-    for mode in access:
+def access_modes(found: list[str], path: Path, err: Errors, why: str = "") -> None:
+    if not found:
+        err.required(path, why)
+    for mode in found:
         if mode not in MODES:
-            err.not_supported(path.at("accessModes"), mode, MODES)
-    if "ReadWriteOncePod" in access and len(access) > 1:
-        err.forbidden(path.at("accessModes"), "may not use ReadWriteOncePod with other access modes")
+            err.not_supported(path, mode, MODES)
+    if "ReadWriteOncePod" in found and any(mode in MODES and mode != "ReadWriteOncePod" for mode in found):
+        err.forbidden(path, "may not use ReadWriteOncePod with other access modes")
+
+
+def validate_spec(spec: Object, path: Path, err: Errors) -> None:
+    access_modes(
+        spec.get("accessModes") or [], path.at("accessModes"), err, "at least 1 access mode is required"
+    )  # fmt: skip
+    rules.label_selector(spec.get("selector"), path.at("selector"), err)
     at = path.at("resources").key("storage")
     wanted = dig(spec, "resources", "requests", "storage")
     if wanted is None:
         err.required(at)
     elif rules.amount(wanted, at, err).amount <= 0:
         err.invalid(at, wanted, "must be greater than zero")
-    if name := spec.get("storageClassName"):
-        err.extend(path.at("storageClassName"), names.dns1123_subdomain(name), name)
+    for field in ("storageClassName", "volumeAttributesClassName"):
+        if name := spec.get(field):
+            err.extend(path.at(field), names.dns1123_subdomain(name), name)
     rules.maybe_one_of(spec.get("volumeMode"), VOLUME_MODES, path.at("volumeMode"), err)
+    _sources(spec, path, err)
+
+
+def _sources(spec: Object, path: Path, err: Errors) -> None:
+    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
+    for field, found in (("dataSource", source), ("dataSourceRef", ref)):
+        if found is not None:
+            _reference(found, path.at(field), err)
+    if source is None or ref is None:
+        return
+    shown = str(path.at("dataSource"))
+    if ref.get("namespace"):
+        err.invalid(path, shown, "may not be specified when dataSourceRef.namespace is specified")
+    elif any((source.get(f) or None) != (ref.get(f) or None) for f in ("apiGroup", "kind", "name")):
+        err.invalid(path, shown, "must match dataSourceRef")
+
+
+def _reference(found: Object, path: Path, err: Errors) -> None:
+    for field in ("name", "kind"):
+        if not found.get(field):
+            err.required(path.at(field))
+    if group := found.get("apiGroup"):
+        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
+    elif found.get("kind") != "PersistentVolumeClaim":
+        why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        err.invalid(path, found.get("kind") or "", why)
+    if namespace := found.get("namespace"):
+        err.extend(path.at("namespace"), names.dns1123_label(namespace), namespace)
 
 
 class PersistentVolumeClaim(Strategy):
@@ -97,22 +131,48 @@ class PersistentVolumeClaim(Strategy):
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """Once asked for, only a bound claim's size may change; a volume may be named while there is none."""
         spec, former = dict(new.get("spec") or {}), old.get("spec") or {}
-        free = []
-        if dig(new, "status", "phase") == "Bound":
-            free += ["resources", "volumeAttributesClassName"]
+        changed = {**spec, "volumeAttributesClassName": former.get("volumeAttributesClassName")}
+        if dig(new, "status", "phase") == "Bound" and dig(spec, "resources", "requests") is not None:
+            requests = {**spec["resources"]["requests"], "storage": dig(former, "resources", "requests", "storage")}
+            changed["resources"] = {**spec["resources"], "requests": requests}
         if not former.get("volumeName"):
-            free.append("volumeName")
-        if former.get("storageClassName") is None:
-            free.append("storageClassName")
-        changed = spec | {field: former.get(field) for field in free}
+            changed["volumeName"] = former.get("volumeName")
+        if _class_may_come(new, old):
+            changed["storageClassName"] = former.get("storageClassName")
         if difference.plain(changed) != difference.plain(former):
             err.forbidden(_SPEC, f"{IMMUTABLE}\n{difference.shown(former, changed)}")
-        at, quiet = _SPEC.at("resources", "requests", "storage"), Errors()
-        wanted, had, has = (
-            rules.amount(dig(part, *steps, "storage", default="0"), at, quiet)
-            for part, steps in (
-                (spec, ("resources", "requests")), (former, ("resources", "requests")), (old, ("status", "capacity")),
-            )
-        )  # fmt: skip
-        if wanted < had and wanted <= has:
-            err.forbidden(at, "field can not be less than status.capacity")
+        at = Path("metadata", "annotations", CLASS)
+        note, before = (dig(obj, "metadata", "annotations", CLASS) for obj in (new, old))
+        if spec.get("storageClassName") is None or note is not None:  # it may give way to the field
+            rules.immutable(note, before, at, err)
+        rules.immutable(spec.get("volumeMode"), former.get("volumeMode"), Path("volumeMode"), err)
+        _shrinks(spec, former, old, err)
+        _attributes_class(spec.get("volumeAttributesClassName"), former.get("volumeAttributesClassName"), err)
+
+
+def _class_may_come(new: Object, old: Object) -> bool:
+    """A claim that named no class may be given one, a retroactive default or what its annotation says."""
+    name = dig(new, "spec", "storageClassName")
+    note = dig(old, "metadata", "annotations", CLASS)
+    return name is not None and dig(old, "spec", "storageClassName") is None and note in (None, name)
+
+
+def _shrinks(spec: Object, former: Object, old: Object, err: Errors) -> None:
+    """Less may be asked for only to recover from growing that failed, and never less than there is."""
+    at, quiet = _SPEC.at("resources", "requests", "storage"), Errors()
+    wanted, had, has = (
+        rules.amount(dig(part, *steps, "storage", default="0"), at, quiet)
+        for part, steps in (
+            (spec, ("resources", "requests")), (former, ("resources", "requests")), (old, ("status", "capacity")),
+        )
+    )  # fmt: skip
+    if wanted < had and wanted <= has:
+        err.forbidden(at, "field can not be less than status.capacity")
+
+
+def _attributes_class(new: str | None, old: str | None, err: Errors) -> None:
+    at = _SPEC.at("volumeAttributesClassName")
+    if old is not None and new is None:
+        err.forbidden(at, "update from non-nil value to nil is forbidden")
+    elif old and not new:
+        err.forbidden(at, "update from non-nil value to an empty string is forbidden")

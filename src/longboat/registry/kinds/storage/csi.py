@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery import names
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill
+from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds.core.pod import volumes
 from longboat.registry.strategy import Strategy
+
+_SPEC = Path("spec")
+FS_GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
+LIFECYCLES = ("Ephemeral", "Persistent")
+SHORTEST_PERIOD = 10  # seconds
+LONGEST_NODE_ID = 256
 
 
 def _modes(driver: Object) -> str:
@@ -44,6 +53,40 @@ class CSIDriver(Strategy):
             fill.absent(spec, field, False)
         fill.empty(spec, "volumeLifecycleModes", ["Persistent"])
 
+    def validate(self, new: Object, err: Errors) -> None:
+        spec = new.get("spec") or {}
+        rules.maybe_one_of(spec.get("fsGroupPolicy"), FS_GROUP_POLICIES, _SPEC.at("fsGroupPolicy"), err)
+        _token_requests(spec.get("tokenRequests") or [], _SPEC.at("tokenRequests"), err)
+        for mode in spec.get("volumeLifecycleModes") or ():
+            if mode not in LIFECYCLES:
+                err.not_supported(_SPEC.at("volumeLifecycleModes"), mode, LIFECYCLES)
+        period = spec.get("nodeAllocatableUpdatePeriodSeconds")
+        if period is not None and period < SHORTEST_PERIOD:
+            why = "must be greater than or equal to 10 seconds"
+            err.invalid(_SPEC.at("nodeAllocatableUpdatePeriodSeconds"), period, why)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        for field, shown in (("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")):
+            now, before = dig(new, "spec", field), dig(old, "spec", field)
+            if now != before:
+                err.invalid(_SPEC.at(shown), now, rules.IMMUTABLE)
+
+
+def _token_requests(found: list[Object], path: Path, err: Errors) -> None:
+    seen: set[str] = set()
+    for i, request in enumerate(found):
+        audience, seconds = request.get("audience") or "", request.get("expirationSeconds")
+        if audience in seen:
+            err.duplicate(path.index(i).at("audience"), audience)
+            continue
+        seen.add(audience)
+        if seconds is not None and seconds < volumes.SHORTEST_TOKEN:
+            why = "may not specify a duration less than 10 minutes"
+            err.invalid(path.index(i).at("expirationSeconds"), seconds, why)
+        if seconds is not None and seconds > volumes.LONGEST_TOKEN:
+            why = "may not specify a duration larger than 2^32 seconds"
+            err.invalid(path.index(i).at("expirationSeconds"), seconds, why)
+
 
 class CSINode(Strategy):
     kind = kinds.CSI_NODE
@@ -58,6 +101,43 @@ class CSINode(Strategy):
         if fill.part(obj, "spec").get("drivers") is None:
             obj["spec"]["drivers"] = []
 
+    def validate(self, new: Object, err: Errors) -> None:
+        drivers = dig(new, "spec", "drivers", default=[])
+        for i, driver in enumerate(drivers):
+            _node_driver(driver, _SPEC.at("drivers").index(i), err)
+        for i in rules.repeated(driver.get("name") for driver in drivers):
+            err.duplicate(_SPEC.at("drivers").index(i).at("name"), drivers[i].get("name"))
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        """What a driver said of a node stays, but for how much it takes."""
+        before = dig(old, "spec", "drivers", default=())
+        for driver in dig(new, "spec", "drivers", default=()):
+            now = _lasting(driver)
+            said = [_lasting(each) for each in before if each.get("name") == driver.get("name")]
+            if said and now not in said:
+                err.invalid(_SPEC.at("drivers"), now, rules.IMMUTABLE)
+
+
+def _lasting(driver: Object) -> Object:
+    return {field: value for field, value in driver.items() if field != "allocatable" and value}
+
+
+def _node_driver(driver: Object, path: Path, err: Errors) -> None:
+    rules.driver_name(driver.get("name") or "", path.at("name"), err)
+    node = driver.get("nodeID") or ""
+    if not node:
+        err.required(path.at("nodeID"))
+    if len(node) > LONGEST_NODE_ID:
+        err.invalid(path.at("nodeID"), node, f"must be {LONGEST_NODE_ID} characters or less")
+    rules.not_negative(dig(driver, "allocatable", "count"), path.at("allocatable", "count"), err)
+    keys = driver.get("topologyKeys") or []
+    for key in keys:
+        if not key:
+            err.required(path)
+        rules.label_name(key, path, err)
+    for i in rules.repeated(keys):
+        err.duplicate(path, keys[i])
+
 
 class CSIStorageCapacity(Strategy):
     kind = kinds.CSI_STORAGE_CAPACITY
@@ -67,3 +147,14 @@ class CSIStorageCapacity(Strategy):
         AGE,
     )
     generation = False
+
+    def validate(self, new: Object, err: Errors) -> None:
+        rules.label_selector(new.get("nodeTopology"), Path("nodeTopology"), err)
+        name = new.get("storageClassName") or ""
+        err.extend(Path("storageClassName"), names.dns1123_subdomain(name), name)
+        if (room := new.get("capacity")) is not None:
+            rules.amount_not_negative(room, Path("capacity"), err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        for field in ("nodeTopology", "storageClassName"):
+            rules.immutable(new.get(field), old.get(field), Path(field), err)

@@ -10,6 +10,8 @@ from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.strategy import Strategy
 
 DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+BINDING = ("Immediate", "WaitForFirstConsumer")
+MOST_PARAMETERS, MOST_BYTES = 512, 256 << 10
 FIXED = {"parameters": "updates to parameters are forbidden.", "provisioner": "updates to provisioner are forbidden.",
          "reclaimPolicy": "updates to reclaimPolicy are forbidden."}  # fmt: skip
 
@@ -43,20 +45,56 @@ class StorageClass(Strategy):
         fill.absent(obj, "volumeBindingMode", "Immediate")
 
     def validate(self, new: Object, err: Errors) -> None:
-        provisioner = new.get("provisioner") or ""
-        if not provisioner:
-            err.required(Path("provisioner"))
-        else:
-            rules.label_name(provisioner.lower(), Path("provisioner"), err)
+        provisioner(new.get("provisioner") or "", Path("provisioner"), err)
+        parameters(new.get("parameters") or {}, Path("parameters"), err)
         rules.maybe_one_of(new.get("reclaimPolicy"), ("Delete", "Retain"), Path("reclaimPolicy"), err)
-        rules.one_of(
-            new.get("volumeBindingMode"), ("Immediate", "WaitForFirstConsumer"), Path("volumeBindingMode"), err
-        )
-        if any(not key for key in new.get("parameters") or ()):
-            err.invalid(Path("parameters"), "", "field can not be empty.")
+        rules.one_of(new.get("volumeBindingMode"), BINDING, Path("volumeBindingMode"), err)
+        _topologies(new.get("allowedTopologies") or [], Path("allowedTopologies"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         for field, why in FIXED.items():
             if (new.get(field) or None) != (old.get(field) or None):
                 err.forbidden(Path(field), why)
         rules.immutable(new.get("volumeBindingMode"), old.get("volumeBindingMode"), Path("volumeBindingMode"), err)
+
+
+def provisioner(name: str, path: Path, err: Errors) -> None:
+    if not name:
+        err.required(path)
+    else:
+        rules.label_name(name.lower(), path, err)
+
+
+def parameters(found: Object, path: Path, err: Errors) -> None:
+    if len(found) > MOST_PARAMETERS:
+        err.too_long(path, MOST_PARAMETERS)
+        return
+    if any(not key for key in found):
+        err.invalid(path, "", "field can not be empty.")
+    if sum(len(key) + len(value) for key, value in found.items()) > MOST_BYTES:
+        err.too_long(path, MOST_BYTES)
+
+
+def _topologies(terms: list[Object], path: Path, err: Errors) -> None:
+    seen: list[dict[str, set[str]]] = []
+    for i, term in enumerate(terms):
+        at = path.index(i).at("matchLabelExpressions")
+        chosen = _expressions(term.get("matchLabelExpressions") or [], at, err)
+        if chosen in seen:
+            err.duplicate(at, "")
+        seen.append(chosen)
+
+
+def _expressions(found: list[Object], path: Path, err: Errors) -> dict[str, set[str]]:
+    chosen: dict[str, set[str]] = {}
+    for i, expression in enumerate(found):
+        at, key, values = path.index(i), expression.get("key") or "", expression.get("values") or []
+        if not values:
+            err.required(at.at("values"))
+        for j in rules.repeated(values):
+            err.duplicate(at.at("values").index(j), values[j])
+        rules.label_name(key, at.at("key"), err)
+        if key in chosen:
+            err.duplicate(at.at("key"), key)
+        chosen[key] = set(values)
+    return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
@@ -35,15 +35,15 @@ def volumes(found: list[Object], path: Path, err: Errors) -> dict[str, Object]:
     return known
 
 
-def source(volume: Object, path: Path, err: Errors) -> None:
-    """Exactly one source."""
+def source(volume: Object, path: Path, err: Errors, checks: Mapping[str, Check] | None = None) -> None:
+    """Exactly one source. `checks` by field, where they are not those of pods."""
     given = sorted((field for field in volume if field != "name" and volume[field] is not None), key=_rank)
     if not given:
         err.required(path, "must specify a volume type")
     for field in given[1:]:
         err.forbidden(path.at(field), "may not specify more than 1 volume type")
     for field in given[:1]:
-        if check := CHECKS.get(field):
+        if check := (checks or CHECKS).get(field):
             check(volume[field], path.at(field), err)
 
 
