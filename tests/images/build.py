@@ -30,9 +30,9 @@ def busybox() -> bytes:
 
 
 def web() -> bytes:
-    """The web server on port 8080 (or $PORT), beside it busybox for exec and cp, and the client `fetch`."""
+    """The web server on port 8080 (or $PORT); beside it busybox for exec and cp, the clients `fetch` and `resolve`."""
     layer = archive.busybox_layer(BUSYBOX, applets())
-    for name in ("web", "fetch"):
+    for name in ("web", "fetch", "resolve"):
         layer = layer.file(name, compiled(HERE / f"{name}.c"), 0o755)
     config = {"Entrypoint": ["/web"], "Env": ["PATH=/bin"], "ExposedPorts": {"8080/tcp": {}}}
     return archive.image(WEB_IMAGE, layer, config)
@@ -46,7 +46,7 @@ def compiled(source: Path) -> bytes:
     """A static executable of one C file (package gcc)."""
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / source.stem
-        command = ["gcc", "-O2", "-Wall", "-Werror", "-static", "-pthread", "-o", target, source]
+        command = ["gcc", "-O2", "-Wall", "-Werror", "-static", "-pthread", "-o", target, source, "-lresolv"]
         subprocess.run(command, check=True)
         return target.read_bytes()
 
@@ -57,7 +57,7 @@ IMAGES: dict[str, Callable[[], bytes]] = {"busybox": busybox, "web": web, "pause
 def build(directory: Path = DEFAULT, names: tuple[str, ...] = tuple(IMAGES)) -> dict[str, Path]:
     """Make the archives that are missing or old. Returns the path of each."""
     directory.mkdir(parents=True, exist_ok=True)
-    sources = (Path(__file__), HERE / "web.c", HERE / "fetch.c", Path(archive.__file__), Path(pause.__file__), BUSYBOX)
+    sources = (Path(__file__), *sorted(HERE.glob("*.c")), Path(archive.__file__), Path(pause.__file__), BUSYBOX)
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     paths = {name: directory / f"{name}-{version}.tar" for name in names}
     for name, path in paths.items():

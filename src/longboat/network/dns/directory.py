@@ -68,11 +68,11 @@ class Directory:
             yield found
 
     def names_of(self, address: str) -> list[Labels]:
-        """What an address is called: a Service by its ClusterIP, or else ready endpoints."""
+        """What an address is called: a Service by its ClusterIP, or else ready endpoints, by host names first."""
         services = self._services.by_index("address", address)
         if services:
             return [self.base(_key(service)) for service in services]
-        found: dict[Labels, None] = {}
+        found: set[tuple[bool, Labels]] = set()
         for piece in self._slices.by_index("address", address):
             namespace, _, name = piece.service.partition("/")
             if self._services.get(Key(namespace, name)) is None:
@@ -80,8 +80,8 @@ class Directory:
             for endpoint, its in records.ready(piece):
                 host = records.hostname(endpoint, its)
                 if canonical(its) == address and host is not None:
-                    found[(host, *self.base(Key(namespace, name)))] = None
-        return sorted(found)
+                    found.add((not endpoint.hostname, (host, *self.base(Key(namespace, name)))))
+        return [name for _, name in sorted(found)]
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         for service in (old, new):

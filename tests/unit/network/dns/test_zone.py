@@ -169,6 +169,16 @@ def test_aliases_in_a_circle_fail(desk: Desk) -> None:
     assert desk.ask("a.shop.svc.cluster.local").rcode() == dns.rcode.SERVFAIL
 
 
+def test_an_address_of_many_names_tells_host_names_first() -> None:
+    desk = Desk(
+        namespace("shop"), service("a", "10.96.0.1"), service("z"),
+        piece("a", endpoint("10.244.0.1")), piece("z", endpoint("10.244.0.1", hostname="z-0")),
+    )  # fmt: skip
+    assert [line.split()[-1] for line in lines(desk.ask("1.0.244.10.in-addr.arpa", "PTR").answer)] == [
+        "z-0.z.shop.svc.cluster.local.", "10-244-0-1.a.shop.svc.cluster.local.",
+    ]  # fmt: skip
+
+
 def test_records_live_five_seconds_and_the_version_longer(desk: Desk) -> None:
     assert desk.ask("web.shop.svc.cluster.local").answer[0].ttl == 5
     assert desk.ask("dns-version.cluster.local", "TXT").answer[0].ttl == 28800
