@@ -24,6 +24,7 @@ from longboat.node.recorder import ApiRecorder
 if TYPE_CHECKING:
     from longboat.cli.agent import Options
     from longboat.cli.join import Identity
+    from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.node.host_ports import HostPort
 
 SIMULATED = "simulated-{}"
@@ -34,8 +35,6 @@ async def real_node(
 ) -> None:  # fmt: skip
     """Until cancelled. Raises OSError, Failure."""
     from longboat.cli.own_containerd import OwnContainerd
-    from longboat.network.dns import address as dns_address
-    from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.network.nftables import Nftables
     from longboat.network.overlay import host
     from longboat.network.overlay.overlay import Overlay
@@ -46,7 +45,8 @@ async def real_node(
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
     dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
-    own_services = [(server, 53) for server in dns_servers] if options.serve_dns else []
+    dns = _cluster_dns(options, informers, clock, dns_servers) if options.serve_dns else None
+    own_services = [(server, 53) for server in dns_servers] if dns else []
     proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run, own_services)
     on_link = options.node_cidr or await asyncio.to_thread(_range_of, address)
     overlay = Overlay(
@@ -75,17 +75,12 @@ async def real_node(
         await own_runtime.start()
     runtime = GrpcRuntime(own_runtime.endpoint if own_runtime else options.container_runtime_endpoint)
     recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
-    agent = Agent(client, informers, clock, runtime, recorder, config, publish)
+    agent = Agent(client, informers, clock, runtime, recorder, config, publish, dns.metrics if dns else str)
     parts = {"agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run()}
     parts |= _renewals(agent, clock, identity, config)
     if own_runtime is not None:
         parts["containerd"] = own_runtime.run()
-    if options.serve_dns:
-        dns = ClusterDNS(
-            informers, clock, domain=options.cluster_domain, addresses=dns_servers,
-            forward_to=lambda: _name_servers(config.resolv_conf), ranges=(options.service_cidr, options.pod_cidr),
-            claim=dns_address.claim, release=dns_address.release,
-        )  # fmt: skip
+    if dns is not None:
         parts["dns"] = dns.run()
     try:
         await _together(informers, **parts)
@@ -142,6 +137,17 @@ async def _together(informers: Informers, **parts: Coroutine[Any, Any, None]) ->
                 task.result()
         finally:
             await informers.close()
+
+
+def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses: tuple[str, ...]) -> ClusterDNS:
+    from longboat.network.dns import address
+    from longboat.network.dns.cluster_dns import ClusterDNS
+
+    return ClusterDNS(
+        informers, clock, domain=options.cluster_domain, addresses=addresses,
+        forward_to=lambda: _name_servers(Path(options.resolv_conf)),
+        ranges=(options.service_cidr, options.pod_cidr), claim=address.claim, release=address.release,
+    )  # fmt: skip
 
 
 def _name_servers(resolv_conf: Path) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ class Agent:
         recorder: Recorder,
         config: NodeConfig,
         host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None,
+        more_metrics: Callable[[], str] = str,
     ) -> None:
         self._client, self._clock, self._runtime, self._config = client, clock, runtime, config
         self._recorder = recorder
@@ -87,7 +88,7 @@ class Agent:
         self._services = ApiServices(client, informers)
         self._writer = ApiStatusWriter(client, clock)
         self._observer = Observer(runtime)
-        self._host_ports_changed = host_ports_changed
+        self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
         self._context: ssl.SSLContext | None = None
@@ -218,6 +219,7 @@ class Agent:
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
+            more_metrics=self._more_metrics,
         )  # fmt: skip
         server = Server(handler, context, self._clock)
         return server, await server.listen(config.listen or config.addresses[0], config.port)

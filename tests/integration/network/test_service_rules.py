@@ -46,6 +46,14 @@ try:
 except OSError as error:
     print(type(error).__name__)
 """
+ANSWER = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], int(sys.argv[2])))
+print("listening", flush=True)
+while True:
+    s.sendto(b"node", s.recvfrom(100)[1])
+"""
 NEAR = replace(NODE, pod_cidr="10.244.1.0/24")
 PUBLISHED = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}
 
@@ -104,6 +112,25 @@ def test_without_endpoints_connections_are_refused_at_once(node: BareNode, pods:
         assert get(pods[0], address, port) == {"ConnectionRefusedError": 40}
     assert get_from_node(node, "10.96.0.10", 80) == {"ConnectionRefusedError": 40}
     assert pods[0].python(ASK, "10.96.0.10", "80") == "ConnectionRefusedError\n"
+
+
+def test_what_the_node_answers_itself_reaches_it_untracked(node: BareNode, pods: list[Pod]) -> None:
+    node.host.run("ip", "addr", "add", "10.96.0.10/32", "dev", "lo").ok()
+    listening = node.host.start(sys.executable, "-c", ANSWER, "10.96.0.10", "53", stdout=subprocess.PIPE)
+    try:
+        assert listening.stdout is not None and listening.stdout.readline() == "listening\n"
+        dns = service(ports=[{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "web", "port": 80}])
+        node.apply(create(rules([dns], [], NEAR)))
+        assert pods[0].python(ASK, "10.96.0.10", "53") == "ConnectionRefusedError\n"
+        node.apply(create(rules([dns], [], replace(NEAR, own_services=(("10.96.0.10", 53),)))))
+        assert pods[0].python(ASK, "10.96.0.10", "53") == "node\n"
+        assert node.host.run(sys.executable, "-c", ASK, "10.96.0.10", "53").ok().out == "node\n"
+        assert "dport=53 " not in node.host.run("conntrack", "-L", "-p", "udp").out
+        assert get(pods[0], "10.96.0.10", 80, count=1) == {"ConnectionRefusedError": 1}
+    finally:
+        listening.kill()
+        listening.communicate()
+        node.host.run("ip", "addr", "del", "10.96.0.10/32", "dev", "lo").ok()
 
 
 def test_an_address_of_no_service_is_unreachable(node: BareNode, pods: list[Pod]) -> None:

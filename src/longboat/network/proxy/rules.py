@@ -20,7 +20,7 @@ from longboat.network.views import SERVICE_NAME, EndpointSlice, Service, Service
 
 MASQUERADE = "meta mark set mark or 0x4000"  # the bit upstream uses, so that other tools keep off it
 KEY = "ipv4_addr . inet_proto . inet_service"
-OWN = "meta l4proto { tcp, udp } ip daddr . th dport @own-services"
+OWN_ASKED = "meta l4proto { tcp, udp } ip daddr . th dport @own-services"
 OWN_REPLIES = "meta l4proto { tcp, udp } ip saddr . th sport @own-services"
 
 
@@ -86,9 +86,9 @@ def base(node: NodeInfo) -> Ruleset:
         "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
         "source": Chain(_source_rules(node), "type nat hook postrouting priority srcnat; policy accept;"),
         # What the node answers itself is neither translated nor refused, so it need not be tracked either.
-        "own-in": Chain((f"{OWN} notrack",), "type filter hook prerouting priority raw; policy accept;"),
+        "own-in": Chain((f"{OWN_ASKED} notrack",), "type filter hook prerouting priority raw; policy accept;"),
         "own-out": Chain(
-            (f"{OWN} notrack", f"{OWN_REPLIES} notrack"),
+            (f"{OWN_ASKED} notrack", f"{OWN_REPLIES} notrack"),
             "type filter hook output priority raw; policy accept;",
         ),
     }

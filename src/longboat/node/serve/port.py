@@ -32,15 +32,19 @@ Open = Callable[[], Awaitable[Session]]
 
 
 class NodePort:
-    """Call it with a request. `logs` is the directory of all pods' logs, `root` a place on the node's disk."""
+    """Call it with a request.
+
+    `logs` is the directory of all pods' logs, `root` a place on the node's disk; `more_metrics` tells those of the
+    agent's other parts, in Prometheus's text format.
+    """
 
     def __init__(
         self, node: str, runtime: Runtime, workers: PodWorkers, clock: Clock, authorizer: Authorizer, *,
-        logs: Path, root: Path, version: str,
+        logs: Path, root: Path, version: str, more_metrics: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._node, self._runtime, self._workers, self._clock = node, runtime, workers, clock
         self._authorizer, self._logs, self._root, self._version = authorizer, logs, root, version
-        self._started = clock.now().timestamp()
+        self._started, self._more_metrics = clock.now().timestamp(), more_metrics
 
     async def __call__(self, request: Request) -> Answer:
         """Raises HttpError."""
@@ -89,7 +93,7 @@ class NodePort:
         ]
         containers = sum(len(worker.observed.running) for worker in running)
         text = stats.own_metrics(len(running), containers, self._workers.busy, self._version)
-        return Answer(body=text.encode(), content_type=METRICS)
+        return Answer(body=(text + self._more_metrics()).encode(), content_type=METRICS)
 
     async def _summary(self) -> Answer:
         usages = await self._runtime.usage()
