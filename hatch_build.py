@@ -1,14 +1,15 @@
 """Build hook: turns the API's published OpenAPI definitions into the resources that the package ships.
 
-The definitions come with `kubernetes-validate`, which carries upstream's swagger, definition for definition. Two files
-are written beside `machinery/schema.py`, and ignored by git: `schema.bin`, the shapes the server works with, and
-`openapi.bin`, the definitions with their descriptions, as the pieces of OpenAPI documents. Run as a script it writes
-them into the checkout.
+The definitions come with `kubernetes-validate`, which carries upstream's swagger, definition for definition. Three
+files are written beside `machinery/schema.py`, and ignored by git: `schema.bin`, the shapes the server works with,
+`openapi.bin`, the definitions with their descriptions, as the pieces of OpenAPI documents, and `protos.bin`, the
+compiled `machinery/protos/*.proto`. Run as a script it writes them into the checkout.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -160,9 +161,24 @@ def kinds_of(defs: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def descriptors() -> bytes:
+    """The .proto files as one FileDescriptorSet, with what they import."""
+    from grpc_tools import protoc
+
+    sources = TARGET / "protos"
+    known = Path(protoc.__file__).parent / "_proto"
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "protos.bin"
+        arguments = [f"--proto_path={sources}", f"--proto_path={known}", "--include_imports",
+                     f"--descriptor_set_out={out}", *sorted(path.name for path in sources.glob("*.proto"))]  # fmt: skip
+        if protoc.main(["protoc", *arguments]):
+            raise RuntimeError(f"cannot compile the .proto files in {sources}")
+        return out.read_bytes()
+
+
 def write(target: Path) -> list[Path]:
     defs = definitions()
-    files = {"schema.bin": compact(defs), "openapi.bin": documents(defs)}
+    files = {"schema.bin": compact(defs), "openapi.bin": documents(defs), "protos.bin": descriptors()}
     for name, content in files.items():
         partial = target / f".{name}.new"  # replaced at once: a server may be starting
         partial.write_bytes(content)
