@@ -206,6 +206,17 @@ def controller_drivers(node: CSINode) -> frozenset[str]:
     return frozenset(name.strip() for name in listed.split(",") if name.strip())
 
 
+class StorageCapacity(View):
+    """How much room a driver has left for volumes of a class, somewhere (CSIStorageCapacity)."""
+
+    KIND: ClassVar[Kind] = kinds.CSI_STORAGE_CAPACITY
+
+    storageClassName: str = ""
+    nodeTopology: dict[str, Any] | None = None
+    capacity: str | None = None
+    maximumVolumeSize: str | None = None
+
+
 class AttachmentSource(Part):
     persistentVolumeName: str | None = None
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from longboat.api import storage
-from longboat.api.storage import Claim, CSIDriver, CSINode, StorageClass, Volume, claim_class
+from longboat.api.storage import Claim, CSIDriver, CSINode, StorageCapacity, StorageClass, Volume, claim_class
 from longboat.api.volume_matching import free_class, holder
 from longboat.client.informer import Informer, Informers
 from longboat.client.interface import Key
+from longboat.machinery import quantity, selectors
 
 ClaimKey = tuple[str, str]  # namespace, name
 
@@ -30,14 +31,15 @@ class Volumes:
     def __init__(self, informers: Informers) -> None:
         self.claims, self.volumes = informers.of(Claim), informers.of(Volume)
         self.classes, self.csi_nodes = informers.of(StorageClass), informers.of(CSINode)
-        self.drivers = informers.of(CSIDriver)
+        self.drivers, self.capacities = informers.of(CSIDriver), informers.of(StorageCapacity)
+        self.capacities.index("class", lambda room: (room.storageClassName,))
         self.volumes.index("free", free_class)
         self.volumes.index("holder", holder)
         self._intents: dict[str, Intent] = {}
 
     @property
     def informers(self) -> tuple[Informer[Any], ...]:
-        return (self.claims, self.volumes, self.classes, self.csi_nodes, self.drivers)
+        return (self.claims, self.volumes, self.classes, self.csi_nodes, self.drivers, self.capacities)
 
     def on_change(self, tell: Callable[[ClaimKey | None], None]) -> None:
         """Be told of changes that may help a pod: of claims by key, of everything else by None."""
@@ -53,7 +55,7 @@ class Volumes:
 
         self.claims.on_change(claim_changed)
         self.volumes.on_change(changed)
-        for informer in (self.classes, self.csi_nodes, self.drivers):
+        for informer in (self.classes, self.csi_nodes, self.drivers, self.capacities):
             informer.on_change(lambda old, new: tell(None))
 
     def claim(self, key: ClaimKey) -> Claim | None:
@@ -82,6 +84,20 @@ class Volumes:
     def has_driver(self, node: str, driver: str) -> bool:
         found = self.csi_node(node)
         return found is not None and any(each.name == driver for each in found.spec.drivers)
+
+    def has_room(self, claim: Claim, found: StorageClass, labels: Mapping[str, str]) -> bool:
+        """Whether the driver, if it tells how much room it has, has enough for the claim on such a node (KEP-1472)."""
+        driver = self.drivers.get(Key("", found.provisioner))
+        if driver is None or not driver.spec.storageCapacity:
+            return True
+        wanted = storage.size(claim.spec.resources.requests)
+        return any(
+            quantity.parse(most) >= wanted
+            for room in self.capacities.by_index("class", found.metadata.name)
+            if (most := room.maximumVolumeSize or room.capacity) is not None
+            and room.nodeTopology is not None
+            and selectors.from_api(room.nodeTopology).matches(labels)
+        )
 
     # What has been decided.
 

@@ -234,3 +234,23 @@ async def test_nodes_without_the_local_driver_are_passed_over(cluster: Cluster) 
     await cluster.apply(claim(storage_class=None), pod("p", "data"))
     await cluster.settle()
     assert await node_of(cluster) == "b"
+
+
+@inside
+async def test_a_driver_that_tells_how_much_room_it_has_is_believed(cluster: Cluster) -> None:
+    driver = Driver("disk.example.com")
+    driver.plug_into(cluster)
+    for name in ("a", "b"):
+        await add_driver_node(cluster, name, "disk.example.com")
+    tells = {"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": "disk.example.com"},
+             "spec": {"storageCapacity": True, "attachRequired": False}}  # fmt: skip
+    await cluster.apply(tells, storage_class("disk", "disk.example.com", **WAITS))
+    for node, room in (("a", "1Gi"), ("b", "10Gi")):
+        left = {"metadata": {"name": node}, "storageClassName": "disk", "capacity": room,
+                "nodeTopology": {"matchLabels": {"kubernetes.io/hostname": node}}}  # fmt: skip
+        await cluster.apply({"kind": "CSIStorageCapacity", "apiVersion": "storage.k8s.io/v1", **left})
+    await cluster.apply(claim("large", "5Gi", "disk"), claim("huge", "50Gi", "disk"))
+    await cluster.apply(pod("p", "large"), pod("q", "huge"))
+    await cluster.settle()
+    assert await node_of(cluster, "p") == "b"
+    assert (await why(cluster, "q")).startswith("0/2 nodes are available: 2 node(s) did not have enough free storage.")

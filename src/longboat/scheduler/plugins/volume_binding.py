@@ -17,6 +17,7 @@ from longboat.scheduler.volumes import ClaimKey, Intent, Volumes
 
 NO_MATCH = Refusal("node(s) didn't find available persistent volumes to bind", final=True)
 ELSEWHERE = Refusal("node(s) didn't match PersistentVolume's node affinity", final=True)
+NO_ROOM = Refusal("node(s) did not have enough free storage", final=True)
 NO_VOLUME = Refusal("node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)", final=True)
 UNBOUND = Refusal("pod has unbound immediate PersistentVolumeClaims", final=True)
 IN_TREE_NONE = "kubernetes.io/no-provisioner"
@@ -62,7 +63,15 @@ class VolumeBinding(Plugin):
                 return NO_VOLUME
             if not reaches(volume, place):
                 return ELSEWHERE
-        return None if self._intent(state, place) is not None else NO_MATCH
+        intent = self._intent(state, place)
+        if intent is None:
+            return NO_MATCH
+        return None if all(self._has_room(key, place) for key in intent.provision) else NO_ROOM
+
+    def _has_room(self, key: ClaimKey, place: Place) -> bool:
+        claim = self._volumes.claim(key)
+        found = self._volumes.storage_class(claim) if claim is not None else None
+        return claim is None or found is None or self._volumes.has_room(claim, found, place.labels)
 
     def _intent(self, state: State, place: Place) -> Intent | None:
         """What would become of the waiting claims here; None where they cannot all be served."""
