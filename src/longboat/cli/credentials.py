@@ -10,13 +10,15 @@ from longboat.client.kubeconfig import with_certificate
 from longboat.network.overlay.addresses import host_address
 
 if TYPE_CHECKING:
-    from longboat.apiserver.pki import Pki
+    from longboat.apiserver.pki import Pair, Pki
 
 
 def node(cluster: Cluster, name: str, address: str) -> None:
     """A node's kubeconfig, and the certificate it serves its own port with."""
     server = f"https://{host_address(cluster.node_cidr)}:{cluster.api_port}"
     _write(cluster, name, server, [name, address], f"system:node:{name}", "system:nodes")
+    network = _pki(cluster).client(f"network-{name}", f"system:longboat:network:{name}", ("system:longboat:network",))
+    _write_kubeconfig(cluster, name, "network.kubeconfig", server, network)
 
 
 def simulated(cluster: Cluster) -> None:
@@ -34,10 +36,13 @@ def _write(cluster: Cluster, name: str, server: str, hosts: list[str], user: str
     files.write(place / "serving.crt", serving.certificate.read_text())
     files.write(place / "serving.key", serving.key.read_text())
     files.write(place / "ca.crt", pki.ca.pair.certificate.read_text())
-    config = with_certificate(
-        server, pki.ca.pair.certificate.read_text(), client.certificate.read_bytes(), client.key.read_bytes()
-    )
-    files.write(cluster.node_dir(name) / "kubelet.kubeconfig", config)
+    _write_kubeconfig(cluster, name, "kubelet.kubeconfig", server, client)
+
+
+def _write_kubeconfig(cluster: Cluster, name: str, file: str, server: str, client: Pair) -> None:
+    authority = _pki(cluster).ca.pair.certificate.read_text()
+    config = with_certificate(server, authority, client.certificate.read_bytes(), client.key.read_bytes())
+    files.write(cluster.node_dir(name) / file, config)
 
 
 def _pki(cluster: Cluster) -> Pki:

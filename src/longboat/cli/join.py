@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KUBECONFIG = "kubelet.kubeconfig"
+KUBECONFIG, NETWORK_KUBECONFIG = "kubelet.kubeconfig", "network.kubeconfig"
 PATIENCE = 60.0  # seconds for the first certificate
 
 
@@ -38,15 +38,19 @@ class Identity:
         """Since and until when the node's certificate holds."""
         return _held(self.kubeconfig)
 
+    def authority(self) -> str:
+        """The cluster's CA (PEM)."""
+        from longboat.cli import kubeconfigs
+
+        cluster = kubeconfigs.read(self.kubeconfig)["clusters"][0]["cluster"]
+        return _decoded(cluster["certificate-authority-data"]).decode()
+
     async def use(self, certificate: bytes, key: bytes) -> None:
         """Keep a new certificate, and be known by it from now on. Raises OSError."""
-        from longboat.cli import kubeconfigs
         from longboat.client.kubeconfig import with_certificate
         from longboat.node.certificates import store
 
-        cluster = kubeconfigs.read(self.kubeconfig)["clusters"][0]["cluster"]
-        authority = _decoded(cluster["certificate-authority-data"]).decode()
-        await store(self.kubeconfig, with_certificate(self.server, authority, certificate, key).encode())
+        await store(self.kubeconfig, with_certificate(self.server, self.authority(), certificate, key).encode())
         await self.transport.renew(certificate, key)
 
 
@@ -68,6 +72,26 @@ async def kubeconfig(options: Options, clock: Clock) -> Path:
     files.write(path, with_certificate(options.server.rstrip("/"), authority, certificate, key))
     log.info("joined the cluster at %s as %s", options.server, options.node_name)
     return path
+
+
+async def network(options: Options, node: Identity, clock: Clock) -> Identity:
+    """Who the node is when it works for the network. Raises Failure."""
+    from longboat.client.enrolment import CLIENT, Refused, obtain
+    from longboat.client.https import HttpsTransport
+    from longboat.client.kubeconfig import load, with_certificate
+    from longboat.machinery.errors import StatusError
+    from longboat.node.certificates import network_wish
+
+    path = node.kubeconfig.with_name(NETWORK_KUBECONFIG)
+    held = _held(path)
+    if held is None or held[1] <= clock.now():
+        wished = network_wish(options.node_name)
+        try:
+            certificate = await obtain(node.transport, clock, CLIENT, wished, PATIENCE)
+        except (Refused, StatusError, ConnectionError) as error:
+            raise Failure(f"the node gets no certificate for its network: {error}") from error
+        files.write(path, with_certificate(node.server, node.authority(), certificate, wished.key))
+    return Identity(options.node_name, path, node.server, HttpsTransport(load(path), "longboat-agent", clock))
 
 
 async def _join(options: Options, clock: Clock) -> tuple[bytes, bytes, str]:

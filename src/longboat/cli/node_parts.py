@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,23 +34,28 @@ async def real_node(
     options: Options, client: RestClient, clock: Clock, identity: Identity, address: str
 ) -> None:  # fmt: skip
     """Until cancelled. Raises OSError, Failure."""
+    from longboat.cli import join
     from longboat.cli.own_containerd import OwnContainerd
     from longboat.network.nftables import Nftables
     from longboat.network.overlay import host
     from longboat.network.overlay.overlay import Overlay
+    from longboat.network.policy.enforcer import Enforcer
     from longboat.network.proxy import rules
     from longboat.network.proxy.proxy import Proxy
     from longboat.node.cri.grpc import GrpcRuntime
 
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
+    network_identity = await join.network(options, identity, clock)
+    network = Informers(RestClient(network_identity.transport, clock), clock, "network")
     dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
-    dns = _cluster_dns(options, informers, clock, dns_servers) if options.serve_dns else None
+    dns = _cluster_dns(options, network, clock, dns_servers) if options.serve_dns else None
     own_services = [(server, 53) for server in dns_servers] if dns else []
-    proxy = Proxy(informers, clock, name, options.pod_cidr, Nftables().run, own_services)
+    enforcer = Enforcer(network, clock, name, Nftables().run)
+    proxy = Proxy(network, clock, name, options.pod_cidr, Nftables().run, own_services)
     on_link = options.node_cidr or await asyncio.to_thread(_range_of, address)
     overlay = Overlay(
-        informers, clock, node=name, address=address, on_link=on_link,
+        network, clock, node=name, address=address, on_link=on_link,
         conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
     )  # fmt: skip
 
@@ -76,32 +81,37 @@ async def real_node(
     runtime = GrpcRuntime(own_runtime.endpoint if own_runtime else options.container_runtime_endpoint)
     recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
     agent = Agent(client, informers, clock, runtime, recorder, config, publish, dns.metrics if dns else str)
-    parts = {"agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run()}
-    parts |= _renewals(agent, clock, identity, config)
+    parts = {
+        "agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run(), "policies": enforcer.run(),
+        **_renewals(agent, clock, identity, network_identity, config),
+    }  # fmt: skip
     if own_runtime is not None:
         parts["containerd"] = own_runtime.run()
     if dns is not None:
         parts["dns"] = dns.run()
     try:
-        await _together(informers, **parts)
+        await _together((informers, network), **parts)
     finally:
         await events.close()
         await runtime.close()
+        await network_identity.transport.close()
         if own_runtime is not None:
             await own_runtime.stop()
 
 
 def _renewals(
-    agent: Agent, clock: Clock, identity: Identity, config: NodeConfig
+    agent: Agent, clock: Clock, identity: Identity, network: Identity, config: NodeConfig
 ) -> dict[str, Coroutine[Any, Any, None]]:  # fmt: skip
-    """What keeps the node's two certificates in time."""
+    """What keeps the node's certificates in time."""
     pki, transport = config.pki, identity.transport
     serving = certificates.serving_renewal(
         transport, clock, config.name, config.addresses,
         lambda: certificates.life_of(pki / "serving.crt", pki / "ca.crt"), agent.use_serving,
     )  # fmt: skip
     client = certificates.client_renewal(transport, clock, config.name, identity.held, identity.use)
-    return {"client certificate": client.run(), "serving certificate": serving.run()}
+    other = certificates.network_renewal(transport, clock, config.name, network.held, network.use)
+    renewals = {"client": client, "network": other, "serving": serving}
+    return {f"{name} certificate": renewal.run() for name, renewal in renewals.items()}
 
 
 async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:
@@ -121,22 +131,24 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
         recorder = ApiRecorder(events, name, clock)
         agents[name] = Agent(client, informers, clock, MemoryRuntime(clock, str(pods)), recorder, config)
     try:
-        await _together(informers, **{name: agent.run() for name, agent in agents.items()})
+        await _together((informers,), **{name: agent.run() for name, agent in agents.items()})
     finally:
         await events.close()
 
 
-async def _together(informers: Informers, **parts: Coroutine[Any, Any, None]) -> None:
+async def _together(informers: Iterable[Informers], **parts: Coroutine[Any, Any, None]) -> None:
     """Run all parts; if one ends, with whatever error, all do."""
     async with Tasks("node") as tasks:
         running = [tasks.spawn(name, part) for name, part in parts.items()]
-        informers.start()
+        for each in informers:
+            each.start()
         try:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            await informers.close()
+            for each in informers:
+                await each.close()
 
 
 def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses: tuple[str, ...]) -> ClusterDNS:

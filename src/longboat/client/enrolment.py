@@ -28,7 +28,12 @@ from longboat.machinery.errors import StatusError
 CLUSTER_INFO = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODE_CLIENT, NODE_SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
-USAGES = {NODE_CLIENT: ["digital signature", "client auth"], NODE_SERVING: ["digital signature", "server auth"]}
+CLIENT = "kubernetes.io/kube-apiserver-client"
+USAGES = {
+    CLIENT: ["digital signature", "client auth"],
+    NODE_CLIENT: ["digital signature", "client auth"],
+    NODE_SERVING: ["digital signature", "server auth"],
+}
 LOOK_EVERY = 0.5  # seconds
 _TOKEN = re.compile(r"(?P<token>[a-z0-9]{6}\.[a-z0-9]{16})@sha256:(?P<pin>[0-9a-f]{64})")
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
-from longboat.client.enrolment import NODE_CLIENT, NODE_SERVING, Refused, Wish, obtain, wish
+from longboat.client.enrolment import CLIENT, NODE_CLIENT, NODE_SERVING, Refused, Wish, obtain, wish
 from longboat.client.interface import Transport
 from longboat.machinery.errors import StatusError
 
@@ -79,6 +79,18 @@ def client_renewal(
     use: Callable[[bytes, bytes], Awaitable[None]], seconds: int = 0,
 ) -> Renewal:  # fmt: skip
     return Renewal(transport, clock, NODE_CLIENT, lambda: client_wish(node), held, use, seconds)
+
+
+def network_wish(node: str) -> Wish:
+    return wish(f"system:longboat:network:{node}", ["system:longboat:network"])
+
+
+def network_renewal(
+    transport: Transport, clock: Clock, node: str, held: Callable[[], tuple[datetime, datetime] | None],
+    use: Callable[[bytes, bytes], Awaitable[None]],
+) -> Renewal:  # fmt: skip
+    """Asked for by the node."""
+    return Renewal(transport, clock, CLIENT, lambda: network_wish(node), held, use)
 
 
 def serving_renewal(

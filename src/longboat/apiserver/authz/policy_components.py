@@ -48,7 +48,7 @@ CLUSTER_ROLES: dict[str, str] = {
         READ: discovery/endpointslices
         READ: networking/servicecidrs
     """,
-    "system:longboat:node-network": "READ: namespaces networking/networkpolicies",
+    "system:longboat:network": "READ: namespaces pods networking/networkpolicies",
     "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
     "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
     "system:heapster": "READ: events pods nodes namespaces\nREAD: apps/deployments",
@@ -110,6 +110,9 @@ CLUSTER_ROLES: dict[str, str] = {
     ),
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": (
         "create: certificates/certificatesigningrequests/selfnodeclient"
+    ),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient": (
+        "create: certificates/certificatesigningrequests/selfnetworkclient"
     ),
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver": (
         "create: certificates/certificatesigningrequests/selfnodeserver"
@@ -192,8 +195,10 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:public-info-viewer": ("group:system:authenticated", "group:system:unauthenticated"),
     # For nodes the Node authorizer decides, one by one. Simulated nodes share an agent, which is none of them.
     "system:node": ("user:system:longboat:simulated-nodes",),
-    "system:node-proxier": ("user:system:kube-proxy", "group:system:nodes"),  # a node's agent is its proxy too,
-    "system:longboat:node-network": ("group:system:nodes",),  # its DNS server and what enforces its policies
+    # What an agent does for the network is done under a name of its own: a node has no business with others' pods.
+    "system:node-proxier": ("user:system:kube-proxy", "group:system:longboat:network"),
+    "system:longboat:network": ("group:system:longboat:network",),
+    "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient": ("group:system:nodes",),
     # Machines that join with a token get a certificate; nodes renew theirs, and get one to serve with.
     "system:node-bootstrapper": ("group:system:bootstrappers",),
     "system:certificates.k8s.io:certificatesigningrequests:nodeclient": ("group:system:bootstrappers",),

@@ -1,7 +1,7 @@
 """Approves what nodes ask for: a client certificate where they may, a serving one where the names are theirs.
 
-Whether somebody may is asked of the API (SubjectAccessReview of the pseudo-subresources `nodeclient`,
-`selfnodeclient`, and Longboat's own `selfnodeserver`), as kube-controller-manager's csrapproving controller does.
+Whether somebody may is asked of the API (SubjectAccessReview), as kube-controller-manager's csrapproving controller
+does: of the pseudo-subresources `nodeclient`, `selfnodeclient`, and Longboat's `selfnodeserver`, `selfnetworkclient`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import msgspec
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.controllers.certificates.requests import (
+    CLIENT,
+    NETWORK,
+    NETWORK_PREFIX,
     NODE_CLIENT,
     NODE_PREFIX,
     NODE_SERVING,
@@ -25,15 +28,14 @@ from longboat.controllers.certificates.views import Node, SigningRequest, create
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 
 SERVING_WAITS = 1.0  # seconds: a node that has just come may not have told its addresses yet
+HANDLED = (NODE_CLIENT, NODE_SERVING, CLIENT)
 GIVES_UP_AFTER = 120.0
 
 
 class Approver(Controller):
     name = "csrapproving"
     account = "certificate-controller"
-    watches = (
-        Watch(SigningRequest, own_key, when=lambda request: request.spec.signerName in (NODE_CLIENT, NODE_SERVING)),
-    )
+    watches = (Watch(SigningRequest, own_key, when=lambda request: request.spec.signerName in HANDLED),)
     reads = (Node,)
     workers = 2
 
@@ -48,6 +50,9 @@ class Approver(Controller):
             return None  # somebody else may know what to do with it
         if request.spec.signerName == NODE_SERVING:
             return await self._serving(key, request, wanted)
+        if request.spec.signerName == CLIENT:
+            await self._network(key, request, wanted)
+            return None
         for subresource, what in self._ways(request, wanted):
             if await self._may(request, subresource):
                 await self._approve(key, request, f"Auto approving {what} certificate after SubjectAccessReview.")
@@ -74,6 +79,14 @@ class Approver(Controller):
             return None
         waited = (self.clock.now() - created(request)).total_seconds()
         return Requeue(SERVING_WAITS) if waited < GIVES_UP_AFTER else None
+
+    async def _network(self, key: Key, request: SigningRequest, wanted: Wanted) -> None:
+        """What a node does for the network it does under another name, which follows from its own."""
+        node = request.spec.username.removeprefix(NODE_PREFIX)
+        if (wanted.name, wanted.groups) != (f"{NETWORK_PREFIX}{node}", (NETWORK,)) or wanted.dns or wanted.ips:
+            return
+        if request.spec.username.startswith(NODE_PREFIX) and await self._may(request, "selfnetworkclient"):
+            await self._approve(key, request, "Auto approving network client certificate of the node.")
 
     async def _may(self, request: SigningRequest, subresource: str) -> bool:
         spec, kind = request.spec, kinds.CERTIFICATE_SIGNING_REQUEST

@@ -20,6 +20,7 @@ NODE_SERVING = "kubernetes.io/kubelet-serving"
 LEGACY = "kubernetes.io/legacy-unknown"
 SIGNERS = (CLIENT, NODE_CLIENT, NODE_SERVING, LEGACY)
 
+NETWORK_PREFIX, NETWORK = "system:longboat:network:", "system:longboat:network"
 NODE_PREFIX, NODES, MASTERS = "system:node:", "system:nodes", "system:masters"
 SIGNATURE, ENCIPHERMENT, AS_CLIENT, AS_SERVER = "digital signature", "key encipherment", "client auth", "server auth"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 FAMILY, TABLE = "ip", "longboat-services"
+PLACE = f"{FAMILY} {TABLE}"
 
 
 @dataclass(frozen=True)
@@ -46,74 +47,74 @@ def merge(parts: Iterable[Ruleset]) -> Ruleset:
     return Ruleset(chains, tables, elements)
 
 
-def create(rules: Ruleset) -> str:
+def create(rules: Ruleset, place: str = PLACE) -> str:
     """Commands that put the ruleset in place of whatever was in the table, in one transaction."""
-    head = [f"add table {FAMILY} {TABLE}", f"delete table {FAMILY} {TABLE}", f"add table {FAMILY} {TABLE}"]
-    return "\n".join([*head, *_commands(Ruleset(), rules)]) + "\n"
+    head = [f"add table {place}", f"delete table {place}", f"add table {place}"]
+    return "\n".join([*head, *_commands(Ruleset(), rules, place)]) + "\n"
 
 
-def diff(old: Ruleset, new: Ruleset) -> str:
+def diff(old: Ruleset, new: Ruleset, place: str = PLACE) -> str:
     """The fewest commands that turn `old` into `new`; "" where they are alike.
 
     Order matters within the transaction: what is referred to is made before what refers to it, and removed after.
     """
-    return "".join(line + "\n" for line in _commands(old, new))
+    return "".join(line + "\n" for line in _commands(old, new, place))
 
 
-def _commands(old: Ruleset, new: Ruleset) -> Iterator[str]:
+def _commands(old: Ruleset, new: Ruleset, place: str) -> Iterator[str]:
     changed_tables = {name for name, table in new.tables.items() if old.tables.get(name) not in (table, None)}
     for name in new.chains.keys() - old.chains.keys():
         hook = new.chains[name].hook
-        yield f"add chain {FAMILY} {TABLE} {name}" + (f" {{ {hook} }}" if hook else "")
+        yield f"add chain {place} {name}" + (f" {{ {hook} }}" if hook else "")
     for name in sorted(changed_tables):
-        yield from _empty_users(old, name)
-        yield _delete_table(old, name)
+        yield from _empty_users(old, name, place)
+        yield _delete_table(old, name, place)
     for name in sorted(new.tables.keys() - old.tables.keys() | changed_tables):
         table = new.tables[name]
-        yield f"add {table.kind} {FAMILY} {TABLE} {name} {{ {table.declaration} }}"
+        yield f"add {table.kind} {place} {name} {{ {table.declaration} }}"
     before = {name: {} if name in changed_tables else items for name, items in old.elements.items()}
     for name in sorted(before.keys() | new.elements.keys()):
-        yield from _gone(name, before.get(name, {}), new.elements.get(name, {}))
+        yield from _gone(name, before.get(name, {}), new.elements.get(name, {}), place)
     for name in sorted(new.chains):
         if old.chains.get(name) != new.chains[name] or _uses(new.chains[name], changed_tables):
             if name in old.chains:
-                yield f"flush chain {FAMILY} {TABLE} {name}"
+                yield f"flush chain {place} {name}"
             for rule in new.chains[name].rules:
-                yield f"add rule {FAMILY} {TABLE} {name} {rule}"
+                yield f"add rule {place} {name} {rule}"
     for name in sorted(before.keys() | new.elements.keys()):
-        yield from _come(name, before.get(name, {}), new.elements.get(name, {}))
+        yield from _come(name, before.get(name, {}), new.elements.get(name, {}), place)
     gone = sorted(old.chains.keys() - new.chains.keys())
     for name in gone:  # emptied first: they may refer to each other
-        yield f"flush chain {FAMILY} {TABLE} {name}"
+        yield f"flush chain {place} {name}"
     for name in gone:
-        yield f"delete chain {FAMILY} {TABLE} {name}"
+        yield f"delete chain {place} {name}"
     for name in sorted(old.tables.keys() - new.tables.keys()):
-        yield _delete_table(old, name)
+        yield _delete_table(old, name, place)
 
 
-def _gone(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+def _gone(name: str, old: Mapping[str, str], new: Mapping[str, str], place: str) -> Iterator[str]:
     keys = sorted(key for key, value in old.items() if new.get(key) != value)
     if keys:
-        yield f"delete element {FAMILY} {TABLE} {name} {{ {', '.join(keys)} }}"
+        yield f"delete element {place} {name} {{ {', '.join(keys)} }}"
 
 
-def _come(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+def _come(name: str, old: Mapping[str, str], new: Mapping[str, str], place: str) -> Iterator[str]:
     items = sorted((key, value) for key, value in new.items() if old.get(key) != value)
     if items:
         text = ", ".join(f"{key} : {value}" if value else key for key, value in items)
-        yield f"add element {FAMILY} {TABLE} {name} {{ {text} }}"
+        yield f"add element {place} {name} {{ {text} }}"
 
 
 def _uses(chain: Chain, tables: set[str]) -> bool:
     return any(f"@{name} " in f"{rule} " for rule in chain.rules for name in tables)
 
 
-def _empty_users(old: Ruleset, table: str) -> Iterator[str]:
+def _empty_users(old: Ruleset, table: str, place: str) -> Iterator[str]:
     """A set that rules refer to cannot be deleted: flush those chains, which are then written anew."""
     for name, chain in sorted(old.chains.items()):
         if _uses(chain, {table}):
-            yield f"flush chain {FAMILY} {TABLE} {name}"
+            yield f"flush chain {place} {name}"
 
 
-def _delete_table(old: Ruleset, name: str) -> str:
-    return f"delete {old.tables[name].kind} {FAMILY} {TABLE} {name}"
+def _delete_table(old: Ruleset, name: str, place: str) -> str:
+    return f"delete {old.tables[name].kind} {place} {name}"
