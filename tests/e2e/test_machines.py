@@ -98,7 +98,8 @@ def test_pods_on_different_machines_reach_each_other_through_the_tunnel(site: Si
         assert "web-" in site.kubectl("exec", f"on-{machine.name}", "--", "/fetch", address, "80").quiet()
     # exec and logs went through serving certificates that the cluster has signed for the nodes' own names.
     requests = site.kubectl("get", "csr", "-o", "jsonpath={range .items[*]}{.spec.signerName} {end}").quiet().split()
-    assert sorted(set(requests)) == ["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]
+    signers = ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving")
+    assert sorted(set(requests)) == [f"kubernetes.io/{signer}" for signer in signers]
 
 
 def test_a_wrong_token_or_a_wrong_cluster_is_refused(site: Site) -> None:
