@@ -7,6 +7,8 @@ import pytest
 from integration.volumes.inside import inside
 from integration.volumes.objects import claim, phases, storage_class, told, volume
 from longboat.api import storage
+from longboat.controllers.volumes.binder import PersistentVolumeBinder
+from longboat.controllers.volumes.steps import VolumePhase
 from longboat.testing.cluster import Cluster
 
 
@@ -121,3 +123,14 @@ def test_what_nobody_can_reclaim_fails_and_stays(policy: str) -> None:
         assert (await cluster.get("pv/v"))["status"]["phase"] == "Failed"
 
     test()
+
+
+@inside
+async def test_nothing_is_released_on_the_word_of_a_copy(cluster: Cluster) -> None:
+    await cluster.apply(volume(), claim())
+    await cluster.settle()
+    (binder,) = [c for c in cluster.manager.controllers if isinstance(c, PersistentVolumeBinder)]
+    held = binder.volume("v")
+    assert held is not None
+    await binder._hands.perform(VolumePhase(held, "Released"))  # as if the copy had not seen the claim yet
+    assert await phases(cluster) == ("Bound", "Bound")

@@ -253,3 +253,14 @@ async def test_a_waiting_claim_without_a_pod_makes_nothing(cluster: Cluster) -> 
     await cluster.settle()
     assert await told(cluster, "WaitForFirstConsumer") == ["waiting for first consumer to be created before binding"]
     assert not driver.calls
+
+
+@inside
+async def test_nothing_is_deleted_while_its_claim_lives(cluster: Cluster) -> None:
+    driver = Driver()
+    name = await provision(cluster, driver)
+    await cluster.patch(f"pv/{name}", {"status": {"phase": "Released"}}, subresource="status")
+    await cluster.settle()
+    await cluster.clock.advance(60)
+    assert not driver.made("DeleteVolume"), "whatever a status says"
+    assert (await cluster.get(f"pv/{name}"))["status"]["phase"] == "Bound"
