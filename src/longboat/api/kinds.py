@@ -86,6 +86,10 @@ VOLUME_ATTRIBUTES_CLASS = _storage("VolumeAttributesClass", "volumeattributescla
 PRIORITY_CLASS = _group("scheduling.k8s.io")("PriorityClass", "priorityclasses", "pc", namespaced=False)
 RUNTIME_CLASS = _group("node.k8s.io")("RuntimeClass", "runtimeclasses", namespaced=False)
 
+_metrics = _group("metrics.k8s.io", "v1beta1")
+NODE_METRICS = _metrics("NodeMetrics", "nodes", namespaced=False)
+POD_METRICS = _metrics("PodMetrics", "pods")
+
 _certificates = _group("certificates.k8s.io")
 CERTIFICATE_SIGNING_REQUEST = _certificates(
     "CertificateSigningRequest", "certificatesigningrequests", "csr", namespaced=False

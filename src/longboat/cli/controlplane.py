@@ -17,6 +17,7 @@ from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import Pki, write_private
+from longboat.apiserver.resource_metrics import ResourceMetrics
 from longboat.apiserver.server import Server, tls
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
@@ -93,6 +94,8 @@ class ControlPlane:
         nodes = NodeConnections(self.pki.ca.pair.certificate, client.certificate, client.key, self.clock)
         pods = PodStreams(api.lookup, nodes)
         proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock, api.authorizer)
+        usage = ResourceMetrics(api.stores, nodes.summary, self.clock)
+        api.dispatcher.reviews |= {"NodeMetrics": usage.nodes, "PodMetrics": usage.pods}
         api.dispatcher.subresources |= {
             ("pods", "log"): pods.log,
             ("pods", "exec"): pods.exec,

@@ -143,6 +143,8 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         ResourceClaim(),
         ResourceClaimTemplate(),
         ResourceSlice(),
+        plain(kinds.NODE_METRICS, stored=False, verbs=("get", "list")),
+        plain(kinds.POD_METRICS, stored=False, verbs=("get", "list")),
     ]
 
 

@@ -185,6 +185,7 @@ USER_ROLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "system:aggregate-to-admin": (_ADMIN, ("admin",), ""),
     "system:aggregate-to-edit": (_EDIT, ("edit",), ""),
     "system:aggregate-to-view": (_VIEW, ("view",), ""),
+    "system:aggregated-metrics-reader": ("READ: metrics/pods metrics/nodes", ("admin", "edit", "view"), ""),
 }
 
 CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {

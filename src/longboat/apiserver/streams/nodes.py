@@ -6,14 +6,17 @@ import asyncio
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
+from longboat.aio import http1
 from longboat.aio.clock import Clock
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig
 
 PORT = 10250
-CONNECT = 10.0  # seconds
+CONNECT, ANSWER = 10.0, 10.0  # seconds
+MOST = 16 << 20  # bytes of an answer
 PREFERRED = ("InternalIP", "ExternalIP")
 
 
@@ -63,6 +66,24 @@ class NodeConnections:
         self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_cert_chain(certificate, key)
+
+    async def summary(self, node: Object) -> bytes:
+        """What the node and its pods use (stats/v1alpha1 Summary). Raises StatusError."""
+        reader, writer = await self.open(node)
+        try:
+            async with self._clock.timeout(ANSWER):
+                headers = [("Host", node["metadata"]["name"]), ("Connection", "close")]
+                writer.write(http1.encode_request("GET", "/stats/summary", headers))
+                await writer.drain()
+                head = await http1.read_response(reader)
+                body = await http1.read_body(reader, head, MOST)
+        except (http1.BadMessage, OSError, TimeoutError) as error:
+            raise unreachable(f"error reading from backend: {error}") from error
+        finally:
+            writer.close()
+        if head.status != HTTPStatus.OK:
+            raise unreachable(f"the node answers {head.status}")
+        return body
 
     async def open(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Raises StatusError."""

@@ -25,6 +25,7 @@ from longboat.node.streams.spdy import Connection
 
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
+FIRST_LOOK = 1.0  # seconds between two looks, where a rate is asked for and there was none before
 SPDY = "SPDY/3.1"
 SPDY_COMMAND = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
 SPDY_FORWARD = ("portforward.k8s.io",)
@@ -45,6 +46,7 @@ class NodePort:
         self._node, self._runtime, self._workers, self._clock = node, runtime, workers, clock
         self._authorizer, self._logs, self._root, self._version = authorizer, logs, root, version
         self._started, self._more_metrics = clock.now().timestamp(), more_metrics
+        self._rates = stats.Rates()
 
     async def __call__(self, request: Request) -> Answer:
         """Raises HttpError."""
@@ -97,7 +99,12 @@ class NodePort:
 
     async def _summary(self) -> Answer:
         usages = await self._runtime.usage()
-        found = await asyncio.to_thread(stats.summary, self._node, self._started, usages, self._clock.now(), self._root)
+        if not self._rates.take(usages, stats.node_cpu(), self._clock.now().timestamp()):
+            await self._clock.sleep(FIRST_LOOK)
+            usages = await self._runtime.usage()
+            self._rates.take(usages, stats.node_cpu(), self._clock.now().timestamp())
+        now, root = self._clock.now(), self._root
+        found = await asyncio.to_thread(stats.summary, self._node, self._started, usages, self._rates, now, root)
         return Answer(body=msgspec.json.encode(found), content_type=JSON)
 
     async def _container_logs(self, request: Request, namespace: str, pod: str, container: str) -> Answer:

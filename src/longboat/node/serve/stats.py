@@ -6,14 +6,48 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from longboat.machinery.objects import Object
 from longboat.node import labels
 from longboat.node.cri.interface import Usage
 from longboat.node.pod_status import moment
 
+NODE = ""  # the whole machine, among the ids of containers
+SHORTEST, LONGEST = 0.5, 120.0  # seconds that a rate is measured over
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class _Sample(NamedTuple):
+    at: float
+    cpu: int
+    rate: int | None  # nanoseconds of processor time per second, over what came before
+
+
+class Rates:
+    """How fast processor time is used: each question's answer is measured against the question before it."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, _Sample] = {}
+
+    def of(self, id: str) -> int | None:
+        """None where there is nothing to compare with yet."""
+        sample = self._samples.get(id)
+        return sample.rate if sample else None
+
+    def take(self, usages: Iterable[Usage], node: float, now: float) -> bool:
+        """Take in what has been used so far; whether every rate is known. What is no longer there is forgotten."""
+        counters = {NODE: (now, int(node * 1e9)), **{usage.id: (usage.at, usage.cpu) for usage in usages}}
+        self._samples = {id: self._next(self._samples.get(id), *counter) for id, counter in counters.items()}
+        return all(sample.rate is not None for sample in self._samples.values())
+
+    @staticmethod
+    def _next(before: _Sample | None, at: float, cpu: int) -> _Sample:
+        if before is None or cpu < before.cpu or at - before.at > LONGEST:
+            return _Sample(at, cpu, None)
+        if at - before.at < SHORTEST:
+            return before
+        return _Sample(at, cpu, int((cpu - before.cpu) / (at - before.at)))
 
 
 def node_cpu() -> float:
@@ -45,7 +79,9 @@ def file_system(path: Path) -> Object:
     }
 
 
-def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, root: Path) -> Object:
+def summary(
+    node: str, started: float, usages: Iterable[Usage], rates: Rates, now: datetime, root: Path
+) -> Object:  # fmt: skip
     """stats/v1alpha1 Summary. Blocks."""
     time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     working_set, available = node_memory()
@@ -66,7 +102,7 @@ def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, r
         pod["containers"].append(
             {
                 "name": usage.name,
-                "cpu": {"time": at, "usageCoreNanoSeconds": usage.cpu},
+                "cpu": {"time": at, "usageCoreNanoSeconds": usage.cpu, "usageNanoCores": rates.of(usage.id) or 0},
                 "memory": {"time": at, "workingSetBytes": usage.memory},
                 "rootfs": {"time": at, "usedBytes": usage.disk},
             }
@@ -74,7 +110,10 @@ def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, r
     for pod in pods.values():
         pod["cpu"] = {
             "time": time,
-            "usageCoreNanoSeconds": sum(c["cpu"]["usageCoreNanoSeconds"] for c in pod["containers"]),
+            **{
+                field: sum(c["cpu"][field] for c in pod["containers"])
+                for field in ("usageCoreNanoSeconds", "usageNanoCores")
+            },
         }
         pod["memory"] = {
             "time": time,
@@ -84,7 +123,11 @@ def summary(node: str, started: float, usages: Iterable[Usage], now: datetime, r
         "node": {
             "nodeName": node,
             "startTime": moment(started),
-            "cpu": {"time": time, "usageCoreNanoSeconds": int(node_cpu() * 1e9)},
+            "cpu": {
+                "time": time,
+                "usageCoreNanoSeconds": int(node_cpu() * 1e9),
+                "usageNanoCores": rates.of(NODE) or 0,
+            },
             "memory": {"time": time, "availableBytes": available, "workingSetBytes": working_set},
             "fs": {"time": time, **file_system(root)},
         },
