@@ -116,7 +116,8 @@ def test_forged_and_broken_answers_are_passed_over() -> None:
     def forge(query: dns.message.Message, tcp: bool) -> list[bytes]:
         true = one(query, tcp)[0]
         other = dns.message.make_query("www.evil.com", "A", id=query.id)
-        wrong_id = bytes([true[0] ^ 1]) + true[1:]
+        false = answer(query, f"{query.question[0].name} 60 IN A 192.0.2.66")
+        wrong_id = bytes([false[0] ^ 1]) + false[1:]
         cut = true[:-3]
         return [b"", b"x", wrong_id, query.to_wire(), answer(other, "www.evil.com. 60 IN A 192.0.2.66"), cut, true]
 
