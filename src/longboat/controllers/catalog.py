@@ -7,6 +7,7 @@ from longboat.controllers.runtime import Controller
 
 def controllers() -> tuple[type[Controller], ...]:
     """In the order in which they start."""
+    from longboat.controllers.autoscaling.controller import Autoscaler
     from longboat.controllers.certificates.approver import Approver
     from longboat.controllers.certificates.cleaner import Cleaner
     from longboat.controllers.certificates.signer import SigningController
@@ -56,4 +57,5 @@ def controllers() -> tuple[type[Controller], ...]:
         SigningController,
         Cleaner,
         TokenCleaner,
+        Autoscaler,
     )

@@ -1,0 +1,1 @@
+"""The horizontal pod autoscaler: as many replicas as there is work for."""

@@ -1,0 +1,94 @@
+"""A Deployment follows its load, on the virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.apiserver.resource_metrics import ResourceMetrics
+from longboat.client.interface import Key
+from longboat.controllers.autoscaling.views import Scaler
+from longboat.machinery.objects import Object
+from longboat.testing.cluster import Cluster
+
+KEY = Key("default", "web")
+
+
+def test_replicas_follow_the_load() -> None:
+    """The node's figures are the only thing that is played here."""
+    load = {"milli": 900}
+
+    async def main() -> None:
+        async with asyncio.timeout(60), Cluster() as cluster:
+
+            async def ask(node: Object) -> bytes:
+                pods = await pods_of(cluster)
+                each = {
+                    "cpu": {"usageNanoCores": load["milli"] * 1_000_000 // max(len(pods), 1)},
+                    "memory": {"workingSetBytes": 1},
+                }
+                told = [
+                    {"podRef": {"namespace": "default", "name": name}, "containers": [{"name": "c", **each}]}
+                    for name in pods
+                ]
+                return msgspec.json.encode({"node": each, "pods": told})
+
+            metrics = ResourceMetrics(cluster.api.stores, ask, cluster.clock)
+            cluster.api.dispatcher.reviews |= {"PodMetrics": metrics.pods}
+            await cluster.client.create(kinds.NODE, {"metadata": {"name": "n"}})
+            await cluster.client.create(kinds.DEPLOYMENT, deployment(), namespace="default")
+            await cluster.settle()
+            await run_pods(cluster)
+            target = {"type": "Utilization", "averageUtilization": 50}
+            metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+            reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+            spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 6, "metrics": [metric]}
+            await cluster.client.create(kinds.HPA, {"metadata": {"name": "web"}, "spec": spec}, namespace="default")
+            await cluster.clock.advance(400)  # what pods use while they begin does not count
+            await run_pods(cluster)
+            assert len(await pods_of(cluster)) > 1
+            for _ in range(30):
+                await run_pods(cluster)
+                await cluster.clock.advance(30)
+            scaler = await cluster.client.get(Scaler, KEY)
+            assert scaler.status.currentReplicas == 6  # 900m at 50 % of 300m each
+            held = {c.type: (c.status, c.reason) for c in scaler.status.conditions}
+            assert held["ScalingActive"] == ("True", "ValidMetricFound")
+            load["milli"] = 150
+            await cluster.clock.advance(280)
+            assert len(await pods_of(cluster)) == 6  # five minutes' patience before it comes down
+            await cluster.clock.advance(120)
+            assert len(await pods_of(cluster)) == 1
+
+    asyncio.run(main())
+
+
+def deployment() -> dict[str, Any]:
+    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "300m"}}}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    selector = {"matchLabels": {"app": "web"}}
+    return {"metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": selector, "template": template}}
+
+
+async def pods_of(cluster: Cluster) -> list[str]:
+    page = await cluster.client.list_page(kinds.POD, namespace="default")
+    return [msgspec.json.decode(raw)["metadata"]["name"] for raw in page.items]
+
+
+async def run_pods(cluster: Cluster) -> None:
+    """What a node would do: let every pod run."""
+    now = cluster.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    page = await cluster.client.list_page(kinds.POD, namespace="default")
+    for raw in page.items:
+        pod = msgspec.json.decode(raw)
+        if pod.get("status", {}).get("phase") == "Running":
+            continue
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
+        status = {"phase": "Running", "startTime": now, "conditions": [ready]}
+        await cluster.client.patch(
+            kinds.POD, Key("default", pod["metadata"]["name"]), {"status": status}, subresource="status"
+        )
+    await cluster.settle()
