@@ -36,7 +36,7 @@ class Options:
     service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
     cluster_dns: list[str] = flag([], "addresses of the cluster's DNS (default: the tenth of the Services')")
     serve_dns: bool = flag(True, "answer names at these addresses (off where other servers do)")
-    resolv_conf: str = flag("/etc/resolv.conf", "names the servers for names outside, for the DNS and for pods")
+    resolv_conf: str = flag("", "names the servers for names outside (default: the machine's, past a local stub)")
     cluster_domain: str = flag("cluster.local", "domain of the cluster")
     port: int = flag(10250, "port the API server reaches the node at")
     simulated: int = flag(0, "play so many nodes, without containers")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from longboat.node.host_ports import HostPort
 
 SIMULATED = "simulated-{}"
+ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
 
 
 async def real_node(
@@ -71,7 +72,7 @@ async def real_node(
         pki=place / "pki",
         cluster_dns=dns_servers,
         cluster_domain=options.cluster_domain,
-        resolv_conf=Path(options.resolv_conf),
+        resolv_conf=_resolv_conf(options),
         version=VERSION,
     )
     await asyncio.to_thread(host.prepare, address, options.pod_cidr, options.service_cidr)
@@ -157,9 +158,18 @@ def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses
 
     return ClusterDNS(
         informers, clock, domain=options.cluster_domain, addresses=addresses,
-        forward_to=lambda: _name_servers(Path(options.resolv_conf)),
+        forward_to=lambda: _name_servers(_resolv_conf(options)),
         ranges=(options.service_cidr, options.pod_cidr), claim=address.claim, release=address.release,
     )  # fmt: skip
+
+
+def _resolv_conf(options: Options) -> Path:
+    """The one to go by. Where systemd-resolved's stub is the only server, what the stub asks: pods cannot reach it."""
+    if options.resolv_conf:
+        return Path(options.resolv_conf)
+    if BEHIND_STUB.exists() and (not ETC.exists() or set(_name_servers(ETC)) <= {"127.0.0.53"}):
+        return BEHIND_STUB
+    return ETC
 
 
 def _name_servers(resolv_conf: Path) -> tuple[str, ...]:
