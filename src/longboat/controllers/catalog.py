@@ -22,6 +22,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.pod_gc import PodGC
     from longboat.controllers.replicaset.controller import ReplicaSetController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
+    from longboat.controllers.statefulset.controller import StatefulSetController
     from longboat.controllers.volumes.attach_detach import AttachDetachController
     from longboat.controllers.volumes.binder import PersistentVolumeBinder
     from longboat.controllers.volumes.csi.attacher import CSIAttacher
@@ -37,6 +38,7 @@ def controllers() -> tuple[type[Controller], ...]:
         NamespaceController,
         ReplicaSetController,
         DeploymentController,
+        StatefulSetController,
         EndpointSliceController,
         EndpointsController,
         NodeIpam,
