@@ -43,9 +43,8 @@ def test_what_nodes_and_pods_use() -> None:
             )
         code, found = await api.ask("GET", "/apis/metrics.k8s.io/v1beta1/nodes")
         assert code == 200
-        assert [(n["metadata"]["name"], n["usage"]) for n in found["items"]] == [
-            ("up", {"cpu": "1500n", "memory": "4Ki"})
-        ]
+        used = {"cpu": "1500n", "memory": "4Ki"}
+        assert [(n["metadata"]["name"], n["usage"]) for n in found["items"]] == [("up", used)]
         _, found = await api.ask("GET", f"{PODS}?labelSelector=app%3Da")
         assert [p["metadata"]["name"] for p in found["items"]] == ["a"]
         assert found["items"][0]["containers"] == [{"name": "c", "usage": used}]
