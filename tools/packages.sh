@@ -19,6 +19,7 @@ want containernetworking-plugins /usr/lib/cni/bridge
 want nftables /usr/sbin/nft
 want conntrack /usr/sbin/conntrack
 want iproute2 /usr/sbin/ip /bin/ip /usr/bin/ip
+want e2fsprogs /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4
 want haproxy /usr/sbin/haproxy
 want busybox-static /usr/share/doc/busybox-static
 python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
@@ -26,6 +27,7 @@ if [ "${1:-}" = test ]; then
     want gcc /usr/bin/gcc
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd
+    want xfsprogs /usr/sbin/mkfs.xfs /sbin/mkfs.xfs
 fi
 
 [ -z "$needed" ] && exit 0

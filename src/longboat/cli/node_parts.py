@@ -70,6 +70,7 @@ async def real_node(
         cgroup_root=options.cgroup_root,
         port=options.port,
         pki=place / "pki",
+        images=place / "volumes",
         cluster_dns=dns_servers,
         cluster_domain=options.cluster_domain,
         resolv_conf=_resolv_conf(options),

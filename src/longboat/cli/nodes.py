@@ -80,12 +80,20 @@ def dismantle(cluster: Cluster) -> None:
     for node in cluster.node_names:
         _dismantle_node(cluster, node)
     namespaces.delete_parent(cluster.run_dir / "ns")
+    _detach_volumes(cluster)
     if cluster.node_cidr:
         _dismantle_network(cluster)
     _remove_cgroups(cluster.cgroup)
     for top in [CGROUPS, *CGROUPS.iterdir()]:
         with suppress(OSError):  # there is none, or another cluster is in it
             (top / "longboat").rmdir()
+
+
+def _detach_volumes(cluster: Cluster) -> None:
+    """Block devices that outlive the pods which used them."""
+    from longboat.node.csi.local import loop
+
+    loop.detach_beneath(cluster.root / "nodes")
 
 
 def _load_modules() -> None:

@@ -40,6 +40,7 @@ from longboat.node.services import ApiServices
 from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
+from longboat.node.storage import NodeStorage
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.manager import Volumes
 
@@ -58,6 +59,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = ""  # address of the node's port; "" for the primary address
     port: int = 10250  # 0: any
     pki: Path = Path("pki")  # serving.crt, serving.key, ca.crt
+    images: Path = Path("volumes")  # where the built-in driver keeps its volumes
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     resolv_conf: Path = Path("/etc/resolv.conf")
@@ -86,6 +88,10 @@ class Agent:
         self._pods = informers.of(Pod, fields=f"spec.nodeName={config.name}")
         self._sources = ApiSources(client, informers, clock, self._refresh)
         self._services = ApiServices(client, informers)
+        self._storage = NodeStorage(
+            client, informers, clock, self._sources, recorder, node=config.name, paths=config.paths,
+            images=None if config.simulated else config.images, version=config.version,
+        )  # fmt: skip
         self._writer = ApiStatusWriter(client, clock)
         self._observer = Observer(runtime)
         self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
@@ -118,10 +124,12 @@ class Agent:
             allocatable=found.allocatable,
             labels=config.labels,
         )
+        await self._storage.start(self._tasks)
         registration = Registration(self._client, self._clock, self._recorder, facts, self._look)
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
+        registration.on_registered(self._storage.node_exists)
         self._tasks.spawn("report", registration.report())
         self._tasks.spawn("lease", registration.hold_lease())
         self._tasks.spawn("events", relist.listen())
@@ -141,6 +149,7 @@ class Agent:
             await self._tasks.close()
             await workers.close()
             await self._writer.close()
+            await self._storage.close()
 
     def _refresh(self, uid: str) -> None:
         if self.workers is not None:
@@ -181,8 +190,8 @@ class Agent:
         tools = Tools(
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
-            volumes=Volumes(config.paths, self._sources, on_disk=on_disk), writer=self._writer, cgroups=cgroups,
-            on_disk=on_disk,
+            volumes=Volumes(config.paths, self._sources, self._storage.persistent, on_disk=on_disk),
+            writer=self._writer, cgroups=cgroups, on_disk=on_disk,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable
@@ -219,7 +228,7 @@ class Agent:
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
-            more_metrics=self._more_metrics,
+            drivers=self._storage.drivers, more_metrics=self._more_metrics,
         )  # fmt: skip
         server = Server(handler, context, self._clock)
         return server, await server.listen(config.listen or config.addresses[0], config.port)

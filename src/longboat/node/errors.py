@@ -15,8 +15,16 @@ class StartFailure(Exception):
 
 
 class VolumeError(Exception):
-    """A volume cannot be set up (yet). The text is for Events."""
+    """A volume cannot be set up (yet). The text is for an Event with this reason; there is none where it is `quiet`,
+    for somebody else is at work."""
 
-    def __init__(self, volume: str, why: str) -> None:
-        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
-        self.volume, self.why = volume, why
+    def __init__(
+        self, volume: str, why: str, operation: str = "MountVolume.SetUp", reason: str = "FailedMount", *,
+        quiet: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(f'{operation} failed for volume "{volume}" : {why}' if operation else why)
+        self.volume, self.why, self.reason, self.quiet = volume, why, reason, quiet
+
+
+class StillMounted(OSError):
+    """A volume could not be taken down. Nothing of it is deleted; it is tried again."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
+import re
 import struct
 from pathlib import Path
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC = 0x1, 0x2, 0x4, 0x8, 0x1000, 0x4000  # linux/mount.h
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20  # linux/mount.h
+MS_BIND, MS_REC = 0x1000, 0x4000
 MNT_DETACH = 2
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08  # linux/openat2.h
 _OPENAT2 = 437  # on every architecture
@@ -26,18 +29,45 @@ def bind(source: str, target: Path) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
 
 
+def make_read_only(target: Path) -> None:
+    """Nothing can be written by way of this bind mount, whatever can be by others."""
+    mount("none", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
+
+
 def unmount(target: Path) -> None:
     """Detach what is mounted there; fine where nothing is. Raises OSError where it may not."""
     if _libc.umount2(os.fsencode(target), MNT_DETACH) and ctypes.get_errno() not in (2, 22):  # ENOENT, EINVAL
         _checked(-1, str(target))
 
 
+def unmount_fully(target: Path) -> None:
+    """Unmount all that is mounted there; what is in use goes with its last user. Raises OSError."""
+    for _ in range(100):
+        if _libc.umount2(os.fsencode(target), 0) == 0:
+            continue
+        match ctypes.get_errno():
+            case errno.ENOENT | errno.EINVAL:
+                return
+            case errno.EBUSY:
+                unmount(target)
+            case _:
+                _checked(-1, str(target))
+
+
 def mount_points(beneath: Path) -> list[Path]:
     """Mount points in a directory, the deepest first."""
     prefix = f"{beneath}/"
+    return [Path(point) for point in sorted(set(_mounted()), key=len, reverse=True) if point.startswith(prefix)]
+
+
+def is_mount_point(path: Path) -> bool:
+    """Also where a part of a file system is bound into the same one, which stat(2) does not show."""
+    return str(path) in _mounted()
+
+
+def _mounted() -> list[str]:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        found = [line.split()[4].replace("\\040", " ") for line in file]
-    return [Path(point) for point in sorted(set(found), key=len, reverse=True) if point.startswith(prefix)]
+        return [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in file]
 
 
 def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, symlinks: bool = False) -> int:

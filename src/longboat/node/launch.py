@@ -29,7 +29,7 @@ from longboat.node.stop import Stopper
 from longboat.node.sync import StartContainer
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
-from longboat.node.volumes.mounts import mounts
+from longboat.node.volumes.mounts import devices, mounts
 
 log = logging.getLogger(__name__)
 SOON = 1.0  # seconds before another look for what the API does not have yet
@@ -124,7 +124,7 @@ class Launcher:
             listed = await asyncio.to_thread(self._files, *files) if self._on_disk else self._files(*files)
             return config.container_config(
                 pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
-                termination_file=message_file, target=target,
+                termination_file=message_file, target=target, devices=devices(pod, container, places),
             )  # fmt: skip
         except (env.EnvError, security.NotPermitted, OSError, StatusError) as error:
             self._tell(pod, container, WARNING, "Failed", f"Error: {error}")

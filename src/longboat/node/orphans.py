@@ -7,11 +7,11 @@ import logging
 import os
 
 from longboat.aio.clock import Clock
+from longboat.machinery.errors import StatusError
 from longboat.node import labels
 from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
 from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers
-from longboat.node.volumes.manager import remove
 
 log = logging.getLogger(__name__)
 GRACE = 30.0  # seconds their containers get where nothing else was noted
@@ -45,7 +45,7 @@ class Orphans:
             except TimeoutError:
                 try:
                     await self._remove_folders()
-                except (RuntimeFailure, OSError) as failure:
+                except (RuntimeFailure, StatusError, OSError) as failure:
                     log.warning("what dead pods have left was not removed: %s", failure)
                 continue
             try:
@@ -65,8 +65,7 @@ class Orphans:
         for sandbox in sandboxes:
             await self._runtime.stop_sandbox(sandbox.id)
             await self._runtime.remove_sandbox(sandbox.id)
-        if self._on_disk:
-            await asyncio.to_thread(remove, self._paths.pod(uid))
+        await self._workers.volumes.tear_down(uid)
 
     async def _remove_folders(self) -> None:
         """Directories and cgroups of pods that nobody knows and that run nothing."""
@@ -79,6 +78,10 @@ class Orphans:
             return
         for name in names:
             if name not in running:
-                await asyncio.to_thread(remove, self._paths.pod(name))
+                try:
+                    await self._workers.volumes.tear_down(name)
+                except OSError as error:
+                    log.warning("volumes of dead pod %s were not taken down: %s", name, error)
+        await self._workers.volumes.tidy()
         if self._workers.cgroups is not None:
             await asyncio.to_thread(self._workers.cgroups.remove_others, running)

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after the runtime failed
 LONGEST_RETRY = 10.0  # between attempts at a start
 REFRESH = 60.0  # seconds between updates of volumes whose content may change, whatever the watches say
+MOUNTED_WITHIN, OVERDUE = 123.0, "context deadline exceeded"  # seconds pods wait for volumes (kubelet), and then
 NEVER = float("-inf")
 DEADLINE = Waiting("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
@@ -42,6 +43,7 @@ class PodWorker:
         self.stale = workers.may_run(pod.uid)  # the runtime has to be asked anew
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
+        self.failures = 0  # passes in a row that ended with an error
         self._cleaned = self._released = False
         self._workers = workers
         self._failed: Waiting | None = None
@@ -50,6 +52,7 @@ class PodWorker:
         self._failures: dict[str, int] = {}
         self._messages: dict[str, str] = {}
         self._places: dict[str, Path] | None = None
+        self._unmounted_since: float | None = None  # when volumes were first missed
         self._refreshed = NEVER  # when the volumes' content was last brought up to date
         self._last: Object = {}
 
@@ -183,8 +186,9 @@ class PodWorker:
             self._refreshed = self._workers.clock.monotonic()
             self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
         except VolumeError as error:
-            self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
+            self._tell_volume(error)
             raise StartFailure("ContainerCreating", "", RETRY, grows=True) from error
+        self._unmounted_since = None
 
     def refresh_soon(self) -> None:
         """What the volumes are made of has changed."""
@@ -200,8 +204,21 @@ class PodWorker:
             try:
                 self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
             except VolumeError as error:
-                self._workers.recorder.pod(self.pod, WARNING, "FailedMount", str(error))
+                self._tell_volume(error)
         self._wake_in(due)
+
+    def _tell_volume(self, error: VolumeError) -> None:
+        """Tell what is wrong; and, every so often, that a pod still waits, whoever's fault it is."""
+        now = self._workers.clock.monotonic()
+        if not error.quiet:
+            self._workers.recorder.pod(self.pod, WARNING, error.reason, str(error))
+        if self._unmounted_since is None:
+            self._unmounted_since = now
+        elif now - self._unmounted_since > MOUNTED_WITHIN:
+            self._unmounted_since = now
+            lists = f"unmounted volumes=[{error.volume}], unattached volumes=[{error.volume if error.quiet else ''}]"
+            said = f"Unable to attach or mount volumes: {lists}, failed to process volumes=[]: {OVERDUE}"
+            self._workers.recorder.pod(self.pod, WARNING, "FailedMount", said)
 
     async def _terminate(self) -> None:
         """Stop everything, then say so."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
 from longboat.node.backoff import BackOff
@@ -19,7 +20,7 @@ from longboat.node.images import Images
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
-from longboat.node.pod_worker import RETRY, TERMINATED, PodWorker
+from longboat.node.pod_worker import LONGEST_RETRY, RETRY, TERMINATED, PodWorker
 from longboat.node.probes import Probes
 from longboat.node.recorder import WARNING, Recorder, field_of
 from longboat.node.sources import Sources
@@ -215,8 +216,11 @@ class PodWorkers:
         try:
             await worker.run()
         except (RuntimeFailure, OSError) as failure:
+            worker.failures += 1
             log.warning("pod %s: %s; trying again", worker.pod, failure)
-            worker.wake, worker.stale = RETRY, True
+            worker.wake, worker.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True
+        else:
+            worker.failures = 0
         finally:
             self._running.pop(uid, None)
             if uid in self._workers:

@@ -39,12 +39,19 @@ class Registration:
         self._reported = 0.0
         self._uid = ""
         self.registered = asyncio.Event()
+        self._then: list[Callable[[], None]] = []
+
+    def on_registered(self, then: Callable[[], None]) -> None:
+        """Call this once the Node exists."""
+        self._then.append(then)
 
     async def report(self) -> None:
         """Register, then report, until cancelled."""
         started = self._clock.monotonic()
         await self._persistently(self._register)
         self.registered.set()
+        for then in self._then:
+            then()
         self._recorder.node(NORMAL, "Starting", "Starting kubelet.")
         while True:
             health = await self._look()

@@ -34,6 +34,10 @@ class Sources(Protocol):
 
     async def token(self, pod: Pod, wanted: TokenProjection) -> str: ...
 
+    async def token_until(self, pod: Pod, wanted: TokenProjection) -> tuple[str, datetime]:
+        """The same token, and when it ends."""
+        ...
+
     def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None:
         """Tell of changes to these: the pod's volumes are made of them."""
         ...
@@ -65,17 +69,21 @@ class ApiSources:
 
     async def token(self, pod: Pod, wanted: TokenProjection) -> str:
         """One bound to the pod; the same until most of its life is over."""
+        text, _ = await self.token_until(pod, wanted)
+        return text
+
+    async def token_until(self, pod: Pod, wanted: TokenProjection) -> tuple[str, datetime]:
         known = self._tokens.get((pod.uid, wanted))
         now = self._clock.now()
         if known is not None and now < known.replace_at:
-            return known.text
+            return known.text, known.expires
         made = await self._request(pod, wanted)
         asked = min((made.expires - now).total_seconds(), wanted.expirationSeconds)
         made.replace_at = datetime.fromtimestamp(
             now.timestamp() + min(asked * TOKEN_SHARE, MAX_TOKEN_AGE), tz=now.tzinfo
         )
         self._tokens[pod.uid, wanted] = made
-        return made.text
+        return made.text, made.expires
 
     def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None:
         self._followed.follow(pod.uid, subjects)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
+from longboat.api import kinds
 from longboat.client.interface import Key
+from longboat.machinery.errors import not_found
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Runtime
+from longboat.node.csi.drivers import Drivers
+from longboat.node.csi.in_use import InUse
+from longboat.node.csi.mounter import CsiVolumes
+from longboat.node.csi.paths import CsiPaths
 from longboat.node.followed import Subject
 from longboat.node.images import Images
 from longboat.node.launch import Launcher
@@ -27,10 +35,20 @@ from longboat.node.relist import Relist
 from longboat.node.stop import Stopper
 from longboat.node.views.objects import ConfigMap, Secret, Service
 from longboat.node.views.pod import Pod
+from longboat.node.views.storage import (
+    Claim,
+    CSIDriver,
+    PersistentVolume,
+    SecretRef,
+    TokenRequest,
+    VolumeAttachment,
+)
 from longboat.node.views.volumes import TokenProjection
 from longboat.node.volumes.manager import Volumes
+from longboat.node.volumes.persistent import Persistent
 
 BUSYBOX = "longboat.local/busybox:1"
+K, V = TypeVar("K"), TypeVar("V")
 _uids = itertools.count(1)
 
 
@@ -94,6 +112,9 @@ class Objects:
     async def token(self, pod: Pod, wanted: TokenProjection) -> str:
         return f"token of {pod.metadata.name} for {wanted.audience or 'the API'}"
 
+    async def token_until(self, pod: Pod, wanted: TokenProjection) -> tuple[str, datetime]:
+        return await self.token(pod, wanted), datetime(2030, 1, 1, tzinfo=UTC)
+
     def follow(self, pod: Pod, subjects: Iterable[Subject]) -> None: ...
 
     def unfollow(self, uid: str) -> None: ...
@@ -105,6 +126,53 @@ class Objects:
 
     async def handler(self, runtime_class: str) -> str:
         return runtime_class
+
+
+class Storage:
+    """Claims, volumes, drivers and attachments."""
+
+    def __init__(self) -> None:
+        self.claims: dict[Key, Claim] = {}
+        self.volumes: dict[str, PersistentVolume] = {}
+        self.attachments: dict[str, VolumeAttachment] = {}
+        self.drivers: dict[str, CSIDriver] = {}
+        self.secrets: dict[SecretRef, dict[str, str]] = {}
+        self.labels: dict[str, str] = {}
+        self.patches: list[tuple[Key, Object]] = []
+        self.in_use: list[str] = []
+
+    async def claim(self, key: Key) -> Claim:
+        return _found(kinds.PERSISTENT_VOLUME_CLAIM, self.claims, key, key.name)
+
+    async def volume(self, name: str) -> PersistentVolume:
+        return _found(kinds.PERSISTENT_VOLUME, self.volumes, name, name)
+
+    async def attachment(self, name: str) -> VolumeAttachment | None:
+        return self.attachments.get(name)
+
+    async def driver(self, name: str) -> CSIDriver | None:
+        return self.drivers.get(name)
+
+    async def secret(self, ref: SecretRef) -> dict[str, str]:
+        return _found(kinds.SECRET, self.secrets, ref, ref.name)
+
+    async def node_labels(self) -> dict[str, str]:
+        return self.labels
+
+    async def token(self, pod: Pod, wanted: TokenRequest) -> Object:
+        return {"token": f"token for {wanted.audience}", "expirationTimestamp": "2030-01-01T00:00:00Z"}
+
+    async def patch_claim(self, key: Key, status: Object) -> None:
+        self.patches.append((key, status))
+
+    async def report_in_use(self, names: list[str]) -> None:
+        self.in_use = names
+
+
+def _found(kind: Kind, listed: dict[K, V], key: K, name: str) -> V:
+    if key not in listed:
+        raise not_found(kind, name)
+    return listed[key]
 
 
 class Statuses:
@@ -149,7 +217,7 @@ class Node:
         ips: tuple[str, ...] = ("192.0.2.1",),
     ) -> None:
         self.runtime, self.clock = runtime, clock
-        self.told, self.objects, self.statuses = Told(), Objects(), Statuses()
+        self.told, self.objects, self.statuses, self.storage = Told(), Objects(), Statuses(), Storage()
         self.host_ports: list[Any] = []
         paths = Paths(folder / "kubelet", folder / "pods", folder / "containers")
         facts = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30})
@@ -160,12 +228,15 @@ class Node:
         launcher = Launcher(
             runtime, clock, self.told, facts, self.objects, self.objects, images, stopper, cgroups, on_disk=on_disk
         )
+        self.drivers = Drivers()
+        mounter = CsiVolumes(self.drivers, self.storage, clock, "n", CsiPaths(paths), InUse(self.storage))
+        self.persistent = Persistent(self.storage, mounter, paths, clock, self.told, "n", on_disk=on_disk)
         self.workers = PodWorkers(
             Tools(
                 runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
-                volumes=Volumes(paths, self.objects, on_disk=on_disk), writer=self.statuses, cgroups=cgroups,
-                on_disk=on_disk,
+                volumes=Volumes(paths, self.objects, self.persistent, on_disk=on_disk), writer=self.statuses,
+                cgroups=cgroups, on_disk=on_disk,
             ),
             self.host_ports.append,
         )  # fmt: skip

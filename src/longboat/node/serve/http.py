@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     query: dict[str, list[str]]
     head: RequestHead
     caller: Caller
+    body: bytes = b""  # none of one that asks for an upgrade
 
     def arg(self, name: str, default: str = "") -> str:
         values = self.query.get(name)
@@ -123,7 +124,8 @@ class Server:
             head = await read_request(reader)
         if head is None:
             return False
-        request = _request(head, caller)
+        body = b"" if "upgrade" in head.headers else await read_body(reader, head, MAX_BODY)
+        request = _request(head, caller, body)
         try:
             answer = await self._handler(request)
         except HttpError as error:
@@ -134,8 +136,6 @@ class Server:
             await answer.upgrade(pipe)
             await pipe.close()
             return False
-        if "upgrade" not in head.headers:
-            await read_body(reader, head, MAX_BODY)
         keep = not head.headers.has_token("connection", "close") and "upgrade" not in head.headers
         await _send(writer, answer, head.method == "HEAD", keep)
         return keep
@@ -165,11 +165,12 @@ async def _send(writer: asyncio.StreamWriter, answer: Answer, to_head: bool, kee
                 await close()
 
 
-def _request(head: RequestHead, caller: Caller) -> Request:
+def _request(head: RequestHead, caller: Caller, body: bytes) -> Request:
     path, _, query = head.target.partition("?")
     return Request(
-        method=head.method, path=unquote(path), query=parse_qs(query, keep_blank_values=True), head=head, caller=caller
-    )
+        method=head.method, path=unquote(path), query=parse_qs(query, keep_blank_values=True), head=head,
+        caller=caller, body=body,
+    )  # fmt: skip
 
 
 def _caller(writer: asyncio.StreamWriter) -> Caller:

@@ -100,6 +100,33 @@ class ProjectedSource(Part):
     defaultMode: int = 0o644
 
 
+class ClaimSource(Part):
+    claimName: str = ""
+    readOnly: bool = False
+
+
+class EphemeralSource(Part):
+    """A claim made for the pod; the template is the control plane's matter."""
+
+
+class NFSSource(Part):
+    server: str = ""
+    path: str = ""
+    readOnly: bool = False
+
+
+class SecretName(Part):
+    name: str = ""
+
+
+class InlineCSISource(Part):
+    driver: str = ""
+    fsType: str = ""
+    readOnly: bool = False
+    volumeAttributes: dict[str, str] = {}
+    nodePublishSecretRef: SecretName | None = None
+
+
 class Volume(Part):
     name: str = ""
     emptyDir: EmptyDirSource | None = None
@@ -108,3 +135,7 @@ class Volume(Part):
     secret: SecretSource | None = None
     downwardAPI: DownwardSource | None = None
     projected: ProjectedSource | None = None
+    persistentVolumeClaim: ClaimSource | None = None
+    ephemeral: EphemeralSource | None = None
+    nfs: NFSSource | None = None
+    csi: InlineCSISource | None = None

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-
-import msgspec
 
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import kernel
 from longboat.node.errors import VolumeError
-from longboat.node.followed import Subject
 from longboat.node.make import cgroups
 from longboat.node.make.fields import Surroundings
 from longboat.node.paths import Paths
 from longboat.node.sources import Sources
-from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import TokenProjection, Volume
-from longboat.node.volumes import config_map, downward_api, empty_dir, host_path, ownership, payload, projected, secret
+from longboat.node.volumes import claims, content, empty_dir, host_path, ownership, payload
+from longboat.node.volumes.content import Content
+from longboat.node.volumes.persistent import Persistent
 
 FOLDERS = {
     "emptyDir": "kubernetes.io~empty-dir",
@@ -34,67 +32,83 @@ FOLDERS = {
 IN_MEMORY = ("secret", "projected")  # never on disk
 
 
-class _Content(msgspec.Struct, frozen=True):
-    """What volumes of one pod are filled with, fetched before a thread writes it."""
-
-    config_maps: dict[str, ConfigMap | None] = {}
-    secrets: dict[str, Secret | None] = {}
-    tokens: dict[TokenProjection, str] = {}
-
-
 class Volumes:
     """One per agent. `on_disk` is False for simulated nodes: sources are asked for, but nothing is written."""
 
-    def __init__(self, paths: Paths, sources: Sources, *, on_disk: bool = True) -> None:
-        self._paths, self._sources, self._on_disk = paths, sources, on_disk
+    def __init__(self, paths: Paths, sources: Sources, persistent: Persistent, *, on_disk: bool = True) -> None:
+        self._paths, self._sources, self._persistent, self._on_disk = paths, sources, persistent, on_disk
 
     async def set_up(self, pod: Pod, around: Surroundings) -> dict[str, Path]:
         """Make every volume what it should be now; by name, where it lies. Raises VolumeError."""
-        content = await self._fetch(pod)
+        lasting = await self._set_up_persistent(pod)
+        found = await self._fetch(pod)
         payloads = {
             volume.name: files
             for volume in pod.spec.volumes
-            if (files := _files(pod, volume, content, around)) is not None
+            if (files := content.files(pod, volume, found, around)) is not None
         }
         if not self._on_disk:
             return {volume.name: Path("/") for volume in pod.spec.volumes}
-        self._sources.follow(pod, _subjects(pod))
-        return await asyncio.to_thread(self._write, pod, payloads)
+        self._sources.follow(pod, content.subjects(pod))
+        return await asyncio.to_thread(self._write, pod, payloads, lasting)
 
     async def tear_down(self, uid: str) -> None:
-        """Remove everything of a pod. Raises OSError."""
+        """Remove everything of a pod; what is to last stays. Raises OSError."""
         self._sources.unfollow(uid)
         if self._on_disk:
+            await self._persistent.tear_down(uid)
             await asyncio.to_thread(remove, self._paths.pod(uid))
+
+    async def tidy(self) -> None:
+        """What no pod uses any more. Raises StatusError, ConnectionError, OSError."""
+        await self._persistent.tidy()
 
     @staticmethod
     def changes(pod: Pod) -> bool:
-        """Whether the content of any volume may change while the pod runs."""
-        return any(v.configMap or v.secret or v.projected or v.downwardAPI for v in pod.spec.volumes)
+        """Whether any volume, or its content, may change while the pod runs."""
+        return any(
+            v.configMap or v.secret or v.projected or v.downwardAPI or claims.claim_of(pod, v) or v.csi
+            for v in pod.spec.volumes
+        )
 
-    async def _fetch(self, pod: Pod) -> _Content:
-        content = _Content()
-        references = [(volume, *found) for volume in pod.spec.volumes for found in _references(volume)]
-        await asyncio.gather(*(self._fetch_one(pod, *reference, content) for reference in references))
-        return content
+    async def _set_up_persistent(self, pod: Pod) -> dict[str, Path]:
+        """Raises VolumeError, once all have been tried."""
+        wanted = [volume for volume in pod.spec.volumes if self._persistent.handles(volume)]
+        found = await asyncio.gather(*(self._persistent.set_up(pod, v) for v in wanted), return_exceptions=True)
+        places = {}
+        for volume, outcome in zip(wanted, found, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            places[volume.name] = outcome
+        return places
+
+    async def _fetch(self, pod: Pod) -> Content:
+        found = Content()
+        references = [(volume, *each) for volume in pod.spec.volumes for each in content.references(volume)]
+        await asyncio.gather(*(self._fetch_one(pod, *reference, found) for reference in references))
+        return found
 
     async def _fetch_one(
-        self, pod: Pod, volume: Volume, kind: str, wanted: str | TokenProjection, content: _Content
+        self, pod: Pod, volume: Volume, kind: str, wanted: str | TokenProjection, found: Content
     ) -> None:
         try:
             if isinstance(wanted, TokenProjection):
-                content.tokens[wanted] = await self._sources.token(pod, wanted)
+                found.tokens[wanted] = await self._sources.token(pod, wanted)
             elif kind == "configmap":
-                content.config_maps[wanted] = await self._sources.config_map(Key(pod.metadata.namespace, wanted))
+                found.config_maps[wanted] = await self._sources.config_map(Key(pod.metadata.namespace, wanted))
             else:
-                content.secrets[wanted] = await self._sources.secret(Key(pod.metadata.namespace, wanted))
+                found.secrets[wanted] = await self._sources.secret(Key(pod.metadata.namespace, wanted))
         except (StatusError, OSError) as error:
             why = "failed to fetch token" if kind == "token" else f"failed to fetch {kind} {wanted}"
             raise VolumeError(volume.name, f"{why}: {error}") from error
 
-    def _write(self, pod: Pod, payloads: Mapping[str, payload.Payload]) -> dict[str, Path]:
-        places = {}
+    def _write(
+        self, pod: Pod, payloads: Mapping[str, payload.Payload], lasting: Mapping[str, Path]
+    ) -> dict[str, Path]:  # fmt: skip
+        places = dict(lasting)
         for volume in pod.spec.volumes:
+            if volume.name in lasting:
+                continue
             try:
                 places[volume.name] = self._write_one(pod, volume, payloads.get(volume.name))
             except (OSError, ValueError) as error:
@@ -130,52 +144,6 @@ def _kind(volume: Volume) -> str:
         if getattr(volume, kind) is not None:
             return kind
     raise VolumeError(volume.name, "no volume plugin matched")
-
-
-def _references(volume: Volume) -> Iterator[tuple[str, str | TokenProjection]]:
-    """What has to be fetched for a volume."""
-    if volume.configMap:
-        yield "configmap", volume.configMap.name
-    if volume.secret:
-        yield "secret", volume.secret.secretName
-    for projection in volume.projected.sources if volume.projected else ():
-        if projection.configMap:
-            yield "configmap", projection.configMap.name
-        if projection.secret:
-            yield "secret", projection.secret.name
-        if projection.serviceAccountToken:
-            yield "token", projection.serviceAccountToken
-
-
-def _subjects(pod: Pod) -> Iterator[Subject]:
-    """What has to be followed for the volumes to stay current."""
-    for volume in pod.spec.volumes:
-        for kind, wanted in _references(volume):
-            if isinstance(wanted, str):
-                yield Subject(ConfigMap if kind == "configmap" else Secret, Key(pod.metadata.namespace, wanted))
-
-
-def _files(pod: Pod, volume: Volume, content: _Content, around: Surroundings) -> payload.Payload | None:
-    """The files of a volume that consists of some; None for one that does not. Raises VolumeError."""
-    make = _maker(pod, volume, content, around)
-    if make is None:
-        return None
-    try:
-        return make()
-    except ValueError as error:
-        raise VolumeError(volume.name, str(error)) from error
-
-
-def _maker(pod: Pod, volume: Volume, content: _Content, around: Surroundings) -> Callable[[], payload.Payload] | None:
-    if c := volume.configMap:
-        return lambda: config_map.files(content.config_maps[c.name], c.items, c.defaultMode, c.optional, c.name)
-    if s := volume.secret:
-        return lambda: secret.files(content.secrets[s.secretName], s.items, s.defaultMode, s.optional, s.secretName)
-    if d := volume.downwardAPI:
-        return lambda: downward_api.files(pod, d.items, d.defaultMode, around)
-    if p := volume.projected:
-        return lambda: projected.files(pod, p, content.config_maps, content.secrets, content.tokens, around)
-    return None
 
 
 def remove(place: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from longboat.node.cri.config import Mount
+from longboat.node.cri.config import Device, Mount
 from longboat.node.errors import StartFailure
 from longboat.node.make.expansion import expand_strictly
 from longboat.node.paths import Paths
@@ -36,7 +36,20 @@ def mounts(
             place = target
         inside = wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
         propagation = wanted.mountPropagation or "None"
-        found.append(Mount(host=str(place), inside=inside, read_only=wanted.readOnly, propagation=propagation))
+        read_only = wanted.readOnly or _is_read_only(pod, wanted.name)
+        found.append(Mount(host=str(place), inside=inside, read_only=read_only, propagation=propagation))
+    return found
+
+
+def devices(pod: Pod, container: Container, places: Mapping[str, Path]) -> list[Device]:
+    """The container's block devices. Raises StartFailure."""
+    found = []
+    for wanted in container.volumeDevices:
+        place = places.get(wanted.name)
+        if place is None:
+            raise _problem(f'cannot find volume "{wanted.name}" to pass into container "{container.name}"')
+        permissions = "r" if _is_read_only(pod, wanted.name) else "mrw"
+        found.append(Device(host=str(place), inside=wanted.devicePath, permissions=permissions))
     return found
 
 
@@ -52,6 +65,13 @@ def _sub_path(container: Container, wanted: VolumeMount, env: Mapping[str, str])
     if ".." in part.split("/"):
         raise _problem(f'unable to provision SubPath `{part}`: must not contain ".."')
     return part
+
+
+def _is_read_only(pod: Pod, name: str) -> bool:
+    """Volumes that are, whatever the mount says: claims used so, and files that the agent writes."""
+    volume = next(v for v in pod.spec.volumes if v.name == name)
+    sources = (volume.persistentVolumeClaim, volume.csi, volume.nfs)
+    return _read_only_content(pod, name) or any(source is not None and source.readOnly for source in sources)
 
 
 def _read_only_content(pod: Pod, name: str) -> bool:

@@ -1,0 +1,157 @@
+"""Plugins make themselves known by a socket in the kubelet's `plugins_registry`: found here, and lost again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import grpc
+import grpc.aio
+import msgspec
+
+from longboat.aio.backoff import doubling
+from longboat.aio.clock import Clock
+from longboat.machinery.errors import StatusError
+from longboat.machinery.protos import messages
+from longboat.machinery.protos.rpc import Stub
+from longboat.node.csi.csi_node import CsiNode
+from longboat.node.csi.drivers import Drivers, introduced
+from longboat.node.csi.errors import RpcFailure
+from longboat.node.csi.plugin import SocketPlugin
+
+log = logging.getLogger(__name__)
+registration = messages("pluginregistration")
+EVERY = 1.0  # seconds between looks into the directory
+QUICK = 10.0  # seconds a plugin has to answer
+FIRST, LONGEST = 0.5, 122.0  # seconds between attempts (kubelet's exponential back-off)
+CSI = "CSIPlugin"
+_ONE = re.compile(r"v?1(\.\d+){0,2}")
+
+
+class Socket(NamedTuple):
+    """One that was made anew is another one."""
+
+    path: str
+    inode: int
+    made: int  # nanoseconds
+
+
+class Refused(Exception):
+    """A plugin that cannot be registered; it is told why."""
+
+
+class _Known(msgspec.Struct):
+    driver: str = ""  # "" while it is not registered
+    failures: int = 0
+    retry: float = 0.0  # monotonic
+
+
+def check(info: Any) -> None:
+    """Whether what a plugin says of itself (PluginInfo) will do. Raises Refused, in the kubelet's words."""
+    versions = list(info.supported_versions)
+    if info.type != CSI:
+        raise Refused(f"no handler registered for plugin type: {info.type}")
+    where = f'ValidatePlugin for CSI driver "{info.name}" failed'
+    if not versions:
+        raise Refused(f"kubernetes.io/csi: {where}. Plugin returned an empty list for supported versions")
+    if not any(_ONE.fullmatch(version) for version in versions):
+        listed = " ".join(f'"{version}"' for version in versions)
+        raise Refused(f"kubernetes.io/csi: {where}. None of the versions specified [{listed}] are supported")
+
+
+class Sockets:
+    """`watch` does it all."""
+
+    def __init__(self, folder: Path, clock: Clock, drivers: Drivers, csi_node: CsiNode) -> None:
+        self._folder, self._clock, self._drivers, self._csi_node = folder, clock, drivers, csi_node
+        self._known: dict[Socket, _Known] = {}
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                found = await asyncio.to_thread(sockets_in, self._folder)
+            except OSError as error:
+                log.warning("cannot look for plugins: %s", error)
+            else:
+                await self._take_in(found)
+            await self._clock.sleep(EVERY)
+
+    async def _take_in(self, found: set[Socket]) -> None:
+        for socket in [socket for socket in self._known if socket not in found]:
+            await self._lose(self._known.pop(socket))
+        due = [socket for socket in found if self._is_due(self._known.setdefault(socket, _Known()))]
+        await asyncio.gather(*(self._register(socket, self._known[socket]) for socket in sorted(due)))
+
+    def _is_due(self, known: _Known) -> bool:
+        return not known.driver and known.retry <= self._clock.monotonic()
+
+    async def _lose(self, known: _Known) -> None:
+        if not known.driver or any(other.driver == known.driver for other in self._known.values()):
+            return
+        log.info("CSI driver %s has gone", known.driver)
+        gone = self._drivers.find(known.driver)
+        self._drivers.remove(known.driver)
+        if gone is not None:
+            await gone.plugin.close()
+
+    async def _register(self, socket: Socket, known: _Known) -> None:
+        async with grpc.aio.insecure_channel(f"unix://{socket.path}") as channel:
+            plugin = Stub(channel, "pluginregistration.Registration")
+            problem = ""
+            try:
+                info = await plugin("GetInfo", timeout=QUICK)
+                try:
+                    known.driver = await self._install(socket, info)
+                except (Refused, RpcFailure, StatusError, ConnectionError) as error:
+                    problem = str(error)
+                told = registration.RegistrationStatus(plugin_registered=not problem, error=problem)
+                await plugin("NotifyRegistrationStatus", told, timeout=QUICK)
+            except grpc.aio.AioRpcError as error:
+                problem = problem or f"{error.code().name}: {error.details()}"
+        if known.driver:
+            log.info("CSI driver %s is registered", known.driver)
+            return
+        known.failures += 1
+        known.retry = self._clock.monotonic() + doubling(known.failures, FIRST, LONGEST)
+        log.warning("the plugin at %s is not registered: %s", socket.path, problem)
+
+    async def _install(self, socket: Socket, info: Any) -> str:
+        """The name of the driver. Raises Refused, RpcFailure, StatusError, ConnectionError."""
+        check(info)
+        name = str(info.name)
+        plugin = SocketPlugin(info.endpoint or socket.path)
+        try:
+            driver = await introduced(name, plugin)
+            before = self._drivers.find(name)
+            await self._csi_node.install(driver)
+        except BaseException:
+            await plugin.close()
+            raise
+        if before is not None:
+            await before.plugin.close()
+        return name
+
+
+def sockets_in(folder: Path) -> set[Socket]:
+    """Those in a directory and beneath; names that begin with a dot are passed over. Blocks. Raises OSError."""
+    found = set()
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for directory, names, files in os.walk(folder):
+        names[:] = [name for name in names if not name.startswith(".")]
+        for name in files:
+            path = os.path.join(directory, name)
+            if name.startswith("."):
+                continue
+            try:
+                seen = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISSOCK(seen.st_mode):
+                found.add(Socket(path, seen.st_ino, seen.st_ctime_ns))
+    return found

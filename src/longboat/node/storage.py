@@ -1,0 +1,70 @@
+"""Everything of a node that has to do with volumes beyond the pod: drivers, and what is mounted through them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
+from longboat.api.storage import LOCAL_DRIVER
+from longboat.client.informer import Informers
+from longboat.client.interface import Client
+from longboat.node.csi.csi_node import CsiNode
+from longboat.node.csi.drivers import Drivers, introduced
+from longboat.node.csi.in_use import InUse
+from longboat.node.csi.local.controller import Controller
+from longboat.node.csi.local.images import DiskImages, MemoryImages
+from longboat.node.csi.local.node import Node
+from longboat.node.csi.mounter import CsiVolumes
+from longboat.node.csi.paths import CsiPaths
+from longboat.node.csi.plugin import InProcessPlugin
+from longboat.node.csi.sockets import Sockets
+from longboat.node.paths import Paths
+from longboat.node.recorder import Recorder
+from longboat.node.sources import Sources
+from longboat.node.volumes.cluster import ApiStorage
+from longboat.node.volumes.persistent import Persistent
+
+REGISTRY = "plugins_registry"
+
+
+class NodeStorage:
+    """`images` is where the built-in driver keeps its volumes; None for a node that only plays one."""
+
+    def __init__(
+        self, client: Client, informers: Informers, clock: Clock, sources: Sources, recorder: Recorder, *,
+        node: str, paths: Paths, images: Path | None, version: str,
+    ) -> None:  # fmt: skip
+        self._clock, self._node, self._version = clock, node, version
+        self._images = DiskImages(images) if images is not None else None
+        self.drivers, self._registered = Drivers(), asyncio.Event()
+        cluster = ApiStorage(client, informers, sources, node)
+        self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered)
+        self._sockets = Sockets(paths.root / REGISTRY, clock, self.drivers, self._csi_node)
+        self._volumes = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))
+        self.persistent = Persistent(
+            cluster, self._volumes, paths, clock, recorder, node, on_disk=images is not None
+        )  # fmt: skip
+
+    async def start(self, tasks: Tasks) -> None:
+        """Before pods are looked at. Raises OSError."""
+        if self._images is not None:
+            await asyncio.to_thread(self._images.prepare)
+            await self._volumes.recover()
+            tasks.spawn("plugins", self._sockets.watch())
+        self.drivers.add(await introduced(LOCAL_DRIVER, InProcessPlugin(self._clock, *self._services())))
+        tasks.spawn("CSINode", self._csi_node.run())
+
+    def node_exists(self) -> None:
+        """From now on the API knows of the node."""
+        self._registered.set()
+
+    async def close(self) -> None:
+        await self.drivers.close()
+
+    def _services(self) -> tuple[object, ...]:
+        if self._images is None:
+            controller = Controller(MemoryImages(), self._node, self._version, simulated=True)
+            return controller, Node(DiskImages(Path()), self._node)
+        return Controller(self._images, self._node, self._version), Node(self._images, self._node)
