@@ -12,6 +12,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.certificates.cleaner import Cleaner
     from longboat.controllers.certificates.signer import SigningController
     from longboat.controllers.certificates.token_cleaner import TokenCleaner
+    from longboat.controllers.daemonset.controller import DaemonSetController
     from longboat.controllers.deployment.controller import DeploymentController
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
@@ -39,6 +40,7 @@ def controllers() -> tuple[type[Controller], ...]:
         ReplicaSetController,
         DeploymentController,
         StatefulSetController,
+        DaemonSetController,
         EndpointSliceController,
         EndpointsController,
         NodeIpam,

@@ -96,6 +96,16 @@ async def update_revision(
         return msgspec.json.decode(made, type=Revision), collisions
 
 
+async def forget(client: RestClient, revision: Revision) -> None:
+    """Raises StatusError."""
+    key = Key(revision.metadata.namespace, revision.metadata.name)
+    try:
+        await client.delete(kinds.CONTROLLER_REVISION, key, uid=revision.metadata.uid)
+    except StatusError as error:
+        if error.code not in (404, 409):
+            raise
+
+
 def superfluous(revisions: Sequence[Revision], live: Collection[str], limit: int) -> list[Revision]:
     """The oldest revisions, by name not in `live`, beyond the history that is to be kept."""
     idle = [revision for revision in revisions if revision.metadata.name not in live]

@@ -167,9 +167,4 @@ class StatefulSetController(Controller):
         live |= {pod.metadata.labels.get(REVISION_LABEL, "") for pod in pods}
         ordered = history.sorted_by_age({r.metadata.uid: r for r in revisions}.values())
         for revision in history.superfluous(ordered, live, owner.spec.revisionHistoryLimit):
-            key = Key(revision.metadata.namespace, revision.metadata.name)
-            try:
-                await self.client.delete(kinds.CONTROLLER_REVISION, key, uid=revision.metadata.uid)
-            except StatusError as error:
-                if error.code not in (404, 409):
-                    raise
+            await history.forget(self.client, revision)

@@ -1,0 +1,136 @@
+"""DaemonSets: a pod on each node that it is for, as nodes come and go; rolling updates, first out or first in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from integration.workloads import add_node, run_pods, until_quiet
+from longboat.machinery.objects import Object
+from longboat.testing.cluster import Cluster
+
+
+def daemon_set(image: str = "agent:1", template: Object | None = None, **spec: Any) -> Object:
+    pod: Object = {"containers": [{"name": "c", "image": image}], **(template or {})}
+    return {
+        "kind": "DaemonSet",
+        "apiVersion": "apps/v1",
+        "metadata": {"name": "agent"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "agent"}},
+            "template": {"metadata": {"labels": {"app": "agent"}}, "spec": pod},
+            **spec,
+        },
+    }
+
+
+def play(scene: Callable[[Cluster], Awaitable[None]], nodes: int = 3) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), Cluster() as cluster:
+            for number in range(nodes):
+                await add_node(cluster, f"n{number}")
+            await scene(cluster)
+
+    asyncio.run(main())
+
+
+async def images(cluster: Cluster) -> dict[str, str]:
+    """By node, of the pods that are not on their way out."""
+    pods = [p for p in await cluster.list("pods") if not p["metadata"].get("deletionTimestamp")]
+    return {p["spec"].get("nodeName", ""): p["spec"]["containers"][0]["image"] for p in pods}
+
+
+async def change_image(cluster: Cluster, image: str) -> None:
+    template = {"spec": {"containers": [{"name": "c", "image": image}]}}
+    await cluster.patch("daemonset/agent", {"spec": {"template": template}})
+    await cluster.settle()
+
+
+def test_every_node_has_its_pod_also_one_that_comes_later() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(daemon_set())
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n0", "n1", "n2"}
+        await add_node(cluster, "n3")
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n0", "n1", "n2", "n3"}
+        status = (await cluster.get("daemonset/agent"))["status"]
+        assert {k: status[k] for k in ("desiredNumberScheduled", "numberReady", "numberAvailable")} == {
+            "desiredNumberScheduled": 4, "numberReady": 4, "numberAvailable": 4,
+        }  # fmt: skip
+
+    play(scene)
+
+
+def test_nodes_are_chosen_by_labels_and_taints() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.patch("node/n1", {"metadata": {"labels": {"role": "edge"}}})
+        await cluster.patch("node/n2", {"metadata": {"labels": {"role": "edge"}}})
+        await cluster.patch("node/n2", {"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}})
+        await cluster.apply(daemon_set(template={"nodeSelector": {"role": "edge"}}))
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n1"}
+        await cluster.patch("node/n0", {"metadata": {"labels": {"role": "edge"}}})
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n0", "n1"}
+        await cluster.patch("node/n1", {"metadata": {"labels": {"role": "core"}}})
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n0"}
+        await cluster.patch("node/n0", {"spec": {"unschedulable": True}})
+        await cluster.delete((await names(cluster))[0])
+        await until_quiet(cluster)
+        assert set(await images(cluster)) == {"n0"}  # a cordoned node keeps its daemons
+
+    play(scene)
+
+
+async def names(cluster: Cluster) -> list[str]:
+    return [f"pod/{p['metadata']['name']}" for p in await cluster.list("pods")]
+
+
+def test_a_rolling_update_takes_one_node_at_a_time() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(daemon_set())
+        await until_quiet(cluster)
+        await change_image(cluster, "agent:2")
+        for _ in range(12):
+            going = [p for p in await cluster.list("pods") if p["metadata"].get("deletionTimestamp")]
+            assert len(going) <= 1
+            if not await run_pods(cluster):
+                break
+        assert set((await images(cluster)).values()) == {"agent:2"}
+        assert (await cluster.get("daemonset/agent"))["status"]["updatedNumberScheduled"] == 3
+        assert len(await cluster.list("controllerrevisions")) == 2
+
+    play(scene)
+
+
+def test_a_surge_starts_the_new_pod_before_the_old_one_goes() -> None:
+    async def scene(cluster: Cluster) -> None:
+        rolling = {"maxSurge": 1, "maxUnavailable": 0}
+        await cluster.apply(daemon_set(updateStrategy={"type": "RollingUpdate", "rollingUpdate": rolling}))
+        await until_quiet(cluster)
+        await change_image(cluster, "agent:2")
+        for _ in range(12):
+            alive = [p for p in await cluster.list("pods") if not p["metadata"].get("deletionTimestamp")]
+            ready = {p["spec"].get("nodeName") for p in alive if p.get("status", {}).get("podIP")}
+            assert ready == {"n0", "n1", "n2"}  # no node is ever without
+            if not await run_pods(cluster):
+                break
+        assert set((await images(cluster)).values()) == {"agent:2"}
+
+    play(scene)
+
+
+def test_a_failed_pod_is_replaced_and_said_so() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(daemon_set())
+        await until_quiet(cluster)
+        victim = (await names(cluster))[0]
+        await cluster.patch(victim, {"status": {"phase": "Failed"}}, subresource="status")
+        await until_quiet(cluster)
+        assert victim not in await names(cluster) and len(await names(cluster)) == 2
+        assert any(e["reason"] == "FailedDaemonPod" for e in await cluster.list("events"))
+
+    play(scene, nodes=2)
