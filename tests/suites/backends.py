@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from longboat.aio.clock import SystemClock, VirtualClock
+from longboat.storage.encryption.aes import Gcm
+from longboat.storage.encryption.keyring import Keyring
+from longboat.storage.encryption.sealer import Clear, Several
+from longboat.storage.encryption.storage import EncryptedStorage
 from longboat.storage.interface import Event, Progress, Storage
 from longboat.storage.memory import MemoryStorage
 from longboat.storage.sqlite.client import connect
@@ -42,7 +46,16 @@ async def sqlite() -> AsyncIterator[tuple[Storage, Pass]]:
             await process.stop()
 
 
-BACKENDS = {"memory": memory, "sqlite": sqlite}
+@asynccontextmanager
+async def encrypted() -> AsyncIterator[tuple[Storage, Pass]]:
+    """What these tests store is sealed, with the second of two providers able to open it too."""
+    sealers = [Gcm(bytes(32), prefix=b"k8s:enc:aesgcm:v1:one:"), Clear()]
+    async with memory() as (storage, let_pass):
+        keyring = Keyring({"/": Several(sealers, unmatched="no matching prefix found")})
+        yield EncryptedStorage(storage, keyring), let_pass
+
+
+BACKENDS = {"memory": memory, "sqlite": sqlite, "encrypted": encrypted}
 
 
 def every_backend(test: Callable[..., Awaitable[None]]) -> Any:

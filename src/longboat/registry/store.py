@@ -19,7 +19,7 @@ from longboat.registry import deletion, metadata
 from longboat.registry.admission import Admission, Admitted, Attributes
 from longboat.registry.strategy import Context, Deletion, Reservation, Strategy
 from longboat.storage.entry import Entry, splice
-from longboat.storage.interface import Item, KeyExists, RevisionMismatch, Storage, StorageError
+from longboat.storage.interface import Item, KeyExists, RevisionMismatch, Storage, StorageError, Unopened, Unreadable
 from longboat.storage.watchcache import WatchCache
 
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
@@ -80,7 +80,10 @@ class Store:
         return entry
 
     def entries(self, namespace: str = "") -> list[Entry]:
-        return self.cache.snapshot().entries(self.prefix(namespace))
+        """Raises Unreadable."""
+        prefix = self.prefix(namespace)
+        self.cache.check(prefix)
+        return self.cache.snapshot().entries(prefix)
 
     async def create(self, obj: Object, namespace: str, write: Write) -> Result:
         """Raises StatusError."""
@@ -125,7 +128,7 @@ class Store:
             raise KeyExists
         async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
             plain = self._encoded(obj)
-            revision = await self._stored(self._storage.create(key, self._sealed(key, plain), ttl=strategy.ttl(obj)))
+            revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
             await reserved.keep()
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision), created=True)
@@ -208,14 +211,14 @@ class Store:
         if deletion.complete(strategy, new):
             return await self._remove(current, new, write)
         plain = self._encoded(new)
-        if splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]:
+        same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
+        if same and (write.dry_run or not await self._storage.stale(current.key)):
             return Result(self._answer(plain, current.revision))
         async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
             plain = self._encoded(new)
             if write.dry_run:
                 return Result(self._answer(plain, current.revision))
-            sealed = self._sealed(current.key, plain)
-            change = self._storage.update(current.key, sealed, expect=current.revision, ttl=strategy.ttl(new))
+            change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
             await reserved.keep()
         await self.cache.wait_for(revision)
@@ -276,8 +279,7 @@ class Store:
         plain = self._encoded(outcome.mark)
         if write.dry_run:
             return self._answer(plain, current.revision), False
-        sealed = self._sealed(current.key, plain)
-        revision = await self._stored(self._storage.update(current.key, sealed, expect=current.revision))
+        revision = await self._stored(self._storage.update(current.key, plain, expect=current.revision))
         await self.cache.wait_for(revision)
         return self._answer(plain, revision), False
 
@@ -308,7 +310,7 @@ class Store:
         return self.strategy.from_hub(obj) if self.strategy.hub else obj
 
     def _encoded(self, obj: Object) -> bytes:
-        """The object as it is stored, before encryption."""
+        """The object as the storage is to keep it."""
         hub = self.strategy.hub
         return self._schema.canonical(hub, self.strategy.to_hub(obj)) if hub else self._schema.canonical(self.kind, obj)
 
@@ -328,16 +330,13 @@ class Store:
             entry.encodings[self.kind.api_version] = converted
         return converted
 
-    def _sealed(self, key: str, plain: bytes) -> bytes:
-        """The bytes as they are stored: the seam for encryption at rest."""
-        return self.cache.transformer.to_storage(key, plain)
-
     def _plain(self, item: Item | None) -> Item | None:
-        """What a lost compare-and-swap found, as the cache would show it."""
+        """What a lost compare-and-swap found, as the cache would show it. Raises Unreadable."""
         if item is None:
             return None
-        plain = self.cache.transformer.from_storage(item.key, item.value)
-        return Item(item.key, splice(plain, item.revision)[0], item.revision)
+        if isinstance(item.value, Unopened):
+            raise Unreadable(item.key, item.value.why)
+        return Item(item.key, splice(item.value, item.revision)[0], item.revision)
 
     def _context(self, write: Write) -> Context:
         name = getattr(write.user, "name", "")

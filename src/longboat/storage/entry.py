@@ -4,31 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 Labels: TypeAlias = Mapping[str, str]
 Describe: TypeAlias = Callable[[bytes], tuple[Labels, Mapping[str, str]]]
 """From an object's JSON to its labels and its selectable fields."""
-
-
-class Transformer(Protocol):
-    """Between what is stored and the JSON it stands for: encryption at rest, migration of old encodings."""
-
-    def to_storage(self, key: str, plain: bytes) -> bytes: ...
-
-    def from_storage(self, key: str, stored: bytes) -> bytes: ...
-
-
-class Identity:
-    """Values are stored as they are."""
-
-    def to_storage(self, key: str, plain: bytes) -> bytes:
-        return plain
-
-    def from_storage(self, key: str, stored: bytes) -> bytes:
-        return stored
 
 
 class Entry:

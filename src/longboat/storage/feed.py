@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.storage.entry import Identity, Transformer
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Progress, Storage, StorageError
 
 if TYPE_CHECKING:
@@ -33,12 +32,9 @@ class Feed:
     `revision`: every change up to here has been applied to every cache.
     """
 
-    def __init__(
-        self, storage: Storage, clock: Clock, *, root: str = "/registry/", transformer: Transformer | None = None
-    ) -> None:
+    def __init__(self, storage: Storage, clock: Clock, *, root: str = "/registry/") -> None:
         self.storage = storage
         self.clock = clock
-        self.transformer = transformer or Identity()
         self.revision = 0
         self._root = root
         self._caches: dict[str, WatchCache] = {}
@@ -46,6 +42,7 @@ class Feed:
         self._order = itertools.count()
         self._tasks = Tasks("watchcache")
         self._started: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
 
     def attach(self, cache: WatchCache) -> None:
         """Let `cache` have what lies beneath its prefix. Prefixes never contain one another."""
@@ -83,6 +80,12 @@ class Feed:
         """Return once the caches hold whatever had been written, by anyone, when this was called."""
         await self.wait_for(await self.storage.current_revision())
 
+    def read_again(self) -> None:
+        """Read anew what could not be read: the keys have changed since."""
+        if self._following is not None and any(cache.unopened for cache in self._caches.values()):
+            self._following.cancel()
+            self._following = self._tasks.spawn("follow", self._follow(lost_track=True))
+
     async def close(self) -> None:
         await self._tasks.close()
         for _, _, reached in self._waiting:
@@ -95,7 +98,7 @@ class Feed:
         current = await self.storage.current_revision()
         items, self.revision = await self._list(max(current - REPLAY, min(current, 1)))
         self._load(items)
-        self._tasks.spawn("follow", self._follow())
+        self._following = self._tasks.spawn("follow", self._follow())
         self._tasks.spawn("tick", self._tick())
         await self.wait_for(current)
 
@@ -124,9 +127,8 @@ class Feed:
             at = key.find("/", at + 1)
         return None
 
-    async def _follow(self) -> None:
+    async def _follow(self, lost_track: bool = False) -> None:
         """Never ends: whatever stops the watch, every cache waits for it to go on."""
-        lost_track = False
         while True:
             try:
                 if lost_track:

@@ -20,6 +20,17 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
     revision: int
 
 
+class Unopened(bytes):
+    """A value as it is stored, sealed, because it could not be opened; `why` says what the matter is."""
+
+    why: str
+
+    def __new__(cls, stored: bytes, why: str) -> Unopened:
+        made = super().__new__(cls, stored)
+        made.why = why
+        return made
+
+
 class Page(msgspec.Struct, frozen=True):
     """Part of a listing in key order: `more` says whether keys remain after the last one."""
 
@@ -57,6 +68,13 @@ class RevisionMismatch(Exception):
     def __init__(self, current: Item | None) -> None:
         super().__init__("revision mismatch")
         self.current = current
+
+
+class Unreadable(Exception):
+    """What is stored at a key cannot be opened."""
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f'unable to transform key "{key}": {why}')
 
 
 class Compacted(Exception):
@@ -107,6 +125,10 @@ class Storage(Protocol):
         `previous=False` spares the backend fetching previous values: the events carry None instead.
         Raises Compacted, before or during, and FutureRevision.
         """
+        ...
+
+    async def stale(self, key: str) -> bool:
+        """Whether the value is to be written again even if it stays the same: it was sealed with an old key."""
         ...
 
     async def current_revision(self) -> int: ...

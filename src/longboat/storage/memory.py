@@ -116,6 +116,9 @@ class MemoryStorage:
             if not matching or matching[-1].revision < seen:
                 yield Progress(seen)
 
+    async def stale(self, key: str) -> bool:
+        return False
+
     async def current_revision(self) -> int:
         self._check_open()
         return self._revision

@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.storage.entry import Change, Describe, Entry, Transformer
+from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
-from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage
+from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage, Unopened, Unreadable
 from longboat.storage.snapshot import Ordered, Snapshot
 from longboat.storage.watcher import Ring, Watcher
 
@@ -81,6 +81,7 @@ class WatchCache:
         self._indexes: dict[str, FieldIndex] = {}  # by selectable field
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
+        self.unopened: dict[str, str] = {}  # what is stored but cannot be opened: key to why
         self._loaded = 0  # revision of the last load: events up to it are in already
         self._feed.attach(self)
 
@@ -99,16 +100,21 @@ class WatchCache:
         """The cache holds what the storage held at this revision."""
         return self._feed.revision
 
-    @property
-    def transformer(self) -> Transformer:
-        """Between stored bytes and JSON; writers use the same one."""
-        return self._feed.transformer
-
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: str) -> Entry | None:
-        return self._entries.get(key)
+        """Raises Unreadable: to say that there is nothing would be a lie, and others would act on it."""
+        entry = self._entries.get(key)
+        if entry is None and key in self.unopened:
+            raise Unreadable(key, self.unopened[key])
+        return entry
+
+    def check(self, prefix: str) -> None:
+        """Raises Unreadable if something beneath `prefix` cannot be opened: a listing would not be whole."""
+        for key, why in self.unopened.items():
+            if key.startswith(prefix):
+                raise Unreadable(key, why)
 
     def having(self, field: str, value: str) -> Collection[Entry]:
         """The entries whose selectable field has this value, from an index kept since it was first asked for."""
@@ -125,8 +131,9 @@ class WatchCache:
         """A page of the snapshot at `at_revision` (0: the newest, which is then retained for the pages after it).
 
         A revision no longer retained here, say after a restart, is read from the storage's history.
-        Raises Compacted, FutureRevision, StorageError.
+        Raises Compacted, FutureRevision, StorageError, Unreadable.
         """
+        self.check(prefix)
         snapshot: Snapshot | None = self.snapshot()
         if at_revision not in (0, self.revision):
             snapshot = self._retained.get(at_revision, (0.0, None))[1]
@@ -173,16 +180,20 @@ class WatchCache:
     def load(self, items: Sequence[Item], revision: int) -> None:
         """Take `items` for the whole truth as of `revision`; watchers are told the differences (the feed's side).
 
-        If the storage went back in time (it was restored from a backup), there is no telling: watches end as too old.
+        If the storage went back in time (it was restored from a backup), or something cannot be opened or could not
+        until now, there is no telling: watches end as too old.
         """
         stale = dict(self._entries)
         changes: list[Change] = []
+        broken, self.unopened = bool(self.unopened), {}
         for item in items:
             old = stale.pop(item.key, None)
             if old is not None and old.revision == item.revision:
                 continue
             if (new := self._entry(item.key, item.revision, item.value)) is not None:
                 changes.append(Change(item.revision, old, new))
+            elif old is not None:
+                stale[item.key] = old
         changes += [Change(revision, old, None) for old in stale.values()]
         changes.sort(key=lambda change: change.revision)
         for change in changes:
@@ -194,10 +205,9 @@ class WatchCache:
         self._ordered = Ordered.of(self._entries.values())
         self.version += 1
         backwards, self._loaded = revision < self._loaded, revision
-        if self._early is not None or backwards:
+        if self._early is not None or backwards or broken or self.unopened:
             self._early = None
-            self._ring = Ring(revision)
-            self.close(Compacted(revision))
+            self._start_over(revision)
         elif changes:
             self._ring.extend(changes)
             self._publish(changes)
@@ -209,12 +219,16 @@ class WatchCache:
             return
         changes: list[Change] = []
         edits: list[tuple[str, Entry | None]] = []
+        broken = False
         for event in events:
             if event.revision <= self._loaded:
                 continue
             key = event.key
             old = self._entries.get(key)
+            if self.unopened:
+                self.unopened.pop(key, None)
             new = None if event.value is None else self._entry(key, event.revision, event.value)
+            broken = broken or key in self.unopened
             if new is not None:
                 self._entries[key] = new
             elif old is not None:
@@ -227,8 +241,16 @@ class WatchCache:
         if changes:
             self._ordered = self._ordered.succeed(edits)
             self.version += 1
+        if broken:  # it has not been deleted, so nobody may be told that it was
+            self._start_over(events[-1].revision)
+        elif changes:
             self._ring.extend(changes)
             self._publish(changes)
+
+    def _start_over(self, revision: int) -> None:
+        """Forget what has been; every watch ends as too old."""
+        self._ring = Ring(revision)
+        self.close(Compacted(revision))
 
     def tick(self) -> None:
         """Now and then: let old snapshots go and tell idle watchers how far the storage has come (the feed's side)."""
@@ -243,9 +265,11 @@ class WatchCache:
 
     def _entry(self, key: str, revision: int, stored: bytes) -> Entry | None:
         """None, and a line in the log, for a value that cannot be read: one odd object must not hide the others."""
+        if isinstance(stored, Unopened):
+            self.unopened[key] = stored.why
+            return None
         try:
-            plain = self.transformer.from_storage(key, stored)
-            return Entry(key, revision, plain, *self._describe(plain))
+            return Entry(key, revision, stored, *self._describe(stored))
         except Exception:
             log.exception("the object stored at %s cannot be read, and is left out", key)
             return None
@@ -291,5 +315,8 @@ class WatchCache:
         if revision > self.revision:
             raise FutureRevision(self.revision)
         page = await self._storage.list(prefix, at_revision=revision, limit=limit, after=after)
+        for item in page.items:
+            if isinstance(item.value, Unopened):
+                raise Unreadable(item.key, item.value.why)
         entries = [entry for item in page.items if (entry := self._entry(item.key, item.revision, item.value))]
         return EntryPage(entries, page.revision, -1 if page.more else 0)

@@ -8,6 +8,7 @@ import msgspec
 
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery.errors import StatusError, internal
+from longboat.storage.interface import StorageError, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +18,8 @@ async def recover(request: Request, inner: Handler) -> Response:
         response = await inner(request)
     except StatusError as error:
         response = refusal(error)
+    except (StorageError, Unreadable) as error:
+        response = refusal(internal(str(error)))
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.path, request.request_id)
         response = refusal(internal("the request could not be completed"))

@@ -35,6 +35,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
     wanted = await wait_until(endpoint, version)
     stream = _Stream(endpoint, request, form, chosen.test())
     if streaming or wanted == 0:
+        endpoint.store.cache.check(stream.prefix)
         initial = endpoint.store.cache.snapshot()
         initial_events = (
             stream.initial(initial.entries(stream.prefix)) if request.arg("sendInitialEvents") != "false" else []

@@ -102,6 +102,9 @@ class SqliteStorage:
         finally:
             self._unsubscribe(watch)
 
+    async def stale(self, key: str) -> bool:
+        return False
+
     async def current_revision(self) -> int:
         revision: int = await self._ask(wire.Current(next(self._ids)))
         return revision
