@@ -205,7 +205,6 @@ class _Layer:
         name = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
         await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": name, "data": data})
 
-
     async def cluster_info(self) -> None:
         """What a machine that has a join token needs beside it: the CA, which the token names (KEP-130)."""
         config = self._server.config

@@ -17,6 +17,8 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
     from longboat.controllers.garbage.collector import GarbageCollector
+    from longboat.controllers.job.controller import JobController
+    from longboat.controllers.job.ttl import TTLAfterFinished
     from longboat.controllers.namespace import NamespaceController
     from longboat.controllers.node_ipam import NodeIpam
     from longboat.controllers.node_lifecycle import NodeLifecycle, TaintEviction
@@ -41,6 +43,8 @@ def controllers() -> tuple[type[Controller], ...]:
         DeploymentController,
         StatefulSetController,
         DaemonSetController,
+        JobController,
+        TTLAfterFinished,
         EndpointSliceController,
         EndpointsController,
         NodeIpam,

@@ -1,0 +1,178 @@
+"""Jobs: pods that run to their end, each counted once; indexes, failures, deadlines, suspension, and time to live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from integration.workloads import add_node
+from longboat.machinery.objects import Object
+from longboat.testing.cluster import Cluster
+
+
+def job(name: str = "work", template: Object | None = None, **spec: Any) -> Object:
+    pod: Object = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "work:1"}], **(template or {})}
+    return {
+        "kind": "Job",
+        "apiVersion": "batch/v1",
+        "metadata": {"name": name},
+        "spec": {"template": {"spec": pod}, **spec},
+    }
+
+
+def play(scene: Callable[[Cluster], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), Cluster() as cluster:
+            await add_node(cluster, "n1")
+            await scene(cluster)
+
+    asyncio.run(main())
+
+
+async def pods(cluster: Cluster, *phases: str) -> list[Object]:
+    found = [p for p in await cluster.list("pods") if not p["metadata"].get("deletionTimestamp")]
+    return [p for p in found if not phases or p.get("status", {}).get("phase", "Pending") in phases]
+
+
+async def end(cluster: Cluster, pod: Object, phase: str) -> None:
+    await cluster.patch(f"pod/{pod['metadata']['name']}", {"status": {"phase": phase}}, subresource="status")
+    await cluster.settle()
+
+
+async def end_all(cluster: Cluster, phase: str = "Succeeded") -> int:
+    found = await pods(cluster, "Pending", "Running")
+    for pod in found:
+        await end(cluster, pod, phase)
+    return len(found)
+
+
+async def status(cluster: Cluster, name: str = "work") -> Object:
+    found: Object = (await cluster.get(f"job/{name}"))["status"]
+    return found
+
+
+def conditions(found: Object) -> dict[str, str]:
+    return {c["type"]: c["reason"] for c in found.get("conditions", ()) if c["status"] == "True"}
+
+
+def test_completions_are_reached_a_few_at_a_time_and_counted_once() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(completions=5, parallelism=2))
+        await cluster.settle()
+        rounds = []
+        while found := await end_all(cluster):
+            rounds.append(found)
+        assert sum(rounds) == 5 and max(rounds) <= 2
+        found = await status(cluster)
+        assert found["succeeded"] == 5 and "failed" not in found
+        assert conditions(found) == {"SuccessCriteriaMet": "CompletionsReached", "Complete": "CompletionsReached"}
+        assert found["completionTime"] and not found.get("uncountedTerminatedPods")
+        assert all(not p["metadata"].get("finalizers") for p in await cluster.list("pods"))
+        assert any(e["reason"] == "Completed" for e in await cluster.list("events"))
+
+    play(scene)
+
+
+def test_indexed_jobs_do_each_index_once() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(completions=4, parallelism=4, completionMode="Indexed"))
+        await cluster.settle()
+        by_index = {
+            p["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"]: p for p in await pods(cluster)
+        }
+        assert sorted(by_index) == ["0", "1", "2", "3"]
+        assert by_index["2"]["spec"]["hostname"] == "work-2"
+        assert by_index["2"]["spec"]["containers"][0]["env"][0]["name"] == "JOB_COMPLETION_INDEX"
+        for index in ("0", "1", "3"):
+            await end(cluster, by_index[index], "Succeeded")
+        await end(cluster, by_index["2"], "Failed")
+        found = await status(cluster)
+        assert (found["completedIndexes"], found["succeeded"], found["failed"]) == ("0,1,3", 3, 1)
+        await cluster.clock.advance(11)
+        (again,) = await pods(cluster, "Pending")
+        assert again["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "2"
+        await end(cluster, again, "Succeeded")
+        assert (await status(cluster))["completedIndexes"] == "0-3"
+        assert "Complete" in conditions(await status(cluster))
+
+    play(scene)
+
+
+def test_failures_are_retried_ever_more_slowly_and_then_given_up() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(backoffLimit=2))
+        await cluster.settle()
+        for wait in (10, 20):
+            assert await end_all(cluster, "Failed") == 1
+            await cluster.clock.advance(wait - 1)
+            assert await pods(cluster, "Pending") == []
+            await cluster.clock.advance(2)
+            assert len(await pods(cluster, "Pending")) == 1
+        await end_all(cluster, "Failed")
+        found = await status(cluster)
+        assert conditions(found) == {"FailureTarget": "BackoffLimitExceeded", "Failed": "BackoffLimitExceeded"}
+        assert found["failed"] == 3
+
+    play(scene)
+
+
+def test_a_deadline_ends_it() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(activeDeadlineSeconds=60, parallelism=2, completions=2))
+        await cluster.clock.advance(59)
+        assert len(await pods(cluster)) == 2
+        await cluster.clock.advance(2)
+        for pod in await cluster.list("pods"):
+            await cluster.client.delete(cluster.kind("pod"), key_of(pod), grace=0)
+        await cluster.settle()
+        assert conditions(await status(cluster))["Failed"] == "DeadlineExceeded"
+
+    play(scene)
+
+
+def key_of(pod: Object) -> Any:
+    from longboat.client.interface import Key
+
+    return Key(pod["metadata"]["namespace"], pod["metadata"]["name"])
+
+
+def test_a_suspended_job_waits() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(suspend=True))
+        await cluster.settle()
+        assert await pods(cluster) == []
+        assert conditions(await status(cluster)) == {"Suspended": "JobSuspended"}
+        await cluster.patch("job/work", {"spec": {"suspend": False}})
+        await cluster.settle()
+        assert len(await pods(cluster)) == 1
+        assert "Suspended" not in conditions(await status(cluster)) and (await status(cluster))["startTime"]
+
+    play(scene)
+
+
+def test_a_finished_job_goes_when_its_time_is_up() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(ttlSecondsAfterFinished=100))
+        await cluster.settle()
+        await end_all(cluster)
+        await cluster.clock.advance(98)
+        assert [j["metadata"]["name"] for j in await cluster.list("jobs")] == ["work"]
+        await cluster.clock.advance(4)
+        assert await cluster.list("jobs") == []
+
+    play(scene)
+
+
+def test_pods_of_a_deleted_job_are_let_go() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job())
+        await cluster.settle()
+        await cluster.client.delete(
+            cluster.kind("job"), key_of(await cluster.get("job/work")), propagation="Background"
+        )
+        await cluster.settle()
+        for pod in await cluster.list("pods"):
+            assert not pod["metadata"].get("finalizers")
+
+    play(scene)
