@@ -12,6 +12,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.certificates.cleaner import Cleaner
     from longboat.controllers.certificates.signer import SigningController
     from longboat.controllers.certificates.token_cleaner import TokenCleaner
+    from longboat.controllers.cronjob.controller import CronJobController
     from longboat.controllers.daemonset.controller import DaemonSetController
     from longboat.controllers.deployment.controller import DeploymentController
     from longboat.controllers.endpoints.controller import EndpointsController
@@ -45,6 +46,7 @@ def controllers() -> tuple[type[Controller], ...]:
         DaemonSetController,
         JobController,
         TTLAfterFinished,
+        CronJobController,
         EndpointSliceController,
         EndpointsController,
         NodeIpam,

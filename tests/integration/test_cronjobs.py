@@ -1,0 +1,93 @@
+"""CronJobs: Jobs by the clock, which here is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from integration.workloads import add_node
+from longboat.machinery.objects import Object
+from longboat.testing.cluster import Cluster
+
+
+def cron(schedule: str = "*/10 * * * *", **spec: Any) -> Object:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "work:1"}]}
+    template = {"spec": {"template": {"spec": pod}}}
+    whole = {"schedule": schedule, "jobTemplate": template, **spec}
+    return {"kind": "CronJob", "apiVersion": "batch/v1", "metadata": {"name": "tick"}, "spec": whole}
+
+
+def play(scene: Callable[[Cluster], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(60), Cluster() as cluster:
+            await add_node(cluster, "n1")
+            await scene(cluster)
+
+    asyncio.run(main())
+
+
+async def jobs(cluster: Cluster) -> list[str]:
+    return sorted(job["metadata"]["name"] for job in await cluster.list("jobs"))
+
+
+async def end_pods(cluster: Cluster, phase: str = "Succeeded") -> None:
+    for pod in await cluster.list("pods"):
+        if pod.get("status", {}).get("phase", "Pending") not in ("Succeeded", "Failed"):
+            await cluster.patch(f"pod/{pod['metadata']['name']}", {"status": {"phase": phase}}, subresource="status")
+    await cluster.settle()
+
+
+def test_jobs_come_by_the_clock_and_only_the_newest_are_kept() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(cron())
+        await cluster.clock.advance(599)
+        assert await jobs(cluster) == []
+        await cluster.clock.advance(2)
+        (first,) = await jobs(cluster)
+        (job,) = await cluster.list("jobs")
+        assert job["metadata"]["ownerReferences"][0]["name"] == "tick"
+        status = (await cluster.get("cronjob/tick"))["status"]
+        assert [entry["name"] for entry in status["active"]] == [first]
+        await end_pods(cluster)
+        status = (await cluster.get("cronjob/tick"))["status"]
+        assert not status.get("active") and status["lastSuccessfulTime"]
+        for _ in range(4):
+            await cluster.clock.advance(600)
+            await end_pods(cluster)
+        assert len(await jobs(cluster)) == 3 and first not in await jobs(cluster)
+
+    play(scene)
+
+
+def test_policies_on_jobs_that_still_run() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(cron(concurrencyPolicy="Forbid"))
+        await cluster.clock.advance(1300)
+        assert len(await jobs(cluster)) == 1
+        assert any(e["reason"] == "JobAlreadyActive" for e in await cluster.list("events"))
+        (first,) = await jobs(cluster)
+        await cluster.patch("cronjob/tick", {"spec": {"concurrencyPolicy": "Replace"}})
+        await cluster.clock.advance(600)
+        (second,) = await jobs(cluster)
+        assert second != first
+        await cluster.patch("cronjob/tick", {"spec": {"concurrencyPolicy": "Allow"}})
+        await cluster.clock.advance(1200)
+        assert len(await jobs(cluster)) == 3
+
+    play(scene)
+
+
+def test_suspension_and_missed_times() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(cron(suspend=True, startingDeadlineSeconds=60))
+        await cluster.clock.advance(3000)
+        assert await jobs(cluster) == []
+        await cluster.clock.advance(90)
+        await cluster.patch("cronjob/tick", {"spec": {"suspend": False}})
+        await cluster.settle()
+        assert await jobs(cluster) == []  # the last time is longer ago than the deadline allows
+        await cluster.clock.advance(600)
+        assert len(await jobs(cluster)) == 1
+
+    play(scene)
