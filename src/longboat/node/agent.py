@@ -129,6 +129,7 @@ class Agent:
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
+        self._storage.has_grown = workers.refresh
         registration.on_registered(self._storage.node_exists)
         self._tasks.spawn("report", registration.report())
         self._tasks.spawn("lease", registration.hold_lease())
@@ -228,7 +229,7 @@ class Agent:
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
-            drivers=self._storage.drivers, more_metrics=self._more_metrics,
+            controllers=self._storage.call, more_metrics=self._more_metrics,
         )  # fmt: skip
         server = Server(handler, context, self._clock)
         return server, await server.listen(config.listen or config.addresses[0], config.port)

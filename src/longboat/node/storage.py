@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from longboat.aio.clock import Clock
@@ -10,6 +11,7 @@ from longboat.aio.tasks import Tasks
 from longboat.api.storage import LOCAL_DRIVER
 from longboat.client.informer import Informers
 from longboat.client.interface import Client
+from longboat.node.csi import gateway
 from longboat.node.csi.csi_node import CsiNode
 from longboat.node.csi.drivers import Drivers, introduced
 from longboat.node.csi.in_use import InUse
@@ -37,6 +39,8 @@ class NodeStorage:
         node: str, paths: Paths, images: Path | None, version: str,
     ) -> None:  # fmt: skip
         self._clock, self._node, self._version = clock, node, version
+        self._tasks: Tasks | None = None
+        self.has_grown: Callable[[str], None] = lambda uid: None  # told of pods whose volumes are being made larger
         self._images = DiskImages(images) if images is not None else None
         self.drivers, self._registered = Drivers(), asyncio.Event()
         cluster = ApiStorage(client, informers, sources, node)
@@ -49,6 +53,7 @@ class NodeStorage:
 
     async def start(self, tasks: Tasks) -> None:
         """Before pods are looked at. Raises OSError."""
+        self._tasks = tasks
         if self._images is not None:
             await asyncio.to_thread(self._images.prepare)
             await self._volumes.recover()
@@ -59,6 +64,20 @@ class NodeStorage:
     def node_exists(self) -> None:
         """From now on the API knows of the node."""
         self._registered.set()
+
+    async def call(self, driver: str, rpc: str, body: bytes) -> bytes:
+        """A call of a driver's controller service in protobuf's JSON mapping. Raises RpcFailure."""
+        answer = await gateway.call(self.drivers, driver, rpc, body)
+        if rpc == gateway.EXPAND and self._tasks is not None:
+            self._tasks.spawn("growth", self._follow_growth(driver, gateway.volume_of(body)))
+        return answer
+
+    async def _follow_growth(self, driver: str, handle: str) -> None:
+        """Whoever called writes to the API that it is the node's turn: that is seen soon, not at the next refresh."""
+        for pause in (0.5, 1.5, 6.0):
+            await self._clock.sleep(pause)
+            for uid in await self._volumes.users(driver, handle):
+                self.has_grown(uid)
 
     async def close(self) -> None:
         await self.drivers.close()

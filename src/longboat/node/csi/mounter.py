@@ -77,6 +77,10 @@ class CsiVolumes:
                 except StillMounted as failure:
                     log.warning("%s", failure)
 
+    async def users(self, driver: str, handle: str) -> set[str]:
+        """The uids of this node's pods that have a volume."""
+        return await asyncio.to_thread(places.users, self._paths, driver, handle)
+
     async def expand(self, pod: Pod, wanted: Wanted) -> None:
         """Have the driver make the file system as large as the volume. Raises RpcFailure, LookupError, StatusError."""
         async with self._lock(wanted.driver, wanted.handle):

@@ -56,6 +56,10 @@ class CsiPaths:
         """The records' directories of all pods' file systems."""
         return [path.parent for path in self._paths.pods.glob(f"*/volumes/{PLUGIN}/*/{DATA}")]
 
+    def owner(self, file_system: Path) -> str:
+        """The uid of the pod that a record's directory belongs to."""
+        return file_system.relative_to(self._paths.pods).parts[0]
+
     def staged(self) -> list[Path]:
         """The records' directories of all staged file systems."""
         return [path.parent for path in self.plugin.glob(f"*/*/{DATA}")]

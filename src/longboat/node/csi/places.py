@@ -102,6 +102,19 @@ def staged(paths: CsiPaths) -> list[Found]:
     return found
 
 
+def users(paths: CsiPaths, driver: str, handle: str) -> set[str]:
+    """The uids of pods that have a volume."""
+    volume, found = (driver, handle), set[str]()
+    for folder in paths.file_systems():
+        if (record := records.read(folder)) and record.volume == volume:
+            found.add(paths.owner(folder))
+    for name in paths.devices():
+        spot = paths.device("none", name)
+        if (record := records.read(spot.record)) and record.volume == volume and spot.target.parent.exists():
+            found.update(os.listdir(spot.target.parent))
+    return found
+
+
 def attached(paths: CsiPaths) -> set[tuple[str, str]]:
     """Volumes, as (driver, handle), that must stay attached to this node."""
     found = [record for record, _ in staged(paths)]

@@ -13,7 +13,6 @@ from longboat.aio.clock import Clock
 from longboat.machinery.streams import channels
 from longboat.machinery.streams.websocket import accept_key
 from longboat.node.cri.interface import Runtime, Session, Streams
-from longboat.node.csi.drivers import Drivers
 from longboat.node.pod_worker import PodWorker
 from longboat.node.pod_workers import PodWorkers
 from longboat.node.serve import command, csi, forward, pods, stats
@@ -42,11 +41,11 @@ class NodePort:
 
     def __init__(
         self, node: str, runtime: Runtime, workers: PodWorkers, clock: Clock, authorizer: Authorizer, *,
-        logs: Path, root: Path, version: str, drivers: Drivers, more_metrics: Callable[[], str] = str,
+        logs: Path, root: Path, version: str, controllers: csi.Controllers, more_metrics: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._node, self._runtime, self._workers, self._clock = node, runtime, workers, clock
         self._authorizer, self._logs, self._root, self._version = authorizer, logs, root, version
-        self._drivers = drivers
+        self._controllers = controllers
         self._started, self._more_metrics = clock.now().timestamp(), more_metrics
         self._rates = stats.Rates()
 
@@ -81,7 +80,7 @@ class NodePort:
             case ["portForward", namespace, pod, uid]:
                 return self._forward(request, pods.find(self._workers, namespace, pod, uid))
             case ["csi", driver, rpc]:
-                return await csi.call(request, self._drivers, driver, rpc)
+                return await csi.call(request, self._controllers, driver, rpc)
         raise HttpError(404, "404 page not found\n")
 
     def _pod_list(self) -> Answer:
