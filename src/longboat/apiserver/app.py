@@ -55,6 +55,9 @@ from longboat.machinery.objects import Object
 from longboat.registry import catalog
 from longboat.registry.store import Store
 from longboat.registry.strategy import Strategy
+from longboat.storage.encryption.live import Encryption
+from longboat.storage.encryption.resources import Resource
+from longboat.storage.encryption.storage import EncryptedStorage
 from longboat.storage.entry import Describe
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Storage
@@ -65,7 +68,10 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True)
 class Config:
-    """What an API server is told. Addresses are those it is to be found at."""
+    """What an API server is told. Addresses are those it is to be found at.
+
+    `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
+    """
 
     advertise: str = "127.0.0.1"
     port: int = 6443
@@ -75,6 +81,7 @@ class Config:
     client_ca: Path | None = None
     front_proxy_ca: Path | None = None
     audit_log: Path | None = None
+    encryption: Path | None = None
     authenticators: Sequence[Authenticator] = field(default=())
 
 
@@ -82,12 +89,13 @@ class APIServer:
     """`handle` is the chain. `start` fills the caches and lays down what every cluster has."""
 
     def __init__(self, storage: Storage, clock: Clock, config: Config) -> None:
-        self.storage = storage
         self.clock = clock
         self.config = config
         self.schema = schema.load()
         self.strategies = catalog.strategies(config.service_cidr, config.node_ports)
-        self.feed = Feed(storage, clock)
+        self.encryption = Encryption(config.encryption, places(self.strategies), clock) if config.encryption else None
+        self.storage = EncryptedStorage(storage, self.encryption.keyring) if self.encryption else storage
+        self.feed = Feed(self.storage, clock)
         self.stores: dict[Kind, Store] = {}
         self.tasks = Tasks("apiserver")
         self.ready = False
@@ -97,7 +105,7 @@ class APIServer:
         nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes)
         self.admission = self._admission()
-        stand_in = Store(catalog.plain(kinds.BINDING), storage, self.stores[kinds.POD].cache, self.schema, clock)
+        stand_in = Store(catalog.plain(kinds.BINDING), self.storage, self.stores[kinds.POD].cache, self.schema, clock)
         endpoints = [
             Endpoint(strategy, self.stores.get(strategy.kind, stand_in), self.schema, clock, self.admission)
             for strategy in self.strategies
@@ -112,7 +120,10 @@ class APIServer:
         self.handle: Handler = self._chain()
 
     async def start(self) -> None:
-        """Raises StorageError."""
+        """Raises StorageError, BadConfiguration."""
+        if self.encryption:
+            await self.encryption.start()
+            self.encryption.on_change = self.feed.read_again
         await self.feed.start()
         await bootstrap(self)
         await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
@@ -129,6 +140,8 @@ class APIServer:
     async def close(self) -> None:
         await self.tasks.close()
         await self.feed.close()
+        if self.encryption:
+            await self.encryption.close()
 
     def transport(self, user: str, *groups: str) -> InProcessTransport:
         """A client's way in without a socket, as this user."""
@@ -148,7 +161,7 @@ class APIServer:
         for strategy in self.strategies:
             if not strategy.stored:
                 continue
-            prefix = f"/registry/{strategy.storage_prefix or strategy.kind.plural}/"
+            prefix = place(strategy)
             if prefix not in caches:
                 caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
             self.stores[strategy.kind] = Store(strategy, self.storage, caches[prefix], self.schema, self.clock)
@@ -214,6 +227,17 @@ _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_
 _BOUND = {
     "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,
 }  # fmt: skip
+
+
+def place(strategy: Strategy) -> str:
+    """What the storage keys of a kind begin with."""
+    return f"/registry/{strategy.storage_prefix or strategy.kind.plural}/"
+
+
+def places(strategies: Sequence[Strategy]) -> dict[Resource, str]:
+    """Where each resource is stored."""
+    kept = {Resource(s.kind.group, s.kind.plural): place(s) for s in strategies if s.stored and s.top_level}
+    return kept | {Resource("", "servicenodeportallocations"): "/registry/ranges/"}
 
 
 class _Head(msgspec.Struct):

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import lru_cache
+from hashlib import sha256
+from socket import gethostname
 from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import StatusError
+from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 HELP_TOTAL = "Counter of apiserver requests broken out for each verb, group, version, resource, scope and HTTP code."
+HELP_RELOADS = "Total number of reload successes and failures of encryption configuration split by apiserver identity."
+HELP_LAST_RELOAD = (
+    "Timestamp of the last successful or failed automatic reload of encryption configuration split by apiserver "
+    "identity."
+)
+HELP_LAST_CONFIG = (
+    "Information about the last applied encryption configuration with hash as label, split by apiserver identity."
+)
 HELP_SECONDS = "Response latency distribution in seconds for each verb, group, version, resource and scope."
 
 Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
@@ -74,6 +85,7 @@ def _registry() -> Any:
     for collector in (GCCollector, PlatformCollector, ProcessCollector):
         collector(registry=registry)
     registry.register(_Requests())
+    registry.register(_EncryptionReloads())
     return registry
 
 
@@ -97,6 +109,26 @@ class _Requests:
                 buckets.append((bound, running))
             seconds.add_metric(key, buckets, counts[-1])
         yield seconds
+
+
+class _EncryptionReloads:
+    """How the file that says how to encrypt was kept up with (upstream's names)."""
+
+    def collect(self) -> Any:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        name, server = "apiserver_encryption_config_controller", "sha256:" + sha256(gethostname().encode()).hexdigest()
+        labels = ("status", "apiserver_id_hash")
+        total = CounterMetricFamily(f"{name}_automatic_reloads_total", HELP_RELOADS, labels=labels)
+        last = GaugeMetricFamily(f"{name}_automatic_reload_last_timestamp_seconds", HELP_LAST_RELOAD, labels=labels)
+        for status, count in RELOADS.total.items():
+            total.add_metric((status, server), count)
+            last.add_metric((status, server), RELOADS.last[status])
+        yield from (total, last)
+        info = GaugeMetricFamily(f"{name}_last_config_info", HELP_LAST_CONFIG, labels=("apiserver_id_hash", "hash"))
+        if RELOADS.digest:
+            info.add_metric((server, RELOADS.digest), 1)
+        yield info
 
 
 async def handle(request: Request) -> Response:

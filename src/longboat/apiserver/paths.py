@@ -55,6 +55,8 @@ def _health(server: APIServer) -> Health:
 
     # "etcd" is what monitors have always asked for, whatever the storage is.
     live = {"ping": well, "log": well, "etcd": storage}
+    if server.encryption:
+        live["kms-providers"] = server.encryption.check
     return Health(live, {**live, "poststarthook/rbac/bootstrap-roles": bootstrapped, "shutdown": serving})
 
 

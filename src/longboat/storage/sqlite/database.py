@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -109,6 +110,25 @@ class Database:
             if size > PAGE_BYTES:
                 return events, event.revision
         return events, until
+
+    def save(self, path: str) -> None:
+        """Write all of it to a new file, compacted, for its owner alone. Raises OSError if the file is there."""
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+        self._cursor.execute("VACUUM INTO ?", (path,))
+
+    def rebuild(self) -> None:
+        """Write the file anew and empty its log, so that neither holds anything that is not current.
+
+        The temporary copy goes to disk (it is unlinked at once): memory might not hold it.
+        """
+        self._cursor.execute("PRAGMA temp_store = FILE")
+        try:
+            self._cursor.execute("VACUUM")
+            (busy, *_) = self._one("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._cursor.execute("PRAGMA temp_store = MEMORY")
+        if busy:
+            raise sqlite3.OperationalError("the log could not be emptied")
 
     def check_reachable(self, revision: int) -> None:
         if revision < self.oldest:

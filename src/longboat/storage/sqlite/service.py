@@ -151,15 +151,23 @@ class Service:
             elif isinstance(request, wire.Compact):
                 if request.revision > database.revision:
                     raise FutureRevision(database.revision)
-                while database.oldest < request.revision:
-                    self._compact_step(request.revision)
+                self._compact_all(request.revision)
                 session.reply(wire.Done(identity, database.oldest))
+            elif isinstance(request, wire.Purge):
+                self._compact_all(database.revision)
+                database.rebuild()
+                session.reply(wire.Done(identity, database.oldest))
+            elif isinstance(request, wire.Save):
+                database.save(request.path)
+                session.reply(wire.Done(identity, database.revision))
         except Compacted as compacted:
             session.reply(wire.TooOld(identity, compacted.oldest))
         except FutureRevision as future:
             session.reply(wire.TooNew(identity, future.current))
         except sqlite3.Error as error:
             session.reply(wire.Failed(identity, self._explain(error)))
+        except OSError as error:
+            session.reply(wire.Failed(identity, f"{error.filename}: {error.strerror}"))
 
     def _commit_writes(self) -> None:
         """One transaction for all waiting writes; one that loses its comparison leaves the others be."""
@@ -232,6 +240,10 @@ class Service:
             except sqlite3.Error as error:
                 self._complain(f"history is kept for now: {self._explain(error)}")
                 self._next_compaction = now + PROGRESS_EVERY
+
+    def _compact_all(self, until: int) -> None:
+        while self._database.oldest < until:
+            self._compact_step(until)
 
     def _compact_step(self, until: int) -> None:
         try:

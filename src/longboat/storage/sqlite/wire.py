@@ -69,6 +69,16 @@ class Compact(Message, tag=9):
     revision: int
 
 
+class Purge(Message, tag=10):
+    """Forget all history, and leave nothing of what was ever deleted or replaced in the file or its log."""
+
+
+class Save(Message, tag=11):
+    """Write the database as it is now to a new file."""
+
+    path: str
+
+
 class Done(Message, tag=20):
     revision: int
 
@@ -116,7 +126,7 @@ class Reached(Message, tag=29):
 
 
 Write: TypeAlias = Create | Update | Delete
-Request: TypeAlias = Get | List | Create | Update | Delete | Watch | Cancel | Current | Compact
+Request: TypeAlias = Get | List | Create | Update | Delete | Watch | Cancel | Current | Compact | Purge | Save
 Reply: TypeAlias = Done | Found | Listed | Exists | Mismatch | TooOld | TooNew | Failed | Changed | Reached
 
 encoder = msgspec.msgpack.Encoder()
