@@ -53,10 +53,10 @@ from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import catalog
+from longboat.registry.places import place, places
 from longboat.registry.store import Store
 from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import Encryption
-from longboat.storage.encryption.resources import Resource
 from longboat.storage.encryption.storage import EncryptedStorage
 from longboat.storage.entry import Describe
 from longboat.storage.feed import Feed
@@ -227,17 +227,6 @@ _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_
 _BOUND = {
     "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,
 }  # fmt: skip
-
-
-def place(strategy: Strategy) -> str:
-    """What the storage keys of a kind begin with."""
-    return f"/registry/{strategy.storage_prefix or strategy.kind.plural}/"
-
-
-def places(strategies: Sequence[Strategy]) -> dict[Resource, str]:
-    """Where each resource is stored."""
-    kept = {Resource(s.kind.group, s.kind.plural): place(s) for s in strategies if s.stored and s.top_level}
-    return kept | {Resource("", "servicenodeportallocations"): "/registry/ranges/"}
 
 
 class _Head(msgspec.Struct):

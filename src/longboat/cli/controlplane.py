@@ -22,6 +22,7 @@ from longboat.apiserver.server import Server, tls
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
+from longboat.cli import keys
 from longboat.cli.errors import Usage
 from longboat.storage.interface import Storage, StorageError
 
@@ -53,6 +54,7 @@ class ControlPlane:
         self.kubelet_client = self.pki.client(
             "apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)
         )
+        self._lock = keys.Lock(self.root)
         self._server: Server | None = None
         self.api: APIServer | None = None
         self._tasks = Tasks("control-plane")
@@ -61,6 +63,7 @@ class ControlPlane:
 
     async def start(self) -> None:
         """Raises OSError, StorageError."""
+        await self._lock.share(self.clock)
         self._storage = await self._open_storage()
         ca, proxy_ca = self.pki.ca.pair.certificate, self.pki.front_proxy.pair.certificate
         authenticators = [client_certificates(ca, self.clock), front_proxy(proxy_ca, self.clock)]
@@ -76,6 +79,7 @@ class ControlPlane:
             client_ca=ca,
             front_proxy_ca=proxy_ca,
             audit_log=self.root / "logs" / "audit.log",
+            encryption=await self._encryption(self._storage),
             authenticators=authenticators,
         )
         (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
@@ -173,6 +177,13 @@ class ControlPlane:
             await self._storage.close()
         if self._store_process is not None:
             await self._store_process.stop()  # type: ignore[attr-defined]
+        self._lock.close()
+
+    async def _encryption(self, storage: Storage) -> Path | None:
+        """The file that says how Secrets are sealed: the one named, else the cluster's own. Nothing rests in memory."""
+        if self.options.encryption_provider_config:
+            return Path(self.options.encryption_provider_config)
+        return None if self.options.store == "memory://" else await keys.ensure(self.root, storage, self.clock)
 
     async def _store_at(self, place: str) -> Storage:
         """A store process that somebody else starts, perhaps only now. Raises StorageError."""

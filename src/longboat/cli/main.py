@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kubeconfig": ("longboat.cli.kubeconfig", "print a cluster's administrator kubeconfig"),
     "image": ("longboat.cli.image", "import, list and remove images on the nodes"),
     "token": ("longboat.cli.token", "tokens with which other machines join a cluster"),
+    "secrets-encrypt": ("longboat.cli.secrets_encrypt", "keys that seal Secrets: status, rotate, rewrite"),
     "server": ("longboat.cli.server", "run a control plane in the foreground"),
     "agent": ("longboat.cli.agent", "run a node in the foreground"),
     "version": ("longboat.cli.version", "print the version"),

@@ -49,6 +49,7 @@ class Options:
     pod_cidr: str = flag("10.244.0.0/16", "addresses of pods", parse=network)
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
+    encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
 
@@ -69,12 +70,13 @@ def run(argv: list[str]) -> int:
 
     from longboat.apiserver.pki import Unusable
     from longboat.cli.controlplane import ControlPlane
+    from longboat.storage.encryption.configuration import BadConfiguration
     from longboat.storage.interface import StorageError
 
     _unhurried_collector()
     try:
         return uvloop.run(_serve(ControlPlane(options)))
-    except (OSError, StorageError, Unusable) as error:
+    except (OSError, StorageError, Unusable, BadConfiguration) as error:
         raise Failure(f"the control plane cannot start: {error}") from error
 
 

@@ -57,7 +57,7 @@ class Encryption:
         self._path = path
         self._stored = stored
         self._clock = clock
-        self._make_service = make_service or _over_grpc
+        self._make_service = make_service or over_grpc
         self._reloads = reloads
         self._tasks = Tasks("encryption")
         self._running: Running | None = None
@@ -173,7 +173,8 @@ class Encryption:
         self._reloads.last[status] = self._clock.now().timestamp()
 
 
-def _over_grpc(kms: Kms) -> Service:
+def over_grpc(kms: Kms) -> Service:
+    """The service as it is reached; it is not called yet."""
     from longboat.storage.encryption.kms.service import GrpcService  # only those who use one load gRPC
 
     return GrpcService(kms.endpoint, kms.timeout)

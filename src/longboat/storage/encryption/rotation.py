@@ -10,7 +10,8 @@ An API server must have taken up each step before the next is made.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from longboat.storage.encryption.configuration import KIND, LOCAL, VERSION
@@ -47,30 +48,14 @@ def retire(document: Document, name: str) -> Document:
     return document | {"resources": changed}
 
 
-def next_name(document: Document, day: str) -> str:
-    """A name no key has: the day (`2026-11-23`), and a number if it is not that day's first."""
-    taken = {
-        key["name"]
-        for rule in document["resources"]
-        for provider in rule["providers"]
-        for kind, settings in provider.items()
-        if kind in LOCAL
-        for key in settings["keys"]
-    }
-    return next(name for name in _names_of(day) if name not in taken)
+def name_of(moment: datetime) -> str:
+    """The name of a key made now: it tells how old the key is, and no two of a cluster's keys ever share one."""
+    return f"{moment:%Y-%m-%dT%H-%M-%SZ}"
 
 
 def rotates(document: Document) -> bool:
     """Whether any rule seals with a key that is in the document."""
     return any(_local(rule)[1] for rule in document["resources"])
-
-
-def _names_of(day: str) -> Iterator[str]:
-    yield day
-    number = 2
-    while True:
-        yield f"{day}-{number}"
-        number += 1
 
 
 def _key(name: str, secret: bytes) -> dict[str, str]:
