@@ -62,8 +62,7 @@ class CsiNode:
     async def install(self, driver: Driver) -> None:
         """Add a driver once the API knows of it. Raises StatusError, ConnectionError."""
         await self._registered.wait()
-        others = [other for other in self._drivers if other.name != driver.name]
-        await self._report([*others, driver])
+        await self._report(driver)
         self._drivers.add(driver)
 
     async def run(self) -> None:
@@ -76,7 +75,7 @@ class CsiNode:
             await self._changed.wait()
             self._changed.clear()
             try:
-                await self._report(list(self._drivers))
+                await self._report()
                 backoff.reset()
             except (StatusError, OSError) as error:
                 log.warning("the node's drivers are not reported: %s", error)
@@ -87,8 +86,11 @@ class CsiNode:
         self._stale = False
         self._changed.set()
 
-    async def _report(self, drivers: list[Driver]) -> None:
+    async def _report(self, more: Driver | None = None) -> None:
+        """`more` is one that is about to be added, or to replace the one of its name."""
         async with self._one_by_one:
+            drivers = [driver for driver in self._drivers if more is None or driver.name != more.name]
+            drivers += [more] if more is not None else []
             node = await self._client.get(Node, self._key)
             if problem := collisions(drivers, node.metadata.labels):
                 raise StatusError(409, "Conflict", problem)

@@ -116,11 +116,11 @@ class CsiVolumes:
             driverName=wanted.driver, volumeHandle=wanted.handle, specVolID=wanted.name, nodeName=self._node,
             attachmentID=attachment, volumeLifecycleMode=wanted.mode,
         )  # fmt: skip
-        await asyncio.to_thread(places.prepare, spot, record)
+        is_new = await asyncio.to_thread(places.prepare, spot, record)
         stages = driver.can(STAGES) and not wanted.is_ephemeral
         if stages and record.volume not in self._staged:
-            await self._stage(pod, wanted, driver, spot, record, context)
-        await self._publish(pod, wanted, driver, spot, rules, context, stages=stages)
+            await self._stage(pod, wanted, driver, spot, record, context, is_new=is_new)
+        await self._publish(pod, wanted, driver, spot, rules, context, stages=stages, is_new=is_new)
         self._published.add(spot.target)
         return spot.target
 
@@ -154,33 +154,34 @@ class CsiVolumes:
             await self._clock.sleep(backoff.next())
 
     async def _stage(
-        self, pod: Pod, wanted: Wanted, driver: Driver, spot: Spot, record: Record, context: dict[str, str]
-    ) -> None:
+        self, pod: Pod, wanted: Wanted, driver: Driver, spot: Spot, record: Record, context: dict[str, str],
+        *, is_new: bool,
+    ) -> None:  # fmt: skip
+        is_first = False
         if spot.staging_record is not None:
-            await asyncio.to_thread(records.write, spot.staging_record, record)
+            is_first = await asyncio.to_thread(records.write, spot.staging_record, record)
         try:
             await self._calls.stage(driver, wanted, spot, context, pod.spec.securityContext.fsGroup)
-        except ValueError as error:
-            raise _staging(wanted, str(error)) from error
-        except RpcFailure as failure:
-            if failure.is_final:
-                await asyncio.to_thread(places.forget_staging, spot)
-                await asyncio.to_thread(places.forget, spot)
+        except (ValueError, RpcFailure) as failure:
+            if not isinstance(failure, RpcFailure) or failure.is_final:
+                if is_new:
+                    await asyncio.to_thread(places.forget, spot)
+                if is_first:
+                    await asyncio.to_thread(places.forget_staging, spot)
             raise _staging(wanted, str(failure)) from failure
         self._staged.add(record.volume)
 
     async def _publish(
         self, pod: Pod, wanted: Wanted, driver: Driver, spot: Spot, rules: CSIDriverSpec, context: dict[str, str],
-        *, stages: bool,
+        *, stages: bool, is_new: bool,
     ) -> None:  # fmt: skip
         anew = spot.target not in self._published
         try:
             await self._calls.publish(driver, wanted, spot, pod, rules, context, stages=stages)
         except RpcFailure as failure:
-            if failure.is_final and anew:
+            if failure.is_final and is_new:
                 await asyncio.to_thread(places.forget, spot)
             raise _publishing(wanted, str(failure)) from failure
-        await asyncio.to_thread(places.link, spot)
         security = pod.spec.securityContext
         if anew and security.fsGroup is not None and takes_group(wanted, driver, rules, security.fsGroup):
             mismatch_only = security.fsGroupChangePolicy == "OnRootMismatch"

@@ -17,22 +17,21 @@ from longboat.node.errors import StillMounted
 Found = tuple[Record, Spot]
 
 
-def prepare(spot: Spot, record: Record) -> None:
-    """The record, and what drivers expect to be there."""
-    records.write(spot.record, record)
+def prepare(spot: Spot, record: Record) -> bool:
+    """The record, and what drivers expect to be there. True if nothing was known of the volume for this pod."""
+    is_new = records.write(spot.record, record)
+    if spot.link is not None:
+        is_new = not spot.link.is_symlink()
+        spot.link.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if is_new:
+            spot.link.symlink_to(spot.target)
     spot.staging.mkdir(mode=0o750, parents=True, exist_ok=True)
     spot.target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return is_new
 
 
 def is_published(spot: Spot) -> bool:
     return kernel.is_mount_point(spot.target) and records.read(spot.record) is not None
-
-
-def link(spot: Spot) -> None:
-    """Note in the pod's directory which device it has."""
-    if spot.link is not None and not spot.link.is_symlink():
-        spot.link.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        spot.link.symlink_to(spot.target)
 
 
 def forget(spot: Spot) -> None:

@@ -29,17 +29,19 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.driverName, self.volumeHandle
 
 
-def write(folder: Path, record: Record) -> None:
-    """All of it or nothing. Raises OSError."""
+def write(folder: Path, record: Record) -> bool:
+    """All of it or nothing. True if there was none before. Raises OSError."""
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if read(folder) == record:
-        return
+    before = read(folder)
+    if before == record:
+        return False
     partial = folder / f".{DATA}.new"
     with open(partial, "wb") as file:
         file.write(msgspec.json.encode(record))
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, folder / DATA)
+    return before is None
 
 
 def read(folder: Path) -> Record | None:
