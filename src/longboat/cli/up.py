@@ -11,7 +11,7 @@ from longboat.cli import alive, flags, preflight, registry, startup
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
-from longboat.cli.plan import plan
+from longboat.cli.plan import plan, supervisor
 from longboat.cli.steps import Steps
 
 
@@ -151,14 +151,15 @@ def _put_back(cluster: Cluster, before: Cluster | None) -> None:
         (cluster.root / "cluster.json").unlink(missing_ok=True)
         return
     before.save()
-    supervisor = alive.read(cluster.run_dir, "supervisor")
-    if supervisor is None or not alive.is_running(supervisor):
+    keeper = alive.read(cluster.run_dir, "supervisor")
+    if keeper is None or not alive.is_running(keeper):
         return
     startup.start_supervisor(before)
-    kept = {process.name for process in plan(before)} | {"supervisor"}
+    planned = {process.name: process.argv for process in (supervisor(before), *plan(before))}
     for _ in startup.ticks(10.0):
-        if {process.name for process in alive.recorded(cluster.run_dir)} <= kept:
-            return
+        if {process.name: process.argv for process in alive.recorded(cluster.run_dir)} == planned:
+            break
+    startup.wait_for_api(before, 10.0)  # the control plane may have changed its addresses, there and back
 
 
 def _stop_started(cluster: Cluster, ran_before: frozenset[str]) -> None:

@@ -41,7 +41,8 @@ def container(**fields: Any) -> dict[str, Any]:
 def test_every_kind_of_the_catalogue_has_a_schema() -> None:
     known = [value for value in vars(kinds).values() if isinstance(value, Kind)]
     assert len(known) > 60
-    assert [kind.name for kind in known if not SCHEMA.has(kind)] == []
+    served_by_upstreams_add_on = "metrics.k8s.io"  # and so without a schema in the core's document
+    assert [kind.name for kind in known if not SCHEMA.has(kind) and kind.group != served_by_upstreams_add_on] == []
     assert not SCHEMA.has(WIDGET)
 
 

@@ -194,24 +194,24 @@ class CsiVolumes:
 
     async def _unpublish(self, record: Record, spot: Spot) -> None:
         """Raises StillMounted."""
+        self._published.discard(spot.target)  # a call that fails may have been carried out all the same
         try:
             await self._calls.unpublish(self._drivers.get(record.driverName), record, spot)
             await asyncio.to_thread(places.forget, spot)
         except (LookupError, RpcFailure, OSError) as error:
             operation = "UnmapVolume.UnmapPodDevice" if spot.link else "UnmountVolume.TearDown"
             raise StillMounted(f'{operation} failed for volume "{record.specVolID}" : {error}') from error
-        self._published.discard(spot.target)
 
     async def _release(self, record: Record, spot: Spot) -> None:
         """Unstage a volume that no pod uses any longer. Raises StillMounted."""
         if await asyncio.to_thread(places.is_used, self._paths, record, spot):
             return
+        self._staged.discard(record.volume)
         try:
             driver = self._drivers.get(record.driverName)
             if driver.can(STAGES) and record.volumeLifecycleMode != records.EPHEMERAL:
                 await self._calls.unstage(driver, record, spot)
             await asyncio.to_thread(places.forget_staging, spot)
-            self._staged.discard(record.volume)
             if record.attachmentID:
                 await self._in_use.remove(unique_name(*record.volume))
         except (LookupError, RpcFailure, OSError, StatusError) as error:
