@@ -71,3 +71,10 @@ def build(directory: Path = DEFAULT, names: tuple[str, ...] = tuple(IMAGES)) -> 
 if __name__ == "__main__":
     for name, path in build(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT).items():
         print(name, path)
+
+
+def hello(target: Path) -> Path:
+    """The image of examples/hello, written to `target`."""
+    script = Path(__file__).parents[2] / "examples" / "hello" / "image.py"
+    subprocess.run([sys.executable, script, target], check=True)
+    return target
