@@ -79,6 +79,21 @@ class ReplicaSet(View):
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
 
+    @property
+    def selector(self) -> dict[str, Any] | None:
+        """A LabelSelector."""
+        return self.spec.selector
+
+
+class ReplicationController(ReplicaSet):
+    """What a ReplicaSet was before there were label selectors: its own is a map of labels."""
+
+    KIND: ClassVar[Kind] = kinds.REPLICATION_CONTROLLER
+
+    @property
+    def selector(self) -> dict[str, Any] | None:
+        return {"matchLabels": self.spec.selector or {}}
+
 
 def active(pod: Pod) -> bool:
     """Neither finished nor on its way out."""

@@ -114,7 +114,7 @@ class APIServer:
         self.dispatcher.reviews.update(reviews(self))
         pods = next(endpoint for endpoint in endpoints if endpoint.kind == kinds.POD)
         budgets = self.stores[kinds.POD_DISRUPTION_BUDGET]
-        self.dispatcher.subresources["pods", "eviction"] = eviction(pods, budgets)
+        self.dispatcher.subresources["pods", "eviction"] = eviction(pods, budgets, clock.now)
         self.dispatcher.subresources["serviceaccounts", "token"] = Reviews(self).issue_token
         self._paths = paths(self)
         self.handle: Handler = self._chain()

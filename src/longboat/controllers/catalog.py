@@ -15,6 +15,8 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.cronjob.controller import CronJobController
     from longboat.controllers.daemonset.controller import DaemonSetController
     from longboat.controllers.deployment.controller import DeploymentController
+    from longboat.controllers.disruption.controller import DisruptionController
+    from longboat.controllers.disruption.stale import StaleDisruption
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
     from longboat.controllers.garbage.collector import GarbageCollector
@@ -24,7 +26,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.node_ipam import NodeIpam
     from longboat.controllers.node_lifecycle import NodeLifecycle, TaintEviction
     from longboat.controllers.pod_gc import PodGC
-    from longboat.controllers.replicaset.controller import ReplicaSetController
+    from longboat.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
     from longboat.controllers.statefulset.controller import StatefulSetController
     from longboat.controllers.volumes.attach_detach import AttachDetachController
@@ -41,6 +43,9 @@ def controllers() -> tuple[type[Controller], ...]:
         RootCAPublisher,
         NamespaceController,
         ReplicaSetController,
+        ReplicationControllerController,
+        DisruptionController,
+        StaleDisruption,
         DeploymentController,
         StatefulSetController,
         DaemonSetController,

@@ -28,15 +28,16 @@ def anchors(namespace: str, selector: Object | None) -> Iterable[Anchor]:
 
 
 class Selectors(Generic[V]):
-    """The objects of one informer by their selectors."""
+    """The objects of one informer by their selectors. An empty selector matches nothing, or else everything."""
 
-    def __init__(self, informer: Informer[V], selector_of: Callable[[V], Any]) -> None:
+    def __init__(self, informer: Informer[V], selector_of: Callable[[V], Any], *, empty_is_all: bool = False) -> None:
         self._informer = informer
         self._selector_of = selector_of
+        self._empty_is_all = empty_is_all
         informer.index("selector", lambda obj: anchors(obj.metadata.namespace, selector_of(obj)))
 
     def matching(self, namespace: str, labels: Mapping[str, str]) -> list[V]:
-        """Those whose selector, which is not empty, matches."""
+        """Those whose selector matches."""
         found = self._informer.by_index("selector", (namespace, "", ""))
         for key, value in labels.items():
             found += self._informer.by_index("selector", (namespace, key, value))
@@ -44,4 +45,4 @@ class Selectors(Generic[V]):
 
     def _matches(self, obj: V, labels: Mapping[str, str]) -> bool:
         selector = selectors.from_api(self._selector_of(obj))
-        return not selector.empty and selector.matches(labels)
+        return (self._empty_is_all or not selector.empty) and selector.matches(labels)

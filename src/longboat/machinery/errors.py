@@ -139,7 +139,7 @@ def too_large(message: str) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", message)
 
 
-def too_many_requests(message: str, retry_after: int = 1) -> StatusError:
+def too_many_requests(message: str, retry_after: int | None = 1) -> StatusError:
     return StatusError(429, "TooManyRequests", message, retry_after=retry_after)
 
 

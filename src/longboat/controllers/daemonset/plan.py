@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from longboat.api.workloads import is_available, is_ready
 from longboat.controllers.daemonset.placement import belongs
 from longboat.controllers.daemonset.views import DaemonPod, DaemonSet, Node, Placement
 from longboat.controllers.history import REVISION_LABEL
+from longboat.controllers.shares import share
 
 
 @dataclass
@@ -117,16 +117,12 @@ def _surge(made: Plan, owner: DaemonSet, found: Tally, revision: str, now: datet
 
 
 def surge(owner: DaemonSet, nodes: int) -> int:
-    return _resolve(owner.spec.updateStrategy.rollingUpdate.maxSurge, nodes)
+    return share(owner.spec.updateStrategy.rollingUpdate.maxSurge, nodes, up=True)
 
 
 def unavailable(owner: DaemonSet, nodes: int) -> int:
-    found = _resolve(owner.spec.updateStrategy.rollingUpdate.maxUnavailable, nodes)
+    found = share(owner.spec.updateStrategy.rollingUpdate.maxUnavailable, nodes, up=True)
     return found or (0 if surge(owner, nodes) else 1)
-
-
-def _resolve(asked: int | str, nodes: int) -> int:
-    return math.ceil(nodes * int(asked.rstrip("%")) / 100) if isinstance(asked, str) else asked
 
 
 def new_status(

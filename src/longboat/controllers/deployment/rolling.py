@@ -8,16 +8,9 @@ from collections.abc import Sequence
 from longboat.api.workloads import ReplicaSet
 from longboat.controllers.deployment.revisions import DESIRED, MOST
 from longboat.controllers.deployment.views import Deployment
+from longboat.controllers.shares import share
 
 NO_LIMIT = (1 << 31) - 1
-
-
-def share(value: int | str, total: int, *, up: bool) -> int:
-    """A number, or a percentage of `total` rounded up or down."""
-    if isinstance(value, int):
-        return value
-    exact = int(value.removesuffix("%")) * total / 100
-    return math.ceil(exact) if up else math.floor(exact)
 
 
 def limits(deployment: Deployment) -> tuple[int, int]:

@@ -1,26 +1,25 @@
-"""Keeps as many pods as a ReplicaSet asks for."""
+"""Keeps as many pods as a ReplicaSet, or a ReplicationController, asks for."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
 from longboat.api import kinds
 from longboat.api.view import View, controller_of
-from longboat.api.workloads import Pod, ReplicaSet, active
+from longboat.api.workloads import Pod, ReplicaSet, ReplicationController, active
 from longboat.client.interface import Key
 from longboat.controllers import ownership
 from longboat.controllers.expectations import Expectations
 from longboat.controllers.replicaset.ranking import victims
 from longboat.controllers.replicaset.status import new_status, next_available
-from longboat.controllers.runtime import Controller, Requeue, Watch, namespace_is_going, own_key
+from longboat.controllers.runtime import Controller, Requeue, Watch, controller_key, namespace_is_going, own_key
 from longboat.controllers.selection import Selectors
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError
-from longboat.machinery.kinds import Kind
 
 BURST = 500  # pods created or deleted in one pass at most
 FIRST_BATCH = 1  # creations start slowly and double, so that a refusal costs few requests
@@ -28,25 +27,20 @@ FIRST_BATCH = 1  # creations start slowly and double, so that a refusal costs fe
 Problem = StatusError | ConnectionError
 
 
-def pod_keys(pod: Pod) -> Iterable[Key]:
-    owner = controller_of(pod.metadata)
-    if owner and owner.kind == "ReplicaSet":
-        yield Key(pod.metadata.namespace, owner.name)
-
-
 class ReplicaSetController(Controller):
     name = "replicaset"
-    watches = (Watch(ReplicaSet, own_key), Watch(Pod, pod_keys))
-    KIND: ClassVar[Kind] = kinds.REPLICA_SET
+    watches = (Watch(ReplicaSet, own_key), Watch(Pod, controller_key("ReplicaSet")))
+    OWNER: ClassVar[type[ReplicaSet]] = ReplicaSet
 
     def setup(self) -> None:
         self.expected = Expectations(self.clock)
-        pods, sets = self.cache(Pod), self.cache(ReplicaSet)
+        pods, sets = self.cache(Pod), self.cache(self.OWNER)
         pods.index("owner", ownership.owner_uid)
         pods.index("orphan", ownership.orphanage)
         sets.index("owner", ownership.owner_uid)
         sets.on_change(self._set_changed)
-        self.selecting = Selectors(sets, lambda each: each.spec.selector)
+        self.selecting = Selectors(sets, lambda each: each.selector)
+        self._keys = controller_key(self.OWNER.KIND.name)
         pods.on_change(self._pod_changed)
 
     def _set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
@@ -58,7 +52,7 @@ class ReplicaSetController(Controller):
         """See what was expected; wake whoever might adopt a pod without an owner."""
         pod = new or old
         assert pod is not None
-        for key in pod_keys(pod):
+        for key in self._keys(pod):
             if old is None:
                 self.expected.created(key)
             if new is None or new.metadata.deletionTimestamp:
@@ -70,12 +64,12 @@ class ReplicaSetController(Controller):
                 self.queue.add(Key(each.metadata.namespace, each.metadata.name))
 
     async def reconcile(self, key: Key) -> Requeue | None:
-        owner = self.cache(ReplicaSet).get(key)
+        owner = self.cache(self.OWNER).get(key)
         if owner is None:
             self.expected.forget(key)
             return None
         settled = self.expected.met(key)
-        selector = selectors.from_api(owner.spec.selector)
+        selector = selectors.from_api(owner.selector)
         pods = self.cache(Pod)
         candidates = [
             *pods.by_index("owner", owner.metadata.uid),
@@ -143,7 +137,7 @@ class ReplicaSetController(Controller):
     def _related(self, owner: ReplicaSet) -> list[Pod]:
         """The pods of every ReplicaSet with the same owner: those that share a purpose."""
         above = controller_of(owner.metadata)
-        sets = self.cache(ReplicaSet).by_index("owner", above.uid) if above else [owner]
+        sets = self.cache(self.OWNER).by_index("owner", above.uid) if above else [owner]
         pods = self.cache(Pod)
         return [pod for one in sets for pod in pods.by_index("owner", one.metadata.uid) if active(pod)]
 
@@ -154,7 +148,14 @@ class ReplicaSetController(Controller):
         if status is None:
             return
         patch = {"metadata": {"uid": owner.metadata.uid}, "status": status}
-        await self.client.patch(kinds.REPLICA_SET, key, patch, subresource="status")
+        await self.client.patch(self.OWNER.KIND, key, patch, subresource="status")
+
+
+class ReplicationControllerController(ReplicaSetController):
+    name = "replication"
+    component = account = "replication-controller"
+    watches = (Watch(ReplicationController, own_key), Watch(Pod, controller_key("ReplicationController")))
+    OWNER = ReplicationController
 
 
 class _Meta(msgspec.Struct):

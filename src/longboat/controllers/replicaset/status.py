@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.api.workloads import Pod, ReplicaSet, available_in, is_available, is_ready
+from longboat.api.workloads import Pod, ReplicaSet, ReplicationController, available_in, is_available, is_ready
 from longboat.machinery.objects import timestamp
 
 FAILURE = "ReplicaFailure"
@@ -24,9 +24,10 @@ def new_status(
         "fullyLabeledReplicas": sum(1 for pod in living if labels.items() <= pod.metadata.labels.items()),
         "readyReplicas": sum(1 for pod in living if is_ready(pod)),
         "availableReplicas": sum(1 for pod in living if is_available(pod, owner.spec.minReadySeconds, now)),
-        "terminatingReplicas": sum(1 for pod in mine if pod.metadata.deletionTimestamp is not None),
         "observedGeneration": owner.metadata.generation,
     }
+    if not isinstance(owner, ReplicationController):  # whose API no longer grows
+        counts["terminatingReplicas"] = sum(1 for pod in mine if pod.metadata.deletionTimestamp is not None)
     before = owner.status
     changed = {name: value for name, value in counts.items() if (getattr(before, name) or 0) != value}
     conditions = _conditions(owner, living, failure, now)

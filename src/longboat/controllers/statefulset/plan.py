@@ -14,6 +14,7 @@ from datetime import datetime
 from longboat.api.view import View
 from longboat.api.workloads import Pod, is_available, is_ready
 from longboat.controllers.history import REVISION_LABEL
+from longboat.controllers.shares import share
 from longboat.controllers.statefulset.identity import ordinal_of
 from longboat.controllers.statefulset.views import StatefulSet
 
@@ -110,11 +111,7 @@ def _roll(plan: Plan, owner: StatefulSet, found: Mapping[int, Pod], wanted: rang
 def max_unavailable(owner: StatefulSet) -> int:
     """How many may be missing while the set is changed; at least one."""
     asked = owner.spec.updateStrategy.rollingUpdate.maxUnavailable
-    if asked is None:
-        return 1
-    if isinstance(asked, str):
-        return max(1, -(-owner.spec.replicas * int(asked.rstrip("%")) // 100))
-    return max(1, asked)
+    return 1 if asked is None else max(1, share(asked, owner.spec.replicas, up=True))
 
 
 def _is_healthy(owner: StatefulSet, pod: Pod, now: datetime) -> bool:

@@ -1,0 +1,1 @@
+"""PodDisruptionBudget: how many pods may be missing now. Belongs: counting them; evictions themselves are the API's."""

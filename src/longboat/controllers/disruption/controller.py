@@ -1,0 +1,103 @@
+"""Keeps the status of PodDisruptionBudgets: how many of their pods may be evicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from longboat.api import kinds
+from longboat.api.view import OwnerReference, View, controller_of
+from longboat.api.workloads import Pod, ReplicaSet, ReplicationController
+from longboat.client.interface import Key
+from longboat.controllers.disruption import budget as reckoning
+from longboat.controllers.disruption.views import Budget, Deployment, StatefulSet
+from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
+from longboat.controllers.selection import Selectors
+from longboat.machinery import selectors
+
+SCALABLE: dict[str, type[View]] = {
+    each.KIND.name: each for each in (Deployment, ReplicaSet, StatefulSet, ReplicationController)
+}
+
+
+class Unreckonable(Exception):
+    """It cannot be said how many pods there should be."""
+
+
+class DisruptionController(Controller):
+    name = "disruption"
+    component = "controllermanager"
+    watches = (Watch(Budget, own_key),)
+    reads = (Pod, Deployment, ReplicaSet, StatefulSet, ReplicationController)
+    workers = 1
+
+    def setup(self) -> None:
+        pods = self.cache(Pod)
+        pods.index("namespace", lambda pod: (pod.metadata.namespace,))
+        pods.on_change(self._pod_changed)
+        self._selecting = Selectors(self.cache(Budget), lambda budget: budget.spec.selector, empty_is_all=True)
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        for pod in (old, new):
+            if pod is not None:
+                for budget in self._selecting.matching(pod.metadata.namespace, pod.metadata.labels):
+                    self.queue.add(Key(budget.metadata.namespace, budget.metadata.name))
+
+    async def reconcile(self, key: Key) -> Requeue | None:
+        budget = self.cache(Budget).get(key)
+        if budget is None or budget.metadata.deletionTimestamp is not None:
+            return None
+        selector = selectors.from_api(budget.spec.selector)
+        pods = [p for p in self.cache(Pod).by_index("namespace", key.namespace) if selector.matches(p.metadata.labels)]
+        if not pods:
+            self.events.event(budget, "Normal", "NoPods", "No matching pods found")
+        now = self.clock.now()
+        found = reckoning.leaving(budget, pods, now)
+        for pod in found.stuck:
+            why = f"Pod was expected by PDB {key} to be deleted but it wasn't"
+            self.events.event(pod, "Warning", "NotDeleted", why)
+        try:
+            scale = self._scale(pods) if reckoning.needs_scale(budget) else 0
+        except Unreckonable as error:
+            why = f"Failed to calculate the number of expected pods: {error}"
+            self.events.event(budget, "Warning", "CalculateExpectedPodCountFailed", why)
+            status = reckoning.failed(budget, str(error), now)
+        else:
+            wanted = reckoning.expected(budget, len(pods), scale)
+            status = reckoning.new_status(budget, pods, wanted, found.going, now)
+        if status is not None:
+            # An eviction may have lowered the count meanwhile: the version makes sure that it is not lost.
+            version = {"resourceVersion": budget.metadata.resourceVersion}
+            await self.client.patch(
+                kinds.POD_DISRUPTION_BUDGET, key, {"metadata": version, "status": status}, subresource="status"
+            )
+        return Requeue((found.recheck - now).total_seconds()) if found.recheck else None
+
+    def _scale(self, pods: Sequence[Pod]) -> int:
+        """How many pods the controllers of these want, in all. Raises Unreckonable."""
+        wanted: dict[str, int] = {}
+        for pod in pods:
+            ref = controller_of(pod.metadata)
+            if ref is None:
+                continue  # of no controller: it counts where it is, and is not missed where it is not
+            owner = self._owner(pod.metadata.namespace, ref)
+            if owner is None:
+                raise Unreckonable(f'found no controllers for pod "{pod.metadata.name}"')
+            wanted[owner.metadata.uid] = owner.spec.replicas
+        return sum(wanted.values())
+
+    def _owner(self, namespace: str, ref: OwnerReference) -> ReplicaSet | Deployment | StatefulSet | None:
+        """What decides how many pods there are: of a Deployment's pods the Deployment. Raises Unreckonable."""
+        view = SCALABLE.get(ref.kind)
+        if view is None or view.KIND.group != ref.apiVersion.rpartition("/")[0]:
+            known = next((kind for kind in (kinds.DAEMON_SET, kinds.JOB) if kind.name == ref.kind), None)
+            if known is not None:
+                raise Unreckonable(f"{known.resource} does not implement the scale subresource")
+            return None
+        owner = self.cache(view).get(Key(namespace, ref.name))
+        if owner is None or owner.metadata.uid != ref.uid:
+            return None
+        above = controller_of(owner.metadata)
+        if view is ReplicaSet and above is not None and above.kind == "Deployment":
+            return self._owner(namespace, above)
+        assert isinstance(owner, ReplicaSet | Deployment | StatefulSet)
+        return owner

@@ -1,0 +1,43 @@
+"""Takes back what was said of pods that were to be disrupted and then were not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from longboat.api import kinds
+from longboat.api.workloads import Condition, Pod
+from longboat.client.interface import Key
+from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
+from longboat.machinery.objects import parse_timestamp, timestamp
+
+CONDITION = "DisruptionTarget"
+PATIENCE = timedelta(minutes=2)
+
+
+def announced(pod: Pod) -> Condition | None:
+    """The condition of a pod that was to be disrupted and is not going yet."""
+    if pod.metadata.deletionTimestamp is not None or pod.status.phase in ("Succeeded", "Failed"):
+        return None
+    return next((c for c in pod.status.conditions if c.type == CONDITION and c.status == "True"), None)
+
+
+class StaleDisruption(Controller):
+    name = "stale-disruption"
+    account = "disruption-controller"
+    watches = (Watch(Pod, own_key, lambda pod: announced(pod) is not None),)
+    workers = 1
+
+    async def reconcile(self, key: Key) -> Requeue | None:
+        pod = self.cache(Pod).get(key)
+        condition = announced(pod) if pod is not None else None
+        if pod is None or condition is None or condition.lastTransitionTime is None:
+            return None
+        now = self.clock.now()
+        due = parse_timestamp(condition.lastTransitionTime) + PATIENCE
+        if due > now:
+            return Requeue((due - now).total_seconds())
+        taken_back: dict[str, str | None] = {"type": CONDITION, "status": "False", "lastTransitionTime": timestamp(now)}
+        taken_back |= dict.fromkeys(("reason", "message"))
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [taken_back]}}
+        await self.client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
+        return None
