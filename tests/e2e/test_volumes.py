@@ -150,3 +150,22 @@ def test_an_agent_that_dies_leaves_volumes_alone_and_takes_them_down_later(here:
     here.ready("p")
     assert int(here.sh("p", "wc -l < /data/log")) >= before
     here.delete("pod", "p")
+
+
+def test_a_pod_that_takes_more_than_its_scratch_space_loses_its_place(here: Namespaced) -> None:
+    scratch = {"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}
+    here.apply(user("greedy", scratch, command="head -c 3000000 /dev/zero > /scratch/a; sleep 100000"))
+    why = 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    assert here.told("greedy", "Evicted", "Usage of EmptyDir", 40) == why
+    until(lambda: here.get("pod", "greedy")["status"]["phase"] == "Failed", 30)
+    status = here.get("pod", "greedy")["status"]
+    assert (status["reason"], status["message"]) == ("Evicted", why)
+    assert "running" not in status["containerStatuses"][0]["state"]
+
+
+def test_memory_has_its_size(here: Namespaced) -> None:
+    scratch = {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    here.apply(user("p", scratch))
+    here.ready("p")
+    here.fails("p", "head -c 3000000 /dev/zero > /scratch/a")
+    assert int(here.sh("p", "du -k /scratch/a").split()[0]) <= 1024

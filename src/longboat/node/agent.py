@@ -42,6 +42,7 @@ from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
 from longboat.node.views.pod import Pod
+from longboat.node.volumes.limits import Limits
 from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,8 @@ class Agent:
                 garbage = Garbage(self._runtime, self._clock, config.paths.root)
                 self._tasks.spawn("garbage", garbage.collect())
                 self._tasks.spawn("log rotation", garbage.rotate_logs())
+                limits = Limits(self._clock, config.paths, workers.pods, workers.evict)
+                self._tasks.spawn("volumes' limits", limits.watch())
             log.info("node %s is at work", config.name)
             await asyncio.Event().wait()
         finally:

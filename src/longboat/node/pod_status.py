@@ -38,6 +38,10 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
     spec = pod.spec
     inits = [_container(pod, c, known, is_init=True) for c in spec.initContainers]
     containers = [_container(pod, c, known, is_init=False) for c in spec.containers]
+    if known.failed is not None and any("running" in each["state"] for each in (*inits, *containers)):
+        known = msgspec.structs.replace(
+            known, failed=None
+        )  # not before all have stopped: whoever replaces it may count on that
     phase = _phase(pod, inits, containers, known)
     made: Object = {
         "observedGeneration": pod.metadata.generation,

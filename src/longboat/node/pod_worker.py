@@ -69,10 +69,14 @@ class PodWorker:
         """Whether the pod is to be taken down."""
         return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished
 
+    def fail(self, why: Waiting) -> None:
+        """The node no longer has room for the pod: it ends, and says why."""
+        self._failed = self._failed or why
+
     async def run(self) -> None:
         """One pass. Raises RuntimeFailure."""
         self.wake = None
-        if self.phase == SYNCING and (self.must_end() or self._is_overdue()):
+        if self.phase == SYNCING and (self.must_end() or self._failed or self._is_overdue()):
             self.phase = TERMINATING
         if self.phase == SYNCING:
             await self._sync()

@@ -20,16 +20,18 @@ from longboat.node.images import Images
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
-from longboat.node.pod_worker import LONGEST_RETRY, RETRY, TERMINATED, PodWorker
+from longboat.node.pod_worker import LONGEST_RETRY, RETRY, SYNCING, TERMINATED, PodWorker
 from longboat.node.probes import Probes
 from longboat.node.recorder import WARNING, Recorder, field_of
 from longboat.node.sources import Sources
+from longboat.node.state import Waiting
 from longboat.node.status_writer import StatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
+EVICTED = "Evicted"
 STARTS = 8  # sandboxes and containers that are being started at once
 
 
@@ -120,6 +122,14 @@ class PodWorkers:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.refresh_soon()
+            self._go(uid)
+
+    def evict(self, uid: str, why: str) -> None:
+        """End a pod that takes more than it may."""
+        worker = self._workers.get(uid)
+        if worker is not None and worker.phase == SYNCING:
+            self.recorder.pod(worker.pod, WARNING, EVICTED, why)
+            worker.fail(Waiting(EVICTED, why))
             self._go(uid)
 
     def wake(self, uid: str) -> None:

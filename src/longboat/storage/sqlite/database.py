@@ -130,6 +130,11 @@ class Database:
         if busy:
             raise sqlite3.OperationalError("the log could not be emptied")
 
+    def skip_to(self, revision: int) -> None:
+        """Let the next write follow this revision. There must be no history left."""
+        self._cursor.execute("UPDATE horizon SET revision = ?", (revision,))
+        self.revision = self.oldest = revision
+
     def check_reachable(self, revision: int) -> None:
         if revision < self.oldest:
             raise Compacted(self.oldest)
