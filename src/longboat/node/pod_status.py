@@ -38,10 +38,11 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
     spec = pod.spec
     inits = [_container(pod, c, known, is_init=True) for c in spec.initContainers]
     containers = [_container(pod, c, known, is_init=False) for c in spec.containers]
+    # Not before all have stopped: whoever replaces it counts on that.
     if known.failed is not None and any("running" in each["state"] for each in (*inits, *containers)):
         known = msgspec.structs.replace(
             known, failed=None
-        )  # not before all have stopped: whoever replaces it may count on that
+        )
     phase = _phase(pod, inits, containers, known)
     made: Object = {
         "observedGeneration": pod.metadata.generation,
