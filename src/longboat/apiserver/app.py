@@ -17,6 +17,7 @@ from longboat.apiserver.admission.certificates import CertificateRequests
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
+from longboat.apiserver.admission.ingress import DefaultIngressClass
 from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
@@ -34,6 +35,7 @@ from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
 from longboat.apiserver.authz import aggregation, policy
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
+from longboat.apiserver.authz.ingress import IngressAuthorizer
 from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
@@ -103,7 +105,8 @@ class APIServer:
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
-        self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes)
+        ingress = IngressAuthorizer(self.stores)
+        self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
         self.admission = self._admission()
         stand_in = Store(catalog.plain(kinds.BINDING), self.storage, self.stores[kinds.POD].cache, self.schema, clock)
         endpoints = [
@@ -181,6 +184,7 @@ class APIServer:
                 Priority(self.lookup, partial(every, kinds.PRIORITY_CLASS)),
                 DefaultTolerationSeconds(),
                 DefaultStorageClass(partial(every, kinds.STORAGE_CLASS)),
+                DefaultIngressClass(partial(every, kinds.INGRESS_CLASS)),
                 StorageObjectInUseProtection(),
                 PersistentVolumeClaimResize(self.lookup),
                 DenyServiceExternalIPs(),

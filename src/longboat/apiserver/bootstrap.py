@@ -15,6 +15,7 @@ import msgspec
 from longboat.api import kinds
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
+from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_storage import storage_objects
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
@@ -43,6 +44,7 @@ async def bootstrap(server: APIServer) -> None:
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
             *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
+            *(lay.ensure(kind, "", obj) for kind, obj in ingress_objects(lay.found(kinds.INGRESS_CLASS))),
             lay.api_service(),
             lay.dns_service(),
             lay.client_authorities(),

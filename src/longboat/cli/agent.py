@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ class Options:
     serve_dns: bool = flag(True, "answer names at these addresses (off where other servers do)")
     resolv_conf: str = flag("", "names the servers for names outside (default: the machine's, past a local stub)")
     cluster_domain: str = flag("cluster.local", "domain of the cluster")
+    ingress_http_port: int = flag(80, "where Ingresses are served; 0 for nowhere")
+    ingress_https_port: int = flag(443, "where those with a certificate are; 0 for nowhere")
     port: int = flag(10250, "port the API server reaches the node at")
     simulated: int = flag(0, "play so many nodes, without containers")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
@@ -47,6 +50,7 @@ def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat agent")
     if not options.kubeconfig and not Path(options.data_dir, KUBECONFIG).exists() and not options.server:
         raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # children only exec: gRPC need not prepare for them
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from longboat.cli.agent import Options
     from longboat.cli.join import Identity
     from longboat.network.dns.cluster_dns import ClusterDNS
+    from longboat.network.ingress.gateway import Gateway
     from longboat.node.host_ports import HostPort
 
+INGRESS = Path("/run/longboat/ingress")  # in memory: private keys lie there
 SIMULATED = "simulated-{}"
 ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
 
@@ -48,7 +50,8 @@ async def real_node(
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
     network_identity = await join.network(options, identity, clock)
-    network = Informers(RestClient(network_identity.transport, clock), clock, "network")
+    network_client = RestClient(network_identity.transport, clock)
+    network = Informers(network_client, clock, "network")
     dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
     dns = _cluster_dns(options, network, clock, dns_servers) if options.serve_dns else None
     own_services = [(server, 53) for server in dns_servers] if dns else []
@@ -87,6 +90,9 @@ async def real_node(
         "agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run(), "policies": enforcer.run(),
         **_renewals(agent, clock, identity, network_identity, config),
     }  # fmt: skip
+    network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
+    if options.ingress_http_port or options.ingress_https_port:
+        parts["ingress"] = _gateway(options, network, clock, name, network_events).run()
     if own_runtime is not None:
         parts["containerd"] = own_runtime.run()
     if dns is not None:
@@ -95,6 +101,7 @@ async def real_node(
         await _together((informers, network), **parts)
     finally:
         await events.close()
+        await network_events.close()
         await runtime.close()
         await network_identity.transport.close()
         if own_runtime is not None:
@@ -162,6 +169,15 @@ def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses
         forward_to=lambda: _name_servers(_resolv_conf(options)),
         ranges=(options.service_cidr, options.pod_cidr), claim=address.claim, release=address.release,
     )  # fmt: skip
+
+
+def _gateway(options: Options, informers: Informers, clock: Clock, node: str, events: EventRecorder) -> Gateway:
+    from longboat.network.ingress.config import Settings
+    from longboat.network.ingress.gateway import Gateway
+
+    INGRESS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = Settings(INGRESS, options.ingress_http_port, options.ingress_https_port)
+    return Gateway(informers, clock, node, settings, events)
 
 
 def _resolv_conf(options: Options) -> Path:

@@ -20,6 +20,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.endpoints.controller import EndpointsController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
     from longboat.controllers.garbage.collector import GarbageCollector
+    from longboat.controllers.ingress.controller import IngressController
     from longboat.controllers.job.controller import JobController
     from longboat.controllers.job.ttl import TTLAfterFinished
     from longboat.controllers.namespace import NamespaceController
@@ -54,6 +55,7 @@ def controllers() -> tuple[type[Controller], ...]:
         CronJobController,
         EndpointSliceController,
         EndpointsController,
+        IngressController,
         NodeIpam,
         NodeLifecycle,
         TaintEviction,

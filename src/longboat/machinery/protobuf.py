@@ -60,9 +60,9 @@ def envelope(data: bytes) -> tuple[str, str, bytes]:
     return version, kind, raw
 
 
-def decode(struct: Struct, message: bytes, resolve: Callable[[str], Struct]) -> Object:
-    """The JSON object of a message. `resolve` gives the type of a definition. Raises Malformed, Unknown."""
-    return _Decoder(resolve).message(struct, message, 0)
+def decode(struct: Struct, message: bytes) -> Object:
+    """The JSON object of a message. Raises Malformed, Unknown."""
+    return _Decoder().message(struct, message, 0)
 
 
 @lru_cache(maxsize=1)
@@ -82,22 +82,20 @@ def _table() -> dict[str, dict[int, tuple[str, str]]]:
 
 
 class _Decoder:
-    def __init__(self, resolve: Callable[[str], Struct]) -> None:
-        self._resolve = resolve
-
-    def message(self, struct: Struct, data: bytes, depth: int) -> Object:
+    def message(self, struct: Struct, data: bytes, depth: int, inlined_as: str = "") -> Object:
+        """`inlined_as`: the message's own type, where its fields are the struct's in JSON."""
         if depth > MAX_DEPTH:
             raise Malformed("nested too deeply")
-        numbers = _table().get(struct.name)
+        numbers = _table().get(inlined_as or struct.name)
         if numbers is None:
-            raise Unknown(struct.name)
+            raise Unknown(inlined_as or struct.name)
         out: Object = {}
         for number, value in fields(data):
             if number not in numbers:
                 continue  # of a later version: passed over, as everywhere in protobuf
             name, inlined = numbers[number]
             if inlined:
-                out.update(self.message(self._resolve(inlined), _bytes(value), depth + 1))
+                out.update(self.message(struct, _bytes(value), depth + 1, inlined))
             elif name in struct.fields:
                 self._put(out, name, struct.fields[name], value, depth)
         return out

@@ -135,7 +135,7 @@ class Schema:
         if definition is None:
             return head
         try:
-            return head | protobuf.decode(self._shapes.struct(definition), message, self._shapes.struct)
+            return head | protobuf.decode(self._shapes.struct(definition), message)
         except protobuf.Unknown as error:
             raise protobuf.Malformed(f"no protobuf encoding is known for {error}") from error
 

@@ -40,9 +40,7 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
     containers = [_container(pod, c, known, is_init=False) for c in spec.containers]
     # Not before all have stopped: whoever replaces it counts on that.
     if known.failed is not None and any("running" in each["state"] for each in (*inits, *containers)):
-        known = msgspec.structs.replace(
-            known, failed=None
-        )
+        known = msgspec.structs.replace(known, failed=None)
     phase = _phase(pod, inits, containers, known)
     made: Object = {
         "observedGeneration": pod.metadata.generation,

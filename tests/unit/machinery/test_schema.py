@@ -417,3 +417,15 @@ def test_any_message_is_read_or_refused(raw: bytes, name: str) -> None:
             SCHEMA.decode(kinds.POD, data, PROTOBUF, "Strict")
         except StatusError as error:
             assert error.code == 400
+
+
+def test_what_protobuf_nests_and_json_does_not_is_found_in_the_outer_type() -> None:
+    """IngressRule's value, for one, has no definition of its own in the published schema."""
+    path = message((1, b"/"), (2, message((4, message((1, b"web"))))), (3, b"Prefix"))
+    rule = message((1, b"a.example"), (2, message((1, message((1, path))))))
+    raw = message((1, message((1, b"i"))), (2, message((3, rule))))
+    made = SCHEMA.decode(kinds.INGRESS, unknown("Ingress", "networking.k8s.io/v1", raw), PROTOBUF, "Strict")[0]
+    backend = {"service": {"name": "web"}}
+    assert made["spec"]["rules"] == [
+        {"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    ]

@@ -48,7 +48,10 @@ CLUSTER_ROLES: dict[str, str] = {
         READ: discovery/endpointslices
         READ: networking/servicecidrs
     """,
-    "system:longboat:network": "READ: namespaces pods networking/networkpolicies",
+    "system:longboat:network": """
+        READ: namespaces pods networking/networkpolicies networking/ingresses networking/ingressclasses
+        create patch update: events
+    """,
     "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
     "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
     "system:heapster": "READ: events pods nodes namespaces\nREAD: apps/deployments",

@@ -91,6 +91,10 @@ CONTROLLERS: dict[str, str] = {
         list: pods
         list: metrics/pods
     """,
+    "ingress-controller": """
+        get list watch: networking/ingresses networking/ingressclasses nodes
+        patch update: networking/ingresses/status
+    """,
     "job-controller": f"""
         get list patch update watch: batch/jobs
         patch update: batch/jobs/status
