@@ -45,7 +45,7 @@ static void answer(int fd, const char *path) {
         snprintf(body, sizeof body, "%s\n", host);
     } else {
         status = "404 Not Found";
-        strcpy(body, "not found\n");
+        snprintf(body, sizeof body, "not found at %s\n", host);
     }
     int length = snprintf(head, sizeof head,
         "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, strlen(body));

@@ -1,0 +1,157 @@
+"""Ingresses on real nodes: routed, encrypted, and not a request lost while everything behind them changes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.certificates import self_signed
+from e2e.host import Cluster
+from e2e.manifests import service, web_deployment
+from longboat.network.overlay.bridge import port_name
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
+LOAD = Path(__file__).with_name("https_load.py")
+HOST = "web.example.com"
+CONNECTIONS = 10_000
+
+
+def ingress(name: str, *rules: tuple[str, str, str, str], **spec: Any) -> dict[str, Any]:
+    """Each rule: host, path, pathType, Service."""
+    listed = [
+        {"host": host, "http": {"paths": [{"path": path, "pathType": kind, "backend": backend(to)}]}}
+        for host, path, kind, to in rules
+    ]
+    head = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}}
+    return {**head, "spec": {"rules": listed, **spec}}
+
+
+def backend(to: str) -> dict[str, Any]:
+    return {"service": {"name": to, "port": {"number": 80}}}
+
+
+@pytest.fixture
+def web(cluster: Cluster, namespace: str) -> Cluster:
+    cluster.kubectl("config", "set-context", "--current", f"--namespace={namespace}").quiet()
+    cluster.apply(web_deployment("web"), service("web"), web_deployment("other", 1), service("other"))
+    for name in ("web", "other"):
+        cluster.kubectl("rollout", "status", f"deploy/{name}", "--timeout=60s").quiet()
+    return cluster
+
+
+def address(cluster: Cluster, node: str = "node-2") -> str:
+    found: str = cluster.get("node", node)["status"]["addresses"][0]["address"]
+    return found
+
+
+def fetch(cluster: Cluster, host: str, path: str = "/", *flags: str) -> tuple[int, str]:
+    """Status, 0 where nobody answers, and body, of the Ingress at node-2."""
+    url = f"http://{address(cluster)}{path}"
+    done = cluster.host.run("curl", "-sS", "-m", "5", "-w", "\n%{http_code}", "-H", f"Host: {host}", *flags, url)
+    body, _, status = done.out.rpartition("\n")
+    return int(status), body.strip()
+
+
+def until(true: Callable[[], bool], within: float = 20) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_hosts_and_paths_lead_where_the_rules_say(web: Cluster) -> None:
+    web.apply(
+        ingress(
+            "all",
+            ("a.example.com", "/", "Prefix", "web"), ("a.example.com", "/other", "Prefix", "other"),
+            ("a.example.com", "/only", "Exact", "other"), ("*.wild.example.com", "/", "Prefix", "other"),
+            ("b.example.com", "/", "Prefix", "nobody"),
+        )
+    )  # fmt: skip
+    until(lambda: fetch(web, "a.example.com")[0] == 200)
+    for host, path, expected in (
+        ("a.example.com", "/", "web"), ("A.Example.Com:80", "/", "web"), ("a.example.com", "/other", "other"),
+        ("a.example.com", "/other/more", "other"), ("a.example.com", "/others", "web"),
+        ("a.example.com", "/only", "other"), ("a.example.com", "/only/not", "web"),
+        ("x.wild.example.com", "/", "other"),
+    ):  # fmt: skip
+        _, body = fetch(web, host, path)
+        assert f"{expected}-" in body, (host, path, body)
+    assert fetch(web, "y.x.wild.example.com")[0] == fetch(web, "wild.example.com")[0] == 404
+    assert fetch(web, "b.example.com")[0] == 503
+    assert fetch(web, "a.example.com/other", "/")[0] == 400
+    shown = web.get("ingress", "all")
+    assert shown["spec"]["ingressClassName"] == "longboat"
+    assert [each["ip"] for each in shown["status"]["loadBalancer"]["ingress"]] == [
+        address(web, "node-1"), address(web),
+    ]  # fmt: skip
+    until(lambda: any(e["reason"] == "ServiceNotFound" for e in web.get("events")["items"]))
+    web.kubectl("patch", "ingress", "all", "--type=merge", "-p", '{"spec":{"ingressClassName":"foreign"}}').quiet()
+    until(lambda: fetch(web, "a.example.com")[0] == 404)
+
+
+def test_no_request_fails_while_pods_roll_and_the_certificate_is_replaced(web: Cluster, tmp_path: Path) -> None:
+    first, second = (self_signed(tmp_path, name, HOST) for name in ("first", "second"))
+    both = tmp_path / "both.crt"
+    both.write_bytes(first[0].read_bytes() + second[0].read_bytes())
+    web.kubectl("create", "secret", "tls", "web", f"--cert={first[0]}", f"--key={first[1]}").quiet()
+    web.apply(ingress("web", (HOST, "/", "Prefix", "web"), tls=[{"hosts": [HOST], "secretName": "web"}]))
+    where = address(web)
+
+    def load(authorities: Path, connections: int) -> dict[str, Any]:
+        run = web.host.run(sys.executable, str(LOAD), where, HOST, str(authorities), str(connections), timeout=300)
+        found: dict[str, Any] = json.loads(run.ok().out)
+        return found
+
+    until(lambda: load(first[0], 1)["good"] == 1)
+    with ThreadPoolExecutor(1) as pool:
+        under_load = pool.submit(load, both, CONNECTIONS)
+        web.kubectl("rollout", "restart", "deploy/web").quiet()
+        web.kubectl("rollout", "status", "deploy/web", "--timeout=120s").quiet()
+        renewed = web.kubectl("create", "secret", "tls", "web", f"--cert={second[0]}", f"--key={second[1]}",
+                              "--dry-run=client", "-o", "json").quiet()  # fmt: skip
+        web.kubectl("replace", "-f", "-", stdin=renewed).quiet()
+        until(lambda: load(second[0], 1)["good"] == 1)
+        assert under_load.result() == {"good": CONNECTIONS, "bad": []}
+
+
+def test_another_node_that_goes_away_is_passed_over_within_two_seconds(web: Cluster) -> None:
+    web.apply(ingress("web", (HOST, "/", "Prefix", "web")))
+    web.kubectl("scale", "deploy/web", "--replicas=6").quiet()
+    web.kubectl("rollout", "status", "deploy/web", "--timeout=60s").quiet()
+    assert {p["spec"]["nodeName"] for p in web.get("pods", "-l", "app=web")["items"]} == {"node-1", "node-2"}
+    until(lambda: fetch(web, HOST)[0] == 200)
+    port = port_name("default", "node-1")
+    cut = time.monotonic()
+    try:
+        web.host.run("ip", "link", "set", port, "down").ok()
+        while (since := time.monotonic() - cut) < 6:
+            status, _ = fetch(web, HOST)
+            took = time.monotonic() - cut - since
+            assert status == 200
+            assert since < 2 or took < 0.5, f"{took:.2f} s, {since:.2f} s after the node went"
+    finally:
+        web.host.run("ip", "link", "set", port, "up").ok()
+
+
+def test_a_haproxy_that_dies_comes_back(web: Cluster) -> None:
+    web.apply(ingress("web", (HOST, "/", "Prefix", "web")))
+    until(lambda: fetch(web, HOST)[0] == 200)
+    listening = web.host.run("ps", "-eo", "pid,args").ok().out.splitlines()
+    pids = [line.split()[0] for line in listening if "haproxy -W" in line and _in_node(line.split()[0], web)]
+    assert pids
+    web.host.run("kill", "-9", *pids).ok()
+    until(lambda: fetch(web, HOST)[0] == 200)
+
+
+def _in_node(pid: str, cluster: Cluster) -> bool:
+    """Whether the process lives in node-2's network namespace, and so is the one that is asked here."""
+    agent = next(p for p in cluster.status()["processes"] if p["name"] == "node-2")["pid"]
+    return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path(f"/proc/{agent}/ns/net").stat().st_ino
