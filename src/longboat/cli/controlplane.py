@@ -128,6 +128,7 @@ class ControlPlane:
                 self.clock,
                 root_ca=self.pki.ca.pair.certificate.read_text(),
                 pod_cidr=self.options.pod_cidr,
+                load_balancer_pool=self.options.load_balancer_pool,
                 signer=Signer(self.pki.ca.certificate, self.pki.ca.key),
             )
             self._tasks.spawn("controllers", manager.run())

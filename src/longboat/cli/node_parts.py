@@ -39,6 +39,8 @@ async def real_node(
     """Until cancelled. Raises OSError, Failure."""
     from longboat.cli import join
     from longboat.cli.own_containerd import OwnContainerd
+    from longboat.network.loadbalancer.announcer import Announcer
+    from longboat.network.loadbalancer.kernel import holder
     from longboat.network.nftables import Nftables
     from longboat.network.overlay import host
     from longboat.network.overlay.overlay import Overlay
@@ -90,6 +92,7 @@ async def real_node(
         "agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run(), "policies": enforcer.run(),
         **_renewals(agent, clock, identity, network_identity, config),
     }  # fmt: skip
+    parts["load balancers"] = Announcer(network, clock, name, holder(address)).run()
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
     if options.ingress_http_port or options.ingress_https_port:
         parts["ingress"] = _gateway(options, network, clock, name, network_events).run()

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from longboat.cli.cluster import Cluster
-from longboat.network.overlay.addresses import host_address, node_address
+from longboat.network.overlay.addresses import host_address, load_balancer_pool, node_address
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def _control_plane(cluster: Cluster) -> Process:
     if cluster.node_cidr:
         leg = host_address(cluster.node_cidr)
         flags += ["--listen", f"{leg}:{cluster.api_port}", "--advertise", leg]
+        flags += ["--load-balancer-pool", load_balancer_pool(cluster.node_cidr)]
     return Process("control-plane", longboat("server", *flags))
 
 

@@ -47,6 +47,7 @@ class Options:
     store_socket: str = flag("", "socket of a store process that runs already")
     service_cidr: str = flag("10.96.0.0/16", "addresses of Services", parse=network)
     pod_cidr: str = flag("10.244.0.0/16", "addresses of pods", parse=network)
+    load_balancer_pool: str = flag("", "addresses for Services of type LoadBalancer (default: the nodes' own)")
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")

@@ -23,6 +23,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.ingress.controller import IngressController
     from longboat.controllers.job.controller import JobController
     from longboat.controllers.job.ttl import TTLAfterFinished
+    from longboat.controllers.loadbalancer.controller import LoadBalancerController
     from longboat.controllers.namespace import NamespaceController
     from longboat.controllers.node_ipam import NodeIpam
     from longboat.controllers.node_lifecycle import NodeLifecycle, TaintEviction
@@ -56,6 +57,7 @@ def controllers() -> tuple[type[Controller], ...]:
         EndpointSliceController,
         EndpointsController,
         IngressController,
+        LoadBalancerController,
         NodeIpam,
         NodeLifecycle,
         TaintEviction,

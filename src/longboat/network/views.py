@@ -36,6 +36,8 @@ class ServiceSpec(Part):
     sessionAffinityConfig: SessionAffinityConfig = SessionAffinityConfig()
     internalTrafficPolicy: str = "Cluster"
     externalTrafficPolicy: str = "Cluster"
+    loadBalancerClass: str | None = None
+    loadBalancerSourceRanges: list[str] = []
 
 
 class LoadBalancerIngress(Part):
@@ -107,8 +109,14 @@ class NodeAddress(Part):
     address: str = ""
 
 
+class NodeCondition(Part):
+    type: str = ""
+    status: str = ""
+
+
 class NodeStatus(Part):
     addresses: list[NodeAddress] = []
+    conditions: list[NodeCondition] = []
 
 
 class Node(View):
@@ -116,6 +124,10 @@ class Node(View):
 
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+
+    @property
+    def is_ready(self) -> bool:
+        return any(each.type == "Ready" and each.status == "True" for each in self.status.conditions)
 
     @property
     def address(self) -> str:

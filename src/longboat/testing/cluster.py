@@ -44,7 +44,9 @@ class Cluster:
         self.clock.settle = self.settle
         self._seed = seed
         self._options = {
-            "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None, **options,
+            "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
+            "load_balancer_pool": "192.0.2.0/29",
+            **options,
         }  # fmt: skip
         self._tasks = Tasks("cluster")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+POOL = 32  # addresses for load balancers
 FIRST_NODE = 10  # node-1 is .11: room below for the host's leg and what else the bridge may carry
 
 
@@ -31,6 +32,12 @@ def overlap(one: str, other: str) -> bool:
 def host_address(cidr: str) -> str:
     """The host's leg on the bridge, which is the nodes' gateway."""
     return nth(cidr, 1)
+
+
+def load_balancer_pool(cidr: str) -> str:
+    """The end of the nodes' range, which no node reaches: for load balancers."""
+    size = 1 << (32 - int(cidr.partition("/")[2]))
+    return f"{nth(cidr, size - POOL)}/{32 - POOL.bit_length() + 1}"
 
 
 def node_address(cidr: str, index: int) -> str:

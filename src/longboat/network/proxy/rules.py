@@ -182,9 +182,10 @@ def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeI
     if entrances:
         local_only = spec.externalTrafficPolicy == "Local"
         outside = _outside(name, found, local_only, node, balance, chains)
+        guarded = _guarded(name, outside, spec.loadBalancerSourceRanges, chains)
         for table, entrance in entrances:
             if outside:
-                elements[table][entrance] = outside
+                elements[table][entrance] = outside if table == "node-ports" else guarded
             else:
                 refused = "refused-ports" if table == "node-ports" else "refused-addresses"
                 elements[refused][entrance] = "drop" if found.cluster else "goto refused"
@@ -199,6 +200,16 @@ def _entrances(service: Service, port: ServicePort, protocol: str) -> Iterable[t
         for ingress in service.status.loadBalancer.ingress:
             if "." in ingress.ip and ingress.ipMode == "VIP":
                 yield "service-addresses", f"{ingress.ip} . {protocol} . {port.port}"
+
+
+def _guarded(name: str, verdict: str, sources: list[str], chains: dict[str, Chain]) -> str:
+    """The verdict for a load balancer's address, which only some may come to (loadBalancerSourceRanges)."""
+    allowed = [each.strip() for each in sources if "." in each]
+    if not sources or not verdict:
+        return verdict
+    listed = f"ip saddr {{ {', '.join(allowed)} }} {verdict}"
+    chains[f"from-{name}"] = Chain((listed, "drop") if allowed else ("drop",))
+    return f"goto from-{name}"
 
 
 class Balance(Protocol):

@@ -1,0 +1,1 @@
+"""LoadBalancer addresses: which node answers for each, and making it do so (layer 2)."""

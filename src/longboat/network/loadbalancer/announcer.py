@@ -1,0 +1,105 @@
+"""Answers on this node for the load balancers' addresses that are its to answer for.
+
+Every node works out for itself, from what all of them see, who answers for an address: no election, and an address
+moves only when its node goes (rendezvous hashing).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+
+from longboat.aio.clock import Clock
+from longboat.client.informer import Informers
+from longboat.network.proxy.endpoints import targets
+from longboat.network.views import EndpointSlice, Node, Service
+
+log = logging.getLogger(__name__)
+CLASSES = (None, "longboat.dev/load-balancer")
+COALESCE = 0.02
+RETRY = 1.0
+AGAIN = 60.0  # seconds after which neighbours are told again, and what somebody took away is put back
+
+
+def announced(service: Service, nodes: Iterable[Node], slices: Iterable[EndpointSlice]) -> dict[str, str]:
+    """Which node answers for each of a Service's addresses; none for those that are nodes' own. Pure."""
+    if service.spec.type != "LoadBalancer" or service.spec.loadBalancerClass not in CLASSES:
+        return {}
+    all_nodes = list(nodes)
+    own = {node.address for node in all_nodes}
+    able = [node.metadata.name for node in all_nodes if node.is_ready]
+    if service.spec.externalTrafficPolicy == "Local":
+        pieces = list(slices)
+        able = [
+            name for name in able if any(targets(pieces, port, name).local for port in service.spec.ports)
+        ] or able  # fmt: skip
+    vips = [point.ip for point in service.status.loadBalancer.ingress if point.ip and point.ip not in own]
+    return {ip: max(able, key=lambda name: _weight(ip, name)) for ip in vips} if able else {}
+
+
+def _weight(ip: str, node: str) -> bytes:
+    return hashlib.sha256(f"{ip} {node}".encode()).digest()
+
+
+class Announcer:
+    """`hold` makes exactly these addresses the node's; it blocks and raises OSError."""
+
+    def __init__(self, informers: Informers, clock: Clock, node: str, hold: Callable[[frozenset[str]], None]) -> None:
+        self._services = informers.of(Service)
+        self._slices = informers.of(EndpointSlice)
+        self._nodes = informers.of(Node)
+        self._clock, self._node, self._hold = clock, node, hold
+        self._changed = asyncio.Event()
+        self._slices.index("service", lambda piece: [piece.service])
+        self._services.on_change(self._service_changed)
+        self._slices.on_change(self._slice_changed)
+        self._nodes.on_change(self._node_changed)
+        self._local: set[str] = set()  # Services whose endpoints matter here
+
+    async def run(self) -> None:
+        """Until cancelled. Addresses stay when it ends, as connections do."""
+        for informer in (self._services, self._slices, self._nodes):
+            await informer.synced()
+        held: frozenset[str] | None = None
+        while True:
+            wanted = self._wanted()
+            try:
+                if held or wanted or held is None:
+                    await asyncio.to_thread(self._hold, wanted)
+                held = wanted
+            except OSError as error:
+                log.warning("cannot answer for %s: %s", ", ".join(sorted(wanted)), error)
+                await self._clock.sleep(RETRY)
+                continue
+            try:
+                async with self._clock.timeout(AGAIN if held else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+            await self._clock.sleep(COALESCE)
+            self._changed.clear()
+
+    def _wanted(self) -> frozenset[str]:
+        nodes, found = self._nodes.values(), set[str]()
+        self._local = set()
+        for service in self._services.values():
+            if service.spec.type == "LoadBalancer":
+                key = f"{service.metadata.namespace}/{service.metadata.name}"
+                self._local.add(key)
+                at = announced(service, nodes, self._slices.by_index("service", key))
+                found |= {ip for ip, node in at.items() if node == self._node}
+        return frozenset(found)
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        if any(each is not None and each.spec.type == "LoadBalancer" for each in (old, new)):
+            self._changed.set()
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        if any(each is not None and each.service in self._local for each in (old, new)):
+            self._changed.set()
+
+    def _node_changed(self, old: Node | None, new: Node | None) -> None:
+        if old is None or new is None or (old.is_ready, old.address) != (new.is_ready, new.address):
+            self._changed.set()

@@ -1,0 +1,59 @@
+"""Addresses for Services of type LoadBalancer: each its own, kept, given back, refused in upstream's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration.volumes.inside import inside
+from longboat.machinery.objects import Object
+from longboat.testing.cluster import Cluster
+
+
+def service(name: str, **spec: Any) -> Object:
+    body = {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": name}, **spec}
+    return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": body}
+
+
+async def shown(cluster: Cluster, name: str) -> list[str]:
+    await cluster.settle()
+    status = (await cluster.get(f"service/{name}"))["status"]["loadBalancer"]
+    assert all(each["ipMode"] == "VIP" for each in status.get("ingress") or ())
+    return [each["ip"] for each in status.get("ingress") or ()]
+
+
+@inside
+async def test_each_gets_one_of_the_pool_and_keeps_it(cluster: Cluster) -> None:
+    await cluster.apply(service("a"), service("b"), service("c", loadBalancerIP="192.0.2.5"))
+    await cluster.apply(service("d", loadBalancerClass="example.com/other"), service("e", type="NodePort"))
+    found = [await shown(cluster, name) for name in "abcde"]
+    assert found[2:] == [["192.0.2.5"], [], []]
+    assert len({*found[0], *found[1], *found[2]}) == 3
+    await cluster.patch("service/a", {"metadata": {"labels": {"a": "b"}}})
+    assert await shown(cluster, "a") == found[0]
+    await cluster.patch("service/a", {"spec": {"type": "ClusterIP"}})
+    assert await shown(cluster, "a") == []
+    await cluster.delete("service/b")
+    await cluster.apply(service("f"), service("g"))
+    assert {*await shown(cluster, "f"), *await shown(cluster, "g")} == {*found[0], *found[1]}
+
+
+@inside
+async def test_what_is_not_free_is_said_and_tried_again(cluster: Cluster) -> None:
+    await cluster.apply(service("a", loadBalancerIP="192.0.2.1"), service("b", loadBalancerIP="192.0.2.1"))
+    await cluster.apply(service("c", loadBalancerIP="198.51.100.1"))
+    assert [await shown(cluster, name) for name in "abc"] == [["192.0.2.1"], [], []]
+    told = {e["message"] for e in await cluster.list("events") if e["reason"] == "SyncLoadBalancerFailed"}
+    failed = "Error syncing load balancer: failed to ensure load balancer: "
+    assert told == {f"{failed}192.0.2.1 is in use", f"{failed}198.51.100.1 is not in 192.0.2.0/29"}
+    await cluster.delete("service/a")
+    await cluster.clock.advance(31)
+    assert await shown(cluster, "b") == ["192.0.2.1"]
+
+
+@inside
+async def test_a_pool_that_is_used_up(cluster: Cluster) -> None:
+    await cluster.apply(*(service(f"s{number}") for number in range(8)))
+    found = [await shown(cluster, f"s{number}") for number in range(8)]
+    assert sum(len(each) for each in found) == 7, "the last address of the range is for broadcasts"
+    told = [e["message"] for e in await cluster.list("events") if e["reason"] == "SyncLoadBalancerFailed"]
+    assert told[0].endswith("no address of 192.0.2.0/29 is free")
