@@ -14,7 +14,9 @@ from longboat.client.interface import Key
 from longboat.network.ingress.routing import Address, Table
 
 SPARE = 4  # servers without an address that a backend has at least when it is written
-CHECKED = "check inter 500ms fall 2 rise 1"
+# Who is ready the API knows. What it cannot know for a while is that a node has gone: a connection that fails takes the
+# server out until one succeeds again. Looks at servers that work are rare: a busy machine must not look like that.
+CHECKED = "check inter 5s downinter 500ms fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down"
 UNUSED = ("127.0.0.1", 1)
 
 Slots = dict[str, list[Address | None]]
@@ -38,8 +40,9 @@ class Settings:
         return self.folder / "runtime.sock"
 
     @property
-    def master(self) -> Path:
-        return self.folder / "master.sock"
+    def pid(self) -> Path:
+        """Holds the number of the master process."""
+        return self.folder / "haproxy.pid"
 
     @property
     def certificates(self) -> Path:
@@ -138,7 +141,7 @@ def _head(settings: Settings) -> str:
 
 defaults
     mode http
-    timeout connect 1s
+    timeout connect 500ms
     timeout client 60s
     timeout server 60s
     timeout tunnel 1h
@@ -147,7 +150,7 @@ defaults
     timeout queue 5s
     timeout check 1s
     option redispatch 1
-    retries 3
+    retries 8
     retry-on conn-failure
 """
 

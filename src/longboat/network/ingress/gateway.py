@@ -25,6 +25,7 @@ from longboat.network.views import EndpointSlice, Node, Service
 
 log = logging.getLogger(__name__)
 COALESCE = 0.01  # seconds: a rollout changes several endpoints at once
+READ = 5.0  # seconds for certificates to be read before anything is shown
 LOOK = 2.0  # seconds between looks whether HAProxy is there
 RBAC = ("ingresses, ingressclasses: get list watch", "secrets named in spec.tls: get list watch (Node authorizer)")
 
@@ -69,7 +70,7 @@ class Gateway:
                 async with self._clock.timeout(LOOK):
                     await self._changed.wait()
             except TimeoutError:
-                if self._told_nothing() or await self._haproxy.is_running():
+                if self._told_nothing() or self._haproxy.is_running():
                     continue
                 self._adopted = False
             await self._clock.sleep(COALESCE)
@@ -92,6 +93,8 @@ class Gateway:
         """Raises HaproxyError, OSError."""
         table = self._table()
         self._follow(table)
+        if not self._adopted:  # what goes on from before must not lose its certificates while they are read
+            await self._read_certificates()
         problems = set(table.problems)
         pems = self._certificates(table, problems)
         self._report(problems)
@@ -112,6 +115,14 @@ class Gateway:
         if moves:  # should it be started anew, it must find what holds now
             _write(self._settings.file, config.text(self._settings, shape, self._slots).encode())
 
+    async def _read_certificates(self) -> None:
+        try:
+            async with self._clock.timeout(READ):
+                for informer in self._secrets.values():
+                    await informer.synced()
+        except TimeoutError:
+            log.warning("ingress: some certificates cannot be read")
+
     async def _renew(self, table: Table, shape: Structure, pems: dict[Key, bytes]) -> None:
         """Write everything, and let a new worker read it."""
         slots = config.fresh_slots(table.backends)
@@ -122,7 +133,7 @@ class Gateway:
             _write(self._settings.certificate(key), content)
         for path, text in config.files(self._settings, shape, slots).items():
             _write(path, text.encode())
-        if await self._haproxy.is_running():
+        if self._haproxy.is_running():
             await self._haproxy.reload()
         else:
             await self._haproxy.start()

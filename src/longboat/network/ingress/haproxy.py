@@ -6,7 +6,6 @@ It outlives the agent, as containers do: traffic goes on while the node's softwa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -37,41 +36,47 @@ class Haproxy:
     def is_installed() -> bool:
         return os.access(BINARY, os.X_OK)
 
-    async def is_running(self) -> bool:
+    def is_running(self) -> bool:
+        """Whether its master process is there, which ends when a worker fails. A busy one may be slow to answer."""
         if self._process is not None:
             self._process.poll()  # takes it off the kernel's hands if it has ended
-        try:
-            return "worker" in await self._ask_master("show proc")
-        except HaproxyError:
-            return False
+        return self._master() != 0
 
     async def start(self) -> None:
         """Start it with the configuration that is there. Raises HaproxyError."""
         await self._check()
-        for socket in (self._settings.master, self._settings.runtime):
-            socket.unlink(missing_ok=True)
+        self._settings.runtime.unlink(missing_ok=True)
         self._process = await asyncio.to_thread(self._spawn)
         await self._until_new_worker("")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         # Not a subprocess of the event loop: that would end with it.
         with (self._settings.folder / "haproxy.log").open("ab") as said:
-            return subprocess.Popen(
-                [BINARY, "-W", "-S", f"{self._settings.master},mode,600", "-f", str(self._settings.file)],
+            process = subprocess.Popen(
+                [BINARY, "-W", "-f", str(self._settings.file)],
                 stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd="/",
             )  # fmt: skip
+        self._settings.pid.write_text(str(process.pid))
+        return process
 
     async def reload(self) -> None:
         """Let a new worker take over the listening sockets; the old one ends what it has begun. Raises HaproxyError."""
         await self._check()
         before = await self._worker()
-        said = await self._ask_master("show proc")
-        master = next((line.split()[0] for line in said.splitlines() if line.split()[1:2] == ["master"]), "")
+        master = self._master()
         if not master:
-            raise HaproxyError(f"its master process is not known: {said!r}")
-        with contextlib.suppress(ProcessLookupError):  # then no worker will come
-            os.kill(int(master), signal.SIGUSR2)
+            raise HaproxyError("it is not running")
+        os.kill(master, signal.SIGUSR2)
         await self._until_new_worker(before)
+
+    def _master(self) -> int:
+        """The master's process number, from the time it was started on; 0 if there is none."""
+        try:
+            pid = int(self._settings.pid.read_text())
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return 0
+        return pid if str(self._settings.file).encode() in line else 0
 
     async def tell(self, commands: Iterable[str]) -> None:
         """Commands of the runtime API. Raises HaproxyError if one is refused."""
@@ -111,10 +116,6 @@ class Haproxy:
         said, _ = await process.communicate()
         if process.returncode:
             raise HaproxyError(f"the configuration is refused: {said.decode(errors='replace').strip()}")
-
-    async def _ask_master(self, command: str) -> str:
-        """Unlike a worker the master waits for more until it is told that there is none."""
-        return await self._ask(self._settings.master, f"{command}\nquit")
 
     async def _ask(self, socket: Path, command: str) -> str:
         try:
