@@ -1,6 +1,7 @@
 """Load of new HTTPS connections, as a client would make them; run on its own: ADDRESS HOST CA-FILE CONNECTIONS.
 
-Prints, as JSON, how many requests were answered with 200, and what went wrong with the others.
+Prints, as JSON, how many requests were answered with 200, what went wrong with the others, and when the last one was
+begun that failed or was slow, in seconds of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import asyncio
 import json
 import ssl
 import sys
+import time
 
 AT_ONCE = 8
 PATIENCE = 10.0
+SLOW = 0.5
 
 
 async def fetch(address: str, host: str, context: ssl.SSLContext) -> None:
@@ -28,20 +31,24 @@ async def fetch(address: str, host: str, context: ssl.SSLContext) -> None:
 
 async def main(address: str, host: str, authorities: str, connections: int) -> None:
     context = ssl.create_default_context(cafile=authorities)
-    left, good, bad = connections, 0, list[str]()
+    left, good, bad, trouble = connections, 0, list[str](), 0.0
 
     async def client() -> None:
-        nonlocal left, good
+        nonlocal left, good, trouble
         while left > 0:
             left -= 1
+            begun = time.monotonic()
             try:
                 await fetch(address, host, context)
                 good += 1
+                if time.monotonic() - begun > SLOW:
+                    trouble = max(trouble, begun)
             except (OSError, ValueError, TimeoutError, ssl.SSLError) as error:
                 bad.append(f"{type(error).__name__}: {error}")
+                trouble = max(trouble, begun)
 
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
-    print(json.dumps({"good": good, "bad": bad}))
+    print(json.dumps({"good": good, "bad": bad, "trouble": trouble}))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ import pytest
 from e2e.certificates import self_signed
 from e2e.host import Cluster
 from e2e.manifests import service, web_deployment
+from longboat.network.overlay.bridge import port_name
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
 LOAD = Path(__file__).with_name("https_load.py")
-HOST = "web.example.com"
 CONNECTIONS = 10_000
 
 
@@ -96,39 +97,88 @@ def test_hosts_and_paths_lead_where_the_rules_say(web: Cluster) -> None:
     until(lambda: fetch(web, "a.example.com")[0] == 404)
 
 
-def test_no_request_fails_while_pods_roll_and_the_certificate_is_replaced(web: Cluster, tmp_path: Path) -> None:
-    first, second = (self_signed(tmp_path, name, HOST) for name in ("first", "second"))
-    both = tmp_path / "both.crt"
-    both.write_bytes(first[0].read_bytes() + second[0].read_bytes())
-    web.kubectl("create", "secret", "tls", "web", f"--cert={first[0]}", f"--key={first[1]}").quiet()
-    web.apply(ingress("web", (HOST, "/", "Prefix", "web"), tls=[{"hosts": [HOST], "secretName": "web"}]))
-    where = address(web)
+@pytest.fixture
+def host(namespace: str) -> str:
+    """A name of the test's own: an older Ingress, of a namespace that is being deleted, would keep a shared one."""
+    return f"{namespace[-60:].strip('-')}.example.com"
 
-    def load(authorities: Path, connections: int) -> dict[str, Any]:
-        run = web.host.run(sys.executable, str(LOAD), where, HOST, str(authorities), str(connections), timeout=300)
+
+@dataclass(frozen=True)
+class Tls:
+    """An Ingress over HTTPS, and a client of it that makes a new connection for each request."""
+
+    cluster: Cluster
+    host: str
+    certificate: Path
+    key: Path
+
+    def load(self, connections: int, authorities: Path | None = None) -> dict[str, Any]:
+        """What `https_load.py` prints."""
+        run = self.cluster.host.run(
+            sys.executable, str(LOAD), address(self.cluster), self.host, str(authorities or self.certificate),
+            str(connections), timeout=300,
+        )  # fmt: skip
         found: dict[str, Any] = json.loads(run.ok().out)
         return found
 
-    until(lambda: load(first[0], 1)["good"] == 1)
+
+@pytest.fixture
+def tls(web: Cluster, host: str, tmp_path: Path) -> Tls:
+    certificate, key = self_signed(tmp_path, "first", host)
+    web.kubectl("create", "secret", "tls", "web", f"--cert={certificate}", f"--key={key}").quiet()
+    web.apply(ingress("web", (host, "/", "Prefix", "web"), tls=[{"hosts": [host], "secretName": "web"}]))
+    found = Tls(web, host, certificate, key)
+    until(lambda: found.load(1)["good"] == 1)
+    return found
+
+
+def test_no_request_fails_while_pods_roll_and_the_certificate_is_replaced(tls: Tls, tmp_path: Path) -> None:
+    cluster = tls.cluster
+    certificate, key = self_signed(tmp_path, "second", tls.host)
+    both = tmp_path / "both.crt"
+    both.write_bytes(tls.certificate.read_bytes() + certificate.read_bytes())
     with ThreadPoolExecutor(1) as pool:
-        under_load = pool.submit(load, both, CONNECTIONS)
-        web.kubectl("rollout", "restart", "deploy/web").quiet()
-        web.kubectl("rollout", "status", "deploy/web", "--timeout=120s").quiet()
-        renewed = web.kubectl("create", "secret", "tls", "web", f"--cert={second[0]}", f"--key={second[1]}",
-                              "--dry-run=client", "-o", "json").quiet()  # fmt: skip
-        web.kubectl("replace", "-f", "-", stdin=renewed).quiet()
-        until(lambda: load(second[0], 1)["good"] == 1)
-        assert under_load.result() == {"good": CONNECTIONS, "bad": []}
+        under_load = pool.submit(tls.load, CONNECTIONS, both)
+        cluster.kubectl("rollout", "restart", "deploy/web").quiet()
+        cluster.kubectl("rollout", "status", "deploy/web", "--timeout=120s").quiet()
+        renewed = cluster.kubectl("create", "secret", "tls", "web", f"--cert={certificate}", f"--key={key}",
+                                  "--dry-run=client", "-o", "json").quiet()  # fmt: skip
+        cluster.kubectl("replace", "-f", "-", stdin=renewed).quiet()
+        until(lambda: tls.load(1, certificate)["good"] == 1)
+        found = under_load.result()
+    assert (found["good"], found["bad"]) == (CONNECTIONS, [])
 
 
-def test_a_haproxy_that_dies_comes_back(web: Cluster) -> None:
-    web.apply(ingress("web", (HOST, "/", "Prefix", "web")))
-    until(lambda: fetch(web, HOST)[0] == 200)
+def test_another_node_that_goes_away_is_passed_over_within_two_seconds(tls: Tls) -> None:
+    cluster = tls.cluster
+    cluster.kubectl("scale", "deploy/web", "--replicas=6").quiet()
+    cluster.kubectl("rollout", "status", "deploy/web", "--timeout=60s").quiet()
+    assert {p["spec"]["nodeName"] for p in cluster.get("pods", "-l", "app=web")["items"]} == {"node-1", "node-2"}
+    port = port_name("default", "node-1")
+    with ThreadPoolExecutor(1) as pool:
+        under_load = pool.submit(tls.load, CONNECTIONS // 2)
+        time.sleep(1)
+        cut = time.monotonic()
+        cluster.host.run("ip", "link", "set", port, "down").ok()
+        try:
+            found = under_load.result()
+        finally:
+            cluster.host.run("ip", "link", "set", port, "up").ok()
+    assert time.monotonic() - cut > 4, "the load ended too soon to tell"
+    recovery = found["trouble"] - cut
+    assert found["trouble"], "nobody noticed"
+    assert recovery < 2, f"the last request in trouble was begun {recovery:.2f} s after the cut: {found}"
+    assert found["good"] > 0.99 * CONNECTIONS // 2
+
+
+def test_a_haproxy_that_dies_comes_back(web: Cluster, host: str) -> None:
+    web.apply(ingress("web", (host, "/", "Prefix", "web")))
+    until(lambda: fetch(web, host)[0] == 200)
     listening = web.host.run("ps", "-eo", "pid,args").ok().out.splitlines()
     pids = [line.split()[0] for line in listening if "haproxy -W" in line and _in_node(line.split()[0], web)]
     assert pids
     web.host.run("kill", "-9", *pids).ok()
-    until(lambda: fetch(web, HOST)[0] == 200)
+    until(lambda: fetch(web, host)[0] == 200)
 
 
 def _in_node(pid: str, cluster: Cluster) -> bool:
