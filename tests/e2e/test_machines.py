@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,57 @@ def test_an_agent_starts_again_without_its_token_and_its_pods_go_on(site: Site) 
     site.kubectl("label", "pod", "stays", "seen=again").ok()
     until(lambda: "stays" in site.kubectl("exec", "stays", "--", "/fetch", "127.0.0.1", "8080").out)
     assert container() == before
+
+
+def test_a_lost_machines_pods_move_and_it_comes_back_clean(site: Site) -> None:
+    kept, lost = site.machines
+    impatient = [
+        {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
+        for taint in ("unreachable", "not-ready")
+    ]
+    moved = web_deployment("moved", 2)
+    spread = {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+    spread |= {"labelSelector": {"matchLabels": {"app": "moved"}}}
+    moved["spec"]["template"]["spec"] |= {"tolerations": impatient, "topologySpreadConstraints": [spread]}
+    site.apply(moved, service("moved"), shell_pod("witness", "exec /web", node=kept.name))
+    site.kubectl("rollout", "status", "deploy/moved", "--timeout=60s").ok()
+    site.kubectl("wait", "--for=condition=Ready", "pod/witness", "--timeout=60s").ok()
+    address = json.loads(site.kubectl("get", "service", "moved", "-o", "json").quiet())["spec"]["clusterIP"]
+
+    def pods() -> list[tuple[str, str]]:
+        found = json.loads(site.kubectl("get", "pods", "-l", "app=moved", "-o", "json").quiet())["items"]
+        return [
+            (p["metadata"]["name"], p["spec"]["nodeName"]) for p in found if not p["metadata"].get("deletionTimestamp")
+        ]
+
+    def containers() -> str:
+        ctr = ("ctr", "--address", "/run/longboat/containerd/containerd.sock", "--namespace", "k8s.io")
+        return lost.run(*ctr, "tasks", "list", "--quiet").quiet()
+
+    def node() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(site.kubectl("get", "node", lost.name, "-o", "json").quiet())
+        return found
+
+    def ready() -> str:
+        return next(str(c["status"]) for c in node()["status"]["conditions"] if c["type"] == "Ready")
+
+    assert {where for _, where in pods()} == {kept.name, lost.name}
+    before = set(containers().split())
+    lost.unplug()
+    try:
+        until(lambda: ready() == "Unknown", 80)
+        effects = {(t["key"].partition("/")[2], t["effect"]) for t in node()["spec"]["taints"]}
+        assert {("unreachable", "NoSchedule"), ("unreachable", "NoExecute")} <= effects
+        until(lambda: [where for _, where in pods()] == [kept.name, kept.name], 30)
+        site.kubectl("rollout", "status", "deploy/moved", "--timeout=30s").ok()
+        for _ in range(10):
+            assert "moved-" in site.kubectl("exec", "witness", "--", "/fetch", address, "80").quiet()
+        assert set(containers().split()) == before, "what it ran goes on while nobody can tell it otherwise"
+    finally:
+        lost.plug()
+    until(lambda: ready() == "True" and not node()["spec"].get("taints"), 30)
+    until(lambda: len(json.loads(site.kubectl("get", "pods", "-l", "app=moved", "-o", "json").quiet())["items"]) == 2)
+    until(lambda: set(containers().split()) < before)
+    site.apply(shell_pod("returned", "exec /web", node=lost.name))
+    site.kubectl("wait", "--for=condition=Ready", "pod/returned", "--timeout=30s").ok()
+    assert "moved-" in site.kubectl("exec", "returned", "--", "/fetch", address, "80").quiet()
