@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from longboat.api import kinds
@@ -231,6 +231,7 @@ class TaintEviction(Controller):
     reads = (Node,)
 
     def setup(self) -> None:
+        self._began: dict[Key, tuple[str, datetime]] = {}  # pod to its uid, and when its patience was first tried
         pods = self.cache(Pod)
         pods.index("node", lambda pod: (pod.spec.nodeName,) if pod.spec.nodeName else ())
         self.cache(Node).on_change(self._node_changed)
@@ -243,21 +244,30 @@ class TaintEviction(Controller):
 
     async def reconcile(self, key: Key) -> Requeue | None:
         pod = self.cache(Pod).get(key)
-        if pod is None or pod.metadata.deletionTimestamp is not None:
+        taints = [] if pod is None or pod.metadata.deletionTimestamp else self._taints(pod)
+        wait = patience(pod, taints) if pod is not None and taints else None
+        if pod is None or wait is None:
+            self._began.pop(key, None)
             return None
-        node = self.cache(Node).get(Key("", pod.spec.nodeName))
-        taints = [t for t in node.spec.taints if t.effect == NO_EXECUTE] if node else []
-        if not taints:
-            return None
-        wait = patience(pod, taints)
-        if wait is None:
-            return None
-        since = max((parse_timestamp(t.timeAdded) for t in taints if t.timeAdded), default=self.clock.now())
-        left = since + timedelta(seconds=wait) - self.clock.now()
+        left = self._since(key, pod, taints) + timedelta(seconds=wait) - self.clock.now()
         if left > timedelta(0):
             return Requeue(left.total_seconds())
         await self._evict(key, pod)
         return None
+
+    def _taints(self, pod: Pod) -> list[Taint]:
+        node = self.cache(Node).get(Key("", pod.spec.nodeName))
+        return [t for t in node.spec.taints if t.effect == NO_EXECUTE] if node else []
+
+    def _since(self, key: Key, pod: Pod, taints: list[Taint]) -> datetime:
+        """The patience counts from the last taint's time; where none tells its time, from when we first saw it."""
+        if told := [parse_timestamp(t.timeAdded) for t in taints if t.timeAdded]:
+            return max(told)
+        uid, since = self._began.get(key, ("", self.clock.now()))
+        if uid != pod.metadata.uid:
+            since = self.clock.now()
+            self._began[key] = (pod.metadata.uid, since)
+        return since
 
     async def _evict(self, key: Key, pod: Pod) -> None:
         message = f"Marking for deletion Pod {key}"
