@@ -1,7 +1,33 @@
-"""The clusters of the end-to-end tests, for entries that need real containers."""
+"""The clusters of the end-to-end tests, for entries that need real containers; and the report on all entries."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from conformance import report
 from e2e.conftest import cluster, images, namespace
 
 __all__ = ["cluster", "images", "namespace"]
+
+HERE = Path(__file__).parent
+outcomes: dict[str, str] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    file, _, test = report.nodeid.partition("::")
+    if "tests/conformance/" in file and (report.when == "call" or report.outcome != "passed"):
+        name = f"{file.partition('tests/conformance/')[2]}::{test.partition('[')[0]}"
+        _note(name, report.outcome)
+
+
+def _note(name: str, outcome: str) -> None:
+    outcomes[name] = report.worse(outcome, outcomes.get(name, outcome))
+
+
+def pytest_sessionfinish() -> None:
+    """Only a run of every test that claims an entry may say what holds."""
+    claimed = report.claims(HERE)
+    if all(f"{claim.group}/{claim.test}" in outcomes for claim in claimed):
+        report.TARGET.write_text(report.text(claimed, outcomes))

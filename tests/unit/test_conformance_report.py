@@ -1,0 +1,43 @@
+"""What is claimed is found, what ended badly is said, and every claim belongs to a group of the suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import report
+from conformance.report import Claim
+
+FOLDER = Path(report.__file__).parent
+
+
+def test_claims_are_read_from_docstrings(tmp_path: Path) -> None:
+    (tmp_path / "apps").mkdir()
+    (tmp_path / "apps" / "test_x.py").write_text(
+        'def test_a():\n    """Conformance: B, c\n\n    More."""\n\ndef test_b():\n    """Something else."""\n'
+    )
+    assert report.claims(tmp_path) == [Claim("apps", "B, c", "test_x.py::test_a")]
+
+
+def test_the_report_counts_what_passed() -> None:
+    claimed = [Claim("apps", "A", "t.py::a"), Claim("apps", "B", "t.py::b"), Claim("node", "C", "t.py::c")]
+    said = report.text(claimed, {"apps/t.py::a": "passed", "apps/t.py::b": "failed"})
+    assert "| sig-apps | 60 | 2 | 1 |" in said and "| sig-node | 106 | 1 | 0 |" in said
+    assert "| **all** | **446** | **3** | **1** |" in said
+    assert "| B | `t.py::b` | failed |" in said and "| C | `t.py::c` | not run |" in said
+    assert "## sig-cli" not in said
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "worse"), [("passed", "failed", "failed"), ("skipped", "passed", "skipped"), ("passed",) * 3]
+)
+def test_a_test_is_as_good_as_its_worst_parameter(one: str, other: str, worse: str) -> None:
+    assert report.worse(one, other) == report.worse(other, one) == worse
+
+
+def test_every_claim_belongs_to_a_group_and_no_test_claims_more_than_there_is() -> None:
+    claimed = report.claims(FOLDER)
+    assert claimed and {claim.group for claim in claimed} <= report.ENTRIES.keys()
+    for group, total in report.ENTRIES.items():
+        assert sum(claim.group == group for claim in claimed) <= total
