@@ -23,6 +23,7 @@ from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
 from longboat.apiserver.admission.nodes import TaintNodesByCondition
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
+from longboat.apiserver.admission.runtime_class import RuntimeClass
 from longboat.apiserver.admission.service_account import ServiceAccount
 from longboat.apiserver.admission.storage import (
     DefaultStorageClass,
@@ -187,6 +188,7 @@ class APIServer:
                 DefaultIngressClass(partial(every, kinds.INGRESS_CLASS)),
                 StorageObjectInUseProtection(),
                 PersistentVolumeClaimResize(self.lookup),
+                RuntimeClass(self.lookup),
                 DenyServiceExternalIPs(),
                 CertificateRequests(self.authorizer),
                 Escalation(self.authorizer),

@@ -1,0 +1,109 @@
+"""What a RuntimeClass brings to its pods: overhead, and the nodes they may run on (KEP-585, KEP-688)."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from longboat.api import kinds
+from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.machinery import quantity
+from longboat.machinery.errors import forbidden
+from longboat.machinery.objects import Object, dig
+from longboat.registry.admission import Attributes
+
+MISMATCH = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
+UNFOUNDED = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+
+
+class RuntimeClass(Plugin):
+    """A pod's class must exist; its overhead is the class's, and its placement both its own and the class's."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    def handles(self, attributes: Attributes) -> bool:
+        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+
+    def mutate(self, attributes: Attributes) -> None:
+        assert attributes.obj is not None
+        spec = attributes.obj.setdefault("spec", {})
+        found = self._class_of(attributes, spec)
+        if overhead := _overhead(found):
+            if spec.get("overhead") and not _same(spec["overhead"], overhead):
+                _reject(attributes, MISMATCH)
+            spec["overhead"] = overhead
+        self._place(attributes, spec, dig(found, "scheduling", default={}) or {})
+
+    def _place(self, attributes: Attributes, spec: Object, wanted: Object) -> None:
+        own: dict[str, str] = spec.get("nodeSelector") or {}
+        selector: dict[str, str] = wanted.get("nodeSelector") or {}
+        for key, value in selector.items():
+            if own.get(key, value) != value:
+                where = f"runtimeClass.scheduling.nodeSelector[{key}] = {value}"
+                _reject(attributes, f"conflict: {where}; pod.spec.nodeSelector[{key}] = {own[key]}")
+        if selector:
+            spec["nodeSelector"] = {**own, **selector}
+        if tolerations := wanted.get("tolerations"):
+            spec["tolerations"] = merged(spec.get("tolerations") or [], tolerations)
+
+    def validate(self, attributes: Attributes) -> None:
+        assert attributes.obj is not None
+        spec = attributes.obj.get("spec") or {}
+        own, theirs = spec.get("overhead") or {}, _overhead(self._class_of(attributes, spec))
+        if own and not theirs:
+            _reject(attributes, UNFOUNDED)
+        if own and not _same(own, theirs):
+            _reject(attributes, MISMATCH)
+
+    def _class_of(self, attributes: Attributes, spec: Object) -> Object:
+        """Empty for a pod of no class."""
+        name = spec.get("runtimeClassName")
+        if name is None:
+            return {}
+        found = self._lookup(kinds.RUNTIME_CLASS, "", name)
+        if found is None:
+            _reject(attributes, f'pod rejected: RuntimeClass "{name}" not found')
+        return found
+
+
+def merged(first: list[Object], second: list[Object]) -> list[Object]:
+    """Both lists of tolerations, without those that another one covers."""
+    every = [*first, *second]
+    kept: list[Object] = []
+    for i, one in enumerate(every):
+        covered_before = any(_covers(other, one) for other in kept)
+        covered_later = any(other != one and _covers(other, one) for other in every[i + 1 :])
+        if not (covered_before or covered_later):
+            kept.append(one)
+    return kept
+
+
+def _covers(wide: Object, narrow: Object) -> bool:
+    """Whether what `narrow` tolerates, `wide` tolerates for at least as long."""
+    if wide == narrow:
+        return True
+    operator = wide.get("operator") or "Equal"
+    if (wide.get("key") or operator != "Exists") and wide.get("key") != narrow.get("key"):
+        return False
+    if wide.get("effect") and wide["effect"] != narrow.get("effect"):
+        return False
+    limit, asked = wide.get("tolerationSeconds"), narrow.get("tolerationSeconds")
+    if wide.get("effect") == "NoExecute" and limit is not None and (asked is None or asked > limit):
+        return False
+    if operator == "Exists":
+        return True
+    same_operator = (narrow.get("operator") or "Equal") == operator
+    return operator == "Equal" and same_operator and (wide.get("value") or "") == (narrow.get("value") or "")
+
+
+def _overhead(runtime_class: Object) -> dict[str, str]:
+    found: dict[str, str] = dig(runtime_class, "overhead", "podFixed", default={}) or {}
+    return found
+
+
+def _same(one: dict[str, str], other: dict[str, str]) -> bool:
+    return {k: quantity.parse(str(v)) for k, v in one.items()} == {k: quantity.parse(str(v)) for k, v in other.items()}
+
+
+def _reject(attributes: Attributes, why: str) -> NoReturn:
+    raise forbidden(kinds.POD, attributes.name, why)
