@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from integration.workloads import add_node
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, timestamp
 from longboat.testing.cluster import Cluster
 
 
@@ -35,8 +35,12 @@ async def pods(cluster: Cluster, *phases: str) -> list[Object]:
     return [p for p in found if not phases or p.get("status", {}).get("phase", "Pending") in phases]
 
 
-async def end(cluster: Cluster, pod: Object, phase: str) -> None:
-    await cluster.patch(f"pod/{pod['metadata']['name']}", {"status": {"phase": phase}}, subresource="status")
+async def end(cluster: Cluster, pod: Object, phase: str, code: int = 1) -> None:
+    """`code` is that of a container that failed."""
+    ended = {"exitCode": 0 if phase == "Succeeded" else code, "finishedAt": timestamp(cluster.clock.now())}
+    container = {"name": "c", "image": "work:1", "state": {"terminated": ended}, "ready": False, "restartCount": 0}
+    found = {"phase": phase, "containerStatuses": [{**container, "imageID": ""}]}
+    await cluster.patch(f"pod/{pod['metadata']['name']}", {"status": found}, subresource="status")
     await cluster.settle()
 
 

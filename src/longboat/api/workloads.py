@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -37,7 +38,7 @@ class PodSpec(Part):
 class PodStatus(Part):
     phase: str = ""
     conditions: list[Condition] = []
-    containerStatuses: list[ContainerStatus] = []
+    containerStatuses: Sequence[ContainerStatus] = ()
 
 
 class Pod(View):

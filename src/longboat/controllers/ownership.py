@@ -70,18 +70,24 @@ def owner_reference(owner: View) -> dict[str, Any]:
     }
 
 
-async def claim(client: RestClient, owner: View, claims: Claims[O]) -> list[O]:
-    """Carry the claims out; returns everything that is the owner's afterwards. Raises StatusError."""
+async def claim(client: RestClient, owner: View, claims: Claims[O], finalizer: str = "") -> list[O]:
+    """Carry the claims out; returns everything that is the owner's afterwards. Raises StatusError.
+
+    What is adopted gets the finalizer, what is released loses it.
+    """
     kept = list(claims.owned)
     if claims.adopt:
         fresh = await client.get(type(owner), Key(owner.metadata.namespace, owner.metadata.name))
         alive = fresh.metadata.uid == owner.metadata.uid and fresh.metadata.deletionTimestamp is None
         for obj in claims.adopt if alive else ():
-            if await _write(client, obj, {"uid": obj.metadata.uid, "ownerReferences": [owner_reference(owner)]}):
+            held = {"finalizers": [finalizer]} if finalizer else {}
+            adopted = {"uid": obj.metadata.uid, "ownerReferences": [owner_reference(owner)], **held}
+            if await _write(client, obj, adopted):
                 kept.append(obj)
     for obj in claims.release:
         gone = {"$patch": "delete", "uid": owner.metadata.uid}
-        await _write(client, obj, {"uid": obj.metadata.uid, "ownerReferences": [gone]})
+        loose = {"$deleteFromPrimitiveList/finalizers": [finalizer]} if finalizer else {}
+        await _write(client, obj, {"uid": obj.metadata.uid, "ownerReferences": [gone], **loose})
     return kept
 
 

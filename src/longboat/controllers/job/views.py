@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from longboat.api import kinds
 from longboat.api.view import Part, View
-from longboat.api.workloads import Condition, Pod, Template
+from longboat.api.workloads import ContainerStatus, Pod, PodSpec, PodStatus, Template
+from longboat.controllers.job import indexes
 from longboat.machinery.kinds import Kind
 
 FINALIZER = "batch.kubernetes.io/job-tracking"
 INDEX = "batch.kubernetes.io/job-completion-index"
+FAILURES = "batch.kubernetes.io/job-index-failure-count"
+IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
+MOST_FAILURES = (1 << 31) - 1  # what an annotation may say
+
+
+class OnExitCodes(Part):
+    containerName: str | None = None
+    operator: str = ""
+    values: list[int] = []
+
+
+class OnPodCondition(Part):
+    type: str = ""
+    status: str = "True"
+
+
+class FailureRule(Part):
+    action: str = ""
+    onExitCodes: OnExitCodes | None = None
+    onPodConditions: list[OnPodCondition] = []
+
+
+class FailurePolicy(Part):
+    rules: list[FailureRule] = []
+
+
+class SuccessRule(Part):
+    succeededIndexes: str | None = None
+    succeededCount: int | None = None
+
+
+class SuccessPolicy(Part):
+    rules: list[SuccessRule] = []
 
 
 class JobSpec(Part):
@@ -18,10 +53,14 @@ class JobSpec(Part):
     completions: int | None = None
     completionMode: str = "NonIndexed"
     backoffLimit: int = 6
+    backoffLimitPerIndex: int | None = None
+    maxFailedIndexes: int | None = None
     activeDeadlineSeconds: int | None = None
     ttlSecondsAfterFinished: int | None = None
     suspend: bool = False
+    podFailurePolicy: FailurePolicy | None = None
     podReplacementPolicy: str = ""
+    successPolicy: SuccessPolicy | None = None
     managedBy: str = ""
     selector: dict[str, Any] | None = None
     template: Template = Template()
@@ -32,17 +71,27 @@ class Uncounted(Part):
     failed: list[str] = []
 
 
+class JobCondition(Part):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: str | None = None
+    lastProbeTime: str | None = None
+
+
 class JobStatus(Part):
     active: int = 0
-    ready: int = 0
-    terminating: int = 0
+    ready: int | None = None
+    terminating: int | None = None
     succeeded: int = 0
     failed: int = 0
     startTime: str | None = None
     completionTime: str | None = None
     completedIndexes: str = ""
-    uncountedTerminatedPods: Uncounted = Uncounted()
-    conditions: list[Condition] = []
+    failedIndexes: str | None = None
+    uncountedTerminatedPods: Uncounted | None = None
+    conditions: list[JobCondition] = []
 
 
 class Job(View):
@@ -51,23 +100,67 @@ class Job(View):
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
 
-    def holds(self, condition: str) -> bool:
-        return any(c.type == condition and c.status == "True" for c in self.status.conditions)
+    def condition(self, kind: str) -> JobCondition | None:
+        """The condition, where it holds."""
+        return next((c for c in self.status.conditions if c.type == kind and c.status == "True"), None)
 
     @property
-    def finished(self) -> Condition | None:
+    def finished(self) -> JobCondition | None:
         """The condition that says so."""
-        return next(
-            (c for c in self.status.conditions if c.type in ("Complete", "Failed") and c.status == "True"), None
-        )
+        return self.condition("Complete") or self.condition("Failed")
 
     @property
     def indexed(self) -> bool:
         return self.spec.completionMode == "Indexed"
 
+    @property
+    def size(self) -> int:
+        """Of an indexed Job: how many indexes it has."""
+        return self.spec.completions or 0
+
+    @property
+    def by_index(self) -> bool:
+        """Whether each index has a limit of its own to its failures (KEP-3850)."""
+        return self.indexed and self.spec.backoffLimitPerIndex is not None
+
+    @property
+    def awaits_ends(self) -> bool:
+        """Whether a pod on its way out has failed, and is replaced, only once it has ended (KEP-3939)."""
+        return self.spec.podReplacementPolicy == "Failed" or self.spec.podFailurePolicy is not None
+
+
+class Terminated(Part):
+    exitCode: int = 0
+    finishedAt: str | None = None
+
+
+class State(Part):
+    terminated: Terminated | None = None
+
+
+class JobContainerStatus(ContainerStatus):
+    state: State = State()
+
+
+class InitContainer(Part):
+    name: str = ""
+    restartPolicy: str = ""
+
+
+class JobPodSpec(PodSpec):
+    initContainers: list[InitContainer] = []
+
+
+class JobPodStatus(PodStatus):
+    containerStatuses: Sequence[JobContainerStatus] = ()
+    initContainerStatuses: Sequence[JobContainerStatus] = ()
+
 
 class JobPod(Pod):
     """One of a Job's pods."""
+
+    spec: JobPodSpec = JobPodSpec()
+    status: JobPodStatus = JobPodStatus()
 
     @property
     def tracked(self) -> bool:
@@ -75,5 +168,18 @@ class JobPod(Pod):
 
     @property
     def index(self) -> int | None:
-        text = self.metadata.annotations.get(INDEX, "")
-        return int(text) if text.isdigit() else None
+        return indexes.number(self.metadata.annotations.get(INDEX, ""))
+
+    @property
+    def counted_failures(self) -> int:
+        """Of its index, before it, those that its limit knows of."""
+        return self._number(FAILURES)
+
+    @property
+    def all_failures(self) -> int:
+        """Of its index, before it."""
+        return self._number(FAILURES) + self._number(IGNORED)
+
+    def _number(self, annotation: str) -> int:
+        number = indexes.number(self.metadata.annotations.get(annotation, "")) or 0
+        return number if number <= MOST_FAILURES else 0

@@ -6,14 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from longboat.api.workloads import DELETION_COST, Pod, is_ready, ready_since
 from longboat.machinery.objects import parse_timestamp
 
+P = TypeVar("P", bound=Pod)
+
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
-def victims(pods: Sequence[Pod], count: int, related: Iterable[Pod], now: datetime) -> list[Pod]:
+def victims(pods: Sequence[P], count: int, related: Iterable[Pod], now: datetime) -> list[P]:
     """The `count` pods to delete: those whose loss matters least.
 
     In this order: without a node, pending, not ready, cheap to delete, on a node with many `related` pods (all those of
@@ -23,7 +26,7 @@ def victims(pods: Sequence[Pod], count: int, related: Iterable[Pod], now: dateti
         return list(pods)
     crowd = Counter(pod.spec.nodeName for pod in related if pod.spec.nodeName)
 
-    def rank(pod: Pod) -> tuple[object, ...]:
+    def rank(pod: P) -> tuple[object, ...]:
         restarts = max((c.restartCount for c in pod.status.containerStatuses), default=0)
         return (
             bool(pod.spec.nodeName),
