@@ -1,7 +1,7 @@
 """Brings decoded JSON into the shape of its type, or says what is wrong with it as upstream's decoder does.
 
-One walk checks types, drops nulls and fields the type does not have, and puts fields in schema order. It is the
-slow way, for what `typed` would not take.
+One walk checks types, drops nulls, empty lists and maps (as Go's `omitempty` does) and fields the type does not have,
+and puts fields in schema order. It is the slow way, for what `typed` would not take.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from longboat.machinery.scalars import READERS
-from longboat.machinery.shapes import List, Scalar, Shape, Struct
+from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
 from longboat.machinery.wording import mismatch
 
 LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
@@ -26,11 +26,19 @@ def struct(shape: Struct, value: Any, path: str = "") -> dict[str, Any]:
     found = {
         name: _read(fields[name], member, shape, f"{path}.{name}" if path else name)
         for name, member in value.items()
-        if member is not None and name in fields
+        if member is not None and name in fields and not _says_nothing(shape, name, member)
     }
     if len(found) < 2:
         return found
     return {name: found[name] for name in sorted(found, key=shape.order.__getitem__)}
+
+
+def _says_nothing(owner: Struct, name: str, value: Any) -> bool:
+    """Whether it is an empty list or map that is as good as absent."""
+    if value or name in owner.kept:
+        return False
+    shape, kind = owner.fields[name], type(value)
+    return (kind is list and type(shape) is List) or (kind is dict and type(shape) is Map)
 
 
 def _read(shape: Shape, value: Any, owner: Struct, path: str) -> Any:

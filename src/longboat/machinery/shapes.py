@@ -26,6 +26,7 @@ class Struct:
     atomic: bool = False  # one value to server-side apply
     whole: frozenset[str] = frozenset()  # fields that are so here, though their types are not
     replaced: frozenset[str] = frozenset()  # fields that strategic merge patches replace
+    kept: frozenset[str] = frozenset()  # lists and maps that stay when they are empty
 
     @property
     def short(self) -> str:
@@ -84,6 +85,7 @@ class Shapes:
         self._atomic = frozenset(packed["atomic"])
         self._whole: dict[str, list[str]] = packed["whole"]
         self._replaced: dict[str, list[str]] = packed["replaced"]
+        self._kept: dict[str, list[str]] = packed["kept"]
         self._structs: dict[str, Struct] = {}
 
     def struct(self, name: str) -> Struct:
@@ -96,6 +98,7 @@ class Shapes:
                 atomic=name in self._atomic,
                 whole=frozenset(self._whole.get(name, ())),
                 replaced=frozenset(self._replaced.get(name, ())),
+                kept=frozenset(self._kept.get(name, ())),
             )
             found.fields.update((key, self._shape(value)) for key, value in packed.items())
             found.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))

@@ -44,13 +44,21 @@ class Types:
         found = self._made.get(struct.name)
         if found is None:
             self._made[struct.name] = _NOTHING
-            fields = [(f"f{i}", self._of(struct.fields[name]) | None, None) for i, name in enumerate(struct.order)]
+            fields = [(f"f{i}", *self._field(struct, name)) for i, name in enumerate(struct.order)]
             names = {f"f{i}": name for i, name in enumerate(struct.order)}
             found = self._made[struct.name] = msgspec.defstruct(
                 struct.short, fields, rename=names, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
             )
         made: type[msgspec.Struct] = found
         return made
+
+    def _field(self, struct: Struct, name: str) -> tuple[Any, Any]:
+        """Type and default. msgspec writes no empty list or map of a field whose default is one."""
+        shape = struct.fields[name]
+        kind = list if isinstance(shape, List) else dict if isinstance(shape, Map) else None
+        if kind is None or name in struct.kept:
+            return self._of(shape) | None, None
+        return self._of(shape), msgspec.field(default_factory=kind)
 
     def _of(self, shape: Shape) -> Any:
         if isinstance(shape, Scalar):

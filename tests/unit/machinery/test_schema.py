@@ -70,6 +70,26 @@ def test_nulls_and_unknown_fields_are_dropped() -> None:
     assert decoded(kinds.POD, body) == {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "a"}}
 
 
+@pytest.mark.parametrize("also", [{}, {"unheard": "of"}])  # what C reads, and what the walk corrects
+def test_empty_lists_and_maps_are_as_good_as_absent(also: Object) -> None:
+    pod: Object = {
+        "metadata": {"name": "a", "ownerReferences": [], "labels": {}},
+        "spec": {"containers": [{"name": "c", "env": [], "resources": {"limits": {}}}], "securityContext": {},
+                 "volumes": [{"name": "scratch", "emptyDir": {}}]},
+    }  # fmt: skip
+    left = {
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "resources": {}}], "securityContext": {},
+                 "volumes": [{"name": "scratch", "emptyDir": {}}]},
+    }  # fmt: skip
+    head = {"kind": "Pod", "apiVersion": "v1"}
+    assert decoded(kinds.POD, pod | also) == head | left
+    assert json.loads(SCHEMA.canonical(kinds.POD, pod | also)) == head | left
+    assert decoded(kinds.POD, {"spec": {"containers": []}} | also)["spec"] == {"containers": []}, "it is required"
+    assert decoded(kinds.ENDPOINT_SLICE, {"ports": [], "endpoints": []} | also).keys() > {"ports", "endpoints"}
+    assert decoded(kinds.CONTROLLER_REVISION, {"data": {"spec": {"list": []}}} | also)["data"] == {"spec": {"list": []}}
+
+
 def test_null_among_others_is_the_zero_value() -> None:
     assert decoded(kinds.POD, {"metadata": {"labels": {"a": None}}})["metadata"]["labels"] == {"a": ""}
     assert decoded(kinds.POD, {"spec": {"containers": [None]}})["spec"]["containers"] == [{}]
