@@ -182,11 +182,10 @@ class Rollout:
         """Find or create the ReplicaSet of the current template, with the next revision's number."""
         deployment = self.deployment
         number = max((revisions.revision(each) for each in self.old), default=0) + 1
-        surge, _ = rolling.limits(deployment)
-        wanted = revisions.annotated(deployment, self.new, number, deployment.spec.replicas + surge)
+        wanted = revisions.annotated(deployment, self.new, number)
         if self.new is None:
             if create:
-                await self._create(wanted, number)
+                await self._create({**wanted, **self._sizes()}, number)
             return
         new = self.new
         if wanted != new.metadata.annotations or new.spec.minReadySeconds != deployment.spec.minReadySeconds:
@@ -268,12 +267,7 @@ class Rollout:
 
     async def _scale(self, each: ReplicaSet, size: int) -> None:
         """Set a ReplicaSet's size, and record the size of the Deployment that it goes with."""
-        surge, _ = rolling.limits(self.deployment)
-        sizes = {
-            revisions.DESIRED: str(self.deployment.spec.replicas),
-            revisions.MOST: str(self.deployment.spec.replicas + surge),
-        }
-        meta = each.metadata
+        sizes, meta = self._sizes(), each.metadata
         if size == each.spec.replicas and sizes.items() <= meta.annotations.items():
             return
         patch = {
@@ -283,6 +277,10 @@ class Rollout:
         await self._patch_set(each, patch)
         if size != each.spec.replicas:
             self._tell_scaling(meta.name, each.spec.replicas, size)
+
+    def _sizes(self) -> dict[str, str]:
+        surge, _ = rolling.limits(self.deployment)
+        return revisions.sizes(self.deployment, surge)
 
     def _tell_scaling(self, name: str, before: int, after: int) -> None:
         way = "up" if after > before else "down"

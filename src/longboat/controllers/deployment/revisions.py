@@ -61,8 +61,14 @@ def revision(each: ReplicaSet) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def annotated(deployment: Deployment, each: ReplicaSet | None, number: int, most: int) -> dict[str, str]:
-    """The annotations the new ReplicaSet should have: the Deployment's, its revision, and the size it belongs to."""
+def sizes(deployment: Deployment, surge: int) -> dict[str, str]:
+    """The annotations that say for which size of the Deployment a ReplicaSet was last scaled."""
+    wanted = deployment.spec.replicas
+    return {DESIRED: str(wanted), MOST: str(wanted + surge)}
+
+
+def annotated(deployment: Deployment, each: ReplicaSet | None, number: int) -> dict[str, str]:
+    """The annotations the new ReplicaSet should have: the Deployment's, and its revision."""
     copied = {key: value for key, value in deployment.metadata.annotations.items() if key not in NOT_COPIED}
     found = {**(each.metadata.annotations if each else {}), **copied}
     before = found.get(REVISION, "")
@@ -71,8 +77,6 @@ def annotated(deployment: Deployment, each: ReplicaSet | None, number: int, most
         found[HISTORY] = ",".join([*past, before])
     if not before.isdigit() or int(before) < number:
         found[REVISION] = str(number)
-    found[DESIRED] = str(deployment.spec.replicas)
-    found[MOST] = str(most)
     return found
 
 
