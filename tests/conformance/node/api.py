@@ -1,0 +1,101 @@
+"""The API of a cluster on a host of its own, asked through `kubectl proxy` on a socket: as fast as being there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from e2e.host import Cluster
+from longboat.machinery.objects import Object
+
+PATCHES = {"merge": "application/merge-patch+json", "strategic": "application/strategic-merge-patch+json"}
+
+
+class Refused(Exception):
+    """The server's Status."""
+
+    def __init__(self, status: Object) -> None:
+        super().__init__(status.get("message"))
+        self.code, self.reason = status.get("code"), status.get("reason")
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Api:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = _Connection(path, 30)
+
+    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> bytes:
+        """Raises Refused."""
+        data = None if body is None else json.dumps(body).encode()
+        self._connection.request(method, path, data, {"Content-Type": content_type} if data else {})
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status >= 300:
+            raise Refused(json.loads(content))
+        return content
+
+    def get(self, path: str) -> Object:
+        found: Object = json.loads(self.ask("GET", path))
+        return found
+
+    def post(self, path: str, body: Object) -> Object:
+        made: Object = json.loads(self.ask("POST", path, body))
+        return made
+
+    def put(self, path: str, body: Object) -> Object:
+        made: Object = json.loads(self.ask("PUT", path, body))
+        return made
+
+    def patch(self, path: str, body: Object, style: str = "merge") -> Object:
+        made: Object = json.loads(self.ask("PATCH", path, body, PATCHES[style]))
+        return made
+
+    def watch(self, path: str) -> Iterator[Object]:
+        """Events of a watch, until the server is silent for ten seconds (TimeoutError)."""
+        connection = _Connection(self.path, 10)
+        try:
+            connection.request("GET", path)
+            for line in connection.getresponse():
+                yield json.loads(line)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def proxied(cluster: Cluster) -> Iterator[Api]:
+    """Nothing is filtered out: tests open streams too."""
+    path = cluster.host.folder / "proxy.sock"
+    command = ["kubectl", "proxy", f"--unix-socket={path}", "--disable-filter=true"]
+    process = cluster.host.start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            assert process.poll() is None and time.monotonic() < deadline, "kubectl proxy does not start"
+            time.sleep(0.02)
+        api = Api(path)
+        yield api
+        api.close()
+    finally:
+        process.terminate()
+        process.wait(10)
