@@ -96,6 +96,10 @@ class Errors:
     def invalid(self, path: Path, value: Any, detail: str) -> None:
         self._add("FieldValueInvalid", path, f"Invalid value: {quoted(value)}: {detail}")
 
+    def invalid_whole(self, path: Path, detail: str) -> None:
+        """Of something with too much in it to show."""
+        self._add("FieldValueInvalid", path, f"Invalid value: {detail}")
+
     def duplicate(self, path: Path, value: Any) -> None:
         self._add("FieldValueDuplicate", path, f"Duplicate value: {quoted(value)}")
 

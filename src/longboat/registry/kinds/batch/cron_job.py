@@ -9,7 +9,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column, since
 from longboat.registry.kinds import cells, fill, rules
-from longboat.registry.kinds.batch import job
+from longboat.registry.kinds.batch import job_spec as jobs
 from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.strategy import Context, Strategy
 
@@ -62,9 +62,6 @@ class CronJob(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
-        if len(dig(new, "metadata", "name", default="")) > LONGEST_NAME:
-            path = Path("metadata", "name")
-            err.invalid(path, new["metadata"]["name"], f"must be no more than {LONGEST_NAME} characters")
         _schedule(spec.get("schedule") or "", err)
         rules.one_of(spec.get("concurrencyPolicy"), POLICIES, _SPEC.at("concurrencyPolicy"), err)
         for field in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
@@ -72,14 +69,20 @@ class CronJob(Strategy):
         if (zone := spec.get("timeZone")) is not None:
             _zone(zone, err)
         job_spec = dig(spec, "jobTemplate", "spec", default={})
-        job.validate_spec(job_spec, _TEMPLATE, err)
+        jobs.validate(job_spec, _TEMPLATE, err)
         if job_spec.get("manualSelector"):
             err.not_supported(_TEMPLATE.at("manualSelector"), True, ("nil", "false"))
         if job_spec.get("selector") is not None:
             err.invalid(_TEMPLATE.at("selector"), job_spec["selector"], "`selector` will be auto-generated")
 
+    def validate_create(self, new: Object, err: Errors) -> None:
+        if len(dig(new, "metadata", "name", default="")) > LONGEST_NAME:
+            path = Path("metadata", "name")
+            err.invalid(path, new["metadata"]["name"], f"must be no more than {LONGEST_NAME} characters")
+
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.template(dig(new, "spec", "jobTemplate", "spec", "template"), _TEMPLATE.at("template"))
+        name = notes.pods_names(new) if old is None else []
+        return [*name, *jobs.warnings(dig(new, "spec", "jobTemplate", "spec", default={}), _TEMPLATE)]
 
 
 def _schedule(text: str, err: Errors) -> None:

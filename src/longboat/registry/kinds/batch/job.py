@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from longboat.api import kinds
-from longboat.machinery import selectors
+from longboat.machinery import names, selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
+from longboat.registry.kinds.batch import job_spec, job_status
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.kinds.core.pod import spec as pod_spec
 from longboat.registry.strategy import Context, Strategy
 
 _SPEC = Path("spec")
 PREFIX = "batch.kubernetes.io/"
-MODES = ("Indexed", "NonIndexed")
-NON_NEGATIVE = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
-                "maxFailedIndexes", "backoffLimitPerIndex")  # fmt: skip
 SHOWN = (("Complete", "Complete"), ("Failed", "Failed"))
 SHOWN_LATER = (("Suspended", "Suspended"), ("FailureTarget", "FailureTarget"),
                ("SuccessCriteriaMet", "SuccessCriteriaMet"))  # fmt: skip
@@ -100,6 +98,9 @@ class Job(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
+        if not spec.get("manualSelector") and spec.get("selector") is not None:
+            _check_own_selector(new, err)
+        job_spec.validate(spec, _SPEC, err)
         if spec.get("selector") is None:
             err.required(_SPEC.at("selector"))
         else:
@@ -108,49 +109,88 @@ class Job(Strategy):
             if not selectors.from_api(spec["selector"]).matches(labels):
                 why = "`selector` does not match template `labels`"
                 err.invalid(_SPEC.at("template", "metadata", "labels"), labels, why)
-        validate_spec(spec, _SPEC, err)
+        if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
+            longest = f"{meta(new).get('name')}-{spec['completions'] - 1}"
+            if names.dns1123_label(longest):
+                why = f"will not able to create pod with invalid DNS label: {longest}"
+                err.invalid(Path("metadata", "name"), meta(new).get("name"), why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}
-        for field in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy",
-                      "successPolicy"):  # fmt: skip
-            rules.immutable(spec.get(field), former.get(field), _SPEC.at(field), err)
+        completions, at = spec.get("completions"), _SPEC.at("completions")
         if spec.get("completionMode") != "Indexed":
-            rules.immutable(spec.get("completions"), former.get("completions"), _SPEC.at("completions"), err)
-        suspended = former.get("suspend") and not dig(old, "status", "startTime")
-        if not suspended:
-            rules.immutable(spec.get("template"), former.get("template"), _SPEC.at("template"), err)
+            rules.immutable(completions, former.get("completions"), at, err)
+        elif completions not in (None, former.get("completions")) and completions != spec.get("parallelism"):
+            err.invalid(at, completions, "can only be modified in tandem with spec.parallelism")
+        rules.immutable(spec.get("selector"), former.get("selector"), _SPEC.at("selector"), err)
+        template, before = spec.get("template") or {}, former.get("template") or {}
+        if _rests(old):
+            before = _with_what_may_change(before, template)
+        if _bare(template) != _bare(before):
+            err.invalid(_SPEC.at("template"), template, rules.IMMUTABLE)
+        for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
+            if spec.get(field) != former.get(field):  # 0 is not the same as nothing
+                err.invalid(_SPEC.at(field), spec.get(field), rules.IMMUTABLE)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        job_status.validate(new, old, err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.workload(new, old)
+        name = notes.pods_names(new) if old is None else []
+        return [*name, *job_spec.warnings(new.get("spec") or {}, _SPEC)]
+
+
+def _own_labels(job: Object) -> dict[str, str]:
+    """Labels that only this job's pods have, as they are named now and were named once."""
+    uid, name = (meta(job).get(field) or "" for field in ("uid", "name"))
+    return {"controller-uid": uid, "job-name": name, f"{PREFIX}controller-uid": uid, f"{PREFIX}job-name": name}
 
 
 def _own_selector(job: Object) -> None:
-    """Labels that only this job's pods have, and the selector for them."""
-    uid, name = (meta(job).get(field) or "" for field in ("uid", "name"))
+    """Give the job's pods labels of their own, and a selector for them; what the user says stays, and is refused."""
     labels = fill.part(fill.part(fill.part(job["spec"], "template"), "metadata"), "labels")
-    labels |= {"controller-uid": uid, "job-name": name, f"{PREFIX}controller-uid": uid, f"{PREFIX}job-name": name}
-    selector = fill.part(job["spec"], "selector")
-    fill.part(selector, "matchLabels")[f"{PREFIX}controller-uid"] = uid
+    for key, value in _own_labels(job).items():
+        labels.setdefault(key, value)
+    selector = fill.part(fill.part(job["spec"], "selector"), "matchLabels")
+    selector.setdefault(f"{PREFIX}controller-uid", meta(job).get("uid") or "")
 
 
-def validate_spec(spec: Object, path: Path, err: Errors) -> None:
-    """A JobSpec, but for its selector (a CronJob's has none yet)."""
-    for field in NON_NEGATIVE:
-        rules.not_negative(spec.get(field), path.at(field), err)
-    mode = spec.get("completionMode")
-    if mode is not None and mode not in MODES:
-        err.not_supported(path.at("completionMode"), mode, MODES)
-    if mode == "Indexed" and spec.get("completions") is None:
-        err.required(path.at("completions"), "when completion mode is Indexed")
-    rules.maybe_one_of(
-        spec.get("podReplacementPolicy"), ("Failed", "TerminatingOrFailed"), path.at("podReplacementPolicy"), err
-    )
-    pod_spec.template(spec.get("template"), path.at("template"), err)
-    policy, at = dig(spec, "template", "spec", "restartPolicy"), path.at("template", "spec", "restartPolicy")
-    if policy == "Always":
-        err.required(at, 'valid values: "OnFailure", "Never"')
-    elif policy not in ("OnFailure", "Never"):
-        err.not_supported(at, policy or "", ("OnFailure", "Never"))
-    elif spec.get("podFailurePolicy") is not None and policy != "Never":
-        err.invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')
+def _check_own_selector(job: Object, err: Errors) -> None:
+    path, own = _SPEC.at("template", "metadata", "labels"), _own_labels(job)
+    labels = dig(job, "spec", "template", "metadata", "labels", default={})
+    for key, value in own.items():
+        if key not in labels:
+            err.required(path.key(key), f"must be '{value}'")
+        elif labels[key] != value:
+            err.invalid(path.key(key), labels, f"must be '{value}'")
+    if not selectors.from_api(job["spec"]["selector"]).matches(own):
+        err.invalid(_SPEC.at("selector"), job["spec"]["selector"], "`selector` not auto-generated")
+
+
+def _rests(job: Object) -> bool:
+    """Whether none of its pods is at work, nor will be before it is resumed (KEP-5440)."""
+    suspended = dig(job, "spec", "suspend") and not dig(job, "status", "active")
+    return bool(suspended) and (not dig(job, "status", "startTime") or _true(job, "Suspended"))
+
+
+def _with_what_may_change(old: Object, new: Object) -> Object:
+    """The old template with the new one's scheduling directives and resources (KEP-2926, KEP-5440)."""
+    pod, wanted = dict(old.get("spec") or {}), new.get("spec") or {}
+    pod |= {field: wanted.get(field) for field in ("nodeSelector", "tolerations", "schedulingGates")}
+    affinity = _bare({**(pod.get("affinity") or {}), "nodeAffinity": dig(wanted, "affinity", "nodeAffinity")})
+    pod["affinity"] = affinity or (None if wanted.get("affinity") is None else {})
+    for field in ("containers", "initContainers"):
+        mine, theirs = pod.get(field) or [], wanted.get(field) or []
+        if len(mine) == len(theirs):
+            pairs = zip(mine, theirs, strict=True)
+            pod[field] = [{**one, "resources": other.get("resources")} for one, other in pairs]
+    metadata = dict(old.get("metadata") or {})
+    metadata |= {field: dig(new, "metadata", field) for field in ("labels", "annotations")}
+    return {**old, "metadata": metadata, "spec": pod}
+
+
+def _bare(value: Any) -> Any:
+    """Without what is null or an empty list, at every depth: that says no more than nothing."""
+    if isinstance(value, dict):
+        return {field: _bare(each) for field, each in value.items() if each is not None and each != []}
+    return [_bare(each) for each in value] if isinstance(value, list) else value

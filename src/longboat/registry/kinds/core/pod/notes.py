@@ -42,9 +42,13 @@ def pod(obj: Object) -> list[str]:
 
 def workload(obj: Object, old: Object | None) -> list[str]:
     """What is to be said of an object with a pod template, and of the name its pods get theirs from."""
-    wrong = names.dns1123_label(dig(obj, "metadata", "name", default="")) if old is None else []
-    said = [f"metadata.name: this is used in Pod names and hostnames, {HOSTNAME}: [{' '.join(wrong)}]"] if wrong else []
-    return said + template(dig(obj, "spec", "template"), Path("spec", "template"))
+    return (pods_names(obj) if old is None else []) + template(dig(obj, "spec", "template"), Path("spec", "template"))
+
+
+def pods_names(obj: Object) -> list[str]:
+    """What is to be said of the name that an object's pods get theirs from."""
+    wrong = names.dns1123_label(dig(obj, "metadata", "name", default=""))
+    return [f"metadata.name: this is used in Pod names and hostnames, {HOSTNAME}: [{' '.join(wrong)}]"] if wrong else []
 
 
 def template(found: Object | None, path: Path) -> list[str]:
