@@ -1,8 +1,8 @@
 """What a StatefulSet does next. Pure: the same set and pods give the same actions.
 
 In order (podManagementPolicy OrderedReady): pods are made from the lowest ordinal up, each once those before it are
-ready; taken away from the highest down; and changed from the highest down, one at a time. Parallel makes and takes away
-at once; changes stay in order.
+ready; taken away from the highest down, each once it is ready itself; and changed from the highest down, one at a time.
+Parallel makes and takes away at once; changes stay in order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def plan(owner: StatefulSet, pods: Iterable[Pod], current: str, update: str, now
     plan = Plan()
     if _fill(plan, owner, found, wanted, current, update, ordered, now):
         return plan
-    if _shrink(plan, found, wanted, ordered):
+    if _shrink(plan, owner, found, wanted, ordered, now):
         return plan
     _roll(plan, owner, found, wanted, update, now)
     return plan
@@ -55,7 +55,7 @@ def _fill(
         pod = found.get(ordinal)
         if pod is None:
             plan.create.append((ordinal, current if _keeps(owner, ordinal) else update))
-        elif pod.metadata.deletionTimestamp is None and pod.status.phase in ("Failed", "Succeeded"):
+        elif pod.metadata.deletionTimestamp is None and _is_over(pod):
             plan.replace.append(pod)
         elif not ordered or _is_healthy(owner, pod, now):
             continue
@@ -70,15 +70,22 @@ def _keeps(owner: StatefulSet, ordinal: int) -> bool:
     return strategy.type == "RollingUpdate" and ordinal < owner.spec.ordinals.start + strategy.rollingUpdate.partition
 
 
-def _shrink(plan: Plan, found: Mapping[int, Pod], wanted: range, ordered: bool) -> bool:
-    """Whoever has no place goes, the highest first. True where the rest has to wait."""
+def _shrink(
+    plan: Plan, owner: StatefulSet, found: Mapping[int, Pod], wanted: range, ordered: bool, now: datetime
+) -> bool:  # fmt: skip
+    """Whoever has no place goes, the highest first. True where the rest has to wait.
+
+    In order, one that is not well is waited for, unless all below it are well: it holds up nobody but itself.
+    """
     extra = sorted((ordinal for ordinal in found if ordinal not in wanted), reverse=True)
     if not ordered:
         plan.condemned += [found[o] for o in extra if found[o].metadata.deletionTimestamp is None]
         return bool(plan.condemned)
     if extra:
         highest = found[extra[0]]
-        if highest.metadata.deletionTimestamp is None:
+        first_ill = next((o for o in reversed(extra) if not _is_healthy(owner, found[o], now)), extra[0])
+        waits = first_ill != extra[0] and not _is_healthy(owner, highest, now) and not _is_over(highest)
+        if highest.metadata.deletionTimestamp is None and not waits:
             plan.condemned.append(highest)
     return bool(extra)
 
@@ -118,6 +125,11 @@ def _is_healthy(owner: StatefulSet, pod: Pod, now: datetime) -> bool:
     if pod.metadata.deletionTimestamp is not None or pod.status.phase != "Running" or not is_ready(pod):
         return False
     return is_available(pod, owner.spec.minReadySeconds, now)
+
+
+def _is_over(pod: Pod) -> bool:
+    """It will never be well again."""
+    return pod.status.phase in ("Failed", "Succeeded")
 
 
 def new_status(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,23 @@ def test_in_order_one_thing_happens_at_a_time(found: dict[int, tuple[str, str]],
         others = [found[place] for place in range(replicas) if place != ordinal]
         assert all(state == "ready" for state, _ in others)  # never two down at once
         assert all(found[higher][1] == "new" for higher in range(ordinal + 1, replicas))
+
+
+@pytest.mark.parametrize(
+    ("states", "gone"),
+    [
+        (("ready", "ready", "ready"), "db-2"),
+        (("ready", "ready", "starting"), "db-2"),  # nobody is helped by waiting
+        (("starting", "ready", "starting"), None),
+        (("starting", "starting", "ready"), "db-2"),
+        (("starting", "starting", "failed"), "db-2"),  # it would be waited for in vain
+        (("ready", "ready", "going"), None),
+    ],
+)
+def test_who_is_not_well_is_waited_for_before_it_goes(states: tuple[str, ...], gone: str | None) -> None:
+    pods = [pod(ordinal, state, "new") for ordinal, state in enumerate(states)]
+    todo = plan(owner(0), pods, "new", "new", NOW)
+    assert [each.metadata.name for each in todo.condemned] == ([gone] if gone else [])
 
 
 @given(places, st.integers(0, 5))
