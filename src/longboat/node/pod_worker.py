@@ -198,6 +198,12 @@ class PodWorker:
         """What the volumes are made of has changed."""
         self._refreshed = NEVER
 
+    def edited(self) -> None:
+        """Somebody has changed the pod: a volume may show it, and what could not be started may start now."""
+        self.refresh_soon()
+        self._holds.clear()
+        self._failures.clear()
+
     async def _refresh_volumes(self) -> None:
         """Let files follow the objects they come from; also of a pod that an agent before this one has started."""
         if self.observed.sandbox is None or not self._workers.volumes.changes(self.pod):

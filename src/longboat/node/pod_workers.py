@@ -95,8 +95,8 @@ class PodWorkers:
         before, worker.pod = worker.pod, pod
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
-        if (before.metadata.labels, before.metadata.annotations) != (pod.metadata.labels, pod.metadata.annotations):
-            worker.refresh_soon()  # a downward API volume may show them
+        if _is_edited(before, pod):
+            worker.edited()
         if _matters(before, pod):
             self._go(pod.uid)
 
@@ -261,16 +261,16 @@ def _must_interrupt(before: Pod, after: Pod) -> bool:
     return (new.deletionGracePeriodSeconds or 0) < (old.deletionGracePeriodSeconds or 0)
 
 
+def _is_edited(before: Pod, after: Pod) -> bool:
+    old, new = before.metadata, after.metadata
+    return (before.spec, old.labels, old.annotations) != (after.spec, new.labels, new.annotations)
+
+
 def _matters(before: Pod, after: Pod) -> bool:
     """Whether a change is more than the status we have written ourselves."""
-    if before.spec != after.spec or before.metadata.deletionTimestamp != after.metadata.deletionTimestamp:
-        return True
     old, new = before.metadata, after.metadata
-    if (old.labels, old.annotations, old.deletionGracePeriodSeconds) != (
-        new.labels,
-        new.annotations,
-        new.deletionGracePeriodSeconds,
-    ):
+    deletion = (old.deletionTimestamp, old.deletionGracePeriodSeconds)
+    if _is_edited(before, after) or deletion != (new.deletionTimestamp, new.deletionGracePeriodSeconds):
         return True
     if before.status.phase != after.status.phase or before.status.startTime != after.status.startTime:
         return after.is_finished or after.spec.activeDeadlineSeconds is not None

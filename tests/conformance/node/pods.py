@@ -14,6 +14,7 @@ from longboat.machinery.objects import Object
 
 WITHIN = 60.0  # seconds that anything may take
 SLEEP = "sleep 1000000"
+PATIENT = f"trap 'exit 0' TERM; {SLEEP} & wait"  # ends as soon as it is asked to
 
 
 def container(script: str = SLEEP, *, name: str = "main", **fields: Any) -> Object:
@@ -108,7 +109,7 @@ class Pods:
         return self.cluster.kubectl("exec", "-n", self.namespace, name, "-c", container, "--", *command)
 
     def sh(self, name: str, script: str, container: str = "main") -> str:
-        return self.run(name, "sh", "-c", script, container=container).quiet()
+        return self.run(name, "sh", "-c", script, container=container).ok().out
 
     def events(self, name: str) -> list[tuple[str, str]]:
         items = self.api.get(f"{self.base}/events?fieldSelector=involvedObject.name={name}")["items"]

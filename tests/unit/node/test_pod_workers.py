@@ -214,6 +214,16 @@ async def test_a_missing_config_map_holds_the_container_until_it_comes(node: Sim
 
 
 @on_a_node
+async def test_an_edited_pod_is_tried_at_once(node: Simulated) -> None:
+    source = {"configMapKeyRef": {"name": "late", "key": "k"}}
+    given = pod("p", container("c", "sleep", "99", env=[{"name": "X", "valueFrom": source}]))
+    await node.run(given, 29.5)  # attempts are ten seconds apart by now
+    node.objects.config_maps[Key("default", "late")] = ConfigMap(data={"k": "v"})
+    await node.run(changed(given, annotations={"new": "note"}))
+    assert node.statuses.phase() == "Running"
+
+
+@on_a_node
 async def test_a_missing_volume_source_holds_the_pod(node: Simulated) -> None:
     await node.run(pod("p", container(), volumes=[{"name": "v", "configMap": {"name": "late"}}]), 1)
     assert node.statuses.container()["state"]["waiting"] == {"reason": "ContainerCreating"}
