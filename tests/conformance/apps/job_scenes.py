@@ -11,6 +11,7 @@ from longboat.testing.cluster import Cluster
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 TERMINATED = 143
+BEAT = 20  # seconds
 Fate = Callable[[Object], int | None]  # of a running pod: its exit code, or None where it runs on
 
 
@@ -82,6 +83,20 @@ async def run(cluster: Cluster, fate: Fate = runs_on) -> None:
         pass
 
 
+def lease(node: str, renewed: str) -> Object:
+    meta = {"name": node, "namespace": "kube-node-lease"}
+    spec = {"holderIdentity": node, "renewTime": renewed.replace("Z", ".000000Z"), "leaseDurationSeconds": 40}
+    return {"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": meta, "spec": spec}
+
+
+async def wait(cluster: Cluster, seconds: int) -> None:
+    """Let time go by, the node giving signs of life."""
+    while seconds > 0:
+        await cluster.apply(lease("n0", timestamp(cluster.clock.now())))
+        await cluster.clock.advance(min(seconds, BEAT))
+        seconds -= BEAT
+
+
 async def finish(cluster: Cluster, fate: Fate, name: str = "work") -> Object:
     """Let time go by until the Job has ended; its status."""
     for _ in range(100):
@@ -89,7 +104,7 @@ async def finish(cluster: Cluster, fate: Fate, name: str = "work") -> Object:
         status: Object = (await cluster.get(f"job/{name}"))["status"]
         if {"Complete", "Failed"} & set(reasons(status)):
             return status
-        await cluster.clock.advance(10)
+        await wait(cluster, 10)
     raise AssertionError(f"the Job does not end: {status}")
 
 
