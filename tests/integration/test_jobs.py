@@ -180,3 +180,86 @@ def test_pods_of_a_deleted_job_are_let_go() -> None:
             assert not pod["metadata"].get("finalizers")
 
     play(scene)
+
+
+def test_a_pod_is_replaced_once_it_has_ended_where_the_job_says_so() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(podReplacementPolicy="Failed"))
+        await cluster.settle()
+        (pod,) = await pods(cluster)
+        await cluster.delete(f"pod/{pod['metadata']['name']}")
+        await cluster.settle()
+        await cluster.clock.advance(20)
+        found = await status(cluster)
+        assert (found.get("active", 0), found.get("failed", 0), found["terminating"]) == (0, 0, 1)
+        assert await pods(cluster) == []
+        await end(cluster, pod, "Failed", 143)
+        await cluster.clock.advance(11)
+        found = await status(cluster)
+        assert (found["active"], found["failed"], found["terminating"]) == (1, 1, 0)
+
+    play(scene)
+
+
+def test_pods_stopped_by_suspension_have_not_failed_and_the_clock_starts_anew() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(parallelism=2, completions=2, activeDeadlineSeconds=60))
+        await cluster.clock.advance(40)
+        before = (await status(cluster))["startTime"]
+        await cluster.patch("job/work", {"spec": {"suspend": True}})
+        await cluster.settle()
+        found = await status(cluster)
+        assert conditions(found) == {"Suspended": "JobSuspended"} and "startTime" not in found
+        assert await pods(cluster) == [] and (found.get("active", 0), found.get("failed", 0)) == (0, 0)
+        await cluster.clock.advance(100)
+        await cluster.patch("job/work", {"spec": {"suspend": False}})
+        await cluster.clock.advance(40)
+        found = await status(cluster)
+        assert found["startTime"] > before and conditions(found) == {} and found["active"] == 2
+        (resumed,) = found["conditions"]
+        assert (resumed["type"], resumed["status"], resumed["reason"]) == ("Suspended", "False", "JobResumed")
+        assert {"Suspended", "Resumed"} <= {e["reason"] for e in await cluster.list("events")}
+
+    play(scene)
+
+
+def test_pods_of_a_former_job_of_that_name_are_let_go() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job())
+        await cluster.settle()
+        (own,) = await pods(cluster)
+        (owner,) = own["metadata"]["ownerReferences"]
+        held = {"finalizers": own["metadata"]["finalizers"], "ownerReferences": [{**owner, "uid": "former"}]}
+        await cluster.apply({
+            "kind": "Pod", "apiVersion": "v1", "metadata": {"name": "stray", **held},
+            "spec": {"containers": [{"name": "c", "image": "work:1"}]},
+        })  # fmt: skip
+        await cluster.settle()
+        if await cluster.exists("pod/stray"):
+            assert not (await cluster.get("pod/stray"))["metadata"].get("finalizers")
+        assert (await cluster.get(f"pod/{own['metadata']['name']}"))["metadata"]["finalizers"] == held["finalizers"]
+
+    play(scene)
+
+
+def test_a_job_that_another_manages_is_left_alone() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(managedBy="example.com/queue"))
+        await cluster.clock.advance(60)
+        assert await status(cluster) == {} and await pods(cluster) == []
+
+    play(scene)
+
+
+def test_containers_restarted_in_place_too_often_end_it() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(job(template={"restartPolicy": "OnFailure"}, backoffLimit=2))
+        await cluster.settle()
+        (pod,) = await pods(cluster)
+        container = {"name": "c", "image": "work:1", "imageID": "", "ready": True, "restartCount": 2, "state": {}}
+        found = {"phase": "Running", "containerStatuses": [container]}
+        await cluster.patch(f"pod/{pod['metadata']['name']}", {"status": found}, subresource="status")
+        await cluster.settle()
+        assert conditions(await status(cluster)) == {"FailureTarget": "BackoffLimitExceeded"}
+
+    play(scene)
