@@ -110,7 +110,7 @@ class Machine:
         """End all that lives in it: the agent, containerd, its shims and containers."""
         wanted = os.stat(f"/proc/{self._holder.pid}/ns/mnt").st_ino
         for _ in range(3):
-            for pid in _family(wanted, self._holder.pid):
+            for pid in family(wanted, self._holder.pid):
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -122,7 +122,7 @@ class Machine:
         _remove_cgroups(f"longboat-machines/{self.name}")
 
 
-def _family(namespace: int, holder: int) -> set[int]:
+def family(namespace: int, holder: int) -> set[int]:
     """Processes in the mount namespace, and what they have started, but not its holder."""
     parents: dict[int, int] = {}
     found: set[int] = set()
