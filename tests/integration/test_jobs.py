@@ -263,3 +263,16 @@ def test_containers_restarted_in_place_too_often_end_it() -> None:
         assert conditions(await status(cluster)) == {"FailureTarget": "BackoffLimitExceeded"}
 
     play(scene)
+
+
+def test_pods_that_nothing_owns_are_let_go() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply({
+            "kind": "Pod", "apiVersion": "v1",
+            "metadata": {"name": "stray", "finalizers": ["batch.kubernetes.io/job-tracking", "example.com/mine"]},
+            "spec": {"containers": [{"name": "c", "image": "work:1"}]},
+        })  # fmt: skip
+        await cluster.settle()
+        assert (await cluster.get("pod/stray"))["metadata"]["finalizers"] == ["example.com/mine"]
+
+    play(scene)

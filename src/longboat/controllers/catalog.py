@@ -22,12 +22,14 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.garbage.collector import GarbageCollector
     from longboat.controllers.ingress.controller import IngressController
     from longboat.controllers.job.controller import JobController
+    from longboat.controllers.job.orphans import OrphanedPods
     from longboat.controllers.job.ttl import TTLAfterFinished
     from longboat.controllers.loadbalancer.controller import LoadBalancerController
     from longboat.controllers.namespace import NamespaceController
     from longboat.controllers.node_ipam import NodeIpam
     from longboat.controllers.node_lifecycle import NodeLifecycle, TaintEviction
     from longboat.controllers.pod_gc import PodGC
+    from longboat.controllers.quota.controller import ResourceQuotaController
     from longboat.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
     from longboat.controllers.statefulset.controller import StatefulSetController
@@ -46,12 +48,14 @@ def controllers() -> tuple[type[Controller], ...]:
         NamespaceController,
         ReplicaSetController,
         ReplicationControllerController,
+        ResourceQuotaController,
         DisruptionController,
         StaleDisruption,
         DeploymentController,
         StatefulSetController,
         DaemonSetController,
         JobController,
+        OrphanedPods,
         TTLAfterFinished,
         CronJobController,
         EndpointSliceController,
