@@ -205,7 +205,7 @@ class Store:
             strategy.validate_update(new, old, err)
         if err:
             raise errors.invalid(self.kind, name, err)
-        self._count_generation(new, old)
+        self._count_generation(new, old, write.subresource)
         await write.admission.validate(attributes)
         write.warnings += strategy.warnings(new, old)
         if deletion.complete(strategy, new):
@@ -240,8 +240,9 @@ class Store:
                 new["status"] = old["status"]
         strategy.prepare_update(new, old, ctx)
 
-    def _count_generation(self, new: Object, old: Object) -> None:
-        if self.strategy.generation and any(
+    def _count_generation(self, new: Object, old: Object, subresource: str) -> None:
+        counts = self.strategy.generation and subresource not in self.strategy.uncounted
+        if counts and any(
             new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")
         ):
             meta(new)["generation"] = (meta(old).get("generation") or 0) + 1

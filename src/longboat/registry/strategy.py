@@ -81,6 +81,7 @@ class Strategy:
     top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
+    uncounted: ClassVar[tuple[str, ...]] = ()  # but not those that come through these subresources
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
-from longboat.apiserver.streams import relay
+from longboat.apiserver.streams import messages, relay
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.machinery.errors import bad_request, invalid, not_found
 from longboat.machinery.fieldpath import Errors, Path
@@ -35,8 +35,9 @@ class PodStreams:
             return Response(200, b"", "text/plain")
         options = {name: request.arg(name) for name in LOG_OPTIONS if request.arg(name)}
         target = _target("containerLogs", request, container, list(options.items()))
-        node = self._node(pod)
-        return await relay.fetch(await self._nodes.open(node), _host(node), target)
+        node, handshake = self._node(pod), messages.handshake(request)
+        answer = await relay.fetch(await self._nodes.open(node), _host(node), target)
+        return handshake.answer(answer.stream) if handshake and answer.stream is not None else answer
 
     async def exec(self, request: Request) -> Response:
         commands = [("command", word) for word in request.query.get("command", ())]

@@ -325,7 +325,7 @@ def test_binding_happens_once() -> None:
         code, status = await api.ask("POST", f"{pods}/p/binding", binding)
         assert (code, status["status"]) == (201, "Success")
         _, bound = await api.ask("GET", f"{pods}/p")
-        assert bound["spec"]["nodeName"] == "n"
+        assert bound["spec"]["nodeName"] == "n" and bound["metadata"]["generation"] == 1  # nobody has edited it
         assert {c["type"]: c["status"] for c in bound["status"]["conditions"]}["PodScheduled"] == "True"
         code, status = await api.ask("POST", f"{pods}/p/binding", binding)
         assert (code, status["reason"]) == (409, "Conflict")

@@ -22,6 +22,7 @@ class Pod(Strategy):
     subresources = (
         "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize",
     )  # fmt: skip
+    uncounted = ("binding",)
     selectable = frozenset((
         "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
         "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
