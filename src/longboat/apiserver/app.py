@@ -23,6 +23,7 @@ from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
 from longboat.apiserver.admission.nodes import TaintNodesByCondition
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
+from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
 from longboat.apiserver.admission.service_account import ServiceAccount
 from longboat.apiserver.admission.storage import (
@@ -192,6 +193,7 @@ class APIServer:
                 DenyServiceExternalIPs(),
                 CertificateRequests(self.authorizer),
                 Escalation(self.authorizer),
+                ResourceQuota(self.stores[kinds.RESOURCE_QUOTA], self.clock),
             )
         )
 

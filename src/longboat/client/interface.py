@@ -32,6 +32,7 @@ class RawList(msgspec.Struct):
     items: list[msgspec.Raw]
     resource_version: str
     continue_token: str = ""
+    remaining: int = 0  # objects after this page, where the server says so
 
 
 class WatchEvent(msgspec.Struct):

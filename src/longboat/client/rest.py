@@ -33,6 +33,7 @@ _encode = msgspec.json.Encoder().encode
 class _ListMeta(msgspec.Struct, frozen=True):
     resourceVersion: str = ""
     continue_: str = msgspec.field(name="continue", default="")
+    remainingItemCount: int = 0
 
 
 class _List(msgspec.Struct):
@@ -114,7 +115,8 @@ class RestClient:
         }
         body = await self._request("GET", path_of(kind, namespace), query=_given(query), accept=accept)
         page = _list_decoder.decode(body)
-        return RawList(page.items or [], page.metadata.resourceVersion, page.metadata.continue_)
+        meta = page.metadata
+        return RawList(page.items or [], meta.resourceVersion, meta.continue_, meta.remainingItemCount)
 
     async def watch(
         self,

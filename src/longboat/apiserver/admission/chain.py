@@ -1,4 +1,5 @@
-"""Admission: plugins that may change or refuse a write, in one order. First all that change, then all that judge."""
+"""Admission: plugins that may change or refuse a write, in one order. First all that change, then all that judge, then
+those that note what it takes."""
 
 from __future__ import annotations
 
@@ -24,6 +25,9 @@ class Plugin:
     def validate(self, attributes: Attributes) -> None:
         """Raises StatusError."""
 
+    async def charge(self, attributes: Attributes) -> None:
+        """Note what a write takes that nobody else refuses. Raises StatusError."""
+
 
 class Chain:
     """Implements registry.admission.Admission."""
@@ -31,6 +35,7 @@ class Chain:
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._mutating = [p for p in plugins if type(p).mutate is not Plugin.mutate]
         self._validating = [p for p in plugins if type(p).validate is not Plugin.validate]
+        self._charging = [p for p in plugins if type(p).charge is not Plugin.charge]
 
     async def mutate(self, attributes: Attributes) -> None:
         for plugin in self._mutating:
@@ -41,3 +46,6 @@ class Chain:
         for plugin in self._validating:
             if plugin.handles(attributes):
                 plugin.validate(attributes)
+        for plugin in self._charging:
+            if plugin.handles(attributes):
+                await plugin.charge(attributes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from longboat.api import kinds
+from longboat.api import amounts, kinds
 from longboat.apiserver.admission import limits
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.errors import forbidden
@@ -77,14 +77,14 @@ def pod_problems(pod: Object, limit_range: Object) -> Iterable[str]:
             for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
                 resources = container.get("resources") or {}
                 yield from limits.problems(
-                    item, limits.amounts(resources.get("requests")), limits.amounts(resources.get("limits"))
+                    item, amounts.amounts(resources.get("requests")), amounts.amounts(resources.get("limits"))
                 )
         elif item.get("type") == "Pod":
-            yield from limits.problems(item, limits.of_pod(spec, "requests"), limits.of_pod(spec, "limits"))
+            yield from limits.problems(item, amounts.of_pod(spec, "requests"), amounts.of_pod(spec, "limits"))
 
 
 def claim_problems(claim: Object, limit_range: Object) -> Iterable[str]:
-    asked = limits.amounts(dig(claim, "spec", "resources", "requests"))
+    asked = amounts.amounts(dig(claim, "spec", "resources", "requests"))
     for item in _items(limit_range, "PersistentVolumeClaim"):
         yield from limits.too_little(item, asked, {})
         yield from limits.asked_too_much(item, asked)

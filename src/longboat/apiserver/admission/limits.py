@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from longboat.machinery import quantity
-from longboat.machinery.objects import Object, dig
-from longboat.machinery.quantity import Quantity
-
-Amounts = Mapping[str, Quantity]
-
-
-def amounts(listed: Mapping[str, str] | None) -> dict[str, Quantity]:
-    return {name: quantity.parse(text) for name, text in (listed or {}).items()}
+from longboat.api.amounts import Amounts, amounts
+from longboat.machinery.objects import Object
 
 
 def problems(item: Object, requests: Amounts, most: Amounts) -> Iterable[str]:
@@ -63,34 +56,3 @@ def too_far_apart(item: Object, requests: Amounts, most: Amounts) -> Iterable[st
             yield f"{said} no limit is specified or limit is 0"
         elif most[name].amount > requests[name].amount * greatest.amount:
             yield f"{said} provided ratio is {most[name].amount / requests[name].amount:.6f}"
-
-
-def of_pod(spec: Object, field: str) -> dict[str, Quantity]:
-    """The requests or limits of a whole pod at its most demanding moment (KEP-753), pod-level ones first."""
-    running: dict[str, Quantity] = {}
-    sidecars: dict[str, Quantity] = {}
-    starting: dict[str, Quantity] = {}
-    for container in spec.get("containers") or ():
-        _add(running, amounts(dig(container, "resources", field)))
-    for container in spec.get("initContainers") or ():
-        asked = amounts(dig(container, "resources", field))
-        if container.get("restartPolicy") == "Always":
-            _add(sidecars, asked)
-            _raise(starting, sidecars)
-        else:
-            _add(asked, sidecars)
-            _raise(starting, asked)
-    _add(running, sidecars)
-    _raise(running, starting)
-    return {**running, **amounts(dig(spec, "resources", field))}
-
-
-def _add(into: dict[str, Quantity], more: Amounts) -> None:
-    for name, value in more.items():
-        into[name] = into[name] + value if name in into else value
-
-
-def _raise(into: dict[str, Quantity], floor: Amounts) -> None:
-    for name, value in floor.items():
-        if name not in into or into[name] < value:
-            into[name] = value

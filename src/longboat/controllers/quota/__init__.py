@@ -1,0 +1,1 @@
+"""Counts what namespaces use of what they may have."""
