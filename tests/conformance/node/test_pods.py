@@ -50,7 +50,7 @@ def test_made_and_removed(pods: Pods) -> None:
     assert names(pods, "time=lifecycle") == []
     since = pods.api.get(f"{pods.base}/pods?limit=1")["metadata"]["resourceVersion"]
     events = pods.api.watch(f"{pods.base}/pods?watch=1&labelSelector=time%3Dlifecycle&resourceVersion={since}")
-    pods.create(pod("lifecycle", container(PATIENT), labels={"time": "lifecycle"}, terminationGracePeriodSeconds=20))
+    pods.create(pod("lifecycle", container(PATIENT), labels={"time": "lifecycle"}, terminationGracePeriodSeconds=4))
     assert names(pods, "time=lifecycle") == ["lifecycle"]
     first = next(events)
     assert (first["type"], first["object"]["metadata"]["name"]) == ("ADDED", "lifecycle")
