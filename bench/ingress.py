@@ -1,6 +1,6 @@
 """Requests through an Ingress beside the same HAProxy configured by hand: what the routing of hosts and paths costs.
 
-python bench/ingress.py [SECONDS]          needs root, containerd and wrk; starts a cluster of its own, in namespaces of its own
+python bench/ingress.py [SECONDS]          needs root, containerd and wrk; starts a cluster in namespaces of its own
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a Service's creation to the first connection through its address, with pods that are ready already.
 
-python bench/services.py [SERVICES]          needs root and containerd; starts a cluster of its own, in namespaces of its own
+python bench/services.py [SERVICES]          needs root and containerd; starts a cluster in namespaces of its own
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def measure(kubeconfig: str, services: int) -> list[float]:
             kinds.SERVICE, {"metadata": {"name": f"bench-{number}"}, "spec": spec}, namespace="default"
         )
         address = json.loads(made)["spec"]["clusterIP"]
-        while not connect(address):
+        while not connect(address):  # noqa: ASYNC110: nothing tells when the kernel has the rule
             await asyncio.sleep(TRY)
         took.append(time.perf_counter() - began)
         await asyncio.sleep(0.02)
