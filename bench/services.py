@@ -53,7 +53,7 @@ async def measure(kubeconfig: str, services: int) -> list[float]:
             kinds.SERVICE, {"metadata": {"name": f"bench-{number}"}, "spec": spec}, namespace="default"
         )
         address = json.loads(made)["spec"]["clusterIP"]
-        while not connect(address):  # noqa: ASYNC110: nothing tells when the kernel has the rule
+        while not connect(address):  # noqa: ASYNC110 - nothing tells when the kernel has the rule
             await asyncio.sleep(TRY)
         took.append(time.perf_counter() - began)
         await asyncio.sleep(0.02)
