@@ -35,7 +35,9 @@ def claims(folder: Path) -> list[Claim]:
     found = []
     for file in sorted(folder.rglob("test_*.py")):
         for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and (said := ast.get_docstring(node) or "").startswith(MARK):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if (said := ast.get_docstring(node) or "").startswith(MARK):
                 entry = said.splitlines()[0].removeprefix(MARK).strip()
                 place = file.relative_to(folder)
                 found.append(Claim(place.parts[0], entry, f"{'/'.join(place.parts[1:])}::{node.name}"))
