@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from e2e.certificates import self_signed
 from e2e.host import Cluster
 from e2e.manifests import service, web_deployment
+from images import debian
 from longboat.network.overlay.bridge import port_name
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -169,6 +171,41 @@ def test_another_node_that_goes_away_is_passed_over_within_two_seconds(tls: Tls)
     assert found["trouble"], "nobody noticed"
     assert recovery < 2, f"the last request in trouble was begun {recovery:.2f} s after the cut: {found}"
     assert found["good"] > 0.99 * CONNECTIONS // 2
+
+
+def test_a_websocket_stays_open_while_routes_and_pods_come_and_go(tls: Tls, images: dict[str, Path]) -> None:
+    cluster = tls.cluster
+    cluster.import_image(debian.build(images["busybox"].parent, ("python",))["python"])
+    echo = web_deployment("echo", 1)
+    container = echo["spec"]["template"]["spec"]["containers"][0]
+    script = Path(__file__).with_name("websocket_echo.py").read_text()
+    container |= {"image": debian.name("python"), "command": ["python3", "-u", "-c", script]}
+    cluster.apply(echo, service("echo"), ingress("echo", (tls.host, "/echo", "Prefix", "echo")))
+    cluster.kubectl("rollout", "status", "deploy/echo", "--timeout=60s").quiet()
+    until(lambda: fetch(cluster, tls.host, "/echo") == (200, ""))
+    client = cluster.host.start(
+        sys.executable, str(LOAD.with_name("websocket_client.py")), f"wss://{tls.host}/echo", address(cluster),
+        str(tls.certificate), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert client.stdin and client.stdout
+
+    def echoed(text: str) -> str:
+        client.stdin.write(text + "\n")
+        client.stdin.flush()
+        return str(client.stdout.readline()).strip()
+
+    try:
+        assert client.stdout.readline() == "open\n"
+        assert echoed("one") == "one"
+        cluster.apply(ingress("more", (tls.host, "/more", "Prefix", "web")))  # routes change by a reload
+        until(lambda: "web-" in fetch(cluster, tls.host, "/more")[1])
+        assert echoed("two") == "two"
+        cluster.kubectl("scale", "deploy/echo", "--replicas=3").quiet()
+        cluster.kubectl("rollout", "status", "deploy/echo", "--timeout=60s").quiet()
+        assert echoed("three") == "three"
+    finally:
+        client.kill()
+        client.communicate()
 
 
 def test_a_haproxy_that_dies_comes_back(web: Cluster, host: str) -> None:
