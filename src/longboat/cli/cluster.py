@@ -12,6 +12,7 @@ from longboat.cli import files
 from longboat.cli.errors import Failure
 
 FORMAT = 1
+INGRESS = Path("/run/longboat/ingress")  # on each node, in memory: private keys lie there
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.health import GIT_VERSION as VERSION
+from longboat.cli.cluster import INGRESS
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from longboat.network.ingress.gateway import Gateway
     from longboat.node.host_ports import HostPort
 
-INGRESS = Path("/run/longboat/ingress")  # in memory: private keys lie there
 SIMULATED = "simulated-{}"
 ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
 

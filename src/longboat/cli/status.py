@@ -11,7 +11,7 @@ from typing import Any
 
 from longboat.cli import alive, flags, registry
 from longboat.cli.api import UNREACHABLE, Api
-from longboat.cli.cluster import Cluster
+from longboat.cli.cluster import INGRESS, Cluster
 from longboat.cli.flags import flag
 
 STOPPED = 3
@@ -40,7 +40,9 @@ def is_up(report: dict[str, Any]) -> bool:
 
 def describe(cluster: Cluster) -> dict[str, Any]:
     """The JSON report: api, version, processes, nodes."""
-    processes = [measure(process.name, process.pid) for process in alive.running(cluster.run_dir)]
+    running = alive.running(cluster.run_dir)
+    processes = [measure(process.name, process.pid) for process in running]
+    processes += [found for process in running if (found := ingress_of(process))]
     report: dict[str, Any] = {"api": cluster.url, "version": "", "processes": processes, "nodes": []}
     if not is_up(report):
         return report
@@ -54,9 +56,24 @@ def describe(cluster: Cluster) -> dict[str, Any]:
     return report
 
 
-def measure(name: str, pid: int) -> dict[str, Any]:
-    """Proportional set size and CPU time of a process; zeros where /proc does not tell us."""
-    return {"name": name, "pid": pid, "pss_bytes": _pss(pid), "cpu_seconds": _cpu(pid)}
+def measure(name: str, pid: int, *workers: int) -> dict[str, Any]:
+    """Proportional set size and CPU time of a process with its workers; zeros where /proc does not tell us."""
+    all_of_it = (pid, *workers)
+    cpu = round(sum(map(_cpu, all_of_it)), 2)
+    return {"name": name, "pid": pid, "pss_bytes": sum(map(_pss, all_of_it)), "cpu_seconds": cpu}
+
+
+def ingress_of(process: alive.Running) -> dict[str, Any] | None:
+    """The HAProxy that a node's agent has started; None where none runs. It is not the supervisor's child."""
+    if "agent" not in process.argv:
+        return None
+    try:
+        pid = int(Path(f"/proc/{process.pid}/root{INGRESS}/haproxy.pid").read_text())
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return measure(f"haproxy-{process.name}", pid, *map(int, workers)) if name == "haproxy" else None
 
 
 def _pss(pid: int) -> int:
