@@ -170,7 +170,8 @@ async def test_rolling_update(cluster: Cluster) -> None:
     assert await roll(cluster) == [["web-2"], ["web-1"], ["web-0"]]
     assert await images(cluster) == ["web:1"] * 3 and await revisions(cluster) == [first] * 3
     assert (await status(cluster))["currentRevision"] == first
-    assert len(await cluster.list("controllerrevisions")) == 2
+    numbers = {each["metadata"]["name"]: each["revision"] for each in await cluster.list("controllerrevisions")}
+    assert numbers == {second: 2, first: 3}, "what was gone back to is the newest again"
 
 
 async def roll(cluster: Cluster) -> list[list[str]]:
