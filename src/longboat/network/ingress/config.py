@@ -163,8 +163,7 @@ def _front(settings: Settings, shape: Structure) -> str:
         *binds,
         # Host names are ASCII letters, digits, - and . (RFC 1123): what else comes must not look like part of a path.
         "acl has_host req.hdr(host) -m found",
-        "acl good_host req.hdr(host) -m reg -i ^[a-z0-9.-]+(:[0-9]+)?$",
-        r"acl good_host req.hdr(host) -m reg -i ^\[[0-9a-f:.]+\](:[0-9]+)?$",
+        r"acl good_host req.hdr(host) -m reg -i ^([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?$",
         "http-request deny deny_status 400 if has_host !good_host",
         "http-request set-header X-Forwarded-For %[src]",
         "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
@@ -172,17 +171,13 @@ def _front(settings: Settings, shape: Structure) -> str:
         "http-request set-header X-Forwarded-Proto https if { ssl_fc }",
         "http-request set-header X-Forwarded-Proto http if !{ ssl_fc }",
         "http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-        "http-request set-var(txn.family) var(txn.host),regsub(^[^.]+,*)",
-        "http-request set-var(txn.any) str(*)",
         "http-request set-var(txn.path) path",
     ]
-    for level in ("host", "family", "any"):
-        lines += [
-            f"http-request set-var(txn.to) var(txn.{level}),concat(,txn.path),map_str({settings.folder}/exact.map)"
-            " if !{ var(txn.to) -m found }",
-            f"http-request set-var(txn.to) var(txn.{level}),concat(,txn.path,/),map_beg({settings.folder}/prefix.map)"
-            " if !{ var(txn.to) -m found }",
-        ]
+    unless = "if !{ var(txn.to) -m found }"  # the first that leads somewhere counts; what follows costs little
+    for host in ("var(txn.host)", "var(txn.host),regsub(^[^.]+,*)", "str(*)"):
+        exact = f"{host},concat(,txn.path),map_str({settings.folder}/exact.map)"
+        prefix = f"{host},concat(,txn.path,/),map_beg({settings.folder}/prefix.map)"
+        lines += [f"http-request set-var(txn.to) {found} {unless}" for found in (exact, prefix)]
     if not shape.default:
         missing = "http-request return status 404 content-type text/plain string"
         lines.append(missing + ' "404 page not found\\n" if !{ var(txn.to) -m found }')
