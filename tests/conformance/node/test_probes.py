@@ -22,18 +22,18 @@ pytestmark = pytest.mark.timeout(120)
 containers = pytest.mark.containers
 
 DELAY = 3  # seconds
-WATCHED = 5.0  # seconds that pods which must not be restarted have to hold, with a probe every second
+WATCHED = 6.0  # seconds that pods which must not be restarted have to hold, with a probe every second
 # A web server whose /healthz goes away while it goes on serving.
 WEB = "mkdir -p /www; touch /www/healthz; {} exec httpd -f -p 8080 -h /www"
-FAILING = WEB.format("(sleep 2; rm /www/healthz) &")
+FAILING = WEB.format("(sleep 4; rm /www/healthz) &")
 
 
 def probe(**action: Any) -> Object:
-    return {**action, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 3}
+    return {**action, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 5}
 
 
 def live(name: str, script: str, **action: Any) -> Object:
-    main = container(script, livenessProbe={**probe(**action), "initialDelaySeconds": 1})
+    main = container(script, livenessProbe={**probe(**action), "initialDelaySeconds": 2})
     return pod(name, main, restartPolicy="Always")
 
 
@@ -43,8 +43,9 @@ START = [
     live("http", WEB.format(""), **HTTP),
     live("exec", "echo ok > /tmp/health; sleep 1000000", **CAT),
     live("tcp", FAILING, tcpSocket={"port": 8080}),
+    live("tcp-fails", FAILING, tcpSocket={"port": 8081}),
     live("http-fails", FAILING, **HTTP),
-    live("exec-fails", "echo ok > /tmp/health; sleep 2; rm /tmp/health; sleep 1000000", **CAT),
+    live("exec-fails", "echo ok > /tmp/health; sleep 4; rm /tmp/health; sleep 1000000", **CAT),
     pod("delayed", container(readinessProbe=probe(exec={"command": ["true"]}) | {"initialDelaySeconds": DELAY}),
         restartPolicy="Always"),
     pod("never-ready", container(readinessProbe=probe(exec={"command": ["false"]})), restartPolicy="Always"),
@@ -56,7 +57,7 @@ def probed(pods: Pods, tools: str) -> Iterator[Pods]:
     """All pods, those that speak gRPC too."""
     server: Any = {"image": tools, "command": ["/health"]}
     for name, port in (("grpc", 8080), ("grpc-fails", 8081)):
-        main = container(**server, livenessProbe={**probe(grpc={"port": port}), "initialDelaySeconds": 1})
+        main = container(**server, livenessProbe={**probe(grpc={"port": port}), "initialDelaySeconds": 2})
         pods.create(pod(name, main, restartPolicy="Always"))
     yield pods
 
@@ -113,6 +114,7 @@ def test_a_command_that_succeeds(probed: Pods) -> None:
 @containers
 def test_tcp_that_succeeds(probed: Pods) -> None:
     """Conformance: Pod liveness probe, using tcp socket, no restart"""
+    restarted(probed, "tcp-fails")  # where nobody listens
     not_restarted(probed, "tcp")
     address = probed.get("tcp")["status"]["podIP"]
     assert "404 Not Found" in probed.run("http", "wget", "-O", "-", f"http://{address}:8080/healthz").err
