@@ -111,8 +111,10 @@ def proportions(total: int, sets: Sequence[ReplicaSet], before: int) -> dict[str
             part = 0
         sizes[each.metadata.name] = size + part
         left -= part
-    first = ordered[0].metadata.name
-    sizes[first] = max(sizes[first] + left, 0)
+    for each in ordered:  # one that has no more to give leaves the rest to the next
+        before_rest = sizes[each.metadata.name]
+        sizes[each.metadata.name] = max(before_rest + left, 0)
+        left -= sizes[each.metadata.name] - before_rest
     return _changed(sets, sizes)
 
 
