@@ -41,6 +41,9 @@ class Options:
     cluster_domain: str = flag("cluster.local", "domain of the cluster")
     ingress_http_port: int = flag(80, "where Ingresses are served; 0 for nowhere")
     ingress_https_port: int = flag(443, "where those with a certificate are; 0 for nowhere")
+    allowed_unsafe_sysctls: list[str] = flag(
+        [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
+    )
     port: int = flag(10250, "port the API server reaches the node at")
     simulated: int = flag(0, "play so many nodes, without containers")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))

@@ -13,10 +13,11 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.cli.cluster import INGRESS
+from longboat.cli.errors import Failure
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
-from longboat.node import certificates
+from longboat.node import certificates, sysctls
 from longboat.node.agent import Agent, NodeConfig
 from longboat.node.make.dns import parse_resolv_conf
 from longboat.node.paths import Paths
@@ -79,6 +80,7 @@ async def real_node(
         cluster_dns=dns_servers,
         cluster_domain=options.cluster_domain,
         resolv_conf=_resolv_conf(options),
+        unsafe_sysctls=_checked(options.allowed_unsafe_sysctls),
         version=VERSION,
     )
     await asyncio.to_thread(host.prepare, address, options.pod_cidr, options.service_cidr)
@@ -109,6 +111,14 @@ async def real_node(
         await network_identity.transport.close()
         if own_runtime is not None:
             await own_runtime.stop()
+
+
+def _checked(patterns: list[str]) -> tuple[str, ...]:
+    """Raises Failure."""
+    try:
+        return tuple(sysctls.check(pattern) for pattern in patterns)
+    except ValueError as error:
+        raise Failure(f"--allowed-unsafe-sysctls: {error}") from error
 
 
 def _renewals(

@@ -68,6 +68,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
             *("--cgroup-root", f"/{cluster.cgroup}/{node}"),
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
+            *(("--allowed-unsafe-sysctls", cluster.unsafe_sysctls) if cluster.unsafe_sysctls else ()),
         )
         processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True))
         processes.append(Process(node, agent, namespaces))

@@ -26,6 +26,9 @@ class Options:
     kubeconfig: str = flag("", "file that gets the context (default: $KUBECONFIG, else ~/.kube/config)")
     api_port: int = flag(0, "port of the API server; 0 picks a free one, once")
     egress: bool | None = flag(None, "let pods reach the world outside (default: yes)")
+    allowed_unsafe_sysctls: list[str] = flag(
+        [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
+    )
     wait: float = flag(60.0, "seconds (or 90s, 2m) to wait until it is ready", parse=duration)
     output: str = flag("text", "text or json", choices=("text", "json"))
 
@@ -52,9 +55,10 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
             raise Usage(f"{count} is not a number of nodes between 0 and 200")
     if not 0 <= options.api_port <= 65535:
         raise Usage(f"{options.api_port} is not a port")
+    sysctls = _sysctls(options.allowed_unsafe_sysctls)
     if before is None:
         port = options.api_port or startup.free_port()
-        fresh = Cluster(options.name, str(place), port, egress=options.egress is not False)
+        fresh = Cluster(options.name, str(place), port, egress=options.egress is not False, unsafe_sysctls=sysctls)
         nodes = 1 if options.nodes is None else options.nodes
         return replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0)
     if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
@@ -68,7 +72,20 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         nodes=max(before.nodes, options.nodes or 0),
         simulated_nodes=max(before.simulated_nodes, options.simulated_nodes or 0),
         egress=before.egress if options.egress is None else options.egress,
+        unsafe_sysctls=sysctls or before.unsafe_sysctls,
     )
+
+
+def _sysctls(patterns: list[str]) -> str:
+    """Raises Usage."""
+    if not patterns:
+        return ""
+    from longboat.node import sysctls
+
+    try:
+        return ",".join(sysctls.check(pattern) for pattern in patterns)
+    except ValueError as error:
+        raise Usage(f"--allowed-unsafe-sysctls: {error}") from error
 
 
 def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: Steps, undo: ExitStack) -> None:

@@ -65,6 +65,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     resolv_conf: Path = Path("/etc/resolv.conf")
     labels: dict[str, str] = {}
+    unsafe_sysctls: tuple[str, ...] = ()  # kernel parameters that pods may set beyond the safe ones
     version: str = ""
     simulated: bool = False  # nothing is written to disk, no cgroups, no garbage
 
@@ -195,7 +196,7 @@ class Agent:
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(config.paths, self._sources, self._storage.persistent, on_disk=on_disk),
-            writer=self._writer, cgroups=cgroups, on_disk=on_disk,
+            writer=self._writer, cgroups=cgroups, on_disk=on_disk, unsafe_sysctls=config.unsafe_sysctls,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable

@@ -56,6 +56,8 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
     ips = known.host_ips if spec.hostNetwork and known.observed.sandboxes else known.observed.network.ips
     if ips and not (known.ended and not known.observed.sandbox and phase == PENDING):
         made["podIP"], made["podIPs"] = ips[0], [{"ip": ip} for ip in ips]
+    if _is_refused(pod, known):
+        return made
     for field, listed in (("initContainerStatuses", inits), ("containerStatuses", containers)):
         if listed:
             made[field] = listed
@@ -64,6 +66,12 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
             _container(pod, c, known, is_init=False) for c in spec.ephemeralContainers
         ]
     return made
+
+
+def _is_refused(pod: Pod, known: Knowledge) -> bool:
+    """Whether it failed before anything of it was reported, let alone run."""
+    reported = pod.status.containerStatuses or known.before.get("containerStatuses")
+    return (known.failed is not None or pod.is_finished) and not reported and not known.observed.containers
 
 
 def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: bool) -> Object:

@@ -12,6 +12,7 @@ import msgspec
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
+from longboat.node import sysctls
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Runtime, RuntimeFailure
@@ -53,6 +54,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     cgroups: Cgroups | None = None
     on_disk: bool = True
     starts: int = STARTS
+    unsafe_sysctls: tuple[str, ...] = ()  # that pods may set all the same
 
 
 class PodWorkers:
@@ -64,6 +66,7 @@ class PodWorkers:
         self.launcher, self.stopper, self.volumes = tools.launcher, tools.stopper, tools.volumes
         self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
         self._sources, self._images = tools.sources, tools.images
+        self._unsafe_sysctls = tools.unsafe_sysctls
         self.backoff = BackOff()
         self.starting = 0  # sandboxes and containers being started, or waiting for their turn
         self._starts = asyncio.Semaphore(tools.starts)
@@ -90,6 +93,7 @@ class PodWorkers:
         worker = self._workers.get(pod.uid)
         if worker is None:
             worker = self._workers[pod.uid] = PodWorker(self, pod)
+            self._admit(worker)
             self._go(pod.uid)
             return
         before, worker.pod = worker.pod, pod
@@ -205,6 +209,13 @@ class PodWorkers:
         return [worker.pod for worker in self._workers.values()]
 
     # One worker at work per pod.
+
+    def _admit(self, worker: PodWorker) -> None:
+        """A pod that wants what it may not have here fails before anything of it runs."""
+        if worker.must_end() or (why := sysctls.refusal(worker.pod, self._unsafe_sysctls)) is None:
+            return
+        self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
+        worker.fail(Waiting(why.reason, f"Pod was rejected: {why.message}"))
 
     def _go(self, uid: str) -> None:
         if timer := self._timers.pop(uid, None):

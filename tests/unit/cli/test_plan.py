@@ -57,6 +57,18 @@ def test_settings_are_kept_and_nodes_only_added(tmp_path: Path) -> None:
         up.settle(up.Options(nodes=-1), tmp_path, None)
 
 
+def test_kernel_parameters_that_pods_may_set_are_kept_and_told_to_nodes(tmp_path: Path) -> None:
+    chosen = up.settle(up.Options(allowed_unsafe_sysctls=["net.core.*", "kernel/msgmax"]), tmp_path, None)
+    assert chosen.unsafe_sysctls == "net.core.*,kernel.msgmax"
+    assert up.settle(up.Options(), tmp_path, chosen) == chosen
+    argv = next(
+        process for process in plan(replace(chosen, node_cidr="172.30.0.0/24")) if process.name == "node-1"
+    ).argv
+    assert argv[argv.index("--allowed-unsafe-sysctls") + 1] == chosen.unsafe_sysctls
+    with pytest.raises(Usage, match="not known to be namespaced"):
+        up.settle(up.Options(allowed_unsafe_sysctls=["vm.swappiness"]), tmp_path, None)
+
+
 def test_a_cluster_of_a_newer_longboat_is_refused(tmp_path: Path) -> None:
     replace(SMALL, data_dir=str(tmp_path), format=99).save()
     with pytest.raises(Failure, match="newer"):
