@@ -18,12 +18,13 @@ from longboat.network.dns.server import Server
 from unit.network.dns.book import Book, Desk, lines, namespace, service
 
 NAME = "web.shop.svc.cluster.local"
+ADDRESS = "127.53.53.53"  # nobody else's: a port that is free for UDP must be free for TCP too
 
 
 def serving(story: Callable[[Server, int], Coroutine[Any, Any, None]]) -> None:
     async def main() -> None:
         desk = Desk(namespace("shop"), service("web", "10.96.3.4"))
-        server = Server(desk.resolver, SystemClock(), "127.0.0.1", 0)
+        server = Server(desk.resolver, SystemClock(), ADDRESS, 0)
         await server.open()
         try:
             await asyncio.wait_for(story(server, server.address[1]), 20)
@@ -37,7 +38,7 @@ def test_udp_and_tcp_answer() -> None:
     async def story(server: Server, port: int) -> None:
         query = dns.message.make_query(NAME, "A")
         for ask in (dns.query.udp, dns.query.tcp):
-            found = await asyncio.to_thread(ask, query, "127.0.0.1", port=port, timeout=5)
+            found = await asyncio.to_thread(ask, query, ADDRESS, port=port, timeout=5)
             assert lines(found.answer) == [f"{NAME}. A 10.96.3.4"]
 
     serving(story)
@@ -47,7 +48,7 @@ def test_a_flood_is_answered_whole_and_leaves_turns_to_others() -> None:
     async def story(server: Server, port: int) -> None:
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        client.connect(("127.0.0.1", port))
+        client.connect((ADDRESS, port))
         for number in range(200):
             client.send(dns.message.make_query(NAME, "A", id=number).to_wire())
         turns, seen = 0, set()
@@ -67,7 +68,7 @@ def test_a_flood_is_answered_whole_and_leaves_turns_to_others() -> None:
 
 def test_one_tcp_connection_takes_many_questions() -> None:
     async def story(server: Server, port: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(ADDRESS, port)
         for number in range(5):
             packet = dns.message.make_query(NAME, "A", id=number).to_wire()
             writer.write(len(packet).to_bytes(2) + packet[:7])
@@ -86,9 +87,9 @@ def test_silent_connections_are_few_and_end(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(server_module, "IDLE", 0.3)
 
     async def story(server: Server, port: int) -> None:
-        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(server_module.MOST_PER_CLIENT)]
+        opened = [await asyncio.open_connection(ADDRESS, port) for _ in range(server_module.MOST_PER_CLIENT)]
         await asyncio.sleep(0.05)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(ADDRESS, port)
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
         writer.close()
@@ -119,21 +120,21 @@ def test_it_waits_for_its_address_and_gives_it_back(monkeypatch: pytest.MonkeyPa
         released: list[str] = []
         book = Book()
         dns_ = ClusterDNS(
-            book, SystemClock(), domain="cluster.local", addresses=("127.0.0.1",), port=0,
-            claim=claim, release=released.append, forward_to=lambda: ["127.0.0.1", "192.0.2.1"],
+            book, SystemClock(), domain="cluster.local", addresses=(ADDRESS,), port=0,
+            claim=claim, release=released.append, forward_to=lambda: [ADDRESS, "192.0.2.1"],
         )  # fmt: skip
         running = asyncio.create_task(dns_.run())
         while not dns_.servers[0].address[1]:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        assert claims == ["127.0.0.1"] * 3
+        assert claims == [ADDRESS] * 3
         assert dns_._forwarder.servers == ("192.0.2.1",), "it does not ask itself"
         query = dns.message.make_query(NAME, "A")
         port = dns_.servers[0].address[1]
-        found = await asyncio.to_thread(dns.query.udp, query, "127.0.0.1", port=port, timeout=5)
+        found = await asyncio.to_thread(dns.query.udp, query, ADDRESS, port=port, timeout=5)
         assert found.rcode() == dns.rcode.SERVFAIL
         assert 'longboat_dns_responses_total{rcode="SERVFAIL",type="A"} 1' in dns_.metrics()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        assert released == ["127.0.0.1"]
+        assert released == [ADDRESS]
 
     asyncio.run(asyncio.wait_for(main(), 20))
