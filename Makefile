@@ -14,8 +14,11 @@ up: packages $(VENV)/ready
 down:
 	$(VENV)/bin/longboat down
 
+# What needs no machine of its own runs on all cores; the rest, which is about time and packets too, after that.
 test: test-packages $(VENV)/dev
-	$(PYTEST) tests --ignore tests/soak
+	@rm -f build/conformance.json
+	$(PYTEST) tests --ignore tests/soak -m "not root and not containers" --numprocesses auto
+	$(PYTEST) tests --ignore tests/soak -m "root or containers"
 
 unit: $(VENV)/dev
 	$(PYTEST) tests/unit tests/suites

@@ -1,4 +1,4 @@
-"""What docs/conformance.md says: which entries of the certified suite have a test here, and how it ended. Pure.
+"""What docs/conformance.md says: which entries of the certified suite have a test here, and how it ended.
 
 An entry is claimed by the first line of a test's docstring: `Conformance: <testname>`. Its group is the name of the
 folder: `tests/conformance/apps` is sig-apps.
@@ -7,6 +7,8 @@ folder: `tests/conformance/apps` is sig-apps.
 from __future__ import annotations
 
 import ast
+import fcntl
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,3 +78,15 @@ def text(claimed: Iterable[Claim], outcomes: Mapping[str, str]) -> str:
 
 def worse(one: str, other: str) -> str:
     return min(one, other, key=WORST_FIRST.index)
+
+
+def gather(file: Path, outcomes: Mapping[str, str]) -> dict[str, str]:
+    """Add outcomes to those that other processes have left in the file. Returns all of them."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a+") as shared:
+        fcntl.flock(shared, fcntl.LOCK_EX)
+        shared.seek(0)
+        everything: dict[str, str] = json.loads(shared.read() or "{}") | dict(outcomes)
+        shared.truncate(0)
+        shared.write(json.dumps(everything, indent=1, sort_keys=True))
+    return everything

@@ -41,3 +41,10 @@ def test_every_claim_belongs_to_a_group_and_no_test_claims_more_than_there_is() 
     assert claimed and {claim.group for claim in claimed} <= report.ENTRIES.keys()
     for group, total in report.ENTRIES.items():
         assert sum(claim.group == group for claim in claimed) <= total
+
+
+def test_processes_add_to_what_others_have_seen(tmp_path: Path) -> None:
+    file = tmp_path / "build" / "outcomes.json"
+    assert report.gather(file, {"a": "passed"}) == {"a": "passed"}
+    assert report.gather(file, {"b": "failed"}) == {"a": "passed", "b": "failed"}
+    assert report.gather(file, {"b": "passed"}) == {"a": "passed", "b": "passed"}
