@@ -23,14 +23,10 @@ def api(cluster: Cluster) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
-def namespace_of_module(request: pytest.FixtureRequest) -> str:
-    return f"node-{Path(request.module.__file__).stem.removeprefix('test_').replace('_', '-')}"
-
-
-@pytest.fixture(scope="module")
-def pods(cluster: Cluster, api: Api, namespace_of_module: str, request: pytest.FixtureRequest) -> Iterator[Pods]:
+def pods(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator[Pods]:
     """A namespace for a module, in which every object its list `START` names has been made."""
-    with namespaced(cluster, api, namespace_of_module) as pods:
+    name = f"node-{Path(request.module.__file__).stem.removeprefix('test_').replace('_', '-')}"
+    with namespaced(cluster, api, name) as pods:
         pods.create(*getattr(request.module, "START", ()))
         yield pods
 
