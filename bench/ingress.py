@@ -5,6 +5,7 @@ python bench/ingress.py [SECONDS]          needs root, containerd and wrk; start
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import sys
@@ -49,8 +50,8 @@ KINDS = (
 
 
 @contextmanager
-def by_hand(cluster: Cluster, enter: tuple[str, ...], certificate: Path) -> Iterator[None]:
-    """HAProxy in the node's network namespace, beside Longboat's."""
+def by_hand(cluster: Cluster, enter: tuple[str, ...], certificate: Path) -> Iterator[int]:
+    """HAProxy in the node's network namespace, beside Longboat's; its master's process number."""
     pods = cluster.get("pods", "-l", "app=web")["items"]
     servers = "\n".join(f"    server s{n} {pod['status']['podIP']}:8080 check" for n, pod in enumerate(pods))
     file = cluster.host.folder / "by-hand.cfg"
@@ -58,14 +59,22 @@ def by_hand(cluster: Cluster, enter: tuple[str, ...], certificate: Path) -> Iter
     process = cluster.host.start(*enter, "/usr/sbin/haproxy", "-W", "-f", str(file))
     time.sleep(1)
     try:
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(10)
 
 
-def wrk(cluster: Cluster, url: str, seconds: int, *flags: str) -> float:
-    """Requests per second; all of them must have been answered well."""
+def processor(master: int) -> float:
+    """Seconds that HAProxy's workers have run."""
+    workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    stats = [Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split() for worker in workers]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(cluster: Cluster, url: str, seconds: int, master: int, *flags: str) -> tuple[float, float]:
+    """Requests per second, and HAProxy's share of a core for each, in µs; all must have been answered well."""
+    before = processor(master)
     said = cluster.host.run(
         "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Host: {HOST}", *flags, url, timeout=seconds + 30
     ).ok().out  # fmt: skip
@@ -73,7 +82,7 @@ def wrk(cluster: Cluster, url: str, seconds: int, *flags: str) -> float:
         sys.exit(f"{url}: {said}")
     rate = re.search(r"Requests/sec: +([0-9.]+)", said)
     assert rate is not None, said
-    return float(rate[1])
+    return float(rate[1]), (processor(master) - before) / (float(rate[1]) * seconds) * 1e6
 
 
 def ingress() -> dict[str, object]:
@@ -98,13 +107,18 @@ def main(seconds: int) -> None:
             cluster.kubectl("rollout", "status", "deploy/web", "--timeout=60s").ok()
             enter = ("nsenter", f"--net={cluster.host.data}/run/ns/node-1/net", "--")
             node = cluster.status()["nodes"][0]["address"]
-            with by_hand(cluster, enter, both):
-                for what, scheme, ours, theirs, flags in KINDS:
-                    urls = [f"{scheme}://{node}:{port}/" for port in (ours, theirs)]
-                    rounds = [tuple(wrk(cluster, url, seconds, *flags) for url in urls) for _ in range(ROUNDS)]
-                    through, plain = (statistics.median(column) for column in zip(*rounds, strict=True))
-                    share = statistics.median(one / other for one, other in rounds)
-                    print(f"{what:<28} {through:8.0f} /s   by hand {plain:8.0f} /s   share {share:4.0%}", flush=True)
+            ours = next(p["pid"] for p in cluster.status()["processes"] if p["name"] == "haproxy-node-1")
+            with by_hand(cluster, enter, both) as theirs:
+                for what, scheme, *ports, flags in KINDS:
+                    sides = [
+                        (f"{scheme}://{node}:{port}/", pid) for port, pid in zip(ports, (ours, theirs), strict=True)
+                    ]
+                    rounds = [[wrk(cluster, url, seconds, pid, *flags) for url, pid in sides] for _ in range(ROUNDS)]
+                    rates = [statistics.median(each[side][0] for each in rounds) for side in (0, 1)]
+                    costs = [statistics.median(each[side][1] for each in rounds) for side in (0, 1)]
+                    share = statistics.median(one[0] / other[0] for one, other in rounds)
+                    print(f"{what:<28} {rates[0]:7.0f} /s  by hand {rates[1]:7.0f} /s  share {share:4.0%}", end="   ")
+                    print(f"processor {costs[0]:4.0f} µs each  by hand {costs[1]:4.0f} µs", flush=True)
         finally:
             cluster.close()
 
