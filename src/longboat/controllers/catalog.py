@@ -18,6 +18,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.disruption.controller import DisruptionController
     from longboat.controllers.disruption.stale import StaleDisruption
     from longboat.controllers.endpoints.controller import EndpointsController
+    from longboat.controllers.endpoints.mirroring_controller import EndpointSliceMirroringController
     from longboat.controllers.endpoints.slice_controller import EndpointSliceController
     from longboat.controllers.garbage.collector import GarbageCollector
     from longboat.controllers.ingress.controller import IngressController
@@ -60,6 +61,7 @@ def controllers() -> tuple[type[Controller], ...]:
         CronJobController,
         EndpointSliceController,
         EndpointsController,
+        EndpointSliceMirroringController,
         IngressController,
         LoadBalancerController,
         NodeIpam,

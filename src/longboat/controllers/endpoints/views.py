@@ -84,6 +84,9 @@ class Target(Part):
     namespace: str = ""
     name: str = ""
     uid: str = ""
+    apiVersion: str = ""
+    resourceVersion: str = ""
+    fieldPath: str = ""
 
 
 class EndpointConditions(Part):
