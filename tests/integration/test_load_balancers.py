@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from integration.volumes.inside import inside
+from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
@@ -57,3 +60,27 @@ async def test_a_pool_that_is_used_up(cluster: Cluster) -> None:
     assert sum(len(each) for each in found) == 7, "the last address of the range is for broadcasts"
     told = [e["message"] for e in await cluster.list("events") if e["reason"] == "SyncLoadBalancerFailed"]
     assert told[0].endswith("no address of 192.0.2.0/29 is free")
+
+
+@inside
+async def test_a_local_policy_has_a_port_for_health_checks(cluster: Cluster) -> None:
+    async def port(name: str) -> int:
+        found: int = (await cluster.get(f"service/{name}"))["spec"].get("healthCheckNodePort", 0)
+        return found
+
+    await cluster.apply(service("a", externalTrafficPolicy="Local"), service("b"))
+    mine = await port("a")
+    assert 30000 <= mine <= 32767 and await port("b") == 0
+    with pytest.raises(StatusError, match="provided port is already allocated") as taken:
+        await cluster.apply(service("c", externalTrafficPolicy="Local", healthCheckNodePort=mine))
+    assert taken.value.code == 500
+    with pytest.raises(StatusError, match=r"spec\.healthCheckNodePort: Forbidden: field is immutable"):
+        await cluster.patch("service/a", {"spec": {"healthCheckNodePort": mine % 2767 + 30000}})
+    with pytest.raises(StatusError, match="may only be set when `type` is 'LoadBalancer'"):
+        await cluster.patch("service/b", {"spec": {"healthCheckNodePort": 30999}})
+    await cluster.patch("service/a", {"metadata": {"labels": {"a": "b"}}})
+    assert await port("a") == mine
+    await cluster.patch("service/a", {"spec": {"externalTrafficPolicy": "Cluster"}})
+    assert await port("a") == 0
+    await cluster.patch("service/b", {"spec": {"externalTrafficPolicy": "Local", "healthCheckNodePort": mine}})
+    assert await port("b") == mine, "it has been given back"

@@ -46,7 +46,7 @@ async def real_node(
     from longboat.network.overlay import host
     from longboat.network.overlay.overlay import Overlay
     from longboat.network.policy.enforcer import Enforcer
-    from longboat.network.proxy import rules
+    from longboat.network.proxy import health_checks, rules
     from longboat.network.proxy.proxy import Proxy
     from longboat.node.cri.grpc import GrpcRuntime
 
@@ -96,6 +96,10 @@ async def real_node(
     }  # fmt: skip
     parts["load balancers"] = Announcer(network, clock, name, holder(address)).run()
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
+    proxy_events = EventRecorder(network_client, clock, "kube-proxy", name)
+    parts["health checks"] = health_checks.HealthChecks(
+        network, clock, name, proxy.health, proxy_events, health_checks.HEALTHZ
+    ).run()
     if options.ingress_http_port or options.ingress_https_port:
         parts["ingress"] = _gateway(options, network, clock, name, network_events).run()
     if own_runtime is not None:
@@ -107,6 +111,7 @@ async def real_node(
     finally:
         await events.close()
         await network_events.close()
+        await proxy_events.close()
         await runtime.close()
         await network_identity.transport.close()
         if own_runtime is not None:

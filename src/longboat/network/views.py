@@ -36,6 +36,7 @@ class ServiceSpec(Part):
     sessionAffinityConfig: SessionAffinityConfig = SessionAffinityConfig()
     internalTrafficPolicy: str = "Cluster"
     externalTrafficPolicy: str = "Cluster"
+    healthCheckNodePort: int = 0
     loadBalancerClass: str | None = None
     loadBalancerSourceRanges: list[str] = []
 
@@ -100,8 +101,13 @@ class Namespace(View):
     KIND: ClassVar[Kind] = kinds.NAMESPACE
 
 
+class Taint(Part):
+    key: str = ""
+
+
 class NodeSpec(Part):
     podCIDR: str = ""
+    taints: list[Taint] = []
 
 
 class NodeAddress(Part):

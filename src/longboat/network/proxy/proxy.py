@@ -13,6 +13,7 @@ from longboat.client.interface import Key
 from longboat.network.nftables import NftError
 from longboat.network.proxy import conntrack
 from longboat.network.proxy.conntrack import Flow
+from longboat.network.proxy.health import ProxyHealth
 from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
 from longboat.network.proxy.ruleset import FAMILY, TABLE, Ruleset, create, diff, merge
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service
@@ -53,6 +54,7 @@ class Proxy:
         self._whole = True  # the kernel's table is not known to be ours: write it anew
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
+        self.health = ProxyHealth(clock)
         self._slices.index("service", lambda piece: [_owner(piece)])
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
@@ -61,7 +63,7 @@ class Proxy:
     def set_host_ports(self, ports: Iterable[HostPort]) -> None:
         """The host ports of the containers that run here now."""
         self._node = replace(self._node, host_ports=tuple(sorted(set(ports))))
-        self._changed.set()
+        self._wake()
 
     async def run(self) -> None:
         """Until cancelled. The rules stay when it ends: connections must outlive an agent's restart."""
@@ -78,9 +80,11 @@ class Proxy:
                     continue
             await self._clock.sleep(COALESCE)
             self._changed.clear()
+            began = self._clock.monotonic()
             try:
                 await self._sync()
                 self.synced.set()
+                self.health.updated(waiting_since=began if self._changed.is_set() else None)
             except NftError as error:
                 log.warning("the rules were refused; writing all of them anew: %s", error)
                 self._whole = True
@@ -142,10 +146,14 @@ class Proxy:
         pod_cidr = new.spec.podCIDR if new is not None else ""
         if pod_cidr != self._node.pod_cidr:
             self._node = replace(self._node, pod_cidr=pod_cidr)
-            self._changed.set()
+            self._wake()
 
     def _mark(self, key: Key) -> None:
         self._dirty.add(key)
+        self._wake()
+
+    def _wake(self) -> None:
+        self.health.queued()
         self._changed.set()
 
 

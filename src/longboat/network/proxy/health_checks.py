@@ -1,0 +1,132 @@
+"""The health ports of a node: the proxy's own, and one for each load-balanced Service that keeps to local endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from longboat.aio.clock import Clock
+from longboat.client.events import EventRecorder
+from longboat.client.informer import Informers
+from longboat.client.interface import Key
+from longboat.network.proxy.health import NOT_FOUND, Answer, ProxyHealth, service_report
+from longboat.network.proxy.health_port import HealthPort
+from longboat.network.views import EndpointSlice, Node, Service
+
+log = logging.getLogger(__name__)
+HEALTHZ = 10256  # kube-proxy's --healthz-bind-address
+RETRY = 30.0  # seconds until a port that was in use is tried again
+TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
+
+
+def wanted_port(service: Service) -> int:
+    """0 where the Service needs no health check (API reference, ServiceSpec v1, healthCheckNodePort)."""
+    spec = service.spec
+    return spec.healthCheckNodePort if (spec.type, spec.externalTrafficPolicy) == ("LoadBalancer", "Local") else 0
+
+
+def local_endpoints(slices: Iterable[EndpointSlice], node: str) -> int:
+    """How many are ready on this node; those that are ending do not count, so that balancers turn away in time."""
+    return len(
+        {
+            endpoint.addresses[0]
+            for piece in slices
+            if piece.addressType == "IPv4"
+            for endpoint in piece.endpoints
+            if endpoint.conditions.ready and endpoint.nodeName == node and endpoint.addresses
+        }
+    )
+
+
+class HealthChecks:
+    """Run it in the node's network namespace."""
+
+    def __init__(
+        self, informers: Informers, clock: Clock, node: str, health: ProxyHealth, events: EventRecorder, own_port: int
+    ) -> None:
+        self._services = informers.of(Service)
+        self._slices = informers.of(EndpointSlice)
+        self._nodes = informers.of(Node)
+        self._clock, self._node, self._health, self._events = clock, node, health, events
+        self._own_port = own_port
+        self._own: HealthPort | None = None
+        self._open: dict[Key, tuple[int, HealthPort]] = {}
+        self._changed = asyncio.Event()
+        self._slices.index("service", lambda piece: [piece.service])
+        self._services.on_change(self._service_changed)
+
+    async def run(self) -> None:
+        """Until cancelled; then nobody answers."""
+        for informer in (self._services, self._slices, self._nodes):
+            await informer.synced()
+        try:
+            while True:
+                self._changed.clear()
+                complete = await self._sync()
+                try:
+                    async with self._clock.timeout(None if complete else RETRY):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            for port in (self._own, *(port for _, port in self._open.values())):
+                if port is not None:
+                    await port.close()
+
+    async def _sync(self) -> bool:
+        """Whether every port that should be open is."""
+        complete = await self._open_own()
+        wanted = {Key(s.metadata.namespace, s.metadata.name): wanted_port(s) for s in self._services.values()}
+        for key in [key for key, (number, _) in self._open.items() if wanted.get(key, 0) != number]:
+            _, port = self._open.pop(key)
+            await port.close()
+        for key, number in wanted.items():
+            if number and key not in self._open:
+                complete = await self._open_for(key, number) and complete
+        return complete
+
+    async def _open_own(self) -> bool:
+        if self._own is not None:
+            return True
+        port = HealthPort("proxy", self._clock, self._say)
+        try:
+            await port.open(self._own_port)
+        except OSError as error:
+            log.warning("the Service proxy's health port: %s", error)
+            return False
+        self._own = port
+        return True
+
+    async def _open_for(self, key: Key, number: int) -> bool:
+        port = HealthPort(str(key), self._clock, lambda _: self._say_of(key))
+        try:
+            await port.open(number)
+        except OSError as error:
+            text = f'node {self._node} failed to start healthcheck "{key}" on port {number}: {error}'
+            about = {"kind": "Service", "namespace": key.namespace, "name": key.name, "uid": str(key)}
+            self._events.event(about, "Warning", "FailedToStartServiceHealthcheck", text, action="Listen")
+            log.warning("%s", text)
+            return False
+        self._open[key] = (number, port)
+        return True
+
+    def _say(self, path: str) -> Answer:
+        if path == "/healthz":
+            return self._health.report(self._eligible())
+        return self._health.report() if path == "/livez" else NOT_FOUND
+
+    def _say_of(self, key: Key) -> Answer:
+        count = local_endpoints(self._slices.by_index("service", str(key)), self._node)
+        return service_report(key, count, self._health.healthy)
+
+    def _eligible(self) -> bool:
+        """Whether new connections may come here: the node is neither gone nor going."""
+        node = self._nodes.get(Key("", self._node))
+        if node is None or node.metadata.deletionTimestamp:
+            return False
+        return all(taint.key != TO_BE_DELETED for taint in node.spec.taints)
+
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        if (old and wanted_port(old)) != (new and wanted_port(new)):
+            self._changed.set()
