@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from email.utils import format_datetime
 from pathlib import Path
 
+from longboat.aio import sockets
 from longboat.aio.clock import Clock, SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.connection import Connection
@@ -16,6 +17,7 @@ from longboat.apiserver.request import Handler
 
 DRAIN = 5.0  # seconds answers under way get at shutdown
 CHECK_EVERY = 5.0  # seconds between looks for idle and slow connections
+BACKLOG = 1024  # connections the kernel holds until they are taken
 HANDSHAKE = 10.0  # seconds a client may take for TLS
 
 
@@ -52,12 +54,13 @@ class Server:
         self._date = (-1, "")
 
     async def listen(self, host: str, port: int) -> int:
-        """Returns the port. Raises OSError."""
+        """At an IP address. Returns the port. Raises OSError."""
         loop = asyncio.get_running_loop()
         patience = HANDSHAKE if self._context else None
         listener = await loop.create_server(
-            lambda: Connection(self), host, port, ssl=self._context, backlog=1024, ssl_handshake_timeout=patience
-        )
+            lambda: Connection(self), sock=sockets.listening(host, port, BACKLOG), backlog=BACKLOG, ssl=self._context,
+            ssl_handshake_timeout=patience,
+        )  # fmt: skip
         if not self._listeners:
             self._tasks.spawn("check", self._check())
         self._listeners.append(listener)

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from longboat.aio import sockets
 from longboat.aio.clock import Clock, SystemClock
 from longboat.client.kubeconfig import Access, load_chain
 from longboat.machinery.errors import StatusError
@@ -89,7 +90,9 @@ class HttpsTransport:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._access.context, limit=0, limit_per_host=0, keepalive_timeout=60)
+            connector = aiohttp.TCPConnector(
+                ssl=self._access.context, limit=0, limit_per_host=0, keepalive_timeout=60, socket_factory=sockets.connecting
+            )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from longboat.aio.backoff import Backoff
@@ -16,7 +16,7 @@ from longboat.machinery.objects import Object, micro_timestamp
 from longboat.node import node_status
 from longboat.node.node_status import Facts, Health
 from longboat.node.recorder import NORMAL, Recorder
-from longboat.node.views.objects import Node, NodeCondition
+from longboat.node.views.objects import Node
 
 log = logging.getLogger(__name__)
 LEASES = "kube-node-lease"
@@ -89,33 +89,25 @@ class Registration:
 
     async def _update(self, health: Health) -> None:
         now = self._clock.now()
-        before = self._conditions()
-        if not self._shown:  # what another life of this agent has reported
-            found = await self._client.get(Node, self._key)
-            self._uid, before = found.metadata.uid, found.status.conditions
-        wanted = node_status.status(self._facts, health, before, now)
-        recent = self._clock.monotonic() - self._reported < REPORT
-        if self._shown and recent and node_status.essence(wanted) == node_status.essence(self._shown):
-            return
         try:
+            found = await self._client.get(Node, self._key)
+            # Others write conditions too: those of a node that was out of reach are made Unknown.
+            before = found.status.conditions
+            wanted = node_status.status(self._facts, health, before, now)
+            recent = self._clock.monotonic() - self._reported < REPORT
+            if self._shown and recent and node_status.essence(wanted) == node_status.essence(self._shown):
+                return
             body = {"status": _patch(wanted)}
             await self._client.patch(Node, self._key, body, style="strategic", subresource="status")
         except StatusError as error:
             if error.code == 404:  # somebody has deleted it
                 await self._register()
             raise
-        self._announce(wanted)
-        self._shown, self._reported = wanted, self._clock.monotonic()
+        self._announce(wanted, {c.type: c.status for c in before} if self._shown else {})
+        self._uid, self._shown, self._reported = found.metadata.uid, wanted, self._clock.monotonic()
 
-    def _conditions(self) -> list[NodeCondition]:
-        return [
-            NodeCondition(type=c["type"], status=c["status"], lastTransitionTime=c["lastTransitionTime"])
-            for c in self._shown.get("conditions", ())
-        ]
-
-    def _announce(self, wanted: Object) -> None:
-        """Tell of conditions that have changed."""
-        before = {c["type"]: c["status"] for c in self._shown.get("conditions", ())}
+    def _announce(self, wanted: Object, before: Mapping[str, str]) -> None:
+        """Tell of conditions that have changed; of all of them at the start."""
         for condition in wanted["conditions"]:
             kind, status = condition["type"], condition["status"]
             if before.get(kind) != status:

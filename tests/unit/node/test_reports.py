@@ -43,6 +43,7 @@ class Api:
         self.refuse: StatusError | None = None
         self.objects: set[str] = set()
         self.allowed = False
+        self.conditions: list[dict[str, Any]] = []  # of the Node
 
     async def create(self, kind: Any, obj: Any, *, namespace: str = "", subresource: str = "", name: str = "") -> bytes:
         self._note("create", kind, obj)
@@ -53,10 +54,11 @@ class Api:
         if getattr(kind, "name", "") == "Lease" and key.name not in self.objects:
             raise StatusError(404, "NotFound", "no")
         self._note(f"patch {subresource}".strip(), kind, patch)
+        self.conditions = patch.get("status", {}).get("conditions", self.conditions)
         return b"{}"
 
     async def get(self, kind: Any, key: Key) -> Any:
-        return kind()
+        return msgspec.convert({"status": {"conditions": self.conditions}}, kind)
 
     async def delete(self, kind: Any, key: Key, **options: Any) -> None:
         self._note("delete", kind, options)
@@ -146,6 +148,23 @@ async def test_a_node_registers_reports_and_holds_its_lease(clock: VirtualClock,
     assert ("patch status", "Node") in [w[:2] for w in api.written[count:]]
     for task in tasks:
         task.cancel()
+
+
+@timed
+async def test_a_node_that_was_given_up_says_that_it_is_back(clock: VirtualClock, api: Api) -> None:
+    async def look() -> Health:
+        return Health(runtime=READY)
+
+    told = Told()
+    task = asyncio.create_task(Registration(api, clock, told, FACTS, look).report())  # type: ignore[arg-type]
+    await clock.advance(30)
+    count, told.reasons[:] = len(api.written), []
+    given_up = {"status": "Unknown", "lastTransitionTime": "2020-01-01T00:00:00Z"}
+    api.conditions = [{**condition, **given_up} for condition in api.conditions]
+    await clock.advance(11)
+    assert [w[:2] for w in api.written[count:]] == [("patch status", "Node")]
+    assert {c["status"] for c in api.conditions if c["type"] == "Ready"} == {"True"} and "NodeReady" in told.reasons
+    task.cancel()
 
 
 @pytest.mark.parametrize(
