@@ -91,7 +91,11 @@ class HttpsTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                ssl=self._access.context, limit=0, limit_per_host=0, keepalive_timeout=60, socket_factory=sockets.connecting
+                ssl=self._access.context,
+                limit=0,
+                limit_per_host=0,
+                keepalive_timeout=60,
+                socket_factory=sockets.connecting,
             )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
