@@ -14,6 +14,7 @@ from typing import Any
 from longboat.machinery.text import MAX_DEPTH, TOO_DEEP, Malformed
 
 MAX_NODES = 1_000_000  # with every alias written out
+_TOO_DEEP = "exceeded maximum nesting depth"  # in the words of libyaml, which since 0.2.6 has a bound of its own
 
 _BOOLEANS = {
     name: value
@@ -84,6 +85,8 @@ def _problem(error: Any, yaml: Any) -> str:
     """libyaml's error with the line upstream gives: parser errors count lines from zero."""
     if not isinstance(error, yaml.MarkedYAMLError):  # bytes that are no text
         return str(error.reason)
+    if error.problem == _TOO_DEEP:
+        return TOO_DEEP
     mark = next((m for m in (error.context_mark, error.problem_mark) if m is not None and m.line), None)
     what = error.problem or "unknown problem parsing YAML content"
     scanning = isinstance(error, yaml.scanner.ScannerError)
