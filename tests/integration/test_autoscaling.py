@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -17,9 +18,13 @@ from longboat.testing.cluster import Cluster
 KEY = Key("default", "web")
 
 
-def test_replicas_follow_the_load() -> None:
-    """The node's figures are the only thing that is played here."""
-    load = {"milli": 900}
+Load = dict[str, int]
+"""`milli`: what all pods together use of processors."""
+
+
+def played(scene: Callable[[Cluster, Load], Awaitable[None]], *, replicas: int = 1, least: int = 1, milli: int) -> None:
+    """A Deployment with an autoscaler at half of the 300m its pods ask for. Only the node's figures are played."""
+    load = {"milli": milli}
 
     async def main() -> None:
         async with asyncio.timeout(60), Cluster() as cluster:
@@ -39,38 +44,55 @@ def test_replicas_follow_the_load() -> None:
             metrics = ResourceMetrics(cluster.api.stores, ask, cluster.clock)
             cluster.api.dispatcher.reviews |= {"PodMetrics": metrics.pods}
             await cluster.client.create(kinds.NODE, {"metadata": {"name": "n"}})
-            await cluster.client.create(kinds.DEPLOYMENT, deployment(), namespace="default")
+            await cluster.client.create(kinds.DEPLOYMENT, deployment(replicas), namespace="default")
             await cluster.settle()
             await run_pods(cluster)
+            await cluster.clock.advance(400)  # what pods use while they begin does not count
             target = {"type": "Utilization", "averageUtilization": 50}
             metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
             reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-            spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 6, "metrics": [metric]}
+            spec = {"scaleTargetRef": reference, "minReplicas": least, "maxReplicas": 6, "metrics": [metric]}
             await cluster.client.create(kinds.HPA, {"metadata": {"name": "web"}, "spec": spec}, namespace="default")
-            await cluster.clock.advance(400)  # what pods use while they begin does not count
-            await run_pods(cluster)
-            assert len(await pods_of(cluster)) > 1
-            for _ in range(30):
-                await run_pods(cluster)
-                await cluster.clock.advance(30)
-            scaler = await cluster.client.get(Scaler, KEY)
-            assert scaler.status.currentReplicas == 6  # 900m at 50 % of 300m each
-            held = {c.type: (c.status, c.reason) for c in scaler.status.conditions}
-            assert held["ScalingActive"] == ("True", "ValidMetricFound")
-            load["milli"] = 150
-            await cluster.clock.advance(280)
-            assert len(await pods_of(cluster)) == 6  # five minutes' patience before it comes down
-            await cluster.clock.advance(120)
-            assert len(await pods_of(cluster)) == 1
+            await scene(cluster, load)
 
     asyncio.run(main())
 
 
-def deployment() -> dict[str, Any]:
+def test_replicas_follow_the_load() -> None:
+    async def scene(cluster: Cluster, load: Load) -> None:
+        for _ in range(30):
+            await run_pods(cluster)
+            await cluster.clock.advance(30)
+        scaler = await cluster.client.get(Scaler, KEY)
+        assert scaler.status.currentReplicas == 6  # 900m at 50 % of 300m each
+        held = {c.type: (c.status, c.reason) for c in scaler.status.conditions}
+        assert held["ScalingActive"] == ("True", "ValidMetricFound")
+        load["milli"] = 150
+        await cluster.clock.advance(280)
+        assert len(await pods_of(cluster)) == 6  # five minutes' patience before it comes down
+        await cluster.clock.advance(120)
+        assert len(await pods_of(cluster)) == 1
+
+    played(scene, milli=900)
+
+
+def test_a_new_autoscaler_has_patience_too() -> None:
+    async def scene(cluster: Cluster, load: Load) -> None:
+        await cluster.clock.advance(280)
+        assert len(await pods_of(cluster)) == 4
+        scaler = await cluster.client.get(Scaler, KEY)
+        assert {c.type: c.reason for c in scaler.status.conditions}["AbleToScale"] == "ScaleDownStabilized"
+        await cluster.clock.advance(60)
+        assert len(await pods_of(cluster)) == 2
+
+    played(scene, replicas=4, least=2, milli=40)
+
+
+def deployment(replicas: int = 1) -> dict[str, Any]:
     container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "300m"}}}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     selector = {"matchLabels": {"app": "web"}}
-    return {"metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": selector, "template": template}}
+    return {"metadata": {"name": "web"}, "spec": {"replicas": replicas, "selector": selector, "template": template}}
 
 
 async def pods_of(cluster: Cluster) -> list[str]:

@@ -60,8 +60,9 @@ class ResourceMetrics:
                 ref = pod["podRef"]
                 if (namespace and ref["namespace"] != namespace) or (name and ref["name"] != name):
                     continue
-                if self._pods.find(ref["namespace"], ref["name"]) is None:
-                    continue
+                entry = self._pods.find(ref["namespace"], ref["name"])
+                if entry is None or entry.fields.get("status.phase") != "Running":
+                    continue  # as metrics-server has it
                 metadata, at = self._metadata(self._pods, ref["namespace"], ref["name"])
                 used = [{"name": c["name"], "usage": usage(c["cpu"], c["memory"])} for c in pod["containers"]]
                 items.append({"metadata": metadata, **at, "containers": used})

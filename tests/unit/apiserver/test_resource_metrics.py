@@ -28,7 +28,7 @@ def test_what_nodes_and_pods_use() -> None:
         asked.append(node["metadata"]["name"])
         if node["metadata"]["name"] == "down":
             raise unreachable("no")
-        return summary("a", "b", "gone")
+        return summary("a", "b", "over", "gone")
 
     async def scene(api: Api) -> None:
         metrics = ResourceMetrics(api.server.stores, ask, clock)
@@ -36,11 +36,12 @@ def test_what_nodes_and_pods_use() -> None:
         for node in ("up", "down"):
             await api.make("/api/v1/nodes", {"metadata": {"name": node, "labels": {"zone": node}}})
         await api.make("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
-        for name in ("a", "b"):
+        for name, phase in (("a", "Running"), ("b", "Running"), ("over", "Succeeded")):
             spec: dict[str, Any] = {"nodeName": "up", "containers": [{"name": "c", "image": "i"}]}
-            await api.make(
-                "/api/v1/namespaces/default/pods", {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
-            )
+            pods = "/api/v1/namespaces/default/pods"
+            made = await api.make(pods, {"metadata": {"name": name, "labels": {"app": name}}, "spec": spec})
+            made["status"]["phase"] = phase
+            assert (await api.ask("PUT", f"{pods}/{name}/status", made))[0] == 200
         code, found = await api.ask("GET", "/apis/metrics.k8s.io/v1beta1/nodes")
         assert code == 200
         used = {"cpu": "1500n", "memory": "4Ki"}
@@ -49,7 +50,7 @@ def test_what_nodes_and_pods_use() -> None:
         assert [p["metadata"]["name"] for p in found["items"]] == ["a"]
         assert found["items"][0]["containers"] == [{"name": "c", "usage": used}]
         assert asked == ["up", "down"] or asked == ["down", "up"]  # all answers came from one round
-        assert (await api.ask("GET", f"{PODS}/gone"))[0] == 404
+        assert (await api.ask("GET", f"{PODS}/gone"))[0] == (await api.ask("GET", f"{PODS}/over"))[0] == 404
         assert (await api.ask("GET", f"{PODS}/a"))[0] == 200
         await clock.advance(6)
         await api.ask("GET", f"{PODS}/a")

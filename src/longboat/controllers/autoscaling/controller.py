@@ -69,9 +69,12 @@ class Autoscaler(Controller):
             conditions.set("AbleToScale", True, "SucceededGetScale",
                            "the HPA controller was able to get the target's current scale")  # fmt: skip
             current = scale["spec"].get("replicas", 0)
-            desired, metrics, why = await self._decide(key, scaler, scale, current, conditions)
+            # What is there at first sight counts as proposed: a new autoscaler or controller shrinks nothing at once.
+            history = self._histories.setdefault(scaler.metadata.uid, History([(self.clock.monotonic(), current)]))
+            desired, metrics, why = await self._decide(key, scaler, scale, current, history, conditions)
             if desired != current:
                 await self._rescale(scaler, kind, scale, desired, why, conditions)
+                history.scaled(self.clock.monotonic(), desired - current)
                 scaled = True
         except Unscalable as problem:
             conditions.set(problem.condition, False, problem.reason, problem.message)
@@ -100,7 +103,7 @@ class Autoscaler(Controller):
         return found
 
     async def _decide(
-        self, key: Key, scaler: Scaler, scale: dict[str, Any], current: int, conditions: Conditions
+        self, key: Key, scaler: Scaler, scale: dict[str, Any], current: int, history: History, conditions: Conditions
     ) -> tuple[int, list[dict[str, Any]], str]:
         """Replicas to have, the current metrics for the status, and why it is so many. Raises Unscalable."""
         spec = scaler.spec
@@ -118,7 +121,6 @@ class Autoscaler(Controller):
         if current < least:
             return least, [], "Current number of replicas below Spec.MinReplicas"
         proposed, metrics, why = await self._propose(key, scaler, scale, current, conditions)
-        history = self._histories.setdefault(scaler.metadata.uid, History())
         limited = limit(spec.behavior, least, most, current, proposed, history, self.clock.monotonic())
         conditions.limited(limited, least, most)
         if limited.replicas < current:
@@ -191,7 +193,6 @@ class Autoscaler(Controller):
         self, scaler: Scaler, kind: Kind, scale: dict[str, Any], desired: int, why: str, conditions: Conditions
     ) -> None:
         """Raises Unscalable."""
-        current = scale["spec"].get("replicas", 0)
         target = Key(scaler.metadata.namespace, scaler.spec.scaleTargetRef.name)
         try:
             wanted = {**scale, "spec": {**scale["spec"], "replicas": desired}}
@@ -205,8 +206,6 @@ class Autoscaler(Controller):
         conditions.set("AbleToScale", True, "SucceededRescale",
                        f"the HPA controller was able to update the target scale to {desired}")  # fmt: skip
         self.events.event(scaler, "Normal", "SuccessfulRescale", f"New size: {desired}; reason: {why}")
-        history = self._histories.setdefault(scaler.metadata.uid, History())
-        history.scaled(self.clock.monotonic(), desired - current)
 
 
 def _source(metric: Metric) -> ResourceSource:
