@@ -14,11 +14,12 @@ up: packages $(VENV)/ready
 down:
 	$(VENV)/bin/longboat down
 
-# What needs no machine of its own runs on all cores; the rest, which is about time and packets too, after that.
+# What needs no machine of its own runs on all cores; the rest, which is about time and packets too, after that: two files
+# beside each other, each process with a cluster of its own.
 test: test-packages $(VENV)/dev
 	@rm -f build/conformance.json
 	$(PYTEST) tests --ignore tests/soak -m "not root and not containers" --numprocesses auto
-	$(PYTEST) tests --ignore tests/soak -m "root or containers"
+	$(PYTEST) tests --ignore tests/soak -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev
 	$(PYTEST) tests/unit tests/suites

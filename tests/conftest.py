@@ -8,6 +8,10 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from e2e.fixtures import cluster, images, kubectl, namespace
+
+__all__ = ["cluster", "images", "kubectl", "namespace"]  # fixtures: one cluster per process serves every folder
+
 settings.register_profile(
     "longboat", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

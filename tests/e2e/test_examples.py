@@ -21,9 +21,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
-def servers(cluster: Cluster, images: dict[str, Path]) -> Cluster:
+def servers(cluster: Cluster) -> Cluster:
     """The session's cluster with the images of the examples."""
-    for archive in debian.build(images["busybox"].parent).values():
+    for archive in debian.build().values():
         cluster.import_image(archive)
     return cluster
 

@@ -173,9 +173,9 @@ def test_another_node_that_goes_away_is_passed_over_within_two_seconds(tls: Tls)
     assert found["good"] > 0.99 * CONNECTIONS // 2
 
 
-def test_a_websocket_stays_open_while_routes_and_pods_come_and_go(tls: Tls, images: dict[str, Path]) -> None:
+def test_a_websocket_stays_open_while_routes_and_pods_come_and_go(tls: Tls) -> None:
     cluster = tls.cluster
-    cluster.import_image(debian.build(images["busybox"].parent, ("python",))["python"])
+    cluster.import_image(debian.build(("python",))["python"])
     echo = web_deployment("echo", 1)
     container = echo["spec"]["template"]["spec"]["containers"][0]
     script = Path(__file__).with_name("websocket_echo.py").read_text()

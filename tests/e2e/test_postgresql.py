@@ -40,12 +40,12 @@ PLACES = {"told": "/told", "password": "/etc/database"}
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, images: dict[str, Path]) -> Iterator[Cluster]:
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """One of its own: it is going to be killed."""
     cluster = Cluster(tmp_path, nodes=1)
     try:
         cluster.up()
-        for archive in debian.build(images["busybox"].parent, ("postgresql", "python")).values():
+        for archive in debian.build(("postgresql", "python")).values():
             cluster.import_image(archive)
         yield cluster
     finally:

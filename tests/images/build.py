@@ -7,12 +7,14 @@ Tests call `build`. An archive is made once and reused while what it is made fro
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from longboat.cli import archive, pause
@@ -56,16 +58,30 @@ IMAGES: dict[str, Callable[[], bytes]] = {"busybox": busybox, "web": web, "pause
 
 def build(directory: Path = DEFAULT, names: tuple[str, ...] = tuple(IMAGES)) -> dict[str, Path]:
     """Make the archives that are missing or old. Returns the path of each."""
-    directory.mkdir(parents=True, exist_ok=True)
     sources = (Path(__file__), *sorted(HERE.glob("*.c")), Path(archive.__file__), Path(pause.__file__), BUSYBOX)
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     paths = {name: directory / f"{name}-{version}.tar" for name in names}
-    for name, path in paths.items():
-        if not path.exists():
-            temporary = path.with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(IMAGES[name]())
-            temporary.replace(path)
+    with alone(directory):
+        for name, path in paths.items():
+            if not path.exists():
+                replace(path, IMAGES[name]())
     return paths
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Let no other process build there meanwhile."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that is never seen half-written."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from images.build import BUSYBOX, applets
+from images.build import BUSYBOX, DEFAULT, alone, applets, replace
 from longboat.cli import archive
 
 PACKAGES = {
@@ -41,10 +41,10 @@ def name(image: str) -> str:
     return f"longboat.local/{image}:1"
 
 
-def build(directory: Path, images: Sequence[str] = tuple(PACKAGES)) -> dict[str, Path]:
+def build(images: Sequence[str] = tuple(PACKAGES), directory: Path = DEFAULT) -> dict[str, Path]:
     """Make the archives that are missing or old. Returns the path of each. Raises CalledProcessError."""
-    directory.mkdir(parents=True, exist_ok=True)
-    return {image: _built(directory, image) for image in images}
+    with alone(directory):
+        return {image: _built(directory, image) for image in images}
 
 
 def _built(directory: Path, image: str) -> Path:
@@ -54,10 +54,8 @@ def _built(directory: Path, image: str) -> Path:
     if not path.exists():
         with tempfile.TemporaryDirectory() as root:
             layer = _layer(Path(root), packages)
-        temporary = path.with_suffix(f".{os.getpid()}")
         config = {"Cmd": ["/bin/sh"], "Env": ["PATH=/usr/bin:/usr/sbin"]}
-        temporary.write_bytes(archive.image(name(image), layer, config))
-        temporary.replace(path)
+        replace(path, archive.image(name(image), layer, config))
     return path
 
 
@@ -126,5 +124,5 @@ def _output(*command: str) -> str:
 
 
 if __name__ == "__main__":
-    for image, path in build(Path(sys.argv[1]), sys.argv[2:] or tuple(PACKAGES)).items():
+    for image, path in build(sys.argv[2:] or tuple(PACKAGES), Path(sys.argv[1])).items():
         print(image, path)

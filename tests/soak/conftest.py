@@ -1,4 +1,4 @@
-"""Soak tests use the end-to-end clusters. The seed of a run is printed; LONGBOAT_SEED repeats it."""
+"""The seed of a run is printed; LONGBOAT_SEED repeats it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import os
 import random
 
 import pytest
-
-from e2e.conftest import images
-
-__all__ = ["images"]
 
 
 @pytest.fixture

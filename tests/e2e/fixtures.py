@@ -1,4 +1,4 @@
-"""Clusters for end-to-end tests: one per session for what does not disturb it, a fresh one for what does."""
+"""The cluster of tests that need real containers: one per process, for what does not disturb it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from images import build
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def images() -> dict[str, Path]:
     """The test images' archives by name."""
-    return build.build(tmp_path_factory.getbasetemp().parent / "images")
+    return build.build()
 
 
 @pytest.fixture(scope="session")
