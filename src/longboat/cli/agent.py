@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -11,7 +10,7 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from longboat.cli import flags, join
+from longboat.cli import collector, flags, join
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.join import KUBECONFIG
@@ -81,12 +80,11 @@ async def _serve(options: Options) -> int:
         loop.add_signal_handler(number, stopping.set)
     from longboat.cli.node_parts import real_node, simulated_nodes
 
+    collector.hurry_less()
     identity = join.Identity(options.node_name, kubeconfig, access.server, transport)
     parts = simulated_nodes(options, client, clock) if options.simulated else real_node(
         options, client, clock, identity, options.node_ip or await _own_address(access.server)
     )  # fmt: skip
-    gc.collect()
-    gc.freeze()
     work = asyncio.create_task(parts, name="node")
     stop = asyncio.create_task(stopping.wait(), name="signals")
     try:

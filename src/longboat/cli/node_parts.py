@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.health import GIT_VERSION as VERSION
+from longboat.cli import collector
 from longboat.cli.cluster import INGRESS
 from longboat.cli.errors import Failure
 from longboat.client.events import EventRecorder
@@ -165,6 +166,7 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
 
 async def _together(informers: Iterable[Informers], **parts: Coroutine[Any, Any, None]) -> None:
     """Run all parts; if one ends, with whatever error, all do."""
+    collector.settled()
     async with Tasks("node") as tasks:
         running = [tasks.spawn(name, part) for name, part in parts.items()]
         for each in informers:

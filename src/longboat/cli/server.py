@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ipaddress
 import logging
 import os
@@ -11,7 +10,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from longboat.cli import flags
+from longboat.cli import collector, flags
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
@@ -74,16 +73,11 @@ def run(argv: list[str]) -> int:
     from longboat.storage.encryption.configuration import BadConfiguration
     from longboat.storage.interface import StorageError
 
-    _unhurried_collector()
+    collector.hurry_less()
     try:
         return uvloop.run(_serve(ControlPlane(options)))
     except (OSError, StorageError, Unusable, BadConfiguration) as error:
         raise Failure(f"the control plane cannot start: {error}") from error
-
-
-def _unhurried_collector() -> None:
-    """The generational collector walks what the caches hold; nearly all of it is never garbage."""
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _serve(plane: ControlPlane) -> int:
@@ -93,8 +87,7 @@ async def _serve(plane: ControlPlane) -> int:
         loop.add_signal_handler(number, stopping.set)
     try:
         await plane.start()
-        gc.collect()
-        gc.freeze()
+        collector.settled()
         log.info("ready as process %d", os.getpid())
         await stopping.wait()
     finally:
