@@ -10,7 +10,7 @@ import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.machinery.streams import channels, websocket
-from longboat.machinery.streams.channels import ERROR, STDIN, STDOUT, V4, V5, Received
+from longboat.machinery.streams.channels import ERROR, STDERR, STDIN, STDOUT, V4, V5, Received
 from longboat.machinery.streams.websocket import Decoder
 from longboat.node.cri.interface import Session, Streams
 from longboat.node.cri.memory_streams import MemorySession, refused, web_server
@@ -91,6 +91,19 @@ def test_an_exit_code_comes_as_a_cause(protocol: str) -> None:
         status = json.loads(found[-1].data or b"")
         assert status["reason"] == "NonZeroExitCode"
         assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "7"}]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "outputs", "told"), [(V4, [STDOUT, STDERR], [STDOUT]), (V4, [], [ERROR]), (V5, [STDOUT, STDERR], [])]
+)
+def test_old_clients_are_told_that_the_connection_stands(protocol: str, outputs: list[int], told: list[int]) -> None:
+    async def main() -> None:
+        client, server = pair()
+        await WebSocketClient(server, protocol).announce(outputs)
+        await WebSocket(server).close()
+        assert [(one.channel, one.data) for one in await received(client, protocol)] == [(n, b"") for n in told]
 
     asyncio.run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -132,10 +132,13 @@ class WebSocketClient:
     async def send(self, channel: int, data: bytes) -> None:
         await self._socket.send(*channels.encode(self._protocol, channel, data))
 
-    async def announce(self, outputs: list[int]) -> None:
-        """An empty message on each output: clients learn that the connection stands (kubelet does so too)."""
-        for channel in outputs:
-            await self.send(channel, b"")
+    async def announce(self, outputs: Iterable[int]) -> None:
+        """An empty message on the first output: it tells clients that the connection stands (as the kubelet has it).
+
+        Those of v5 need none, and kubectl up to 1.32 may not be ready for it: it complains of an unknown stream.
+        """
+        if self._protocol != channels.V5:
+            await self.send(next(iter(outputs), ERROR), b"")
 
     async def finish(self, status: bytes) -> None:
         if self._protocol in (channels.V1, channels.V1_BASE64):
