@@ -1,26 +1,45 @@
-"""The report on the certified suite's entries."""
+"""What tests of entries on real nodes share; and the report on all entries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conformance import report
+from conformance.node.api import Api, proxied
+from conformance.node.pods import Pods, namespaced
+from e2e.host import Cluster
 
 HERE = Path(__file__).parent
 OUTCOMES = HERE.parents[1] / "build" / "conformance.json"
 outcomes: dict[str, str] = {}
 
 
+@pytest.fixture(scope="session")
+def api(cluster: Cluster) -> Iterator[Api]:
+    with proxied(cluster) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def pods(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator[Pods]:
+    """A namespace for a module, in which every object its list `START` names has been made."""
+    file = Path(request.module.__file__)
+    name = f"{file.parent.name}-{file.stem.removeprefix('test_').replace('_', '-')}"
+    with namespaced(cluster, api, name) as pods:
+        pods.create(*getattr(request.module, "START", ()))
+        yield pods
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    file, _, test = report.nodeid.partition("::")
-    if "tests/conformance/" in file and (report.when == "call" or report.outcome != "passed"):
-        name = f"{file.partition('tests/conformance/')[2]}::{test.partition('[')[0]}"
-        _note(name, report.outcome)
+    if "tests/conformance/" in report.nodeid and (report.when == "call" or report.outcome != "passed"):
+        _note(report.nodeid, report.outcome)
 
 
-def _note(name: str, outcome: str) -> None:
+def _note(nodeid: str, outcome: str) -> None:
+    name = report.name_of(nodeid)
     outcomes[name] = report.worse(outcome, outcomes.get(name, outcome))
 
 

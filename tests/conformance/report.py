@@ -1,7 +1,9 @@
 """What docs/conformance.md says: which entries of the certified suite have a test here, and how it ended.
 
-An entry is claimed by the first line of a test's docstring: `Conformance: <testname>`. Its group is the name of the
-folder: `tests/conformance/apps` is sig-apps.
+An entry is claimed by the first line of a test's docstring: `Conformance: <testname>`. Where entries differ only in
+parameters, it is claimed by the id of a case: that string in the table with which a test is parametrized; what tells
+entries of one name apart follows in parentheses. Its group is the name of the folder: `tests/conformance/apps` is
+sig-apps.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import ast
 import fcntl
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ WORST_FIRST = ("failed", "skipped", "passed")
 
 @dataclass(frozen=True, order=True)
 class Claim:
-    """A test that claims an entry; `test` is its file within the group's folder and its function."""
+    """A test that claims an entry; `test` is its file within the group's folder, its function, and its case if any."""
 
     group: str
     entry: str
@@ -36,18 +38,48 @@ def claims(folder: Path) -> list[Claim]:
     """All there are below `folder`, by reading the files: no test is imported."""
     found = []
     for file in sorted(folder.rglob("test_*.py")):
-        for node in ast.parse(file.read_text()).body:
-            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            if (said := ast.get_docstring(node) or "").startswith(MARK):
-                entry = said.splitlines()[0].removeprefix(MARK).strip()
-                place = file.relative_to(folder)
-                found.append(Claim(place.parts[0], entry, f"{'/'.join(place.parts[1:])}::{node.name}"))
+        place = file.relative_to(folder)
+        for entry, test in _claims(ast.parse(file.read_text())):
+            found.append(Claim(place.parts[0], entry, f"{'/'.join(place.parts[1:])}::{test}"))
     return sorted(found)
 
 
+def _claims(module: ast.Module) -> Iterator[tuple[str, str]]:
+    tables = {
+        target.id: node.value
+        for node in module.body if isinstance(node, ast.Assign)
+        for target in node.targets if isinstance(target, ast.Name)
+    }  # fmt: skip
+    for node in module.body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if (said := ast.get_docstring(node) or "").startswith(MARK):
+            yield _entry(said.splitlines()[0]), node.name
+        for case in (case for decorator in node.decorator_list for case in _cases(decorator, tables)):
+            yield _entry(case), f"{node.name}[{case}]"
+
+
+def _cases(of: ast.expr, tables: Mapping[str, ast.expr]) -> Iterator[str]:
+    """Ids that claim an entry: in the expression itself, and in the module's tables it names."""
+    for node in ast.walk(of):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(MARK):
+            yield node.value
+        elif isinstance(node, ast.Name) and node.id in tables:
+            yield from _cases(tables[node.id], {})
+
+
+def _entry(claim: str) -> str:
+    return claim.removeprefix(MARK).strip()
+
+
+def name_of(nodeid: str) -> str:
+    """What a test goes by here, as pytest names it: its parameters belong to that only if they claim an entry."""
+    name, _, parameters = nodeid.partition("tests/conformance/")[2].partition("[")
+    return f"{name}[{parameters}" if parameters.startswith(MARK) else name
+
+
 def text(claimed: Iterable[Claim], outcomes: Mapping[str, str]) -> str:
-    """`outcomes`: of each group/test, as pytest names them; of a test with several parameters, the worst."""
+    """`outcomes`: of each group/test, as `name_of` names them; of a test with several parameters, the worst."""
     groups: dict[str, list[Claim]] = {group: [] for group in ENTRIES}
     for claim in claimed:
         groups[claim.group].append(claim)
@@ -72,7 +104,7 @@ def text(claimed: Iterable[Claim], outcomes: Mapping[str, str]) -> str:
     for group, _, own in rows:
         if own:
             lines += ["", f"## sig-{group}", "", "| Entry | Test | |", "| --- | --- | --- |"]
-            lines += [f"| {claim.entry} | `{claim.test}` | {ended(claim)} |" for claim in own]
+            lines += [f"| {claim.entry} | `{claim.test.partition('[')[0]}` | {ended(claim)} |" for claim in own]
     return "\n".join(lines) + "\n"
 
 

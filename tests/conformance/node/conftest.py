@@ -1,34 +1,16 @@
-"""What the tests of pods on real nodes share."""
+"""An image for the tests of sig-node's entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conformance.node.api import Api, proxied
-from conformance.node.pods import Pods, namespaced
 from e2e.host import Cluster
 from images import build
 from longboat.cli import archive
 
 TOOLS = "longboat.local/tools:1"  # the entrypoint echoes; beside busybox `euid` (set-uid root) and `health` (gRPC)
-
-
-@pytest.fixture(scope="session")
-def api(cluster: Cluster) -> Iterator[Api]:
-    with proxied(cluster) as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
-def pods(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator[Pods]:
-    """A namespace for a module, in which every object its list `START` names has been made."""
-    name = f"node-{Path(request.module.__file__).stem.removeprefix('test_').replace('_', '-')}"
-    with namespaced(cluster, api, name) as pods:
-        pods.create(*getattr(request.module, "START", ()))
-        yield pods
 
 
 @pytest.fixture(scope="session")
