@@ -56,19 +56,25 @@ def _of_pod(pod: Object) -> dict[str, Quantity]:
         for part in ("containerStatuses", "initContainerStatuses")
         for each in dig(pod, "status", part, default=())
     }
-    needed = {field: of_pod(spec, field, partial(_asked_or_held, statuses)) for field in ("requests", "limits")}
+    infeasible = any(
+        c.get("type") == "PodResizePending" and c.get("reason") == "Infeasible"
+        for c in dig(pod, "status", "conditions", default=())
+    )
+    counted = partial(_asked_or_held, statuses, infeasible)
+    needed = {field: of_pod(spec, field, counted) for field in ("requests", "limits")}
     overhead = amounts(spec.get("overhead"))
     limits = plus(needed["limits"], {name: value for name, value in overhead.items() if needed["limits"].get(name)})
     return {"pods": ONE, **_compute(plus(needed["requests"], overhead), limits)}
 
 
-def _asked_or_held(statuses: dict[str, Object], container: Object, field: str) -> Amounts:
-    """While a container is resized, the greater of what it asks for and what it has (KEP-1287)."""
+def _asked_or_held(statuses: dict[str, Object], infeasible: bool, container: Object, field: str) -> Amounts:
+    """While a container is resized, the greater of what it asks for and what it has; where its node can never give it
+    what it asks for, what it has (KEP-1287)."""
     wanted = asked(container, field)
     status = statuses.get(container.get("name") or "")
     if status is None:
         return wanted
-    wanted = most(wanted, asked(status, field))
+    wanted = asked(status, field) if infeasible else most(wanted, asked(status, field))
     return most(wanted, amounts(status.get("allocatedResources"))) if field == "requests" else wanted
 
 

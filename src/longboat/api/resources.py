@@ -30,6 +30,15 @@ class ResourceContainer(Part):
     restartPolicy: str = ""
 
 
+class Held(Part):
+    """What a container (or, by no name, a pod as a whole) has, as its status tells: what it was given, and what is in
+    force."""
+
+    name: str = ""
+    resources: Resources = Resources()
+    allocatedResources: dict[str, str] = {}
+
+
 @lru_cache(maxsize=4096)
 def amount(resource: str, text: str) -> int:
     """A quantity as the whole number that sums are made of, rounded up. Raises ValueError."""
@@ -55,18 +64,52 @@ def raise_to(into: Amounts, floor: Mapping[str, int]) -> None:
             into[name] = value
 
 
+class Holdings:
+    """What a pod holds while it is resized (KEP-1287): it counts with the greater of that and what it asks for, or,
+    where its node can never give it what it asks for, with what it holds alone."""
+
+    def __init__(self, containers: Iterable[Held] = (), whole: Held | None = None, *, infeasible: bool = False) -> None:
+        self._held = {each.name: _in_hand(each) for each in containers}
+        self._whole = _in_hand(whole) if whole is not None else {}
+        self._infeasible = infeasible
+
+    def counted(self, container: ResourceContainer) -> Amounts:
+        return self._greater(amounts(container.resources.requests), self._held.get(container.name))
+
+    def counted_whole(self, pod_level: Resources) -> Amounts:
+        return self._greater(amounts(pod_level.requests), self._whole)
+
+    def _greater(self, asked: Amounts, held: Amounts | None) -> Amounts:
+        if not held:
+            return asked
+        if self._infeasible:
+            return dict(held)
+        raise_to(asked, held)
+        return asked
+
+
+NO_HOLDINGS = Holdings()
+
+
+def _in_hand(held: Held) -> Amounts:
+    found = amounts(held.resources.requests)
+    raise_to(found, amounts(held.allocatedResources))
+    return found
+
+
 def requests(
     containers: Iterable[ResourceContainer],
     init_containers: Iterable[ResourceContainer] = (),
     overhead: Mapping[str, str] | None = None,
     pod_level: Resources | None = None,
+    holdings: Holdings = NO_HOLDINGS,
 ) -> Amounts:
     """What a pod needs at its most demanding moment.
 
     Containers and sidecars (restartPolicy Always) run side by side; each ordinary init container runs beside the
     sidecars that started before it. Pod-level requests replace the sum for the resources they name.
     """
-    return _peak(containers, init_containers, overhead, pod_level, lambda c: amounts(c.resources.requests))
+    return _peak(containers, init_containers, overhead, pod_level, holdings, holdings.counted)
 
 
 def nonzero_requests(
@@ -74,17 +117,15 @@ def nonzero_requests(
     init_containers: Iterable[ResourceContainer] = (),
     overhead: Mapping[str, str] | None = None,
     pod_level: Resources | None = None,
+    holdings: Holdings = NO_HOLDINGS,
 ) -> Amounts:
     """As `requests` for cpu and memory, with upstream's defaults for containers that ask for none."""
 
     def at_least_something(container: ResourceContainer) -> Amounts:
-        asked = container.resources.requests
-        return {
-            "cpu": amount("cpu", asked["cpu"]) if "cpu" in asked else DEFAULT_MILLI_CPU,
-            "memory": amount("memory", asked["memory"]) if "memory" in asked else DEFAULT_MEMORY,
-        }
+        counted = holdings.counted(container)
+        return {"cpu": counted.get("cpu", DEFAULT_MILLI_CPU), "memory": counted.get("memory", DEFAULT_MEMORY)}
 
-    return _peak(containers, init_containers, overhead, pod_level, at_least_something)
+    return _peak(containers, init_containers, overhead, pod_level, holdings, at_least_something)
 
 
 def _peak(
@@ -92,6 +133,7 @@ def _peak(
     init_containers: Iterable[ResourceContainer],
     overhead: Mapping[str, str] | None,
     pod_level: Resources | None,
+    holdings: Holdings,
     asked: Callable[[ResourceContainer], Amounts],
 ) -> Amounts:
     total: Amounts = {}
@@ -110,7 +152,7 @@ def _peak(
     add(total, sidecars)
     raise_to(total, during_init)
     if pod_level is not None:
-        total.update(amounts(pod_level.requests))
+        total.update(holdings.counted_whole(pod_level))
     if overhead:
         add(total, amounts(overhead))
     return total

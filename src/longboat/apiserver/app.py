@@ -22,6 +22,7 @@ from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
 from longboat.apiserver.admission.nodes import TaintNodesByCondition
+from longboat.apiserver.admission.pod_resize import PodResizeValidator
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
@@ -189,6 +190,7 @@ class APIServer:
                 DefaultIngressClass(partial(every, kinds.INGRESS_CLASS)),
                 StorageObjectInUseProtection(),
                 PersistentVolumeClaimResize(self.lookup),
+                PodResizeValidator(self.lookup),
                 RuntimeClass(self.lookup),
                 DenyServiceExternalIPs(),
                 CertificateRequests(self.authorizer),

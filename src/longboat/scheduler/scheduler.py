@@ -264,18 +264,32 @@ class Scheduler:
 
     def _count(self, old: Pod | None, new: Pod) -> None:
         counted = self._snapshot.where(new.metadata.uid) == new.spec.nodeName
-        if counted and old is not None and not scheduling_changed(old, new):
+        resized = old is not None and resizing(old, new)
+        if counted and old is not None and not (resized or scheduling_changed(old, new)):
             return
         self._snapshot.place(PodInfo(new), new.spec.nodeName)
         if old is None or not old.spec.nodeName:
             self._queue.changed(Change.POD_PLACED)
-        elif old.spec != new.spec:
+        elif resized or old.spec != new.spec:
             self._queue.changed(Change.POD_GONE)  # resized: it may have given room back
 
 
 def scheduling_changed(old: Pod, new: Pod) -> bool:
     """Whether anything changed that a scheduling decision rests on."""
     return old.spec != new.spec or old.metadata.labels != new.metadata.labels
+
+
+def resizing(old: Pod, new: Pod) -> bool:
+    """Whether what a pod has of its node has changed."""
+    return _held(old) != _held(new)
+
+
+def _held(pod: Pod) -> tuple[object, ...]:
+    status = pod.status
+    pending = [c.reason for c in status.conditions if c.type == "PodResizePending"]
+    return (
+        status.containerStatuses, status.initContainerStatuses, status.resources, status.allocatedResources, pending
+    )  # fmt: skip
 
 
 def node_change(old: Node | None, new: Node) -> Change:

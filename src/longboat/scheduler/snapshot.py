@@ -39,11 +39,10 @@ class PodInfo:
 
     def __init__(self, pod: Pod) -> None:
         spec = pod.spec
+        asks = (spec.containers, spec.initContainers, spec.overhead, spec.resources, pod.holdings)
         self.pod = pod
-        self.requests: Amounts = resources.requests(spec.containers, spec.initContainers, spec.overhead, spec.resources)
-        self.nonzero: Amounts = resources.nonzero_requests(
-            spec.containers, spec.initContainers, spec.overhead, spec.resources
-        )
+        self.requests: Amounts = resources.requests(*asks)
+        self.nonzero: Amounts = resources.nonzero_requests(*asks)
         self.claims: list[ClaimUse] = [
             use for volume in spec.volumes if (use := claim_use(pod.metadata.namespace, pod.metadata.name, volume))
         ]

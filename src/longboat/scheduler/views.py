@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from longboat.api import kinds
 from longboat.api.affinity import NodeAffinity
-from longboat.api.resources import ResourceContainer, Resources
+from longboat.api.resources import Held, Holdings, ResourceContainer, Resources
 from longboat.api.taints import Taint, Toleration
 from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
@@ -102,6 +102,10 @@ class PodStatus(Part):
     startTime: str | None = None
     nominatedNodeName: str = ""
     conditions: list[Condition] = []
+    containerStatuses: list[Held] = []
+    initContainerStatuses: list[Held] = []
+    resources: Resources = Resources()  # of the pod as a whole, as allocatedResources
+    allocatedResources: dict[str, str] = {}
 
 
 class Pod(View):
@@ -109,6 +113,14 @@ class Pod(View):
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+    @property
+    def holdings(self) -> Holdings:
+        """What it has of its node."""
+        status = self.status
+        infeasible = any(c.type == "PodResizePending" and c.reason == "Infeasible" for c in status.conditions)
+        whole = Held(resources=status.resources, allocatedResources=status.allocatedResources)
+        return Holdings((*status.containerStatuses, *status.initContainerStatuses), whole, infeasible=infeasible)
 
 
 class NodeSpec(Part):

@@ -68,6 +68,11 @@ def test_a_pod_that_is_resized_uses_the_greater_of_what_it_has_and_asks_for() ->
     found["status"] = {"containerStatuses": [{"name": "c", "resources": held, "allocatedResources": {"cpu": "200m"}}]}
     assert uses("pods", found)["requests.cpu"] == "200m"
     assert uses("pods", found)["limits.cpu"] == "1"
+    found["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "900m"
+    assert uses("pods", found)["requests.cpu"] == "900m"
+    found["status"]["conditions"] = [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}]
+    assert uses("pods", found)["requests.cpu"] == "200m"
+    assert uses("pods", found)["limits.cpu"] == "500m"
 
 
 def test_pods_that_have_ended_or_should_long_be_gone_use_nothing_but_their_place() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from longboat.api.resources import ResourceContainer, Resources, nonzero_requests, requests
+from longboat.api.resources import Held, Holdings, ResourceContainer, Resources, nonzero_requests, requests
 
 MI = 1 << 20
 
@@ -47,3 +47,25 @@ def test_requests(asked: dict[str, Any], expected: dict[str, int]) -> None:
 
 def test_scores_assume_something_of_containers_that_ask_for_nothing() -> None:
     assert nonzero_requests([container(), container("1")]) == {"cpu": 1100, "memory": 400 * MI}
+
+
+@pytest.mark.parametrize(
+    ("asks", "given", "in_force", "infeasible", "counts"),
+    [
+        ("1", "500m", "500m", False, 1000),
+        ("1", "2", "500m", False, 2000),
+        ("1", "500m", "3", False, 3000),
+        ("4", "2", "1", True, 2000),
+    ],
+)
+def test_a_pod_that_is_resized_counts_with_the_greater_of_what_it_has_and_asks_for(
+    asks: str, given: str, in_force: str, infeasible: bool, counts: int
+) -> None:
+    held = Held(name="c", resources=Resources(requests={"cpu": in_force}), allocatedResources={"cpu": given})
+    holdings = Holdings([held], infeasible=infeasible)
+    asked = [ResourceContainer(name="c", resources=Resources(requests={"cpu": asks}))]
+    assert requests(asked, holdings=holdings) == {"cpu": counts}
+    assert nonzero_requests(asked, holdings=holdings)["cpu"] == counts
+    whole = Holdings(whole=Held(resources=held.resources, allocatedResources={"cpu": given}), infeasible=infeasible)
+    level = Resources(requests={"cpu": asks})
+    assert requests([], pod_level=level, holdings=whole) == {"cpu": counts}

@@ -8,7 +8,7 @@ from longboat.api import kinds, qos
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.table import Column
-from longboat.registry.kinds.core.pod import columns, defaults, notes, spec, update
+from longboat.registry.kinds.core.pod import columns, defaults, notes, resize, spec, update
 from longboat.registry.strategy import Context, Strategy
 
 _SPEC = Path("spec")
@@ -44,10 +44,13 @@ class Pod(Strategy):
             ]
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
-        """The subresource of debuggers changes ephemeral containers only, every other write leaves them alone."""
+        """The subresources of debuggers and of resizing change their own part only; every other write leaves ephemeral
+        containers alone."""
         if ctx.subresource == "ephemeralcontainers":
             added = dig(new, "spec", "ephemeralContainers", default=[])
             new["spec"] = {**old["spec"], "ephemeralContainers": added}
+        elif ctx.subresource == "resize":
+            resize.drop_others(new, old)
         elif "ephemeralContainers" in old["spec"]:
             new["spec"]["ephemeralContainers"] = old["spec"]["ephemeralContainers"]
         else:
@@ -91,7 +94,7 @@ class Pod(Strategy):
             case "ephemeralcontainers":
                 update.ephemeral_containers(new, old, err)
             case "resize":
-                update.resize(new, old, err)
+                resize.validate(new, old, err)
             case _:
                 update.validate(new, old, err)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from longboat.api.qos import qos_class
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import difference, rules
@@ -168,25 +167,6 @@ def status(new: Object, old: Object, err: Errors) -> None:
     for field in ("podIPs", "hostIPs"):
         for i, address in enumerate(dig(new, "status", field, default=())):
             rules.address(address.get("ip") or "", Path("status", field).index(i), err)
-
-
-def resize(new: Object, old: Object, err: Errors) -> None:
-    """The resize subresource: resources of cpu and memory, and nothing else."""
-    spec, former = new.get("spec") or {}, old.get("spec") or {}
-    for field in ("containers", "initContainers"):
-        if not _same_containers(spec.get(field) or [], former.get(field) or [], _SPEC.at(field), err):
-            return
-    found = dict(spec)
-    for field in ("containers", "initContainers"):
-        if field in found:
-            found[field] = [
-                {**container, "resources": old.get("resources"), "resizePolicy": old.get("resizePolicy")}
-                for container, old in zip(found[field], former.get(field) or (), strict=True)
-            ]
-    if difference.plain(found) != difference.plain(former):
-        err.forbidden(_SPEC, "only cpu and memory resources are mutable")
-    if qos_class(spec) != dig(old, "status", "qosClass", default=qos_class(former)):
-        err.invalid(_SPEC, qos_class(spec), "Pod QOS Class may not change as a result of resizing")
 
 
 def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
