@@ -17,6 +17,7 @@ from longboat.client.informer import Informers
 from longboat.client.interface import Client
 from longboat.node import certificates, machine
 from longboat.node.cgroups import Cgroups
+from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
 from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
@@ -95,6 +96,7 @@ class Agent:
             images=None if config.simulated else config.images, version=config.version,
         )  # fmt: skip
         self._writer = ApiStatusWriter(client, clock)
+        self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
         self._observer = Observer(runtime)
         self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
@@ -115,6 +117,7 @@ class Agent:
         """Raises OSError where the node's port cannot be opened."""
         config, runtime = self._config, await self._await_runtime()
         found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
+        await self._checkpoints.load()
         workers = self.workers = self._make_workers(runtime.name, found)
         server, port = await self._serve(workers)
         facts = Facts(
@@ -196,7 +199,8 @@ class Agent:
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(config.paths, self._sources, self._storage.persistent, on_disk=on_disk),
-            writer=self._writer, cgroups=cgroups, on_disk=on_disk, unsafe_sysctls=config.unsafe_sysctls,
+            writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
+            unsafe_sysctls=config.unsafe_sysctls,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from longboat.node.make import cgroups
-from longboat.node.make.cgroups import BEST_EFFORT, BURSTABLE, MIN_SHARES, PERIOD, Limits
+from longboat.node.make.cgroups import BEST_EFFORT, BURSTABLE, MIN_SHARES, NO_LIMIT, PERIOD, Limits
 from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,38 @@ class Cgroups:
         elif quality == BEST_EFFORT:
             self._set(cgroups.qos_parent(self._root, BEST_EFFORT), Limits())
         self._set(path, limits)
+
+    def limits(self, pod: Pod) -> Limits:
+        """What is set for a pod now. Raises OSError."""
+        relative = cgroups.pod_parent(self._root, pod).strip("/")
+        if self._unified:
+            place = self._system / relative
+            quota, _, period = _read(place / "cpu.max").partition(" ")
+            return Limits(
+                shares=cgroups.shares_of_weight(int(_read(place / "cpu.weight"))),
+                quota=0 if quota == "max" else int(quota) * PERIOD // int(period),
+                memory=_bytes(_read(place / "memory.max")),
+            )
+        cpu = self._system / "cpu" / relative
+        return Limits(
+            shares=int(_read(cpu / "cpu.shares")),
+            quota=max(int(_read(cpu / "cpu.cfs_quota_us")), 0),
+            memory=_bytes(_read(self._system / "memory" / relative / "memory.limit_in_bytes")),
+        )
+
+    def adjust(self, pod: Pod, limits: Limits) -> None:
+        """Set limits of a running pod anew. Raises OSError."""
+        if cgroups.qos(pod) == BURSTABLE:
+            self._shares[pod.uid] = limits.shares
+            self._set(cgroups.qos_parent(self._root, BURSTABLE), Limits(max(sum(self._shares.values()), MIN_SHARES)))
+        self._set(cgroups.pod_parent(self._root, pod), limits)
+
+    def memory_used(self, pod: Pod, container: str = "") -> int:
+        """Bytes, by a pod as a whole or a container (by its id). Raises OSError."""
+        place = Path(cgroups.pod_parent(self._root, pod).strip("/"), container)
+        if self._unified:
+            return int(_read(self._system / place / "memory.current"))
+        return int(_read(self._system / "memory" / place / "memory.usage_in_bytes"))
 
     def remove_pod(self, pod: Pod) -> None:
         """Once its processes have ended; what is still in use stays for later."""
@@ -77,8 +109,7 @@ class Cgroups:
                 _write(place / "cgroup.subtree_control", V2_CONTROLLERS)
             place /= part
             place.mkdir(exist_ok=True)
-        # The kernel's weights are 1 to 10000 where shares are 2 to 262144 (KEP-2254).
-        _write(place / "cpu.weight", str(1 + (limits.shares - 2) * 9999 // 262142))
+        _write(place / "cpu.weight", str(cgroups.weight(limits.shares)))
         if limits.quota:
             _write(place / "cpu.max", f"{limits.quota} {PERIOD}")
         if limits.memory:
@@ -94,6 +125,15 @@ class Cgroups:
                     continue
                 except OSError as error:
                     log.debug("cgroup %s stays for now: %s", directory, error)
+
+
+def _read(file: Path) -> str:
+    return file.read_text().strip()
+
+
+def _bytes(text: str) -> int:
+    """A limit of memory; 0 where there is none, which version 1 writes as a number no machine could reach."""
+    return 0 if text == "max" or int(text) >= NO_LIMIT else int(text)
 
 
 def _write(file: Path, text: str) -> None:

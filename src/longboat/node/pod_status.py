@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from longboat.api.resources import Resources
 from longboat.machinery.objects import Object, timestamp
+from longboat.node import in_force, resize
 from longboat.node.cri.interface import ContainerStatus
 from longboat.node.make import cgroups
 from longboat.node.state import Observed, Verdict, Verdicts, Waiting
@@ -31,6 +33,8 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     failed: Waiting | None = None  # the pod as a whole has failed, and why (DeadlineExceeded…)
     ended: bool = False  # nothing of it will run again
     before: Object = {}  # the status made last, which the API may not have shown us yet
+    resizing: Sequence[Object] = ()  # conditions that tell of a resize
+    behind: Mapping[str, Resources] = {}  # what containers were set up with, where that is not what was given
 
 
 def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
@@ -56,6 +60,9 @@ def status(pod: Pod, known: Knowledge, now: datetime) -> Object:
     ips = known.host_ips if spec.hostNetwork and known.observed.sandboxes else known.observed.network.ips
     if ips and not (known.ended and not known.observed.sandbox and phase == PENDING):
         made["podIP"], made["podIPs"] = ips[0], [{"ip": ip} for ip in ips]
+    if pod.spec.resources is not None:
+        made["resources"] = resize.shown(pod.spec.resources)
+        made["allocatedResources"] = pod.spec.resources.requests
     if _is_refused(pod, known):
         return made
     for field, listed in (("initContainerStatuses", inits), ("containerStatuses", containers)):
@@ -106,12 +113,9 @@ def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: boo
         made["started"] = "running" in made["state"]
     if container.volumeMounts:
         made["volumeMounts"] = [_mount_status(m.name, m.mountPath, m.readOnly) for m in container.volumeMounts]
-    resources = container.resources
-    made["resources"] = {
-        side: listed for side, listed in (("limits", resources.limits), ("requests", resources.requests)) if listed
-    }
-    if resources.requests:
-        made["allocatedResources"] = resources.requests
+    made["resources"] = resize.shown(in_force.of(container, last, known.behind))
+    if container.resources.requests:
+        made["allocatedResources"] = container.resources.requests
     return made
 
 
@@ -250,6 +254,7 @@ def _conditions(
     begun = any("waiting" not in s["state"] or s["lastState"] for s in containers)
     has_sandbox = known.observed.sandbox is not None and bool(known.observed.network.ips or pod.spec.hostNetwork)
     listed = [
+        *known.resizing,
         _condition("PodReadyToStartContainers", has_sandbox),
         _initialized(uninitialized if not (begun or done) else [], done and bool(inits)),
     ]
@@ -259,10 +264,11 @@ def _conditions(
     listed.append(_condition("PodScheduled", True))
     since = {(c.type, c.status): c.lastTransitionTime for c in pod.status.conditions if c.lastTransitionTime}
     since |= {(c["type"], c["status"]): c["lastTransitionTime"] for c in known.before.get("conditions", ())}
+    listed = [dict(condition) for condition in listed]
     for condition in listed:
         condition["lastProbeTime"] = None
         condition["lastTransitionTime"] = since.get((condition["type"], condition["status"])) or timestamp(now)
-        condition["observedGeneration"] = pod.metadata.generation
+        condition.setdefault("observedGeneration", pod.metadata.generation)
     return listed
 
 

@@ -15,9 +15,22 @@ from longboat.node.errors import StartFailure, VolumeError
 from longboat.node.make.fields import Surroundings
 from longboat.node.pod_status import Knowledge
 from longboat.node.recorder import NORMAL, WARNING
+from longboat.node.resize import Update
+from longboat.node.resizer import ResizeFailure
+from longboat.node.share import Share
 from longboat.node.state import Observed, Verdict, Waiting
 from longboat.node.stop import grace_period
-from longboat.node.sync import SANDBOX, CreateSandbox, Hold, StartContainer, StopContainer, StopPod, StopSandbox
+from longboat.node.sync import (
+    RESIZE,
+    SANDBOX,
+    CreateSandbox,
+    Hold,
+    ResizePod,
+    StartContainer,
+    StopContainer,
+    StopPod,
+    StopSandbox,
+)
 from longboat.node.views.pod import Pod
 
 if TYPE_CHECKING:
@@ -26,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after the runtime failed
 LONGEST_RETRY = 10.0  # between attempts at a start
+RESIZE_AGAIN, ROOM_AGAIN = 10.0, 180.0  # until what failed, or found no room, is tried once more (kubelet)
 REFRESH = 60.0  # seconds between updates of volumes whose content may change, whatever the watches say
 MOUNTED_WITHIN, OVERDUE = 123.0, "context deadline exceeded"  # seconds pods wait for volumes (kubelet), and then
 NEVER = float("-inf")
@@ -37,7 +51,7 @@ class PodWorker:
     """All that is known of one pod. `run` does what is to be done now and returns; `wake` says when to come back."""
 
     def __init__(self, workers: PodWorkers, pod: Pod) -> None:
-        self.pod = pod
+        self.share = Share(pod, workers.checkpoints.take(pod.uid), workers.recorder)
         self.phase = SYNCING
         self.observed = Observed()
         self.stale = workers.may_run(pod.uid)  # the runtime has to be asked anew
@@ -55,6 +69,11 @@ class PodWorker:
         self._unmounted_since: float | None = None  # when volumes were first missed
         self._refreshed = NEVER  # when the volumes' content was last brought up to date
         self._last: Object = {}
+
+    @property
+    def pod(self) -> Pod:
+        """The pod as it is to be run: it asks for what it has been given."""
+        return self.share.pod
 
     @property
     def uid(self) -> str:
@@ -98,10 +117,16 @@ class PodWorker:
         return True
 
     async def _sync(self) -> None:
+        if self._claim():
+            await self._keep()
         await self._observe()
         while True:
             self._track()
-            plan = sync.plan(self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now())
+            self.share.settle(status.name for status in self.observed.containers if status.state == "running")
+            plan = sync.plan(
+                self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now(),
+                self.share.allocation,
+            )  # fmt: skip
             self._report_backoff(plan.waiting)
             self._waiting = plan.waiting
             if plan.wake is not None:
@@ -113,6 +138,20 @@ class PodWorker:
         await self._refresh_volumes()
         if self._is_done():
             self.phase = TERMINATING
+
+    def _claim(self) -> bool:
+        """Ask the node for what the pod asks for: before anything is waited for, so that pods have their turns."""
+        given = self.share.claim(lambda wanted: self._workers.refusal(self, wanted), self._now())
+        if given:
+            self._holds.pop(RESIZE, None)
+            self.refresh_soon()
+            self._workers.room_made()
+        elif self.share.is_deferred:
+            self._wake_in(ROOM_AGAIN)
+        return given
+
+    async def _keep(self) -> None:
+        await self._workers.checkpoints.keep(self.uid, self.share.allocation)
 
     def _is_done(self) -> bool:
         """Everything has run to its end, as the status just published says."""
@@ -134,6 +173,8 @@ class PodWorker:
                         grace = grace_period(self.pod, why, self.pod.container(status.name))
                         await self._workers.stopper.stop(self.pod, status, grace, message, self._host())
                         await self._observe(anew=True)
+                    case ResizePod(updates):
+                        await self._resize(updates)
                     case StartContainer():
                         await self._start(action)
             except StartFailure as failure:
@@ -157,6 +198,8 @@ class PodWorker:
                 self.pod, NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
             )
         await self._set_up_volumes()
+        self.share.adjusted()
+        await self._keep()
         async with self._workers.start_slot():
             id = await self._workers.launcher.create_sandbox(self.pod, attempt)
             self.observed = await self._workers.observer.with_sandbox(self.observed, id, self.uid, attempt, self._now())
@@ -181,8 +224,22 @@ class PodWorker:
             )  # fmt: skip
         self._holds.pop(container.name, None)
         self._failures.pop(container.name, None)
+        if container.name in self.share.allocation.behind:
+            self.share.caught_up(container.name)
+            await self._keep()
         self.observed = await self._workers.observer.with_container(self.observed, id, self.uid, sandbox.id)
         await self._hear_out()
+
+    async def _resize(self, updates: list[Update]) -> None:
+        try:
+            await self._workers.resizer.resize(self.pod, updates, self.share.caught_up)
+            self.share.adjusted()
+        except ResizeFailure as failure:
+            self.share.fail(str(failure))
+            self._holds[RESIZE] = Hold(Waiting(""), self._now() + RESIZE_AGAIN)
+        finally:
+            await self._keep()
+        await self._observe(anew=True)
 
     async def _set_up_volumes(self) -> None:
         """Raises StartFailure for the whole pod."""
@@ -240,6 +297,7 @@ class PodWorker:
         self.phase = TERMINATED
         self.publish()
         self._workers.report_host_ports()
+        self._workers.room_made()
 
     async def _stop_everything(self) -> None:
         """Containers in their order, each as its grace allows, then the sandboxes."""
@@ -319,6 +377,8 @@ class PodWorker:
             failed=self._failed,
             ended=self.phase == TERMINATED,
             before=self._last,
+            resizing=self.share.conditions(),
+            behind=self.share.allocation.behind,
         )
         self._last = pod_status.status(self.pod, known, self._workers.clock.now())
         return self._last

@@ -12,9 +12,10 @@ import msgspec
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
-from longboat.node import sysctls
+from longboat.node import allocation, sysctls
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
+from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime, RuntimeFailure
 from longboat.node.host_ports import HostPort, host_ports
 from longboat.node.images import Images
@@ -24,6 +25,7 @@ from longboat.node.observe import Observer
 from longboat.node.pod_worker import LONGEST_RETRY, RETRY, SYNCING, TERMINATED, PodWorker
 from longboat.node.probes import Probes
 from longboat.node.recorder import WARNING, Recorder, field_of
+from longboat.node.resizer import Resizer
 from longboat.node.sources import Sources
 from longboat.node.state import Waiting
 from longboat.node.status_writer import StatusWriter
@@ -51,6 +53,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     stopper: Stopper
     volumes: Volumes
     writer: StatusWriter
+    checkpoints: Checkpoints
     cgroups: Cgroups | None = None
     on_disk: bool = True
     starts: int = STARTS
@@ -65,6 +68,8 @@ class PodWorkers:
         self.recorder, self.node, self.observer = tools.recorder, tools.node, tools.observer
         self.launcher, self.stopper, self.volumes = tools.launcher, tools.stopper, tools.volumes
         self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
+        self.checkpoints = tools.checkpoints
+        self.resizer = Resizer(tools.runtime, tools.cgroups, tools.node.capacity)
         self._sources, self._images = tools.sources, tools.images
         self._unsafe_sysctls = tools.unsafe_sysctls
         self.backoff = BackOff()
@@ -96,7 +101,8 @@ class PodWorkers:
             self._admit(worker)
             self._go(pod.uid)
             return
-        before, worker.pod = worker.pod, pod
+        before = worker.share.wanted
+        worker.share.ask(pod)
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
         if _is_edited(before, pod):
@@ -152,6 +158,17 @@ class PodWorkers:
                 yield
         finally:
             self.starting -= 1
+
+    def refusal(self, worker: PodWorker, wanted: Pod) -> Waiting | None:
+        """Why the node cannot give a pod what it asks for."""
+        others = [w.pod for w in self._workers.values() if w is not worker and w.phase != TERMINATED]
+        return allocation.refusal(wanted, (pod for pod in others if not pod.is_finished), self.allocatable)
+
+    def room_made(self) -> None:
+        """Some pod takes less than before: those that wait for room ask again, in their order."""
+        waiting = [worker.share for worker in self._workers.values() if worker.share.is_deferred]
+        for share in sorted(waiting, key=lambda s: allocation.turn(s.wanted, s.allocation.given, s.waits_since)):
+            self._go(share.wanted.uid)
 
     def poke_status(self, worker: PodWorker) -> None:
         """Write the status of a pod that is being taken down, one container further."""

@@ -12,6 +12,7 @@ from longboat.aio.tasks import Tasks
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
+from longboat.node.share import CONDITIONS as PASSING
 from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class ApiStatusWriter:
         try:
             while entry.status != entry.written:
                 status = entry.status
-                gone = not await self._patch(entry.pod, status)
+                gone = not await self._patch(entry.pod, status, entry.written)
                 if gone:
                     return
                 entry.written = status
@@ -112,9 +113,10 @@ class ApiStatusWriter:
             if gone:
                 self._drop(uid)
 
-    async def _patch(self, pod: Pod, status: Object) -> bool:
+    async def _patch(self, pod: Pod, status: Object, written: Object | None) -> bool:
         """False where the pod is no longer there, or is another by the same name."""
-        body = {"metadata": {"uid": pod.uid}, "status": _patch_of(status)}
+        shown = {c.type for c in pod.status.conditions} | {c["type"] for c in (written or {}).get("conditions", ())}
+        body = {"metadata": {"uid": pod.uid}, "status": _patch_of(status, shown)}
         key = Key(pod.metadata.namespace, pod.metadata.name)
         try:
             await self._client.patch(Pod, key, body, style="strategic", subresource="status")
@@ -142,12 +144,16 @@ def _is_starting(status: Object) -> bool:
     )
 
 
-def _patch_of(status: Object) -> Object:
-    """A strategic merge patch that leaves exactly this behind; other components' conditions stay.
+def _patch_of(status: Object, shown: set[str]) -> Object:
+    """A strategic merge patch that leaves exactly this behind; other components' conditions stay. `shown` are the types
+    of conditions that the API has.
 
     Lists that would be merged by address are replaced.
     """
     made = dict(status)
+    held = {condition["type"] for condition in made.get("conditions", ())}
+    if over := sorted(shown.intersection(PASSING) - held):
+        made["conditions"] = [*made.get("conditions", ()), *({"$patch": "delete", "type": kind} for kind in over)]
     for field in ("podIPs", "hostIPs"):
         if made.get(field):
             made[field] = [*made[field], {"$patch": "replace"}]

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from longboat.node import labels
+from longboat.node import labels, resize
+from longboat.node.allocation import Allocation
 from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import ContainerStatus, Sandbox
+from longboat.node.resize import Update
 from longboat.node.state import Observed, Verdict, Verdicts, Waiting
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
 ALWAYS, NEVER = "Always", "Never"
+NOTHING_BEHIND = Allocation()
 
 
 class StopPod(msgspec.Struct, frozen=True):
@@ -47,7 +50,13 @@ class StartContainer(msgspec.Struct, frozen=True):
     attempt: int
 
 
-Action = StopPod | StopSandbox | CreateSandbox | StopContainer | StartContainer
+class ResizePod(msgspec.Struct, frozen=True):
+    """Set the pod's cgroup and running containers to what they have been given."""
+
+    updates: list[Update]
+
+
+Action = StopPod | StopSandbox | CreateSandbox | StopContainer | ResizePod | StartContainer
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -65,14 +74,21 @@ class Hold(msgspec.Struct, frozen=True):
     until: float
 
 
-SANDBOX = ""  # the name under which a sandbox's own hold is kept
+SANDBOX, RESIZE = "", "/resize"  # the names under which holds are kept that are not a container's
 
 
 def plan(
-    pod: Pod, observed: Observed, verdicts: Verdicts, backoff: BackOff, holds: Mapping[str, Hold], now: float
+    pod: Pod,
+    observed: Observed,
+    verdicts: Verdicts,
+    backoff: BackOff,
+    holds: Mapping[str, Hold],
+    now: float,
+    allocation: Allocation = NOTHING_BEHIND,
 ) -> Plan:
-    """For a pod that is to run (not one that is being deleted or has finished). `holds` are by container name."""
-    return _Planner(pod, observed, verdicts, backoff, holds, now).plan()
+    """For a pod that is to run (not one that is being deleted or has finished), asking for what it has been given.
+    `holds` are by container name."""
+    return _Planner(pod, observed, verdicts, backoff, holds, now, allocation).plan()
 
 
 def backoff_key(pod: Pod, container: Container) -> str:
@@ -81,13 +97,22 @@ def backoff_key(pod: Pod, container: Container) -> str:
 
 class _Planner:
     def __init__(
-        self, pod: Pod, observed: Observed, verdicts: Verdicts, backoff: BackOff, holds: Mapping[str, Hold], now: float
+        self,
+        pod: Pod,
+        observed: Observed,
+        verdicts: Verdicts,
+        backoff: BackOff,
+        holds: Mapping[str, Hold],
+        now: float,
+        allocation: Allocation,
     ) -> None:
         self.pod, self.observed, self.verdicts = pod, observed, verdicts
         self.backoff, self.holds, self.now = backoff, holds, now
         self.actions: list[Action] = []
         self.waiting: dict[str, Waiting] = {}
         self.wake: float | None = None
+        self.allocation, self.updates = allocation, list[Update]()
+        self.may_resize = not self._held(RESIZE)
 
     def plan(self) -> Plan:
         spec, sandbox = self.pod.spec, self.observed.sandbox
@@ -96,6 +121,7 @@ class _Planner:
         self.actions += [StopSandbox(old) for old in self.observed.sandboxes[1:] if old.ready]
         if self._initialize(sandbox):
             self._run_containers(sandbox)
+        self._resize_pod()
         return Plan(self.actions, self.waiting, self.wake)
 
     def _new_sandbox(self) -> Plan:
@@ -156,13 +182,15 @@ class _Planner:
         if status is None:
             self._start(container)
             return False
-        if status.state == "exited":
+        if status.state == "running":
+            self._resize(container, status)
+        elif status.state == "exited":
             if status.exit_code == 0:
                 return True
             if self.pod.spec.restartPolicy != NEVER:
                 self._start(container)
             return False
-        if status.state == "unknown":
+        elif status.state == "unknown":
             self.actions.append(StopContainer(status, f"Init container is in {status.state!r} state, try killing it"))
         elif status.state == "created":
             self._start(container)
@@ -211,11 +239,31 @@ class _Planner:
         elif verdict.failed:
             message = f"Container {container.name} failed {verdict.failed} probe"
         else:
-            return False
+            return self._resize(container, status)
         if self.pod.spec.restartPolicy != NEVER or container.is_sidecar:
             message += ", will be restarted"
         self.actions.append(StopContainer(status, message, verdict.failed))
         return True
+
+    def _resize(self, container: Container, status: ContainerStatus) -> bool:
+        """Let a running container follow what it has been given; True where it is started anew for that."""
+        before = self.allocation.of(container)
+        if not self.may_resize or not resize.changed(container, before):
+            return False
+        if not resize.needs_restart(container, before):
+            self.updates.append(Update(container, status.id, before))
+            return False
+        self.actions.append(StopContainer(status, f"Container {container.name} resize requires restart"))
+        self.actions.append(StartContainer(container, status.attempt + 1))
+        return True
+
+    def _resize_pod(self) -> None:
+        """The pod as a whole, once those have ended that are to be restarted and before anything starts."""
+        if not self.may_resize or not (self.updates or self.allocation.pod_behind):
+            return
+        starts = [action for action in self.actions if isinstance(action, StartContainer)]
+        others = [action for action in self.actions if not isinstance(action, StartContainer)]
+        self.actions = [*others, ResizePod(self.updates), *starts]
 
     def _start(self, container: Container) -> None:
         """Start a container, or say how long it has to wait."""
@@ -239,7 +287,7 @@ class _Planner:
         hold = self.holds.get(name)
         if hold is None or hold.until <= self.now:
             return False
-        if name:
+        if name not in (SANDBOX, RESIZE):
             self.waiting[name] = hold.waiting
         self._wake_in(hold.until - self.now)
         return True

@@ -19,6 +19,7 @@ from longboat.machinery.errors import not_found
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.node.cgroups import Cgroups
+from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime
 from longboat.node.csi.drivers import Drivers
 from longboat.node.csi.in_use import InUse
@@ -236,7 +237,7 @@ class Node:
                 runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
                 volumes=Volumes(paths, self.objects, self.persistent, on_disk=on_disk), writer=self.statuses,
-                cgroups=cgroups, on_disk=on_disk,
+                checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
             ),
             self.host_ports.append,
         )  # fmt: skip

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
+import msgspec
 from cri_api.v1 import api_pb2 as pb
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
 from longboat.node.cri import events, health, messages, namespaces
-from longboat.node.cri.config import ContainerConfig, SandboxConfig
+from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
     Container,
@@ -45,6 +46,7 @@ class GrpcRuntime:
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._network: dict[str, SandboxNetwork] = {}
+        self._resources: dict[str, Resources | None] = {}  # of containers whose status does not tell them
 
     async def close(self) -> None:
         await self._channel.close()
@@ -108,6 +110,7 @@ class GrpcRuntime:
         await _gone_is_fine(_call(self._runtime.StopContainer, request, grace + SLOW))
 
     async def remove_container(self, id: str) -> None:
+        self._resources.pop(id, None)
         await _gone_is_fine(_call(self._runtime.RemoveContainer, pb.RemoveContainerRequest(container_id=id), SLOW))
 
     async def containers(self, uid: str = "") -> list[Container]:
@@ -116,8 +119,25 @@ class GrpcRuntime:
         return [messages.container(item) for item in answer.containers]
 
     async def container_status(self, id: str) -> ContainerStatus:
-        answer = await _call(self._runtime.ContainerStatus, pb.ContainerStatusRequest(container_id=id))
-        return messages.container_status(answer.status)
+        """Limits are read off the specification where the status lacks them (containerd 1.6): once, and again after
+        each change, for it is long."""
+        known = id in self._resources
+        request = pb.ContainerStatusRequest(container_id=id, verbose=not known)
+        answer = await _call(self._runtime.ContainerStatus, request)
+        found = messages.container_status(answer.status)
+        if found.resources is not None:
+            return found
+        if not known:
+            self._resources[id] = messages.resources_of_spec(answer.info.get("info", ""))
+        return msgspec.structs.replace(found, resources=self._resources.get(id))
+
+    async def update_container(self, id: str, resources: Resources) -> None:
+        wanted = pb.UpdateContainerResourcesRequest(container_id=id, linux=messages.resources(resources))
+        self._resources.pop(id, None)
+        try:
+            await _call(self._runtime.UpdateContainerResources, wanted, SLOW)
+        finally:
+            self._resources.pop(id, None)  # somebody may have asked meanwhile
 
     async def reopen_log(self, id: str) -> None:
         await _call(self._runtime.ReopenContainerLog, pb.ReopenContainerLogRequest(container_id=id))

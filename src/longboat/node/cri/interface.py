@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from longboat.node.cri.config import ContainerConfig, SandboxConfig
+from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 
 Streams = tuple[asyncio.StreamReader, "Writer"]
 
@@ -94,6 +94,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str = ""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
+    resources: Resources | None = None  # in force, as the runtime says; None: it does not
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +200,10 @@ class Runtime(Protocol):
 
     async def stop_container(self, id: str, grace: float) -> None:
         """Ask it to end; force it after `grace` seconds. Returns when it has ended."""
+        ...
+
+    async def update_container(self, id: str, resources: Resources) -> None:
+        """Set a running container's limits anew. What is zero stays as it is."""
         ...
 
     async def remove_container(self, id: str) -> None: ...

@@ -13,7 +13,7 @@ import msgspec
 
 from longboat.aio.clock import Clock, Timer
 from longboat.node.cri import behaviour
-from longboat.node.cri.config import NODE, ContainerConfig, SandboxConfig
+from longboat.node.cri.config import NODE, ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
     Container,
@@ -133,7 +133,7 @@ class MemoryRuntime:
         status = ContainerStatus(
             id=id, name=config.name, attempt=config.attempt, state="created", created=self._now(), sandbox=sandbox,
             image=config.image, image_ref=_id_of(config.image), labels=config.labels,
-            annotations=config.annotations,
+            annotations=config.annotations, resources=config.resources,
         )  # fmt: skip
         self._containers[id] = _Container(status, config, config.labels.get(POD_UID, ""))
         return id
@@ -152,6 +152,12 @@ class MemoryRuntime:
         """Simulated processes end when they are asked to."""
         if id in self._containers:
             self.end(id, 0 if grace > 0 else KILLED)
+
+    async def update_container(self, id: str, resources: Resources) -> None:
+        found = self._running(id)
+        given = {field: value for field, value in msgspec.structs.asdict(resources).items() if value}
+        assert found.status.resources is not None
+        found.status = replace(found.status, resources=replace(found.status.resources, **given))
 
     async def remove_container(self, id: str) -> None:
         if id in self._containers:

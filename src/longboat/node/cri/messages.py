@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from cri_api.v1 import api_pb2 as pb
 
 from longboat.node.cri.config import ContainerConfig, Namespaces, Resources, SandboxConfig, Seccomp, Security
@@ -11,6 +12,7 @@ from longboat.node.cri.interface import Container, ContainerStatus, Credentials,
 
 UID_LABEL = "io.kubernetes.pod.uid"
 NANO = 1e9
+UNLIMITED = 1 << 62  # bytes of memory: about what is told where there is no limit
 _MODES = {"pod": pb.POD, "container": pb.CONTAINER, "node": pb.NODE, "target": pb.TARGET}
 _STATES = {0: "created", 1: "running", 2: "exited", 3: "unknown"}
 _PROPAGATION = {
@@ -18,6 +20,33 @@ _PROPAGATION = {
     "HostToContainer": pb.PROPAGATION_HOST_TO_CONTAINER,
     "Bidirectional": pb.PROPAGATION_BIDIRECTIONAL,
 }
+
+
+class _Cpu(msgspec.Struct, frozen=True):
+    shares: int | None = None
+    quota: int | None = None
+    period: int | None = None
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    limit: int | None = None
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    cpu: _Cpu | None = None
+    memory: _Memory | None = None
+
+
+class _Linux(msgspec.Struct, frozen=True):
+    resources: _Limits = _Limits()
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    linux: _Linux = _Linux()
+
+
+class _Info(msgspec.Struct, frozen=True):
+    runtimeSpec: _Spec | None = None
 
 
 def sandbox_config(config: SandboxConfig) -> Any:
@@ -173,7 +202,36 @@ def container_status(message: Any) -> ContainerStatus:
         log_path=message.log_path,
         labels=dict(message.labels),
         annotations=dict(message.annotations),
+        resources=_in_force(message.resources.linux) if message.HasField("resources") else None,
     )
+
+
+def _in_force(message: Any) -> Resources:
+    """Limits as they are; no limit is told as nothing, -1 or more than there could be."""
+    memory = message.memory_limit_in_bytes
+    return Resources(
+        cpu_period=message.cpu_period,
+        cpu_quota=max(message.cpu_quota, 0),
+        cpu_shares=message.cpu_shares,
+        memory_limit=memory if 0 < memory < UNLIMITED else 0,
+    )
+
+
+def resources_of_spec(info: str) -> Resources | None:
+    """What containerd's verbose answer says of a container's limits: those of its OCI specification."""
+    try:
+        found = msgspec.json.decode(info, type=_Info).runtimeSpec
+    except msgspec.DecodeError:
+        return None
+    if found is None:
+        return None
+    cpu, memory = found.linux.resources.cpu or _Cpu(), found.linux.resources.memory or _Memory()
+    return _in_force(
+        pb.LinuxContainerResources(
+            cpu_period=cpu.period or 0, cpu_quota=cpu.quota or 0, cpu_shares=cpu.shares or 0,
+            memory_limit_in_bytes=memory.limit or 0,
+        )
+    )  # fmt: skip
 
 
 def image(message: Any) -> Image:

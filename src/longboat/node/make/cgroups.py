@@ -13,6 +13,8 @@ from longboat.node.views.pod import Pod
 PERIOD = 100_000  # microseconds
 MIN_SHARES, MAX_SHARES = 2, 262_144
 MIN_QUOTA = 1000
+MIN_MILLI_LIMIT = 10  # what that quota stands for
+NO_LIMIT = 1 << 62  # bytes of memory: version 1 of cgroups tells about as much where there is no limit
 GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
 CRITICAL_PRIORITY = 2_000_000_000
 _OOM = {GUARANTEED: -997, BEST_EFFORT: 1000}
@@ -54,6 +56,25 @@ def quota(milli: int) -> int:
     return 0 if milli <= 0 else max(milli * PERIOD // 1000, MIN_QUOTA)
 
 
+def milli_of_shares(shares: int) -> int:
+    """The request that these shares stand for."""
+    return 0 if shares < MIN_SHARES else -(-shares * 1000 // 1024)
+
+
+def milli_of_quota(quota: int, period: int) -> int:
+    return quota * 1000 // period if quota > 0 and period > 0 else 0
+
+
+def weight(shares: int) -> int:
+    """The kernel's weights are 1 to 10000 where shares are 2 to 262144 (KEP-2254)."""
+    return 1 + (shares - 2) * 9999 // 262142
+
+
+def shares_of_weight(weight: int) -> int:
+    """The least shares of this weight."""
+    return 2 - (-(weight - 1) * 262142 // 9999)
+
+
 def qos_parent(root: str, quality: str) -> str:
     """The cgroup above all pods of one class."""
     base = f"{root.rstrip('/')}/kubepods"
@@ -65,10 +86,15 @@ def pod_parent(root: str, pod: Pod) -> str:
     return f"{qos_parent(root, qos(pod))}/pod{pod.uid}"
 
 
+def requests(pod: Pod) -> Amounts:
+    """What a pod as a whole asks for."""
+    spec = pod.spec
+    return api.requests(spec.containers, spec.initContainers, spec.overhead, spec.resources)
+
+
 def pod_limits(pod: Pod) -> Limits:
     """What a pod as a whole may use: a limit holds only where every container has one."""
-    spec = pod.spec
-    asked = api.requests(spec.containers, spec.initContainers, spec.overhead, spec.resources)
+    spec, asked = pod.spec, requests(pod)
     limited = api.requests(
         [_limits_as_requests(c) for c in spec.containers], [_limits_as_requests(c) for c in spec.initContainers],
         spec.overhead,

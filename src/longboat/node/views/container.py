@@ -84,7 +84,13 @@ class SecurityContext(Part):
     appArmorProfile: AppArmorProfile | None = None
 
 
+class ResizePolicy(Part):
+    resourceName: str = ""
+    restartPolicy: str = ""
+
+
 class Container(ResourceContainer):
+    resizePolicy: list[ResizePolicy] = []
     image: str = ""
     command: list[str] = []
     args: list[str] = []
