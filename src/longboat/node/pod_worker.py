@@ -20,17 +20,7 @@ from longboat.node.resizer import ResizeFailure
 from longboat.node.share import Share
 from longboat.node.state import Observed, Verdict, Waiting
 from longboat.node.stop import grace_period
-from longboat.node.sync import (
-    RESIZE,
-    SANDBOX,
-    CreateSandbox,
-    Hold,
-    ResizePod,
-    StartContainer,
-    StopContainer,
-    StopPod,
-    StopSandbox,
-)
+from longboat.node.sync import RESIZE, SANDBOX, CreateSandbox, Hold, ResizePod, StartContainer, StopContainer
 from longboat.node.views.pod import Pod
 
 if TYPE_CHECKING:
@@ -122,7 +112,7 @@ class PodWorker:
         await self._observe()
         while True:
             self._track()
-            self.share.settle(status.name for status in self.observed.containers if status.state == "running")
+            self.share.settle(self.observed)
             plan = sync.plan(
                 self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now(),
                 self.share.allocation,
@@ -162,9 +152,9 @@ class PodWorker:
         for action in actions:
             try:
                 match action:
-                    case StopPod():
+                    case sync.StopPod():
                         await self._stop_everything()
-                    case StopSandbox(sandbox):
+                    case sync.StopSandbox(sandbox):
                         await self._workers.runtime.stop_sandbox(sandbox.id)
                         await self._observe(anew=True)
                     case CreateSandbox(attempt):

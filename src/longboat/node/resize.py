@@ -10,6 +10,7 @@ from longboat.api import resources as api
 from longboat.api.resources import Resources
 from longboat.machinery.objects import Object
 from longboat.node.allocation import COMPUTE, Allocation
+from longboat.node.state import Observed
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
@@ -77,8 +78,11 @@ def halfway(update: Update) -> Resources:
     return Resources(requests=side(now.requests, before.requests), limits=side(now.limits, before.limits))
 
 
-def is_under_way(running: Iterable[str], allocation: Allocation) -> bool:
-    """Whether anything still is as it was before. `running` are names of containers: others start with the new."""
+def is_under_way(allocation: Allocation, observed: Observed) -> bool:
+    """Whether anything that runs still is as it was before: what does not starts with what was given."""
+    if observed.sandbox is None:
+        return False
+    running = (status.name for status in observed.containers if status.state == "running")
     return allocation.pod_behind or any(name in allocation.behind for name in running)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,7 +11,7 @@ from longboat.machinery.objects import Object
 from longboat.node import allocation, resize
 from longboat.node.allocation import DEFERRED, Allocation
 from longboat.node.recorder import NORMAL, WARNING, Recorder
-from longboat.node.state import Waiting
+from longboat.node.state import Observed, Waiting
 from longboat.node.views.pod import Pod
 
 PENDING, IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
@@ -71,9 +71,9 @@ class Share:
             text = resize.message(reason, self.wanted, told.generation, told.why.message)
             self._tell(WARNING, EVENTS[reason], text)
 
-    def settle(self, running: Iterable[str]) -> None:
-        """Find out whether all that was given is in force. `running` are names of containers."""
-        if resize.is_under_way(running, self.allocation):
+    def settle(self, observed: Observed) -> None:
+        """Find out whether all that was given is in force."""
+        if resize.is_under_way(self.allocation, observed):
             self._progress = self._progress or _Told(Waiting(""), self.wanted.metadata.generation)
         elif self._progress is not None:
             generation, self._progress = self._progress.generation, None
