@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from longboat.api import kinds
+from longboat.api.families import family_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig
 from longboat.registry.store import Store, Write
@@ -18,7 +19,6 @@ from longboat.storage.entry import Entry
 
 MANAGER = "ipallocator.k8s.io"
 FAMILY_LABEL, MANAGED_LABEL = "ipaddress.kubernetes.io/ip-family", "ipaddress.kubernetes.io/managed-by"
-IPV4, IPV6 = "IPv4", "IPv6"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -28,10 +28,6 @@ _dice = random.SystemRandom()
 
 class Unavailable(Exception):
     """An address or port cannot be had; the message is upstream's."""
-
-
-def family_of(ip: str) -> str:
-    return IPV6 if ":" in ip else IPV4
 
 
 @dataclass(frozen=True, slots=True)

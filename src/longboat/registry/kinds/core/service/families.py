@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from longboat.api.families import IPV4, IPV6, family_of
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
-from longboat.registry.allocators.addresses import IPV4, IPV6, family_of
 from longboat.registry.kinds.core.service import needs
 
 SINGLE, PREFER, REQUIRE = POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")

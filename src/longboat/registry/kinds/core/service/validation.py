@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from longboat.api.families import IPV4, IPV6, family_of
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
-from longboat.registry.allocators.addresses import IPV4, IPV6, family_of
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.core import addresses
 from longboat.registry.kinds.core.pod.containers import PROTOCOLS
