@@ -80,7 +80,7 @@ class Config:
 
     advertise: str = "127.0.0.1"
     port: int = 6443
-    service_cidr: str = "10.96.0.0/16"
+    service_cidr: str = "10.96.0.0/16"  # or two of different families, with a comma between
     node_ports: tuple[int, int] = (30000, 32767)
     service_account_key: Path | None = None
     client_ca: Path | None = None

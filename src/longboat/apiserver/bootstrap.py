@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longboat.api import kinds
+from longboat.api.families import split
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
 from longboat.apiserver.bootstrap_ingress import ingress_objects
@@ -125,10 +126,10 @@ class _Layer:
     async def api_service(self) -> None:
         """The `kubernetes` Service in default, and the endpoints where this server is found."""
         config = self._server.config
-        network = ipaddress.ip_network(config.service_cidr)
-        family = "IPv6" if network.version == 6 else "IPv4"
-        cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(network)]}}
-        await self.ensure(kinds.SERVICE_CIDR, "", cidr)
+        networks = [ipaddress.ip_network(each) for each in split(config.service_cidr)]
+        network, family = networks[0], f"IPv{networks[0].version}"  # it is of one family, the primary
+        cidrs = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(each) for each in networks]}}
+        await self.ensure(kinds.SERVICE_CIDR, "", cidrs)
         labels = {"component": "apiserver", "provider": "kubernetes"}
         spec: Object = {
             "type": "ClusterIP",
@@ -152,15 +153,18 @@ class _Layer:
 
         It is the cluster's owner's to change: one that is there is left alone.
         """
-        network = ipaddress.ip_network(self._server.config.service_cidr)
-        if network.num_addresses <= DNS_INDEX:
+        networks = [ipaddress.ip_network(each) for each in split(self._server.config.service_cidr)]
+        addresses = [str(each[DNS_INDEX]) for each in networks if each.num_addresses > DNS_INDEX]
+        if len(addresses) < len(networks):
             return
         labels = {
             "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
         }  # fmt: skip
         ports = [("dns", "UDP"), ("dns-tcp", "TCP")]
         spec: Object = {
-            "clusterIP": str(network[DNS_INDEX]),
+            "clusterIP": addresses[0],
+            "clusterIPs": addresses,
+            "ipFamilyPolicy": "PreferDualStack",
             "ports": [{"name": name, "protocol": protocol, "port": 53, "targetPort": 53} for name, protocol in ports],
         }
         try:

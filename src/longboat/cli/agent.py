@@ -10,7 +10,8 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from longboat.cli import collector, flags, join
+from longboat.api.families import split
+from longboat.cli import collector, flags, join, ranges
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.join import KUBECONFIG
@@ -26,14 +27,14 @@ class Options:
     token_file: str = flag("", "file with the token that `longboat token create` has printed there")
     kubeconfig: str = flag("", "where the API is, and who the node is there (default: what joining has left)")
     node_name: str = flag("", "name of the node (default: the host name)")
-    node_ip: str = flag("", "its address (default: that which leads to the API)")
+    node_ip: str = flag("", "its address, or two of different families (default: that which leads to the API)")
     data_dir: str = flag("/var/lib/longboat/node", "where its certificates are")
     container_runtime_endpoint: str = flag("", "socket of the container runtime (default: a containerd of its own)")
     root_dir: str = flag("/var/lib/kubelet", "where the files of pods are")
     cgroup_root: str = flag("/", "cgroup above those of all pods")
-    node_cidr: str = flag("", "the nodes' own network (default: that which the address is on)")
-    pod_cidr: str = flag("10.244.0.0/16", "addresses of all pods")
-    service_cidr: str = flag("10.96.0.0/16", "addresses of Services")
+    node_cidr: str = flag("", "the nodes' own network, or networks (default: those which the addresses are on)")
+    pod_cidr: str = flag("10.244.0.0/16", "addresses of all pods: a range, or two (IPv4,IPv6 or IPv6,IPv4)")
+    service_cidr: str = flag("10.96.0.0/16", "addresses of Services, likewise")
     cluster_dns: list[str] = flag([], "addresses of the cluster's DNS (default: the tenth of the Services')")
     serve_dns: bool = flag(True, "answer names at these addresses (off where other servers do)")
     resolv_conf: str = flag("", "names the servers for names outside (default: the machine's, past a local stub)")
@@ -49,7 +50,7 @@ class Options:
 
 
 def run(argv: list[str]) -> int:
-    options = flags.parse(Options, argv, prog="longboat agent")
+    options = with_ranges(flags.parse(Options, argv, prog="longboat agent"))
     if not options.kubeconfig and not Path(options.data_dir, KUBECONFIG).exists() and not options.server:
         raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # children only exec: gRPC need not prepare for them
@@ -57,6 +58,17 @@ def run(argv: list[str]) -> int:
     import uvloop
 
     return uvloop.run(_serve(options))
+
+
+def with_ranges(options: Options) -> Options:
+    """Raises Usage."""
+    return replace(
+        options,
+        node_ip=",".join(ranges.checked_addresses("--node-ip", options.node_ip)),
+        node_cidr=options.node_cidr and ranges.checked("--node-cidr", options.node_cidr),
+        pod_cidr=ranges.checked("--pod-cidr", options.pod_cidr),
+        service_cidr=ranges.checked("--service-cidr", options.service_cidr),
+    )
 
 
 async def _serve(options: Options) -> int:
@@ -83,7 +95,7 @@ async def _serve(options: Options) -> int:
     collector.hurry_less()
     identity = join.Identity(options.node_name, kubeconfig, access.server, transport)
     parts = simulated_nodes(options, client, clock) if options.simulated else real_node(
-        options, client, clock, identity, options.node_ip or await _own_address(access.server)
+        options, client, clock, identity, split(options.node_ip or await _own_address(access.server))
     )  # fmt: skip
     work = asyncio.create_task(parts, name="node")
     stop = asyncio.create_task(stopping.wait(), name="signals")

@@ -82,6 +82,6 @@ def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:
 
 def _summary(node: dict[str, Any]) -> dict[str, Any]:
     status = node.get("status", {})
-    addresses = {item["type"]: item["address"] for item in status.get("addresses", [])}
+    addresses = [item["address"] for item in status.get("addresses", []) if item["type"] == "InternalIP"]
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
-    return {"name": node["metadata"]["name"], "address": addresses.get("InternalIP", ""), "ready": ready}
+    return {"name": node["metadata"]["name"], "address": next(iter(addresses), ""), "ready": ready}

@@ -17,7 +17,7 @@ INGRESS = Path("/run/longboat/ingress")  # on each node, in memory: private keys
 
 @dataclass(frozen=True)
 class Cluster:
-    """Settings chosen once and kept. Paths are absolute; ranges are CIDRs."""
+    """Settings chosen once and kept. Paths are absolute; ranges are CIDRs, two families' with a comma between."""
 
     name: str
     data_dir: str

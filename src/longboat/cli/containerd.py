@@ -50,6 +50,7 @@ disabled_plugins = {quoted(list(UNUSED))}
   bin_dir = {quoted(PLUGIN_DIR)}
   conf_dir = {quoted(str(place / "cni" / "net.d"))}
   max_conf_num = 1
+  ip_pref = "cni"
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "overlayfs"

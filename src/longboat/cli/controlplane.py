@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from longboat.aio.clock import SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
+from longboat.api.families import in_url, split
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
@@ -47,7 +48,7 @@ class ControlPlane:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.addresses = [_address(text) for text in options.listen]
         self.advertise = options.advertise or self.addresses[0][0]
-        first = str(ipaddress.ip_network(options.service_cidr)[1])
+        first = str(ipaddress.ip_network(split(options.service_cidr)[0])[1])
         self.pki = Pki(self.root / "pki", self.clock)
         hosts = {*SERVING_NAMES, first, self.advertise, *(host for host, _ in self.addresses)}
         self.serving = self.pki.serving(hosts)
@@ -155,7 +156,8 @@ class ControlPlane:
             )
         }
         user = {"client-certificate-data": encoded["certificate"], "client-key-data": encoded["key"]}
-        server = {"server": f"https://{_shown(*self.addresses[0])}", "certificate-authority-data": encoded["ca"]}
+        host, port = self.addresses[0]
+        server = {"server": f"https://{in_url(host)}:{port}", "certificate-authority-data": encoded["ca"]}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -235,7 +237,3 @@ def _free_port(host: str) -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

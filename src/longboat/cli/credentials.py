@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from longboat.api.families import in_url, split
 from longboat.cli import files
 from longboat.cli.cluster import Cluster
 from longboat.client.kubeconfig import with_certificate
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from longboat.apiserver.pki import Pair, Pki
 
 
-def node(cluster: Cluster, name: str, address: str) -> None:
+def node(cluster: Cluster, name: str, addresses: tuple[str, ...]) -> None:
     """A node's kubeconfig, and the certificate it serves its own port with."""
-    server = f"https://{host_address(cluster.node_cidr)}:{cluster.api_port}"
-    _write(cluster, name, server, [name, address], f"system:node:{name}", "system:nodes")
+    server = f"https://{in_url(host_address(split(cluster.node_cidr)[0]))}:{cluster.api_port}"
+    _write(cluster, name, server, [name, *addresses], f"system:node:{name}", "system:nodes")
     network = _pki(cluster).client(f"network-{name}", f"system:longboat:network:{name}", ("system:longboat:network",))
     _write_kubeconfig(cluster, name, "network.kubeconfig", server, network)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
+from longboat.api.families import split
+from longboat.apiserver.bootstrap import DNS_INDEX
 from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.cli import collector
 from longboat.cli.cluster import INGRESS
@@ -18,6 +20,7 @@ from longboat.cli.errors import Failure
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
+from longboat.network.families import family, ranges_by_family
 from longboat.node import certificates, sysctls
 from longboat.node.agent import Agent, NodeConfig
 from longboat.node.make.dns import parse_resolv_conf
@@ -36,9 +39,9 @@ ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.c
 
 
 async def real_node(
-    options: Options, client: RestClient, clock: Clock, identity: Identity, address: str
+    options: Options, client: RestClient, clock: Clock, identity: Identity, addresses: tuple[str, ...]
 ) -> None:  # fmt: skip
-    """Until cancelled. Raises OSError, Failure."""
+    """Until cancelled. `addresses` are the node's, the primary first. Raises OSError, Failure."""
     from longboat.cli import join
     from longboat.cli.own_containerd import OwnContainerd
     from longboat.network.loadbalancer.announcer import Announcer
@@ -56,14 +59,14 @@ async def real_node(
     network_identity = await join.network(options, identity, clock)
     network_client = RestClient(network_identity.transport, clock)
     network = Informers(network_client, clock, "network")
-    dns_servers = tuple(options.cluster_dns) or (str(ipaddress.ip_network(options.service_cidr)[10]),)
+    dns_servers = tuple(options.cluster_dns) or _dns_addresses(options.service_cidr)
     dns = _cluster_dns(options, network, clock, dns_servers) if options.serve_dns else None
     own_services = [(server, 53) for server in dns_servers] if dns else []
-    enforcer = Enforcer(network, clock, name, Nftables().run)
+    enforcer = Enforcer(network, clock, name, Nftables().run, ranges_by_family(options.pod_cidr))
     proxy = Proxy(network, clock, name, options.pod_cidr, Nftables().run, own_services)
-    on_link = options.node_cidr or await asyncio.to_thread(_range_of, address)
+    on_link = options.node_cidr or ",".join([await asyncio.to_thread(_range_of, each) for each in addresses])
     overlay = Overlay(
-        network, clock, node=name, address=address, on_link=on_link,
+        network, clock, node=name, address=addresses[0], on_link=on_link,
         conf_dir=place / "cni" / "net.d", state_dir=Path("/var/lib/cni/networks"),
     )  # fmt: skip
 
@@ -72,19 +75,20 @@ async def real_node(
 
     config = NodeConfig(
         name=name,
-        addresses=(address,),
+        addresses=addresses,
         paths=Paths(Path(options.root_dir)),
         cgroup_root=options.cgroup_root,
         port=options.port,
         pki=place / "pki",
         images=place / "volumes",
-        cluster_dns=dns_servers,
+        # As kubeadm has it, pods are told of the primary family's: a resolver asks the next one only after a while.
+        cluster_dns=tuple(options.cluster_dns) or dns_servers[:1],
         cluster_domain=options.cluster_domain,
         resolv_conf=_resolv_conf(options),
         unsafe_sysctls=_checked(options.allowed_unsafe_sysctls),
         version=VERSION,
     )
-    await asyncio.to_thread(host.prepare, address, options.pod_cidr, options.service_cidr)
+    await asyncio.to_thread(host.prepare, addresses, options.pod_cidr, options.service_cidr)
     own_runtime = None if options.container_runtime_endpoint else OwnContainerd(place, clock)
     if own_runtime is not None:
         await own_runtime.start()
@@ -95,14 +99,15 @@ async def real_node(
         "agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run(), "policies": enforcer.run(),
         **_renewals(agent, clock, identity, network_identity, config),
     }  # fmt: skip
-    parts["load balancers"] = Announcer(network, clock, name, holder(address)).run()
+    parts["load balancers"] = Announcer(network, clock, name, holder(addresses)).run()
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
     proxy_events = EventRecorder(network_client, clock, "kube-proxy", name)
     parts["health checks"] = health_checks.HealthChecks(
         network, clock, name, proxy.health, proxy_events, health_checks.HEALTHZ
     ).run()
     if options.ingress_http_port or options.ingress_https_port:
-        parts["ingress"] = _gateway(options, network, clock, name, network_events).run()
+        has_ipv6 = any(":" in each for each in addresses)
+        parts["ingress"] = _gateway(options, network, clock, name, network_events, has_ipv6).run()
     if own_runtime is not None:
         parts["containerd"] = own_runtime.run()
     if dns is not None:
@@ -180,6 +185,12 @@ async def _together(informers: Iterable[Informers], **parts: Coroutine[Any, Any,
                 await each.close()
 
 
+def _dns_addresses(service_cidr: str) -> tuple[str, ...]:
+    """Where the cluster's DNS is in each range of Services' addresses."""
+    networks = map(ipaddress.ip_network, split(service_cidr))
+    return tuple(str(each[DNS_INDEX]) for each in networks if each.num_addresses > DNS_INDEX)
+
+
 def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses: tuple[str, ...]) -> ClusterDNS:
     from longboat.network.dns import address
     from longboat.network.dns.cluster_dns import ClusterDNS
@@ -187,16 +198,18 @@ def _cluster_dns(options: Options, informers: Informers, clock: Clock, addresses
     return ClusterDNS(
         informers, clock, domain=options.cluster_domain, addresses=addresses,
         forward_to=lambda: _name_servers(_resolv_conf(options)),
-        ranges=(options.service_cidr, options.pod_cidr), claim=address.claim, release=address.release,
+        ranges=(*split(options.service_cidr), *split(options.pod_cidr)), claim=address.claim, release=address.release,
     )  # fmt: skip
 
 
-def _gateway(options: Options, informers: Informers, clock: Clock, node: str, events: EventRecorder) -> Gateway:
+def _gateway(
+    options: Options, informers: Informers, clock: Clock, node: str, events: EventRecorder, has_ipv6: bool
+) -> Gateway:  # fmt: skip
     from longboat.network.ingress.config import Settings
     from longboat.network.ingress.gateway import Gateway
 
     INGRESS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = Settings(INGRESS, options.ingress_http_port, options.ingress_https_port)
+    settings = Settings(INGRESS, options.ingress_http_port, options.ingress_https_port, has_ipv6)
     return Gateway(informers, clock, node, settings, events)
 
 
@@ -221,4 +234,4 @@ def _range_of(address: str) -> str:
     with IPRoute() as ip:
         for found in ip.get_addr(address=address):
             return str(ipaddress.ip_interface(f"{address}/{found['prefixlen']}").network)
-    return f"{address}/32"
+    return f"{address}/{family(address).bits}"

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
+from longboat.api.families import IPV6, of_family
 from longboat.cli import alive, containerd, credentials, files, registry, startup
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.network.nftables import Nftables, NftError
 from longboat.network.overlay import bridge, egress, namespaces
-from longboat.network.overlay.addresses import node_address
+from longboat.network.overlay.addresses import node_addresses
 from longboat.network.overlay.loopback import bring_up
 from longboat.network.overlay.node import LocalNode, machine_resolv_conf, resolv_conf
 
 NODE_RANGES = [f"172.{second}.{third}.0/24" for second in (30, 29, 28) for third in range(0, 256, 8)]
 POD_RANGES = [f"10.{second}.0.0/16" for second in range(244, 254)]
 SERVICE_RANGES = [f"10.{second}.0.0/16" for second in range(96, 106)]
-CGROUPS = Path("/sys/fs/cgroup")
+CGROUPS, IPV6_SETTINGS = Path("/sys/fs/cgroup"), Path("/proc/sys/net/ipv6/conf")
+FORWARDING, FORWARDING6 = "ip_forward", "ip6_forward"  # records of what the machine did before, in run/
 MODULES = {  # what each gives a node, and where it shows
     "br_netfilter": ("replies between pods of one node pass connection tracking", Path("/proc/sys/net/bridge")),
     "nf_conntrack": ("connections to Services are tracked", Path("/proc/sys/net/netfilter")),
@@ -122,19 +126,38 @@ def _with_ranges(cluster: Cluster) -> Cluster:
         # Services that exist have addresses from the old range: it stays once the cluster has run.
         if (cluster.root / "state.db").exists():
             return chosen
-        return replace(chosen, service_cidr=bridge.free_range([cluster.service_cidr, *SERVICE_RANGES], used))
+        chosen = replace(chosen, service_cidr=bridge.free_range([cluster.service_cidr, *SERVICE_RANGES], used))
     except LookupError as error:
         raise Failure(f"no free address range for the cluster: {error}") from error
+    return with_second_family(chosen, secrets.token_hex(5)) if has_ipv6() else chosen
+
+
+def with_second_family(cluster: Cluster, site: str) -> Cluster:
+    """With IPv6 ranges besides, of a site of its own: ten hexadecimal digits that nobody else has chosen (RFC 4193)."""
+    prefix = f"fd{site[:2]}:{site[2:6]}:{site[6:]}"
+    nodes, services, pods = map(ip_network, (f"{prefix}::/64", f"{prefix}:1::/112", f"{prefix}:100::/56"))
+    return replace(
+        cluster,
+        node_cidr=f"{cluster.node_cidr},{nodes}",
+        service_cidr=f"{cluster.service_cidr},{services}",
+        pod_cidr=f"{cluster.pod_cidr},{pods}",
+    )
+
+
+def has_ipv6() -> bool:
+    """Whether this machine would speak IPv6: not if the kernel has none, or has been told to have none."""
+    switches = [IPV6_SETTINGS / each / "disable_ipv6" for each in ("all", "default")]
+    return all(switch.exists() and switch.read_text().strip() == "0" for switch in switches)
 
 
 def _prepare_node(cluster: Cluster, number: int, node: str, undo: ExitStack) -> None:
     place = files.directory(cluster.node_dir(node))
     containerd.write_config(place)
-    credentials.node(cluster, node, node_address(cluster.node_cidr, number))
+    credentials.node(cluster, node, node_addresses(cluster.node_cidr, number))
     local = LocalNode(
         name=node,
         place=place,
-        address=node_address(cluster.node_cidr, number),
+        addresses=node_addresses(cluster.node_cidr, number),
         node_cidr=cluster.node_cidr,
         pod_cidr=cluster.pod_cidr,
         service_cidr=cluster.service_cidr,
@@ -153,10 +176,12 @@ def _set_egress(cluster: Cluster) -> None:
     nftables = Nftables()
     try:
         if cluster.egress:
-            egress.forward(cluster.run_dir / "ip_forward")
+            egress.forward(cluster.run_dir / FORWARDING)
+            if of_family(IPV6, cluster.node_cidr):
+                egress.forward6(cluster.run_dir / FORWARDING6)
             nftables.run(egress.ruleset(cluster.name, cluster.node_cidr))
         else:
-            nftables.run(egress.removal(cluster.name))
+            nftables.run(egress.removal(cluster.name, cluster.node_cidr))
             _hand_over_forwarding(cluster)
     finally:
         nftables.close()
@@ -176,21 +201,22 @@ def _dismantle_network(cluster: Cluster) -> None:
     bridge.delete_bridge(cluster.name)
     nftables = Nftables()
     try:
-        nftables.run(egress.removal(cluster.name))
+        nftables.run(egress.removal(cluster.name, cluster.node_cidr))
     finally:
         nftables.close()
     _hand_over_forwarding(cluster)
 
 
 def _hand_over_forwarding(cluster: Cluster) -> None:
-    """Put ip_forward back, unless another cluster still needs it: then that one will, to what we found."""
-    record = cluster.run_dir / "ip_forward"
+    """Put forwarding back, unless another cluster still needs it: then that one will, to what we found."""
     others = [other for other in registry.clusters() if other.data_dir != cluster.data_dir]
-    heirs = [path for other in others if (path := other.run_dir / "ip_forward").exists()]
-    if record.exists() and heirs:
-        heirs[0].write_text(record.read_text())
-        record.unlink()
-    egress.restore(record)
+    for name, restore in ((FORWARDING, egress.restore), (FORWARDING6, egress.restore6)):
+        record = cluster.run_dir / name
+        heirs = [path for other in others if (path := other.run_dir / name).exists()]
+        if record.exists() and heirs:
+            heirs[0].write_text(record.read_text())
+            record.unlink()
+        restore(record)
 
 
 def _kill_inhabitants(namespace: Path) -> None:

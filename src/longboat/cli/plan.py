@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from longboat.api.families import in_url, split
 from longboat.cli.cluster import Cluster
-from longboat.network.overlay.addresses import host_address, load_balancer_pool, node_address
+from longboat.network.overlay.addresses import host_address, load_balancer_pool, node_addresses
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def _control_plane(cluster: Cluster) -> Process:
     flags += ["--store-socket", str(cluster.run_dir / "store.sock")]
     flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
     if cluster.node_cidr:
-        leg = host_address(cluster.node_cidr)
-        flags += ["--listen", f"{leg}:{cluster.api_port}", "--advertise", leg]
-        flags += ["--load-balancer-pool", load_balancer_pool(cluster.node_cidr)]
+        leg = host_address(split(cluster.node_cidr)[0])
+        flags += ["--listen", f"{in_url(leg)}:{cluster.api_port}", "--advertise", leg]
+        flags += ["--load-balancer-pool", ",".join(map(load_balancer_pool, split(cluster.node_cidr)))]
     return Process("control-plane", longboat("server", *flags))
 
 
@@ -64,7 +65,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
         agent = longboat(
             "agent",
             *("--kubeconfig", str(place / "kubelet.kubeconfig"), "--node-name", node),
-            *("--node-ip", node_address(cluster.node_cidr, number), "--data-dir", str(place)),
+            *("--node-ip", ",".join(node_addresses(cluster.node_cidr, number)), "--data-dir", str(place)),
             *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
             *("--cgroup-root", f"/{cluster.cgroup}/{node}"),
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from longboat.cli import collector, flags
+from longboat.cli import collector, flags, ranges
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTS = frozenset(("api", "controllers", "scheduler"))
-
-
-def network(text: str) -> str:
-    """Raises ValueError for what is not a range of addresses."""
-    return str(ipaddress.ip_network(text))
 
 
 def port_range(text: str) -> str:
@@ -44,14 +38,25 @@ class Options:
     advertise: str = flag("", "address at which nodes and pods find it (default: the first listened on)")
     store: str = flag("", "sqlite:///FILE or memory:// (default: sqlite in the data directory)")
     store_socket: str = flag("", "socket of a store process that runs already")
-    service_cidr: str = flag("10.96.0.0/16", "addresses of Services", parse=network)
-    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods", parse=network)
-    load_balancer_pool: str = flag("", "addresses for Services of type LoadBalancer (default: the nodes' own)")
+    service_cidr: str = flag("10.96.0.0/16", "addresses of Services: a range, or two (IPv4,IPv6 or IPv6,IPv4)")
+    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods, likewise")
+    load_balancer_pool: str = flag("", "addresses of load balancers, likewise (default: the nodes' own)")
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
+
+
+def with_ranges(options: Options) -> Options:
+    """Raises Usage."""
+    return replace(
+        options,
+        service_cidr=ranges.checked("--service-cidr", options.service_cidr),
+        pod_cidr=ranges.checked("--pod-cidr", options.pod_cidr),
+        load_balancer_pool=options.load_balancer_pool
+        and ranges.checked("--load-balancer-pool", options.load_balancer_pool),
+    )
 
 
 def check_parts(only: list[str]) -> None:
@@ -63,7 +68,7 @@ def check_parts(only: list[str]) -> None:
 
 
 def run(argv: list[str]) -> int:
-    options = flags.parse(Options, argv, prog="longboat server")
+    options = with_ranges(flags.parse(Options, argv, prog="longboat server"))
     check_parts(options.only)
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop

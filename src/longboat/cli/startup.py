@@ -135,7 +135,7 @@ def wait_for_simulated(cluster: Cluster, since: str, seconds: float) -> None:
 
 
 def _listens(port: int, address: str = "127.0.0.1") -> bool:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((address, port)) == 0
 

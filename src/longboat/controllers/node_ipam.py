@@ -1,4 +1,4 @@
-"""Gives each node a range of pod addresses of its own."""
+"""Gives each node a range of pod addresses of its own, or one of each IP family."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 from typing import ClassVar
 
 from longboat.api import kinds
+from longboat.api.families import split
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
@@ -38,6 +39,12 @@ def free_range(cluster: str, used: set[str]) -> str | None:
     return None
 
 
+def free_ranges(clusters: str, used: set[str]) -> list[str]:
+    """One of each of the cluster's; none where one of them is used up."""
+    found = [free_range(cluster, used) for cluster in split(clusters)]
+    return [] if None in found else [cidr for cidr in found if cidr]
+
+
 class NodeIpam(Controller):
     """One worker: two at once might give one range away twice."""
 
@@ -47,10 +54,10 @@ class NodeIpam(Controller):
     options = ("pod_cidr",)
     watches = (Watch(Node, own_key),)
     workers = 1
-    pod_cidr: str = "10.244.0.0/16"
+    pod_cidr: str = "10.244.0.0/16"  # or two, with a comma between
 
     def setup(self) -> None:
-        self._given: dict[str, str] = {}  # not yet seen in the copy
+        self._given: dict[str, list[str]] = {}  # not yet seen in the copy
 
     async def reconcile(self, key: Key) -> Requeue | None:
         node = self.cache(Node).get(key)
@@ -58,12 +65,12 @@ class NodeIpam(Controller):
             self._given.pop(key.name, None)
             return None
         used = {cidr for each in self.cache(Node).values() for cidr in (*each.spec.podCIDRs, each.spec.podCIDR) if cidr}
-        used |= {cidr for name, cidr in self._given.items() if name != key.name}
-        cidr = self._given.get(key.name) or free_range(self.pod_cidr, used)
-        if cidr is None:
+        used |= {cidr for name, given in self._given.items() if name != key.name for cidr in given}
+        cidrs = self._given.get(key.name) or free_ranges(self.pod_cidr, used)
+        if not cidrs:
             self.events.event(node, "Normal", "CIDRNotAvailable", f"Node {key.name} status is now: CIDRNotAvailable")
             return Requeue(10.0)
-        self._given[key.name] = cidr
-        patch = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
+        self._given[key.name] = cidrs
+        patch = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs}}
         await self.client.patch(kinds.NODE, key, patch)
         return None

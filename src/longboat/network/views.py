@@ -30,6 +30,7 @@ class ServiceSpec(Part):
     type: str = "ClusterIP"
     clusterIP: str = ""
     clusterIPs: list[str] = []
+    ipFamilies: list[str] = []
     externalName: str = ""
     ports: list[ServicePort] = []
     sessionAffinity: str = "None"
@@ -39,6 +40,11 @@ class ServiceSpec(Part):
     healthCheckNodePort: int = 0
     loadBalancerClass: str | None = None
     loadBalancerSourceRanges: list[str] = []
+
+    @property
+    def addresses(self) -> list[str]:
+        """Its ClusterIPs, the primary first: "None" for one that is headless."""
+        return self.clusterIPs or [self.clusterIP]
 
 
 class LoadBalancerIngress(Part):
@@ -107,6 +113,7 @@ class Taint(Part):
 
 class NodeSpec(Part):
     podCIDR: str = ""
+    podCIDRs: list[str] = []
     taints: list[Taint] = []
 
 
@@ -136,7 +143,11 @@ class Node(View):
         return any(each.type == "Ready" and each.status == "True" for each in self.status.conditions)
 
     @property
-    def address(self) -> str:
-        """The node's internal IPv4 address, "" while it has none."""
-        found = (a.address for a in self.status.addresses if a.type == "InternalIP" and "." in a.address)
-        return next(found, "")
+    def addresses(self) -> list[str]:
+        """Its internal ones, the primary first."""
+        return [each.address for each in self.status.addresses if each.type == "InternalIP" and each.address]
+
+    @property
+    def pod_ranges(self) -> list[str]:
+        """The node's share of the pods' ranges, the primary first; none while it has none."""
+        return self.spec.podCIDRs or [each for each in (self.spec.podCIDR,) if each]

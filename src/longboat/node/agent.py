@@ -97,7 +97,7 @@ class Agent:
         )  # fmt: skip
         self._writer = ApiStatusWriter(client, clock)
         self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
-        self._observer = Observer(runtime)
+        self._observer = Observer(runtime, config.addresses[0])
         self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None

@@ -6,15 +6,16 @@ import asyncio
 
 import msgspec
 
+from longboat.api.families import primary_first
 from longboat.node.cri.interface import Container, ContainerStatus, Runtime, RuntimeFailure, Sandbox, SandboxNetwork
 from longboat.node.state import Observed
 
 
 class Observer:
-    """One per agent."""
+    """One per agent. `node_ip` is the node's primary address: pods' own of that family come first (KEP-563)."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, node_ip: str = "") -> None:
+        self._runtime, self._node_ip = runtime, node_ip
         self._ended: dict[str, ContainerStatus] = {}
         self.owners: dict[str, str] = {}  # pod uid by id of container or sandbox
 
@@ -41,7 +42,7 @@ class Observer:
         """What is known, and the sandbox just made: no listing is needed for it. Raises RuntimeFailure."""
         self.owners[id] = uid
         made = Sandbox(id=id, uid=uid, name="", namespace="", attempt=attempt, ready=True, created=now)
-        network = await self._runtime.sandbox_network(id)
+        network = await self._in_order(id)
         return Observed(sandboxes=(made, *before.sandboxes), containers=before.containers, network=network)
 
     async def with_container(self, before: Observed, id: str, uid: str, sandbox: str) -> Observed:
@@ -62,11 +63,18 @@ class Observer:
         if not sandboxes:
             return None
         try:
-            return await self._runtime.sandbox_network(sandboxes[0].id)
+            return await self._in_order(sandboxes[0].id)
         except RuntimeFailure as failure:
             if failure.absent:
                 return None
             raise
+
+    async def _in_order(self, sandbox: str) -> SandboxNetwork:
+        """Whatever order the runtime has."""
+        found = await self._runtime.sandbox_network(sandbox)
+        if len(found.ips) < 2:
+            return found
+        return msgspec.structs.replace(found, ips=primary_first(found.ips, self._node_ip))
 
     async def _status(self, container: Container) -> ContainerStatus | None:
         if known := self._ended.get(container.id):

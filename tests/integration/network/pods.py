@@ -10,16 +10,20 @@ from pathlib import Path
 from e2e.host import Host
 from images import build
 
+RANGE6 = "fd44:1::/64"
 APPLY = "import sys; from longboat.network.nftables import Nftables; print(Nftables().run(sys.stdin.read()))"
 SETTINGS = {
     "net.ipv4.ip_forward": "1",
     "net.bridge.bridge-nf-call-iptables": "1",
     "net.netfilter.nf_conntrack_tcp_be_liberal": "1",
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.all.forwarding": "1",
+    "net.bridge.bridge-nf-call-ip6tables": "1",
 }
 
 
 class BareNode:
-    """A host with a bridge at 10.244.1.1/24, as the CNI plugin would leave it."""
+    """A host with a bridge at 10.244.1.1/24 and fd44:1::1/64, as the CNI plugin would leave it."""
 
     def __init__(self, folder: Path) -> None:
         self.host = Host(folder)
@@ -28,13 +32,17 @@ class BareNode:
         self._web.write_bytes(build.compiled(build.HERE / "web.c"))
         self._web.chmod(0o755)
         for command in (
+            *(f"sysctl -q -w {name}={value}" for name, value in SETTINGS.items()),
             "ip link add cni0 type bridge",
             "ip addr add 10.244.1.1/24 dev cni0",
             "ip link set cni0 up",
             "ip route add unreachable 10.96.0.0/16 metric 4096",
             "ip route add 10.96.0.0/16 dev cni0 table 100 src 10.244.1.1",
             "ip rule add iif lo table 100 priority 100",
-            *(f"sysctl -q -w {name}={value}" for name, value in SETTINGS.items()),
+            "ip addr add fd44:1::1/64 dev cni0",
+            "ip -6 route add unreachable fd10:96::/112 metric 4096",
+            "ip -6 route add fd10:96::/112 dev cni0 table 100 src fd44:1::1",
+            "ip -6 rule add iif lo table 100 priority 100",
         ):
             self.host.run(*command.split()).ok()
 
@@ -43,7 +51,7 @@ class BareNode:
         return self.host.run(sys.executable, "-c", APPLY, stdin=commands).ok().out
 
     def pod(self, number: int) -> Pod:
-        """A pod at 10.244.1.<number>, serving on port 8080 under the name pod-<number>."""
+        """A pod at 10.244.1.<number> and fd44:1::<number>, serving on port 8080 under the name pod-<number>."""
         pod = Pod(self.host, number, str(self._web))
         self._processes.append(pod.process)
         return pod
@@ -57,7 +65,7 @@ class BareNode:
 
 class Pod:
     def __init__(self, host: Host, number: int, web: str) -> None:
-        self.host, self.address = host, f"10.244.1.{number}"
+        self.host, self.address, self.address6 = host, f"10.244.1.{number}", f"fd44:1::{number:x}"
         script = (
             f"hostname pod-{number}; until ip addr show eth0 2>/dev/null | grep -q {self.address}; do sleep .01; done"
         )
@@ -72,6 +80,8 @@ class Pod:
         self.run("ip", "link", "set", "eth0", "up")
         self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
         self.run("ip", "route", "add", "default", "via", "10.244.1.1")
+        self.run("ip", "addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad")
+        self.run("ip", "-6", "route", "add", "default", "via", "fd44:1::1")
         assert self.process.stdout is not None
         assert "listens" in self.process.stdout.readline()
 

@@ -16,6 +16,7 @@ import pytest
 
 from e2e.host import Done, Host
 from images import build
+from longboat.api.families import IPV6, of_family
 from longboat.cli.cluster import Cluster, load
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -58,9 +59,9 @@ for node in found.node_names:
 
 GREET = """
 import socket
-with socket.create_server(("", 7000)) as server:
+with socket.create_server(("", 7000), family=socket.AF_INET6, dualstack_ipv6=True) as server:
     print("listening", flush=True)
-    for _ in range(2):
+    for _ in range(4):
         with server.accept()[0] as connection:
             connection.send(b"hi")
 """
@@ -81,6 +82,11 @@ class LocalNodes:
         cluster = load(self.place)
         assert cluster is not None
         return cluster
+
+    @property
+    def site(self) -> str:
+        """What all its IPv6 addresses begin with."""
+        return of_family(IPV6, self.cluster.node_cidr).partition("::")[0]
 
     def on(self, node: str, *args: str) -> Done:
         pins = self.cluster.run_dir / "ns" / node
@@ -116,15 +122,26 @@ def test_nodes_reach_each_other_and_the_host_reaches_them(nodes: LocalNodes) -> 
     command = ["nsenter", f"--net={pins}/net", sys.executable, "-c", GREET]
     with nodes.host.start(*command, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None and server.stdout.readline()
-        ask = "import socket; print(socket.create_connection(('172.30.0.12', 7000), 3).recv(9).decode())"
-        assert nodes.on("node-1", sys.executable, "-c", ask).quiet() == "hi\n"
-        assert nodes.host.run(sys.executable, "-c", ask).quiet() == "hi\n"
+        ask = "import socket, sys; print(socket.create_connection((sys.argv[1], 7000), 3).recv(9).decode())"
+        for address in ("172.30.0.12", f"{nodes.site}::c"):
+            assert nodes.on("node-1", sys.executable, "-c", ask, address).quiet() == "hi\n"
+            assert nodes.host.run(sys.executable, "-c", ask, address).quiet() == "hi\n"
 
 
 def test_nothing_unclaimed_leaves_a_node(nodes: LocalNodes) -> None:
     for address in ("10.244.9.9", "10.96.9.9"):
         routes = nodes.on("node-1", "ip", "route", "get", address, "iif", "eth0", "from", "172.30.0.12")
         assert routes.code and "No route to host" in routes.err
+    for address in (f"{nodes.site}:199::9", f"{nodes.site}:1::9999"):
+        routes = nodes.on("node-1", "ip", "-6", "route", "get", address, "iif", "eth0", "from", f"{nodes.site}::c")
+        assert "unreachable" in routes.out + routes.err or "No route to host" in routes.err
+
+
+def test_no_address_is_waited_for(nodes: LocalNodes) -> None:
+    for place in (nodes.on("node-1", "ip", "-6", "addr"), nodes.host.run("ip", "-6", "addr")):
+        mine = [line for line in place.quiet().splitlines() if f"{nodes.site}::" in line]
+        assert mine and not any("tentative" in line for line in mine)
+    assert nodes.on("node-1", "cat", "/proc/sys/net/ipv6/conf/default/accept_dad").quiet() == "0\n"
 
 
 def test_containers_outlive_their_containerd(nodes: LocalNodes, tmp_path: Path) -> None:
@@ -146,7 +163,7 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     try:
         nodes.script(UP)
         during = _traces(nodes.host)
-        assert during != before and "longboat-default" in during["firewall"]
+        assert during != before and "table ip6 longboat-default" in during["firewall"]
     finally:
         nodes.script(DOWN)
     after = _traces(nodes.host)
@@ -161,8 +178,9 @@ def _traces(host: Host) -> dict[str, str]:
     return {
         "links": host.run("ip", "-oneline", "link").out.replace("DOWN", "").replace("UP", ""),
         "routes": host.run("ip", "route", "show", "table", "all").out,
+        "routes6": host.run("sh", "-c", "ip -6 route; ip -6 addr").out,
         "firewall": host.run("nft", "list", "ruleset").out,
-        "forwarding": host.run("cat", "/proc/sys/net/ipv4/ip_forward").out,
+        "forwarding": host.run("cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding").out,
         "mounts": host.run("cut", "-d", " ", "-f", "5", "/proc/self/mountinfo").out,
         "cgroups": "\n".join(str(path) for path in Path("/sys/fs/cgroup").glob("*/longboat*")),
     }

@@ -37,7 +37,7 @@ class Machine:
             binds.append(f"mount --bind {source} {target}")
         self.host.run("sh", "-c", " && ".join([MOUNTS, *binds])).ok()
         containerd.write_config(self.place)
-        cni.write(self.place / "cni" / "net.d", cni.conflist(POD_RANGE, "/var/lib/cni/networks", 1500))
+        cni.write(self.place / "cni" / "net.d", cni.conflist([POD_RANGE], "/var/lib/cni/networks", 1500))
         self.host.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1").ok()
         self.start_containerd()
         for archive in build.build().values():

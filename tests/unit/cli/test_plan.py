@@ -45,6 +45,25 @@ def test_the_api_also_listens_where_nodes_reach_it() -> None:
     ]
 
 
+def test_a_second_family_is_passed_on() -> None:
+    both = replace(
+        SMALL, nodes=1, node_cidr="172.30.0.0/24,fd00:1::/64", pod_cidr="10.244.0.0/16,fd00:2::/56",
+        service_cidr="fd00:3::/112,10.96.0.0/16",
+    )  # fmt: skip
+    processes = {process.name: process.argv for process in plan(both)}
+    agent, server = processes["node-1"], processes["control-plane"]
+    assert agent[agent.index("--node-ip") + 1] == "172.30.0.11,fd00:1::b"
+    for argv in (agent, server):
+        assert argv[argv.index("--pod-cidr") + 1] == both.pod_cidr
+        assert argv[argv.index("--service-cidr") + 1] == both.service_cidr
+    pools = server[server.index("--load-balancer-pool") + 1]
+    assert pools == "172.30.0.224/27,fd00:1::ffff:ffff:ffff:ffe0/123"
+    assert server[server.index("--advertise") + 1] == "172.30.0.1"
+    turned = replace(both, node_cidr="fd00:1::/64,172.30.0.0/24")
+    server = next(process.argv for process in plan(turned) if process.name == "control-plane")
+    assert "[fd00:1::1]:6443" in server and server[server.index("--advertise") + 1] == "fd00:1::1"
+
+
 def test_settings_are_kept_and_nodes_only_added(tmp_path: Path) -> None:
     before = replace(BIG, data_dir=str(tmp_path), egress=False)
     before.save()

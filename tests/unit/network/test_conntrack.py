@@ -22,7 +22,7 @@ def test_flows_to_an_endpoint_that_went() -> None:
     changed = stale(behind("10.244.1.5", "10.244.1.6"), behind("10.244.1.6"))
     assert changed == [Flow(NODE_PORT, "10.244.1.5"), Flow(ADDRESS, "10.244.1.5")]
     assert arguments(changed[1]) == [
-        *("-D", "-p", "udp", "--orig-port-dst", "53"),
+        *("-D", "-f", "ipv4", "-p", "udp", "--orig-port-dst", "53"),
         *("--orig-dst", "10.96.0.10", "--reply-src", "10.244.1.5"),
     ]
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longboat.network.proxy.rules import OWN_ASKED, OWN_REPLIES, HostPort, NodeInfo, rules
+from longboat.network.proxy.rules import HostPort, NodeInfo, rules
 from longboat.network.proxy.ruleset import Ruleset, create, diff
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Service
 from unit.network.kernel import Fate, Kernel, Memory, Packet
@@ -130,9 +130,9 @@ def test_what_the_node_answers_itself_is_not_tracked_and_so_neither_translated_n
     node = replace(NODE, own_services=(("10.96.0.10", 53), ("fd96::a", 53)))
     found = rules([service()], [], node)
     assert found.elements["own-services"] == {"10.96.0.10 . 53": ""}
-    assert [found.chains[name].rules for name in ("own-in", "own-out")] == [
-        (f"{OWN_ASKED} notrack",), (f"{OWN_ASKED} notrack", f"{OWN_REPLIES} notrack"),
-    ]  # fmt: skip
+    asked = "meta l4proto { tcp, udp } ip daddr . th dport @own-services notrack"
+    replies = "meta l4proto { tcp, udp } ip saddr . th sport @own-services notrack"
+    assert [found.chains[name].rules for name in ("own-in", "own-out")] == [(asked,), (asked, replies)]
     assert rules([], [], NODE).elements["own-services"] == {}
 
 

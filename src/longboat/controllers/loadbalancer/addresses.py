@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+
+from longboat.api.families import family_of, of_family
 
 
 class NoAddress(Exception):
     """There is none to give; the message says why."""
+
+
+def from_pools(
+    pools: str, families: Sequence[str], has: Sequence[str], taken: Collection[str], wanted: str = ""
+) -> list[str]:  # fmt: skip
+    """An address of each family that there is a pool for, the primary first: those it `has`, or new ones.
+
+    `wanted` is the one it asks for by name. Raises NoAddress.
+    """
+    served = [family for family in families if of_family(family, pools)]
+    if not served:
+        raise NoAddress(f"there is no pool of {' or '.join(families)} addresses")
+    if wanted and family_of(wanted) not in served:
+        raise NoAddress(f"{wanted} is not in {pools}")
+    found = []
+    for family in served:
+        own, asked = of_family(family, has), of_family(family, (wanted,))
+        keep = own and asked in ("", own)
+        found.append(own if keep else from_pool(of_family(family, pools), taken, asked))
+    return found
 
 
 def from_pool(pool: str, taken: Collection[str], wanted: str = "") -> str:

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from longboat.api import kinds
+from longboat.api.families import IPV4, family_of
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
 from longboat.controllers.ingress.controller import Node, addresses
-from longboat.controllers.loadbalancer.addresses import NoAddress, from_pool
+from longboat.controllers.loadbalancer.addresses import NoAddress, from_pools
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.kinds import Kind
 
@@ -45,6 +46,7 @@ class ServiceSpec(Part):
     type: str = "ClusterIP"
     loadBalancerClass: str | None = None
     loadBalancerIP: str = ""
+    ipFamilies: list[str] = []
     ports: list[ServicePort] = []
 
 
@@ -63,6 +65,10 @@ def shown(service: Service) -> list[str]:
     return [point.ip for point in service.status.loadBalancer.ingress]
 
 
+def families(service: Service) -> list[str]:
+    return service.spec.ipFamilies or [IPV4]
+
+
 class LoadBalancerController(Controller):
     """One worker: two at once might give one address away twice."""
 
@@ -72,7 +78,7 @@ class LoadBalancerController(Controller):
     watches = (Watch(Service, own_key),)
     reads = (Node,)
     workers = 1
-    load_balancer_pool: str = ""
+    load_balancer_pool: str = ""  # a range, or two with a comma between
 
     def setup(self) -> None:
         self._given: dict[Key, list[str]] = {}  # what the informer may not show yet
@@ -114,13 +120,11 @@ class LoadBalancerController(Controller):
         if not self.load_balancer_pool:
             return self._of_nodes(key, service)
         has, asked = shown(service) or self._given.get(key, []), service.spec.loadBalancerIP
-        if has and asked in ("", has[0]):
-            return has[:1]
         taken = {ip for other, given in self._given.items() if other != key for ip in given}
         for other in self.cache(Service).values():
             if Key(other.metadata.namespace, other.metadata.name) != key:
                 taken.update(shown(other))
-        return [from_pool(self.load_balancer_pool, taken, asked)]
+        return from_pools(self.load_balancer_pool, families(service), has, taken, asked)
 
     def _of_nodes(self, key: Key, service: Service) -> list[str]:
         """Raises NoAddress where another Service has one of the ports already."""
@@ -132,7 +136,8 @@ class LoadBalancerController(Controller):
             if clash := ports & {(port.protocol, port.port) for port in other.spec.ports}:
                 protocol, port = min(clash)
                 raise NoAddress(f"port {port}/{protocol} of the nodes is Service {other_key}'s")
-        return addresses(self.cache(Node).values())
+        own = families(service)
+        return [each for each in addresses(self.cache(Node).values()) if family_of(each) in own]
 
     async def _show(self, key: Key, service: Service, ips: list[str]) -> None:
         points = [{"ip": ip, "ipMode": "VIP"} for ip in ips]

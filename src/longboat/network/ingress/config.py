@@ -25,11 +25,12 @@ Slots = dict[str, list[Address | None]]
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are, and at which ports it listens; 0 for none."""
+    """Where things are, and at which ports it listens (0 for none), of all IPv4 addresses or of all there are."""
 
     folder: Path
     http: int = 80
     https: int = 443
+    ipv6: bool = False
 
     @property
     def file(self) -> Path:
@@ -156,9 +157,13 @@ defaults
 
 
 def _front(settings: Settings, shape: Structure) -> str:
-    binds = [f"bind :{settings.http}"] if settings.http else []
-    if settings.https:
-        binds.append(f"bind :{settings.https} ssl crt-list {settings.folder}/certificates.list alpn h2,http/1.1")
+    binds = []
+    for host, options in (("", ""), ("::", " v6only"))[: 2 if settings.ipv6 else 1]:
+        if settings.http:
+            binds.append(f"bind {host}:{settings.http}{options}")
+        if settings.https:
+            listed = f"crt-list {settings.folder}/certificates.list"
+            binds.append(f"bind {host}:{settings.https}{options} ssl {listed} alpn h2,http/1.1")
     lines = [
         *binds,
         # Host names are ASCII letters, digits, - and . (RFC 1123): what else comes must not look like part of a path.
@@ -191,5 +196,6 @@ def _backend(name: str, servers: Iterable[Address | None]) -> str:
     lines = [f"backend {name}", "    balance roundrobin"]
     for number, address in enumerate(servers):
         host, port = address or UNUSED
+        host = f"ipv6@{host}" if ":" in host else host
         lines.append(f"    server s{number} {host}:{port} {CHECKED}{'' if address else ' disabled'}")
     return "\n".join(lines) + "\n"

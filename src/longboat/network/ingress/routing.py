@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from longboat.client.interface import Key
+from longboat.network.families import FAMILIES
 from longboat.network.ingress.views import CLASS, CONTROLLER, LEGACY_CLASS, Backend, Ingress, IngressClass
 from longboat.network.proxy.endpoints import targets
 from longboat.network.views import EndpointSlice, Service
@@ -120,7 +121,9 @@ def _resolve(owner: Key, backend: Backend, cluster: Cluster, made: Table) -> str
         return name
     for port in service.spec.ports:
         if port.name == wanted.port.name if wanted.port.name else port.port == wanted.port.number:
-            found = targets(cluster.slices(key), port, "").cluster
+            slices = list(cluster.slices(key))
+            by_family = [targets(slices, port, "", family).cluster for family in FAMILIES]
+            found = next(filter(None, by_family), ())  # a pod with two addresses is one server
             made.backends[name] = tuple((target.address, target.port) for target in found)
             return name
     asked = f'"{wanted.port.name}"' if wanted.port.name else str(wanted.port.number)

@@ -10,9 +10,11 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
+from longboat.network.families import Family, family
 from longboat.network.proxy.endpoints import targets
 from longboat.network.views import EndpointSlice, Node, Service
 
@@ -28,15 +30,22 @@ def announced(service: Service, nodes: Iterable[Node], slices: Iterable[Endpoint
     if service.spec.type != "LoadBalancer" or service.spec.loadBalancerClass not in CLASSES:
         return {}
     all_nodes = list(nodes)
-    own = {node.address for node in all_nodes}
-    able = [node.metadata.name for node in all_nodes if node.is_ready]
-    if service.spec.externalTrafficPolicy == "Local":
-        pieces = list(slices)
-        able = [
-            name for name in able if any(targets(pieces, port, name).local for port in service.spec.ports)
-        ] or able  # fmt: skip
-    vips = [point.ip for point in service.status.loadBalancer.ingress if point.ip and point.ip not in own]
-    return {ip: max(able, key=lambda name: _weight(ip, name)) for ip in vips} if able else {}
+    own = {address for node in all_nodes for address in node.addresses}
+    pieces = list(slices)
+    found = {}
+    for point in service.status.loadBalancer.ingress:
+        if point.ip and point.ip not in own and (able := _able(service, all_nodes, pieces, family(point.ip))):
+            found[point.ip] = max(able, key=partial(_weight, point.ip))
+    return found
+
+
+def _able(service: Service, nodes: list[Node], slices: list[EndpointSlice], family: Family) -> list[str]:
+    """The nodes that can answer for an address of this family."""
+    ready = [node.metadata.name for node in nodes if node.is_ready and family.first(node.addresses)]
+    if service.spec.externalTrafficPolicy != "Local":
+        return ready
+    near = [name for name in ready if any(targets(slices, p, name, family).local for p in service.spec.ports)]
+    return near or ready
 
 
 def _weight(ip: str, node: str) -> bytes:
@@ -101,5 +110,5 @@ class Announcer:
             self._changed.set()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        if old is None or new is None or (old.is_ready, old.address) != (new.is_ready, new.address):
+        if old is None or new is None or (old.is_ready, old.addresses) != (new.is_ready, new.addresses):
             self._changed.set()

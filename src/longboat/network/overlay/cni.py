@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from longboat.network.families import FAMILIES, family
+from longboat.network.overlay.addresses import last_pod, nth, size
 
 FILE = "10-longboat.conflist"
 BRIDGE = "cni0"
 
 
-def conflist(pod_cidr: str, data_dir: str, mtu: int) -> str:
-    """The network list: a bridge with host-local addresses from `pod_cidr`, and loopback.
+def conflist(pod_ranges: Sequence[str], data_dir: str, mtu: int) -> str:
+    """The network list: a bridge with a host-local address from each of `pod_ranges`, and loopback.
 
     No portmap (host ports are ours) and no masquerading (the proxy's). Address leases live in `data_dir`.
     """
@@ -25,12 +30,17 @@ def conflist(pod_cidr: str, data_dir: str, mtu: int) -> str:
         "ipam": {
             "type": "host-local",
             "dataDir": data_dir,
-            "ranges": [[{"subnet": pod_cidr}]],
-            "routes": [{"dst": "0.0.0.0/0"}],
+            "ranges": [[_range(cidr)] for cidr in pod_ranges],
+            "routes": [{"dst": f"{each.anywhere}/0"} for each in FAMILIES if each in map(family, pod_ranges)],
         },
     }
     network = {"cniVersion": "1.0.0", "name": "longboat", "plugins": [bridge, {"type": "loopback"}]}
     return json.dumps(network, indent=1) + "\n"
+
+
+def _range(cidr: str) -> dict[str, Any]:
+    last = last_pod(cidr)
+    return {"subnet": cidr} if last == size(cidr) - 2 else {"subnet": cidr, "rangeEnd": nth(cidr, last)}
 
 
 def write(conf_dir: Path, text: str) -> bool:

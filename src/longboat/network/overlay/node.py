@@ -8,24 +8,37 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from longboat.api.families import of_family
+from longboat.network.families import IPV6, Family, family
 from longboat.network.netlink import IPRoute, NetlinkError
 from longboat.network.overlay import host, kernel
-from longboat.network.overlay.addresses import host_address
+from longboat.network.overlay.addresses import host_address, prefix
 
 MARK = Path("/run/longboat-node")  # says that the mounts have been made
 SETTINGS = {**host.SETTINGS, "net/ipv4/conf/eth0/send_redirects": "0", "net/ipv6/conf/all/accept_ra": "0"}
+SETTINGS6 = {
+    **{f"net/ipv6/conf/{each}/disable_ipv6": "0" for each in ("all", "default", "lo", "eth0")},
+    **{f"net/ipv6/conf/{each}/accept_ra": "0" for each in ("default", "eth0")},
+    "net/ipv6/conf/eth0/accept_dad": "0",
+    **host.SETTINGS6,
+}
+NO_DAD = 0x02  # IFA_F_NODAD
 
 
 @dataclass(frozen=True)
 class LocalNode:
-    """A node of a local cluster. `place` is its directory; `resolv` the text of its resolv.conf."""
+    """A node of a local cluster. `place` is its directory; `resolv` the text of its resolv.conf.
+
+    Ranges are CIDRs, of two families with a comma between; the node has an address in each of the nodes'.
+    """
 
     name: str
     place: Path
-    address: str
+    addresses: tuple[str, ...]
     node_cidr: str
     pod_cidr: str
     service_cidr: str
@@ -37,6 +50,8 @@ class LocalNode:
         if not MARK.exists():
             self._mounts()
         socket.sethostname(self.name)
+        if of_family(IPV6.name, self.node_cidr):
+            host.apply_settings(SETTINGS6)
         self._network()
         host.apply_settings(SETTINGS)
 
@@ -62,13 +77,19 @@ class LocalNode:
         with IPRoute() as ip:
             lo, eth0 = ip.link_lookup(ifname="lo")[0], ip.link_lookup(ifname="eth0")[0]
             ip.link("set", index=lo, state="up")
-            ip.addr("replace", index=eth0, address=self.address, prefixlen=int(self.node_cidr.partition("/")[2]))
             ip.link("set", index=eth0, state="up")
-            if self.gateway:
-                ip.route("replace", dst="0.0.0.0/0", gateway=host_address(self.node_cidr))
-            else:
-                _forget_default(ip)
-            host.claim_ranges(ip, eth0, self.address, self.pod_cidr, self.service_cidr)
+            for address in self.addresses:
+                own = family(address)
+                cidr, pods, services = map(
+                    partial(of_family, own.name), (self.node_cidr, self.pod_cidr, self.service_cidr)
+                )
+                flags = {"flags": NO_DAD} if own is IPV6 else {}
+                ip.addr("replace", index=eth0, address=address, prefixlen=prefix(cidr), **flags)
+                if self.gateway:
+                    ip.route("replace", dst=f"{own.anywhere}/0", gateway=host_address(cidr))
+                else:
+                    _forget_default(ip, own)
+                host.claim_ranges(ip, eth0, own, address, pods, services)
 
 
 def mount_points(place: Path) -> dict[Path, Path]:
@@ -103,9 +124,9 @@ def machine_resolv_conf() -> str:
     return ""
 
 
-def _forget_default(ip: Any) -> None:
+def _forget_default(ip: Any, family: Family) -> None:
     try:
-        ip.route("del", dst="0.0.0.0/0")
+        ip.route("del", dst=f"{family.anywhere}/0")
     except NetlinkError as error:
-        if error.code != 3:  # ESRCH: there is none
+        if error.code not in (2, 3):  # ENOENT (IPv6), ESRCH: there is none
             raise

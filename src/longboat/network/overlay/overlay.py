@@ -23,8 +23,8 @@ RBAC = ("nodes: get list watch",)
 class Overlay:
     """Run it in the node's network namespace.
 
-    `conf_dir` is where containerd looks for its network, `state_dir` where addresses in use are noted, `on_link` the
-    range of the nodes' own network.
+    `address` is the node's primary one, `conf_dir` where containerd looks for its network, `state_dir` where addresses
+    in use are noted, `on_link` the ranges of the nodes' own network, with commas between.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Overlay:
         self._clock, self._node, self._on_link = clock, node, on_link
         self._conf_dir, self._state_dir = conf_dir, state_dir
         self._routes = Routes()
-        self._tunnel = Tunnel(address)
+        self._address, self._tunnel = address, Tunnel(address)
         self._tunnelled: dict[str, Peer] | None = None
         self._changed = asyncio.Event()
         self._nodes.on_change(lambda old, new: self._changed.set())
@@ -64,24 +64,25 @@ class Overlay:
 
     async def _dig(self) -> None:
         """Let the tunnel lead to the nodes that are elsewhere. Raises OSError."""
-        peers = vxlan.peers(self._nodes.values(), self._node, self._on_link)
-        cidr = self._own_range()
-        if peers == self._tunnelled or not cidr or (self._tunnelled is None and not peers):
+        peers, ranges = self._distant(), self._own_ranges()
+        if peers == self._tunnelled or not ranges or (self._tunnelled is None and not peers):
             return
-        await asyncio.to_thread(self._tunnel.apply, cidr, peers)
+        await asyncio.to_thread(self._tunnel.apply, ranges, peers)
         self._tunnelled = peers
 
-    def _own_range(self) -> str:
+    def _distant(self) -> dict[str, Peer]:
+        return vxlan.peers(self._nodes.values(), self._node, self._on_link, self._address)
+
+    def _own_ranges(self) -> list[str]:
         own = self._nodes.get(Key("", self._node))
-        return own.spec.podCIDR if own else ""
+        return own.pod_ranges if own else []
 
     def _configure(self) -> None:
-        """Write the CNI configuration once the node has its share of the pod range.
+        """Write the CNI configuration once the node has its share of the pods' ranges.
 
         Pods that may have to do with nodes beyond the tunnel send packets that fit into it.
         """
-        if cidr := self._own_range():
-            distant = bool(vxlan.peers(self._nodes.values(), self._node, self._on_link))
-            text = cni.conflist(cidr, str(self._state_dir), MTU - vxlan.OVERHEAD if distant else MTU)
-            if cni.write(self._conf_dir, text):
-                log.info("pods of this node get addresses from %s", cidr)
+        if ranges := self._own_ranges():
+            mtu = MTU - vxlan.overhead(self._address) if self._distant() else MTU
+            if cni.write(self._conf_dir, cni.conflist(ranges, str(self._state_dir), mtu)):
+                log.info("pods of this node get addresses from %s", " and ".join(ranges))

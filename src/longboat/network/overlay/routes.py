@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from longboat.api.families import family_of, split
+from longboat.network.families import FAMILIES
 from longboat.network.views import Node
 
 PROTOCOL = 76  # marks our routes in the kernel's table, so that a new agent finds those of the last
@@ -19,13 +21,24 @@ class Change:
     delete: frozenset[str]
 
 
+def gateway(node: Node, cidr: str, on_link: str) -> str:
+    """The address at which a node is reached directly with packets for a range of its pods, "" where there is none."""
+    links = [ip_network(each) for each in split(on_link)]
+    family = family_of(cidr)
+    for address in node.addresses:
+        if family_of(address) == family and any(ip_address(address) in link for link in links):
+            return address
+    return ""
+
+
 def wanted(nodes: Iterable[Node], own: str, on_link: str) -> dict[str, str]:
-    """Range to gateway, for every other node that this one reaches directly (its address lies in `on_link`)."""
-    link = ip_network(on_link)
+    """Range to gateway, for every other node that this one reaches directly: its address lies in one of `on_link`."""
     return {
-        node.spec.podCIDR: node.address
+        cidr: found
         for node in nodes
-        if node.metadata.name != own and node.spec.podCIDR and node.address and ip_address(node.address) in link
+        if node.metadata.name != own
+        for cidr in node.pod_ranges
+        if (found := gateway(node, cidr, on_link))
     }
 
 
@@ -43,7 +56,7 @@ class Routes:
         from longboat.network.netlink import IPRoute  # costly: only where there is more than one node
 
         with IPRoute() as ip:
-            routes = ip.get_routes(family=2, proto=PROTOCOL)
+            routes = [route for each in FAMILIES for route in ip.get_routes(family=each.number, proto=PROTOCOL)]
             return {f"{r.get_attr('RTA_DST')}/{r['dst_len']}": r.get_attr("RTA_GATEWAY") for r in routes}
 
     def apply(self, change: Change) -> None:

@@ -6,16 +6,20 @@ node can write down, ahead of any traffic, where all the others are. Pure, but f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address, ip_network
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
 from typing import Any
 
+from longboat.api.families import IPV6, family_of, of_family
+from longboat.network.families import FAMILIES
+from longboat.network.overlay.routes import gateway
 from longboat.network.views import Node
 
 DEVICE, IDENTIFIER, PORT = "longboat.vxlan", 76, 8472  # the port Linux chose before IANA did, as flannel's
-OVERHEAD = 50  # bytes: outer Ethernet, IPv4, UDP and VXLAN headers
 PROTOCOL = 77  # marks our routes through the tunnel
+NO_DAD = 0x02  # IFA_F_NODAD
 PERMANENT = 0x80  # NUD_PERMANENT
 ONLINK = 0x4  # RTNH_F_ONLINK
 
@@ -30,21 +34,30 @@ class Peer:
 
 
 def mac(address: str) -> str:
-    """The hardware address of a node's end: locally administered, with the node's own address in it."""
-    octets = IPv4Address(address).packed
+    """The hardware address of a node's end: locally administered, with the node's own address in it (or its hash)."""
+    packed = ip_address(address).packed
+    octets = packed if len(packed) == 4 else sha256(packed).digest()[:4]
     return "02:4c:" + ":".join(f"{octet:02x}" for octet in octets)
 
 
-def peers(nodes: Iterable[Node], own: str, on_link: str) -> dict[str, Peer]:
-    """By the range of their pods, the nodes that can only be reached through the tunnel."""
-    link = ip_network(on_link)
+def overhead(address: str) -> int:
+    """Bytes around a packet: outer Ethernet, IP of this family, UDP and VXLAN headers."""
+    return 70 if family_of(address) == IPV6 else 50
+
+
+def peers(nodes: Iterable[Node], own: str, on_link: str, address: str) -> dict[str, Peer]:
+    """By the range of their pods, the nodes that can only be reached through the tunnel.
+
+    One tunnel carries both families, in packets of that of `address`, our end.
+    """
     found = {}
     for node in nodes:
-        cidr, address = node.spec.podCIDR, node.address
-        if node.metadata.name == own or not cidr or not address or ip_address(address) in link:
+        far = of_family(family_of(address), node.addresses)
+        if node.metadata.name == own or not far:
             continue
-        if ip_address(address).version == 4:
-            found[cidr] = Peer(address, mac(address), str(ip_network(cidr).network_address))
+        for cidr in node.pod_ranges:
+            if not gateway(node, cidr, on_link):
+                found[cidr] = Peer(far, mac(far), str(ip_network(cidr).network_address))
     return found
 
 
@@ -54,7 +67,7 @@ class Tunnel:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def apply(self, own_cidr: str, want: Mapping[str, Peer]) -> None:
+    def apply(self, own_ranges: Sequence[str], want: Mapping[str, Peer]) -> None:
         """Make the tunnel lead to these peers and no others; without any it goes. Raises OSError."""
         from longboat.network.netlink import IPRoute, NetlinkError
 
@@ -67,12 +80,17 @@ class Tunnel:
                     return
                 if index is None:
                     index = self._make(ip)
-                ip.addr("replace", index=index, address=str(ip_network(own_cidr).network_address), prefixlen=32)
+                for cidr in own_ranges:
+                    own = ip_network(cidr)
+                    flags = {"flags": NO_DAD} if own.version == 6 else {}
+                    end = str(own.network_address)
+                    ip.addr("replace", index=index, address=end, prefixlen=own.max_prefixlen, **flags)
                 ip.link("set", index=index, state="up")
                 known = self._forget(ip, index, want)
                 for cidr, peer in want.items():
                     if peer.mac not in known:
                         ip.fdb("append", ifindex=index, lladdr=peer.mac, dst=peer.address)
+                        known.add(peer.mac)
                     ip.neigh("replace", dst=peer.end, lladdr=peer.mac, ifindex=index, state=PERMANENT)
                     ip.route(
                         "replace", dst=cidr, gateway=peer.end, oif=index, flags=ONLINK, proto=PROTOCOL
@@ -83,17 +101,18 @@ class Tunnel:
     def _make(self, ip: Any) -> int:
         link = next(found["index"] for found in ip.get_addr(address=self._address))
         (device,) = ip.get_links(link)
+        local = "vxlan_local6" if family_of(self._address) == IPV6 else "vxlan_local"
         ip.link(
             "add", ifname=DEVICE, kind="vxlan", vxlan_id=IDENTIFIER, vxlan_port=PORT, vxlan_learning=False,
-            vxlan_local=self._address, vxlan_link=link,
-            mtu=device.get_attr("IFLA_MTU") - OVERHEAD, address=mac(self._address),
+            vxlan_link=link, mtu=device.get_attr("IFLA_MTU") - overhead(self._address), address=mac(self._address),
+            **{local: self._address},
         )  # fmt: skip
         return int(ip.link_lookup(ifname=DEVICE)[0])
 
     @staticmethod
     def _forget(ip: Any, index: int, want: Mapping[str, Peer]) -> set[str]:
         """Take out what led to nodes that are no more, or are elsewhere now. Returns the ends that stay."""
-        for route in ip.get_routes(family=2, proto=PROTOCOL):
+        for route in [found for each in FAMILIES for found in ip.get_routes(family=each.number, proto=PROTOCOL)]:
             cidr = f"{route.get_attr('RTA_DST')}/{route['dst_len']}"
             if cidr not in want:
                 ip.route("del", dst=cidr, oif=index, proto=PROTOCOL)

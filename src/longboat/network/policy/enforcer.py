@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
+from longboat.network.families import IPV4, Family
 from longboat.network.nftables import NftError
 from longboat.network.policy import rules
 from longboat.network.policy.views import Namespace, NetworkPolicy, Pod
-from longboat.network.proxy.ruleset import Ruleset, create, diff, merge
+from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
 
 log = logging.getLogger(__name__)
 
 COALESCE = 0.005  # seconds: a rollout changes several pods at once
 RETRY = 1.0  # seconds after a transaction was refused
-CHECK = 30.0  # seconds between looks whether our table is still there
+CHECK = 30.0  # seconds between looks whether our tables are still there
+
+Part = tuple[str, Key]
+"""("policy" or "pod", its key)."""
+
+
+class _Table:
+    """What is in the kernel for one family."""
+
+    def __init__(self, family: Family) -> None:
+        self.family, self.place = family, place(family, rules.TABLE)
+        self.parts: dict[Part, Ruleset] = {}
+        self.dirty: set[Part] = set()
+        self.whole = True  # it is not known to be ours: write it anew
 
 
 class Enforcer:
     """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it."""
 
-    def __init__(self, informers: Informers, clock: Clock, node: str, apply: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        informers: Informers,
+        clock: Clock,
+        node: str,
+        apply: Callable[[str], str],
+        families: Iterable[Family] = (IPV4,),
+    ) -> None:
         self._policies = informers.of(NetworkPolicy)
         self._pods = informers.of(Pod)
         self._namespaces = informers.of(Namespace)
         self._clock, self._node, self._apply = clock, node, apply
-        self._parts: dict[tuple[str, Key], Ruleset] = {}  # by ("policy" or "pod", its key)
-        self._dirty: set[tuple[str, Key]] = set()
-        self._whole = True  # the kernel's table is not known to be ours: write it anew
+        self._tables = [_Table(family) for family in families]
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
         self._pods.index("namespace", lambda pod: [pod.metadata.namespace])
@@ -50,56 +69,64 @@ class Enforcer:
                 async with self._clock.timeout(CHECK):
                     await self._changed.wait()
             except TimeoutError:
-                self._whole = not await self._present()
-                if not self._whole:
+                for table in self._tables:
+                    table.whole = not await self._present(table)
+                if not any(table.whole for table in self._tables):
                     continue
             await self._clock.sleep(COALESCE)
             self._changed.clear()
-            try:
-                await self._sync()
+            if all([await self._tried(table) for table in self._tables]):
                 self.synced.set()
-            except NftError as error:
-                log.warning("the policies' rules were refused; writing all of them anew: %s", error)
-                self._whole = True
+            else:
                 self._changed.set()
                 await self._clock.sleep(RETRY)
 
-    async def _sync(self) -> None:
+    async def _tried(self, table: _Table) -> bool:
+        try:
+            await self._sync(table)
+        except NftError as error:
+            log.warning("the policies' %s rules were refused; writing all of them anew: %s", table.family.name, error)
+            table.whole = True
+            return False
+        return True
+
+    async def _sync(self, table: _Table) -> None:
         """Bring the kernel up to date in one transaction."""
-        if self._whole:
-            self._dirty |= {("policy", _key(policy)) for policy in self._policies.values()}
-            self._dirty |= {("pod", _key(pod)) for pod in self._pods.values() if pod.spec.nodeName == self._node}
-            self._dirty |= self._parts.keys()
-        dirty, self._dirty = self._dirty, set()
-        after = dict(self._parts)
+        if table.whole:
+            table.dirty |= {("policy", _key(policy)) for policy in self._policies.values()}
+            table.dirty |= {("pod", _key(pod)) for pod in self._pods.values() if pod.spec.nodeName == self._node}
+            table.dirty |= table.parts.keys()
+        dirty, table.dirty = table.dirty, set()
+        after = dict(table.parts)
         for part in dirty:
-            made = self._make(*part)
+            made = self._make(*part, table.family)
             if made == Ruleset():
                 after.pop(part, None)
             else:
                 after[part] = made
-        new = merge([rules.base(), *after.values()])
-        if self._whole:
-            commands = create(new, rules.PLACE)
-        else:
-            commands = diff(merge([rules.base(), *self._parts.values()]), new, rules.PLACE)
+        base = rules.base(table.family)
+        commands = ""
+        if table.whole:
+            commands = create(merge([base, *after.values()]), table.place)
+        elif after != table.parts:
+            commands = diff(merge([base, *table.parts.values()]), merge([base, *after.values()]), table.place)
         try:
             if commands:
                 await asyncio.to_thread(self._apply, commands)
         except BaseException:
-            self._dirty |= dirty
+            table.dirty |= dirty
             raise
-        self._whole, self._parts = False, after
+        table.whole, table.parts = False, after
 
-    def _make(self, what: str, key: Key) -> Ruleset:
+    def _make(self, what: str, key: Key, family: Family) -> Ruleset:
         if what == "policy":
             policy = self._policies.get(key)
-            return Ruleset() if policy is None else rules.policy_rules(policy, self._in, self._labelled)
+            return Ruleset() if policy is None else rules.policy_rules(policy, self._in, self._labelled, family)
         pod = self._pods.get(key)
         if pod is None or pod.spec.nodeName != self._node:
             return Ruleset()
         found = self._policies.by_index("namespace", key.namespace)
-        return rules.assignment(pod, [policy for policy in found if rules.selects(policy, pod)])
+        return rules.assignment(pod, [policy for policy in found if rules.selects(policy, pod)], family)
 
     def _in(self, namespace: str) -> list[Pod]:
         return self._pods.by_index("namespace", namespace)
@@ -108,9 +135,9 @@ class Enforcer:
         for namespace in self._namespaces.values():
             yield namespace.metadata.name, namespace.metadata.labels
 
-    async def _present(self) -> bool:
+    async def _present(self, table: _Table) -> bool:
         try:
-            await asyncio.to_thread(self._apply, f"list chain {rules.PLACE} ingress")
+            await asyncio.to_thread(self._apply, f"list chain {table.place} ingress")
         except NftError:
             return False
         return True
@@ -145,7 +172,8 @@ class Enforcer:
                 self._mark("policy", _key(policy))
 
     def _mark(self, what: str, key: Key) -> None:
-        self._dirty.add((what, key))
+        for table in self._tables:
+            table.dirty.add((what, key))
         self._changed.set()
 
 
@@ -155,4 +183,4 @@ def _key(obj: NetworkPolicy | Pod) -> Key:
 
 def _matter(pod: Pod) -> object:
     """What of a pod the rules depend on."""
-    return pod.address, pod.spec.nodeName, pod.metadata.labels, pod.named_ports()
+    return pod.addresses, pod.spec.nodeName, pod.metadata.labels, pod.named_ports()

@@ -5,6 +5,8 @@ is in neither's map, and nothing is asked. For one that is selected, a chain of 
 what none accepts is dropped. To accept ends one base chain only, so both ends of a connection must agree. What a node
 itself sends to its own pods is not forwarded, and so always reaches them (NetworkPolicy API reference).
 
+There is one table for each IP family, alike but for what IPv6 must have let through, or kept from passing, first.
+
     forward → egress  → map from-pods  source → chain e-<policies> → jump p-<policy>-egress … → drop
             → ingress → map to-pods    destination → chain i-<policies> → jump p-<policy>-ingress … → drop
 """
@@ -15,10 +17,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from longboat.machinery import selectors
+from longboat.network.families import IPV4, IPV6, Family
 from longboat.network.policy.views import NetworkPolicy, Peer, Pod, PolicyPort, Rule
 from longboat.network.proxy.ruleset import Chain, Ruleset, Table
 
-PLACE = "ip longboat-policies"
+TABLE = "longboat-policies"
 INGRESS, EGRESS = "Ingress", "Egress"
 DIRECTIONS = (INGRESS, EGRESS)
 TO, FROM = "to-pods", "from-pods"
@@ -31,14 +34,23 @@ Namespaces = Callable[[], Iterable[tuple[str, dict[str, str]]]]
 """Name and labels of every namespace."""
 
 
-def base() -> Ruleset:
-    """What is there before any policy."""
+NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
+UNROUTED = ("ip6 saddr fe80::/10 drop", "ip6 daddr { fe80::/10, ff00::/8 } drop")
+
+
+def base(family: Family = IPV4) -> Ruleset:
+    """What is there before any policy.
+
+    With IPv6, pods of one node find each other through the bridge as ARP lets them in IPv4 (what came through a router
+    has a lower hop limit). But their link-local addresses and groups, which policies know nothing of, lead nowhere.
+    """
     chains = {}
     for number, (direction, address) in enumerate(((EGRESS, "saddr"), (INGRESS, "daddr"))):
         hook = f"type filter hook forward priority filter + {number}; policy accept;"
         known = "ct state established,related accept"  # what has been let in may be answered
-        chains[direction.lower()] = Chain((known, f"ip {address} vmap @{MAPS[direction]}"), hook)
-    maps = {name: Table("map", "type ipv4_addr : verdict;") for name in (TO, FROM)}
+        first = (known, NEIGHBOURS, *UNROUTED) if family is IPV6 else (known,)
+        chains[direction.lower()] = Chain((*first, f"{family.word} {address} vmap @{MAPS[direction]}"), hook)
+    maps = {name: Table("map", f"type {family.address} : verdict;") for name in (TO, FROM)}
     return Ruleset(chains, maps, {name: {} for name in maps})
 
 
@@ -72,22 +84,23 @@ def is_peer(peer: Peer, policy: NetworkPolicy, pod: Pod, labels: dict[str, str])
     return peer.podSelector is None or selectors.from_api(peer.podSelector).matches(pod.metadata.labels)
 
 
-def policy_rules(policy: NetworkPolicy, pods: PodsOf, namespaces: Namespaces) -> Ruleset:
+def policy_rules(policy: NetworkPolicy, pods: PodsOf, namespaces: Namespaces, family: Family = IPV4) -> Ruleset:
     """The chains of one policy, and the sets of addresses that they refer to."""
-    return _Compiler(policy, pods, namespaces).result()
+    return _Compiler(policy, pods, namespaces, family).result()
 
 
-def assignment(pod: Pod, policies: Sequence[NetworkPolicy]) -> Ruleset:
+def assignment(pod: Pod, policies: Sequence[NetworkPolicy], family: Family = IPV4) -> Ruleset:
     """What a pod of this node, selected by these policies, goes through."""
+    own = pod.address(family)
     chains: dict[str, Chain] = {}
     elements: dict[str, dict[str, str]] = {}
     for direction in DIRECTIONS:
         names = sorted(chain_of(policy, direction) for policy in policies if direction in directions(policy))
-        if not names or not pod.address:
+        if not names or not own:
             continue
         combined = f"{direction[0].lower()}-{_digest(*names)}"
         chains[combined] = Chain((*(f"jump {name}" for name in names), "drop"))
-        elements[MAPS[direction]] = {pod.address: f"goto {combined}"}
+        elements[MAPS[direction]] = {own: f"goto {combined}"}
     return Ruleset(chains, {}, elements)
 
 
@@ -96,8 +109,8 @@ def chain_of(policy: NetworkPolicy, direction: str) -> str:
 
 
 class _Compiler:
-    def __init__(self, policy: NetworkPolicy, pods: PodsOf, namespaces: Namespaces) -> None:
-        self._policy, self._pods, self._namespaces = policy, pods, namespaces
+    def __init__(self, policy: NetworkPolicy, pods: PodsOf, namespaces: Namespaces, family: Family) -> None:
+        self._policy, self._pods, self._namespaces, self._family = policy, pods, namespaces, family
         self._tables: dict[str, Table] = {}
         self._elements: dict[str, dict[str, str]] = {}
 
@@ -113,15 +126,17 @@ class _Compiler:
 
     def _lines(self, name: str, direction: str, rule: Rule) -> Iterator[str]:
         """One line for each way of matching a peer, times each of matching a port."""
-        peers, ports = rule.peers, rule.ports
-        address = "saddr" if direction == INGRESS else "daddr"
+        peers, ports, family = rule.peers, rule.ports, self._family
+        address = f"{family.word} {'saddr' if direction == INGRESS else 'daddr'}"
         chosen = [pod for peer in peers if peer.ipBlock is None for pod in self._peers(peer)] if peers else []
-        wheres = [f"ip {address} @{self._set(name, 'ipv4_addr', {p.address for p in chosen})}"] if peers else [""]
+        wheres = [""]
+        if peers:
+            wheres = [f"{address} @{self._set(name, family.address, {p.address(family) for p in chosen})}"]
         for peer in peers:
-            if peer.ipBlock is not None and ":" not in peer.ipBlock.cidr:
-                out = ", ".join(cidr for cidr in peer.ipBlock.excluding if ":" not in cidr)
-                but = f" ip {address} != {{ {out} }}" if out else ""
-                wheres.append(f"ip {address} {peer.ipBlock.cidr}{but}")
+            if peer.ipBlock is not None and family.has(peer.ipBlock.cidr):
+                out = ", ".join(filter(family.has, peer.ipBlock.excluding))
+                but = f" {address} != {{ {out} }}" if out else ""
+                wheres.append(f"{address} {peer.ipBlock.cidr}{but}")
         for number, port in enumerate(ports or (None,)):
             what = self._port(f"{name}-port-{number}", direction, port, chosen, peers)
             for where in wheres:
@@ -140,11 +155,12 @@ class _Compiler:
         # A name stands for the number it has in the pod at the other end of the arrow.
         at = self._selected() if direction == INGRESS else (chosen if peers else self._everybody())
         pairs = {
-            f"{pod.address} . {number}"
+            f"{pod.address(self._family)} . {number}"
             for pod in at
             if (number := pod.named_ports().get((port.protocol, str(port.port)))) is not None
         }
-        return f"meta l4proto {protocol} ip daddr . th dport @{self._set(name, 'ipv4_addr . inet_service', pairs)}"
+        members = self._set(name, f"{self._family.address} . inet_service", pairs)
+        return f"meta l4proto {protocol} {self._family.word} daddr . th dport @{members}"
 
     def _set(self, name: str, kind: str, members: set[str]) -> str:
         self._tables[name] = Table("set", f"type {kind};")
@@ -153,10 +169,10 @@ class _Compiler:
 
     def _selected(self) -> list[Pod]:
         found = self._pods(self._policy.metadata.namespace)
-        return [pod for pod in found if pod.address and selects(self._policy, pod)]
+        return [pod for pod in found if pod.address(self._family) and selects(self._policy, pod)]
 
     def _everybody(self) -> list[Pod]:
-        return [pod for name, _ in self._namespaces() for pod in self._pods(name) if pod.address]
+        return [pod for name, _ in self._namespaces() for pod in self._pods(name) if pod.address(self._family)]
 
     def _peers(self, peer: Peer) -> list[Pod]:
         own = self._policy.metadata.namespace
@@ -165,7 +181,7 @@ class _Compiler:
             pod
             for name, labels in where
             for pod in self._pods(name)
-            if pod.address and is_peer(peer, self._policy, pod, labels)
+            if pod.address(self._family) and is_peer(peer, self._policy, pod, labels)
         ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
+from longboat.network.families import Family
 
 FINISHED = ("Succeeded", "Failed")
 
@@ -82,9 +83,14 @@ class PodSpec(Part):
     initContainers: list[Container] = []
 
 
+class PodIP(Part):
+    ip: str = ""
+
+
 class PodStatus(Part):
     phase: str = ""
     podIP: str = ""
+    podIPs: list[PodIP] = []
 
 
 class Pod(View):
@@ -94,10 +100,15 @@ class Pod(View):
     status: PodStatus = PodStatus()
 
     @property
-    def address(self) -> str:
-        """The pod's own IPv4 address; "" for one that has none, shares its node's, or has ended."""
-        mine = not self.spec.hostNetwork and self.status.phase not in FINISHED and ":" not in self.status.podIP
-        return self.status.podIP if mine else ""
+    def addresses(self) -> list[str]:
+        """The pod's own; none of one that has none, shares its node's, or has ended."""
+        if self.spec.hostNetwork or self.status.phase in FINISHED:
+            return []
+        return [each.ip for each in self.status.podIPs] or [ip for ip in (self.status.podIP,) if ip]
+
+    def address(self, family: Family) -> str:
+        """The pod's own of this family, "" where it has none."""
+        return family.first(self.addresses)
 
     def named_ports(self) -> dict[tuple[str, str], int]:
         """Number by protocol and name; the first container that has a name wins."""

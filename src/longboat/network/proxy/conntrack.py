@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from longboat.network.families import IPV4, Family
 from longboat.network.proxy.endpoints import targets
 from longboat.network.proxy.rules import NodeInfo
 from longboat.network.views import EndpointSlice, Service
@@ -31,17 +32,19 @@ class Flow:
 
 
 def fronts(service: Service, slices: Iterable[EndpointSlice], node: NodeInfo) -> dict[Front, frozenset[str]]:
-    """A service's UDP fronts and the endpoint addresses behind each."""
+    """A service's UDP fronts of the node's family and the endpoint addresses behind each."""
     found: dict[Front, frozenset[str]] = {}
-    pieces = list(slices)
-    for port in service.spec.ports:
-        if port.protocol == "UDP" and "." in service.spec.clusterIP:
-            behind = frozenset(target.address for target in targets(pieces, port, node.name).cluster)
-            found[Front(service.spec.clusterIP, port.port)] = behind
+    pieces, family = list(slices), node.family
+    address = family.first(service.spec.addresses)
+    for port in service.spec.ports if address else ():
+        if port.protocol == "UDP":
+            behind = frozenset(target.address for target in targets(pieces, port, node.name, family).cluster)
+            found[Front(address, port.port)] = behind
             if port.nodePort:
                 found[Front("", port.nodePort)] = behind
             for ingress in service.status.loadBalancer.ingress:
-                found[Front(ingress.ip, port.port)] = behind
+                if family.has(ingress.ip):
+                    found[Front(ingress.ip, port.port)] = behind
     return found
 
 
@@ -54,9 +57,9 @@ def stale(old: Mapping[Front, frozenset[str]], new: Mapping[Front, frozenset[str
     return sorted(flows)
 
 
-def arguments(flow: Flow) -> list[str]:
+def arguments(flow: Flow, family: Family = IPV4) -> list[str]:
     """conntrack(8)'s arguments that forget a flow."""
-    found = ["-D", "-p", "udp", "--orig-port-dst", str(flow.front.port)]
+    found = ["-D", "-f", family.name.lower(), "-p", "udp", "--orig-port-dst", str(flow.front.port)]
     if flow.front.address:
         found += ["--orig-dst", flow.front.address]
     if flow.endpoint:
@@ -64,12 +67,12 @@ def arguments(flow: Flow) -> list[str]:
     return found
 
 
-async def forget(flows: Iterable[Flow]) -> None:
+async def forget(flows: Iterable[Flow], family: Family = IPV4) -> None:
     """Delete the flows from the kernel's table, in this process's network namespace."""
     for flow in flows:
         process = await asyncio.create_subprocess_exec(
-            "conntrack", *arguments(flow), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            "conntrack", *arguments(flow, family), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         _, said = await process.communicate()
         if process.returncode and b"0 flow entries" not in said:
-            log.warning("conntrack %s: %s", " ".join(arguments(flow)), said.decode(errors="replace").strip())
+            log.warning("conntrack %s: %s", " ".join(arguments(flow, family)), said.decode(errors="replace").strip())

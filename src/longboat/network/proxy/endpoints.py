@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from longboat.network.families import IPV4, Family
 from longboat.network.views import EndpointSlice, ServicePort
 
 
@@ -25,15 +26,15 @@ class Targets:
     local: tuple[Target, ...] = ()
 
 
-def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str) -> Targets:
-    """The endpoints of one port of a Service, sorted.
+def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str, family: Family = IPV4) -> Targets:
+    """The endpoints of one port of a Service that have addresses of this family, sorted.
 
     Ready ones; where there is none, those that terminate but still serve (KEP-1669, decided for each policy by itself).
     """
     ready: set[Target] = set()
     ending: set[Target] = set()
     for piece in slices:
-        if piece.addressType != "IPv4":
+        if piece.addressType != family.name:
             continue
         for candidate in piece.ports:
             if candidate.name != port.name or candidate.protocol != port.protocol or not candidate.port:

@@ -35,10 +35,10 @@ NOT_FOUND = Answer(
 
 
 class ProxyHealth:
-    """Healthy while no change has waited too long for the kernel."""
+    """Healthy while no change has waited too long for the kernel. `families` are those there are rules for."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, families: tuple[str, ...] = ("IPv4",)) -> None:
+        self._clock, self.families = clock, families
         self._updated: datetime | None = None
         self._waiting_since: float | None = None
 
@@ -70,7 +70,8 @@ class ProxyHealth:
             body["nodeEligible"] = eligible
         body["healthy"] = healthy
         if self._updated is not None:
-            body["status"] = {"IPv4": {"lastUpdated": _written(self._updated), "healthy": healthy}}
+            said = {"lastUpdated": _written(self._updated), "healthy": healthy}
+            body["status"] = dict.fromkeys(self.families, said)
         return Answer(200 if well else 503, msgspec.json.encode(body))
 
 

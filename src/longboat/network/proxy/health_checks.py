@@ -10,6 +10,7 @@ from longboat.aio.clock import Clock
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
+from longboat.network.families import FAMILIES
 from longboat.network.proxy.health import NOT_FOUND, Answer, ProxyHealth, service_report
 from longboat.network.proxy.health_port import HealthPort
 from longboat.network.views import EndpointSlice, Node, Service
@@ -26,13 +27,16 @@ def wanted_port(service: Service) -> int:
     return spec.healthCheckNodePort if (spec.type, spec.externalTrafficPolicy) == ("LoadBalancer", "Local") else 0
 
 
-def local_endpoints(slices: Iterable[EndpointSlice], node: str) -> int:
-    """How many are ready on this node; those that are ending do not count, so that balancers turn away in time."""
+def local_endpoints(slices: Iterable[EndpointSlice], node: str, family: str = "IPv4") -> int:
+    """How many are ready on this node; those that are ending do not count, so that balancers turn away in time.
+
+    A pod with addresses of two families counts once: it is looked at in the Service's primary `family`.
+    """
     return len(
         {
             endpoint.addresses[0]
             for piece in slices
-            if piece.addressType == "IPv4"
+            if piece.addressType == family
             for endpoint in piece.endpoints
             if endpoint.conditions.ready and endpoint.nodeName == node and endpoint.addresses
         }
@@ -50,6 +54,7 @@ class HealthChecks:
         self._nodes = informers.of(Node)
         self._clock, self._node, self._health, self._events = clock, node, health, events
         self._own_port = own_port
+        self._hosts = tuple(family.anywhere for family in FAMILIES if family.name in health.families)
         self._own: HealthPort | None = None
         self._open: dict[Key, tuple[int, HealthPort]] = {}
         self._changed = asyncio.Event()
@@ -91,7 +96,7 @@ class HealthChecks:
             return True
         port = HealthPort("proxy", self._clock, self._say)
         try:
-            await port.open(self._own_port)
+            await port.open(self._own_port, self._hosts)
         except OSError as error:
             log.warning("the Service proxy's health port: %s", error)
             return False
@@ -101,7 +106,7 @@ class HealthChecks:
     async def _open_for(self, key: Key, number: int) -> bool:
         port = HealthPort(str(key), self._clock, lambda _: self._say_of(key))
         try:
-            await port.open(number)
+            await port.open(number, self._hosts)
         except OSError as error:
             text = f'node {self._node} failed to start healthcheck "{key}" on port {number}: {error}'
             about = {"kind": "Service", "namespace": key.namespace, "name": key.name, "uid": str(key)}
@@ -117,7 +122,9 @@ class HealthChecks:
         return self._health.report() if path == "/livez" else NOT_FOUND
 
     def _say_of(self, key: Key) -> Answer:
-        count = local_endpoints(self._slices.by_index("service", str(key)), self._node)
+        service = self._services.get(key)
+        family = next(iter(service.spec.ipFamilies), "IPv4") if service else "IPv4"
+        count = local_endpoints(self._slices.by_index("service", str(key)), self._node, family)
         return service_report(key, count, self._health.healthy)
 
     def _eligible(self) -> bool:

@@ -26,9 +26,9 @@ class HealthPort:
         self._tasks = Tasks(f"health/{name}")
         self._server: asyncio.Server | None = None
 
-    async def open(self, port: int, host: str = "0.0.0.0") -> int:
-        """At all of the node's addresses. Returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._connected, host, port, limit=MAX_HEAD)
+    async def open(self, port: int, hosts: tuple[str, ...] = ("0.0.0.0",)) -> int:
+        """At these addresses. Returns the port. Raises OSError."""
+        self._server = await asyncio.start_server(self._connected, hosts, port, limit=MAX_HEAD)
         found: int = self._server.sockets[0].getsockname()[1]
         return found
 

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
-from longboat.network.nftables import NftError
-from longboat.network.proxy import conntrack
-from longboat.network.proxy.conntrack import Flow
+from longboat.network.families import IPV4, ranges_by_family
 from longboat.network.proxy.health import ProxyHealth
-from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
-from longboat.network.proxy.ruleset import FAMILY, TABLE, Ruleset, create, diff, merge
+from longboat.network.proxy.keeper import Apply, Keeper
+from longboat.network.proxy.rules import HostPort, NodeInfo
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service
 
-log = logging.getLogger(__name__)
 COALESCE = 0.002  # seconds: a rollout changes several objects at once, and each transaction costs a millisecond
 RETRY = 1.0  # seconds after a transaction was refused
-CHECK = 30.0  # seconds between looks whether our table is still there
+CHECK = 30.0  # seconds between looks whether our tables are still there
 RBAC = ("services, nodes: get list watch", "endpointslices.discovery.k8s.io: get list watch")
-
-Apply = Callable[[str], str]
 
 
 class Proxy:
     """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it.
 
-    `own_services` are addresses and ports of Services that the node itself answers at.
+    `cluster_cidr` is the pods' range, or two with a comma between: there are rules for their families. `own_services`
+    are addresses and ports of Services that the node itself answers at.
     """
 
     def __init__(
@@ -45,16 +39,16 @@ class Proxy:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
-        self._clock, self._apply = clock, apply
-        self._node = NodeInfo(node, cluster_cidr=cluster_cidr, own_services=tuple(own_services))
-        self._base = Ruleset()
-        self._parts: dict[Key, Ruleset] = {}
-        self._fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
-        self._dirty: set[Key] = set()
-        self._whole = True  # the kernel's table is not known to be ours: write it anew
+        self._clock, self._name, own = clock, node, tuple(own_services)
+        self._keepers = [
+            Keeper(
+                NodeInfo(node, family, cluster_cidr=cidr, own_services=own), self._services, self._slices, apply
+            )
+            for family, cidr in (ranges_by_family(cluster_cidr) or {IPV4: ""}).items()
+        ]  # fmt: skip
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
-        self.health = ProxyHealth(clock)
+        self.health = ProxyHealth(clock, tuple(keeper.family.name for keeper in self._keepers))
         self._slices.index("service", lambda piece: [_owner(piece)])
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
@@ -62,7 +56,9 @@ class Proxy:
 
     def set_host_ports(self, ports: Iterable[HostPort]) -> None:
         """The host ports of the containers that run here now."""
-        self._node = replace(self._node, host_ports=tuple(sorted(set(ports))))
+        listed = tuple(ports)
+        for keeper in self._keepers:
+            keeper.set_host_ports(listed)
         self._wake()
 
     async def run(self) -> None:
@@ -75,60 +71,17 @@ class Proxy:
                 async with self._clock.timeout(CHECK):
                     await self._changed.wait()
             except TimeoutError:
-                self._whole = not await self._present()
-                if not self._whole:
+                if all([await keeper.check() for keeper in self._keepers]):
                     continue
             await self._clock.sleep(COALESCE)
             self._changed.clear()
             began = self._clock.monotonic()
-            try:
-                await self._sync()
+            if all([await keeper.sync() for keeper in self._keepers]):
                 self.synced.set()
                 self.health.updated(waiting_since=began if self._changed.is_set() else None)
-            except NftError as error:
-                log.warning("the rules were refused; writing all of them anew: %s", error)
-                self._whole = True
+            else:
                 self._changed.set()
                 await self._clock.sleep(RETRY)
-
-    async def _sync(self) -> None:
-        """Bring the kernel up to date in one transaction."""
-        if self._whole:
-            self._dirty |= {Key(s.metadata.namespace, s.metadata.name) for s in self._services.values()}
-            self._dirty |= self._parts.keys()
-        dirty, self._dirty = self._dirty, set()
-        old, new = [self._base], [base(self._node)]
-        parts: dict[Key, Ruleset] = {}
-        flows: list[Flow] = []
-        fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
-        for key in sorted(dirty):
-            service, slices = self._services.get(key), self._slices.by_index("service", str(key))
-            parts[key] = Ruleset() if service is None else service_rules(service, slices, self._node)
-            fronts[key] = {} if service is None else conntrack.fronts(service, slices, self._node)
-            flows += conntrack.stale(self._fronts.get(key, {}), fronts[key])
-            old.append(self._parts.get(key, Ruleset()))
-            new.append(parts[key])
-        commands = create(merge(new)) if self._whole else diff(merge(old), merge(new))
-        try:
-            if commands:
-                await asyncio.to_thread(self._apply, commands)
-        except BaseException:
-            self._dirty |= dirty
-            raise
-        self._whole, self._base = False, new[0]
-        self._parts |= parts
-        self._fronts |= fronts
-        for key in [key for key, part in parts.items() if part == Ruleset()]:
-            del self._parts[key], self._fronts[key]
-        await conntrack.forget(flows)
-
-    async def _present(self) -> bool:
-        """Whether our table is still in the kernel."""
-        try:
-            await asyncio.to_thread(self._apply, f"list chain {FAMILY} {TABLE} services")
-        except NftError:
-            return False
-        return True
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         self._mark(_key(old or new))
@@ -141,15 +94,15 @@ class Proxy:
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         either = new or old
-        if either is None or either.metadata.name != self._node.name:
+        if either is None or either.metadata.name != self._name:
             return
-        pod_cidr = new.spec.podCIDR if new is not None else ""
-        if pod_cidr != self._node.pod_cidr:
-            self._node = replace(self._node, pod_cidr=pod_cidr)
+        ranges = new.pod_ranges if new is not None else []
+        if any([keeper.set_pod_cidr(keeper.family.first(ranges)) for keeper in self._keepers]):
             self._wake()
 
     def _mark(self, key: Key) -> None:
-        self._dirty.add(key)
+        for keeper in self._keepers:
+            keeper.mark(key)
         self._wake()
 
     def _wake(self) -> None:

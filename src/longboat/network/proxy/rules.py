@@ -13,15 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from longboat.network.overlay.addresses import nth
+from longboat.network.families import IPV4, Family
+from longboat.network.overlay.addresses import last_pod, nth
 from longboat.network.proxy.endpoints import Target, Targets, targets
 from longboat.network.proxy.ruleset import Chain, Ruleset, Table, merge
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Service, ServicePort
 
 MASQUERADE = "meta mark set mark or 0x4000"  # the bit upstream uses, so that other tools keep off it
-KEY = "ipv4_addr . inet_proto . inet_service"
-OWN_ASKED = "meta l4proto { tcp, udp } ip daddr . th dport @own-services"
-OWN_REPLIES = "meta l4proto { tcp, udp } ip saddr . th sport @own-services"
+LONGEST_NAME = 60  # of what is legible in a chain's name: with hash, address and port it must fit into nft's 127
 
 
 @dataclass(frozen=True, order=True)
@@ -37,9 +36,10 @@ class HostPort:
 
 @dataclass(frozen=True)
 class NodeInfo:
-    """What the rules need to know of the node they are for. Ranges are CIDRs, "" where unknown."""
+    """What the rules of one family need to know of the node they are for. Ranges are CIDRs, "" where unknown."""
 
     name: str
+    family: Family = IPV4
     pod_cidr: str = ""  # this node's share
     cluster_cidr: str = ""  # all pods
     host_ports: tuple[HostPort, ...] = ()
@@ -61,22 +61,27 @@ def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: No
 
 def base(node: NodeInfo) -> Ruleset:
     """What is there whatever the services are."""
+    ip, address = node.family.word, node.family.address
+    destination = f"{ip} daddr . meta l4proto . th dport"
+    here = f"fib daddr type local {ip} daddr != {node.family.loopback}"
+    own_asked = f"meta l4proto {{ tcp, udp }} {ip} daddr . th dport @own-services notrack"
+    own_replies = f"meta l4proto {{ tcp, udp }} {ip} saddr . th sport @own-services notrack"
     chains = {
         # Resets where possible: the kernel sends only a few ICMP errors a second to one client.
         "refused": Chain(("meta l4proto tcp reject with tcp reset", "reject")),
         "services": Chain(
             (
-                "ip daddr . meta l4proto . th dport vmap @service-addresses",
-                "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node-ports",
-                "fib daddr type local ip daddr != 127.0.0.0/8 jump host-ports",
+                f"{destination} vmap @service-addresses",
+                f"{here} meta l4proto . th dport vmap @node-ports",
+                f"{here} jump host-ports",
             )
         ),
-        "host-ports": Chain(_host_port_rules()),
+        "host-ports": Chain(_host_port_rules(ip)),
         "refuse": Chain(
             (
-                "ip daddr . meta l4proto . th dport vmap @refused-addresses",
+                f"{destination} vmap @refused-addresses",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
-                "ip daddr @cluster-addresses goto refused",
+                f"{ip} daddr @cluster-addresses goto refused",
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
@@ -86,72 +91,80 @@ def base(node: NodeInfo) -> Ruleset:
         "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
         "source": Chain(_source_rules(node), "type nat hook postrouting priority srcnat; policy accept;"),
         # What the node answers itself is neither translated nor refused, so it need not be tracked either.
-        "own-in": Chain((f"{OWN_ASKED} notrack",), "type filter hook prerouting priority raw; policy accept;"),
-        "own-out": Chain(
-            (f"{OWN_ASKED} notrack", f"{OWN_REPLIES} notrack"),
-            "type filter hook output priority raw; policy accept;",
-        ),
+        "own-in": Chain((own_asked,), "type filter hook prerouting priority raw; policy accept;"),
+        "own-out": Chain((own_asked, own_replies), "type filter hook output priority raw; policy accept;"),
     }
+    key = f"{address} . inet_proto . inet_service"
     tables = {
-        "service-addresses": Table("map", f"type {KEY} : verdict;"),
+        "service-addresses": Table("map", f"type {key} : verdict;"),
         "node-ports": Table("map", "type inet_proto . inet_service : verdict;"),
-        "host-address-ports": Table("map", f"type {KEY} : ipv4_addr . inet_service;"),
-        "host-ports": Table("map", "type inet_proto . inet_service : ipv4_addr . inet_service;"),
-        "cluster-addresses": Table("set", "type ipv4_addr;"),
-        "refused-addresses": Table("map", f"type {KEY} : verdict;"),
+        "host-address-ports": Table("map", f"type {key} : {address} . inet_service;"),
+        "host-ports": Table("map", f"type inet_proto . inet_service : {address} . inet_service;"),
+        "cluster-addresses": Table("set", f"type {address};"),
+        "refused-addresses": Table("map", f"type {key} : verdict;"),
         "refused-ports": Table("map", "type inet_proto . inet_service : verdict;"),
-        "own-pods": Table("set", "type ipv4_addr . ipv4_addr;"),
-        "own-services": Table("set", "type ipv4_addr . inet_service;"),
+        "own-pods": Table("set", f"type {address} . {address};"),
+        "own-services": Table("set", f"type {address} . inet_service;"),
     }
     elements: dict[str, dict[str, str]] = {name: {} for name in tables}
-    elements["own-services"] = {f"{address} . {port}": "" for address, port in node.own_services if "." in address}
+    return Ruleset(chains, tables, elements | _base_elements(node))
+
+
+def _base_elements(node: NodeInfo) -> dict[str, dict[str, str]]:
+    family = node.family
+    elements: dict[str, dict[str, str]] = {"host-ports": {}, "host-address-ports": {}}
+    elements["own-services"] = {f"{address} . {port}": "" for address, port in node.own_services if family.has(address)}
     for item in node.host_ports:
-        if ":" in item.pod_ip + item.host_ip:
-            continue  # IPv6
+        if not family.has(item.pod_ip):
+            continue
         key, value = f"{item.protocol.lower()} . {item.port}", f"{item.pod_ip} . {item.pod_port}"
-        if item.host_ip in ("", "0.0.0.0"):
+        if item.host_ip in ("", family.anywhere):
             elements["host-ports"][key] = value
-        else:
+        elif family.has(item.host_ip):
             elements["host-address-ports"][f"{item.host_ip} . {key}"] = value
     if node.pod_cidr:
-        size = 1 << 32 - int(node.pod_cidr.partition("/")[2])
-        addresses = (nth(node.pod_cidr, index) for index in range(1, size - 1))
+        addresses = (nth(node.pod_cidr, index) for index in range(1, last_pod(node.pod_cidr) + 1))
         elements["own-pods"] = {f"{address} . {address}": "" for address in addresses}
-    return Ruleset(chains, tables, elements)
+    return elements
 
 
-def _host_port_rules() -> tuple[str, ...]:
+def _host_port_rules(ip: str) -> tuple[str, ...]:
     protocols = "meta l4proto { tcp, udp, sctp }"
     return (
-        f"{protocols} dnat ip to ip daddr . meta l4proto . th dport map @host-address-ports",
-        f"{protocols} dnat ip to meta l4proto . th dport map @host-ports",
+        f"{protocols} dnat {ip} to {ip} daddr . meta l4proto . th dport map @host-address-ports",
+        f"{protocols} dnat {ip} to meta l4proto . th dport map @host-ports",
     )
 
 
 def _source_rules(node: NodeInfo) -> tuple[str, ...]:
+    ip = node.family.word
     found = [
         "meta mark & 0x4000 == 0x4000 masquerade fully-random",
         # A pod that reaches itself through a service must see another source, or it would answer itself directly.
-        "ct status dnat ip saddr . ip daddr @own-pods masquerade fully-random",
+        f"ct status dnat {ip} saddr . {ip} daddr @own-pods masquerade fully-random",
     ]
     if node.cluster_cidr:
         # Nobody outside knows the way back to a pod.
-        found.append(f"ip saddr {node.cluster_cidr} ip daddr != {node.cluster_cidr} masquerade fully-random")
+        inside = node.cluster_cidr
+        found.append(f"{ip} saddr {inside} {ip} daddr != {inside} masquerade fully-random")
     return tuple(found)
 
 
 def service_rules(service: Service, slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
-    """One service's share: its chains, and its elements of the common maps."""
-    address = service.spec.clusterIP
-    if service.spec.type == "ExternalName" or "." not in address:
-        return Ruleset()  # headless, IPv6 only, or nothing but a name
+    """One service's share of the node's family: its chains, and its elements of the common maps."""
+    address = node.family.first(service.spec.addresses)
+    if service.spec.type == "ExternalName" or not address:
+        return Ruleset()  # headless, of the other family, or nothing but a name
     found = list(slices)
-    ports = [_port_rules(service, port, targets(found, port, node.name), node) for port in service.spec.ports]
+    ports = [
+        _port_rules(service, address, port, targets(found, port, node.name, node.family), node)
+        for port in service.spec.ports
+    ]
     return merge([Ruleset(elements={"cluster-addresses": {address: ""}}), *ports])
 
 
-def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeInfo) -> Ruleset:
-    spec, protocol = service.spec, port.protocol.lower()
+def _port_rules(service: Service, address: str, port: ServicePort, found: Targets, node: NodeInfo) -> Ruleset:
+    spec, protocol, family = service.spec, port.protocol.lower(), node.family
     name = _chain_name(service, port)
     chains: dict[str, Chain] = {}
     tables: dict[str, Table] = {}
@@ -161,9 +174,9 @@ def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeI
     def balance(kind: str, chosen: tuple[Target, ...], first: tuple[str, ...] = ()) -> str:
         """Add a chain that spreads over `chosen`; returns the verdict that leads there."""
         own = f"{kind}-{name}"
-        spread = _affine(own, chosen, service, protocol) if spec.sessionAffinity == "ClientIP" else None
+        spread = _affine(own, chosen, service, protocol, family) if spec.sessionAffinity == "ClientIP" else None
         if spread is None:
-            chains[own] = Chain((*first, *_random(chosen, protocol)))
+            chains[own] = Chain((*first, *_random(chosen, protocol, family)))
         else:
             chains[own] = Chain((*first, *spread.chains[own].rules))
             chains.update({key: chain for key, chain in spread.chains.items() if key != own})
@@ -171,18 +184,18 @@ def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeI
         return f"goto {own}"
 
     inside = found.local if spec.internalTrafficPolicy == "Local" else found.cluster
-    key = f"{spec.clusterIP} . {protocol} . {port.port}"
+    key = f"{address} . {protocol} . {port.port}"
     if inside:
-        foreign = (f"ip saddr != {node.cluster_cidr} {MASQUERADE}",) if node.cluster_cidr else ()
+        foreign = (f"{family.word} saddr != {node.cluster_cidr} {MASQUERADE}",) if node.cluster_cidr else ()
         elements["service-addresses"][key] = balance("svc", inside, foreign)
     elif found.cluster:
         elements["refused-addresses"][key] = "drop"  # there are endpoints, but by policy not for this node
 
-    entrances = list(_entrances(service, port, protocol))
+    entrances = list(_entrances(service, port, protocol, family))
     if entrances:
         local_only = spec.externalTrafficPolicy == "Local"
         outside = _outside(name, found, local_only, node, balance, chains)
-        guarded = _guarded(name, outside, spec.loadBalancerSourceRanges, chains)
+        guarded = _guarded(name, outside, spec.loadBalancerSourceRanges, family, chains)
         for table, entrance in entrances:
             if outside:
                 elements[table][entrance] = outside if table == "node-ports" else guarded
@@ -192,22 +205,22 @@ def _port_rules(service: Service, port: ServicePort, found: Targets, node: NodeI
     return Ruleset(chains, tables, elements)
 
 
-def _entrances(service: Service, port: ServicePort, protocol: str) -> Iterable[tuple[str, str]]:
+def _entrances(service: Service, port: ServicePort, protocol: str, family: Family) -> Iterable[tuple[str, str]]:
     """Where traffic from outside the cluster comes in: (map, key)."""
     if service.spec.type in ("NodePort", "LoadBalancer") and port.nodePort:
         yield "node-ports", f"{protocol} . {port.nodePort}"
     if service.spec.type == "LoadBalancer":
         for ingress in service.status.loadBalancer.ingress:
-            if "." in ingress.ip and ingress.ipMode == "VIP":
+            if family.has(ingress.ip) and ingress.ipMode == "VIP":
                 yield "service-addresses", f"{ingress.ip} . {protocol} . {port.port}"
 
 
-def _guarded(name: str, verdict: str, sources: list[str], chains: dict[str, Chain]) -> str:
+def _guarded(name: str, verdict: str, sources: list[str], family: Family, chains: dict[str, Chain]) -> str:
     """The verdict for a load balancer's address, which only some may come to (loadBalancerSourceRanges)."""
-    allowed = [each.strip() for each in sources if "." in each]
+    allowed = [each.strip() for each in sources if family.has(each)]
     if not sources or not verdict:
         return verdict
-    listed = f"ip saddr {{ {', '.join(allowed)} }} {verdict}"
+    listed = f"{family.word} saddr {{ {', '.join(allowed)} }} {verdict}"
     chains[f"from-{name}"] = Chain((listed, "drop") if allowed else ("drop",))
     return f"goto from-{name}"
 
@@ -231,37 +244,39 @@ def _outside(
         return ""
     # Pods and the node itself may go anywhere; what comes from outside stays here, with its source address kept.
     everywhere = balance("all", found.cluster)
-    near = [f"ip saddr {node.cluster_cidr} {everywhere}"] if node.cluster_cidr else []
+    near = [f"{node.family.word} saddr {node.cluster_cidr} {everywhere}"] if node.cluster_cidr else []
     near.append(f"fib saddr type local {MASQUERADE} {everywhere}")
     here = balance("loc", found.local) if found.local else "drop"
     chains[f"ext-{name}"] = Chain((*near, here))
     return f"goto ext-{name}"
 
 
-def _random(chosen: tuple[Target, ...], protocol: str) -> tuple[str, ...]:
+def _random(chosen: tuple[Target, ...], protocol: str, family: Family) -> tuple[str, ...]:
     """Rules that send a connection to one of the targets.
 
     The last rule catches what slips through the map: the kernel swaps rules and map elements at the same moment, but a
     packet that is half-way through the old rules looks into the map by the new generation, and finds it empty.
     """
-    translate = f"meta l4proto {protocol} dnat ip to"
-    otherwise = f"{translate} {chosen[-1].address}:{chosen[-1].port}"
+    translate = f"meta l4proto {protocol} dnat {family.word} to"
+    otherwise = f"{translate} {family.at(chosen[-1].address, chosen[-1].port)}"
     if len(chosen) == 1:
         return (otherwise,)
     choices = ", ".join(f"{i} : {target.address} . {target.port}" for i, target in enumerate(chosen))
     return (f"{translate} numgen random mod {len(chosen)} map {{ {choices} }}", otherwise)
 
 
-def _affine(own: str, chosen: tuple[Target, ...], service: Service, protocol: str) -> Ruleset:
+def _affine(
+    own: str, chosen: tuple[Target, ...], service: Service, protocol: str, family: Family
+) -> Ruleset:  # fmt: skip
     """ClientIP affinity: a set per endpoint remembers its clients; the kernel forgets them after the timeout."""
     timeout = service.spec.sessionAffinityConfig.clientIP.timeoutSeconds
     chains, tables, known, spread = {}, {}, [], []
     for index, target in enumerate(chosen):
-        end = f"{own}-{target.address}/{target.port}"
-        tables[end] = Table("set", f"type ipv4_addr; flags dynamic,timeout; timeout {timeout}s;")
-        translate = f"meta l4proto {protocol} dnat ip to {target.address}:{target.port}"
-        chains[end] = Chain((f"update @{end} {{ ip saddr }}", translate))
-        known.append(f"ip saddr @{end} goto {end}")
+        end = f"{own}-{target.address.replace(':', '_')}/{target.port}"
+        tables[end] = Table("set", f"type {family.address}; flags dynamic,timeout; timeout {timeout}s;")
+        translate = f"meta l4proto {protocol} dnat {family.word} to {family.at(target.address, target.port)}"
+        chains[end] = Chain((f"update @{end} {{ {family.word} saddr }}", translate))
+        known.append(f"{family.word} saddr @{end} goto {end}")
         spread.append(f"{index} : goto {end}")
     balance = f"numgen random mod {len(chosen)} vmap {{ {', '.join(spread)} }}"
     chains[own] = Chain((*known, balance, f"goto {end}"))  # the last as in `_random`
@@ -271,4 +286,4 @@ def _affine(own: str, chosen: tuple[Target, ...], service: Service, protocol: st
 def _chain_name(service: Service, port: ServicePort) -> str:
     """Readable, and unique by the hash (names may be long, and `-` may stand anywhere in them)."""
     text = f"{service.metadata.namespace}/{service.metadata.name}/{port.protocol.lower()}/{port.port}"
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{text}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{text[:LONGEST_NAME]}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-FAMILY, TABLE = "ip", "longboat-services"
-PLACE = f"{FAMILY} {TABLE}"
+from longboat.network.families import Family
+
+PLACE = "ip longboat-services"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Ruleset:
     chains: Mapping[str, Chain] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     elements: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def place(family: Family, table: str) -> str:
+    """Where a ruleset lies, as nft names it."""
+    return f"{family.word} {table}"
 
 
 def merge(parts: Iterable[Ruleset]) -> Ruleset:

@@ -1,0 +1,107 @@
+"""Keeps one family's table in the kernel as Services and EndpointSlices say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from longboat.client.informer import Informer
+from longboat.client.interface import Key
+from longboat.network.nftables import NftError
+from longboat.network.proxy import conntrack
+from longboat.network.proxy.conntrack import Flow
+from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
+from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
+from longboat.network.views import EndpointSlice, Service
+
+log = logging.getLogger(__name__)
+TABLE = "longboat-services"
+
+Apply = Callable[[str], str]
+
+
+class Keeper:
+    """`apply` carries out nft commands; it may block, so a thread calls it. `slices` has an index "service"."""
+
+    def __init__(
+        self, node: NodeInfo, services: Informer[Service], slices: Informer[EndpointSlice], apply: Apply
+    ) -> None:
+        self.family = node.family
+        self._node, self._services, self._slices, self._apply = node, services, slices, apply
+        self._place = place(node.family, TABLE)
+        self._base = Ruleset()
+        self._next_base = base(node)
+        self._parts: dict[Key, Ruleset] = {}
+        self._fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
+        self._dirty: set[Key] = set()
+        self._whole = True  # the kernel's table is not known to be ours: write it anew
+
+    def mark(self, service: Key) -> None:
+        """Something of the Service or its endpoints has changed."""
+        self._dirty.add(service)
+
+    def set_host_ports(self, ports: Iterable[HostPort]) -> None:
+        self._set(replace(self._node, host_ports=tuple(sorted(set(ports)))))
+
+    def set_pod_cidr(self, cidr: str) -> bool:
+        """Whether it was another before."""
+        changed = cidr != self._node.pod_cidr
+        if changed:
+            self._set(replace(self._node, pod_cidr=cidr))
+        return changed
+
+    def _set(self, node: NodeInfo) -> None:
+        self._node, self._next_base = node, base(node)
+
+    async def sync(self) -> bool:
+        """Bring the kernel up to date in one transaction. False where it was refused."""
+        try:
+            await self._sync()
+        except NftError as error:
+            log.warning("the %s rules were refused; writing all of them anew: %s", self.family.name, error)
+            self._whole = True
+            return False
+        return True
+
+    async def _sync(self) -> None:
+        if self._whole:
+            self._dirty |= {Key(s.metadata.namespace, s.metadata.name) for s in self._services.values()}
+            self._dirty |= self._parts.keys()
+        dirty, self._dirty = self._dirty, set()
+        old, new = [self._base], [self._next_base]
+        parts: dict[Key, Ruleset] = {}
+        flows: list[Flow] = []
+        fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
+        for key in sorted(dirty):
+            service, slices = self._services.get(key), self._slices.by_index("service", str(key))
+            parts[key] = Ruleset() if service is None else service_rules(service, slices, self._node)
+            fronts[key] = {} if service is None else conntrack.fronts(service, slices, self._node)
+            flows += conntrack.stale(self._fronts.get(key, {}), fronts[key])
+            old.append(self._parts.get(key, Ruleset()))
+            new.append(parts[key])
+        if self._whole:
+            commands = create(merge(new), self._place)
+        else:
+            commands = diff(merge(old), merge(new), self._place) if old != new else ""
+        try:
+            if commands:
+                await asyncio.to_thread(self._apply, commands)
+        except BaseException:
+            self._dirty |= dirty
+            raise
+        self._whole, self._base = False, new[0]
+        self._parts |= parts
+        self._fronts |= fronts
+        for key in [key for key, part in parts.items() if part == Ruleset()]:
+            del self._parts[key], self._fronts[key]
+        await conntrack.forget(flows, self.family)
+
+    async def check(self) -> bool:
+        """Look whether the table is still in the kernel; False where it has to be written anew."""
+        try:
+            await asyncio.to_thread(self._apply, f"list chain {self._place} services")
+        except NftError:
+            self._whole = True
+        return not self._whole
