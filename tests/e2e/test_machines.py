@@ -20,6 +20,7 @@ from e2e.manifests import service, shell_pod, web_deployment
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PORT = 16443
+RANGES = ("--pod-cidr", "10.244.0.0/16,fd76:2::/56", "--service-cidr", "10.96.0.0/16,fd76:1::/112")
 
 
 @dataclass
@@ -48,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> I
     with (folder / "server.log").open("w") as log:
         plane = host.start(
             *LONGBOAT, "server", "--data-dir", str(host.data), "--listen", f"{address}:{PORT}",
-            stdout=log, stderr=subprocess.STDOUT,
+            *RANGES, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     found = Site(host, f"https://{address}:{PORT}", [])
     try:
@@ -57,7 +58,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> I
             machine = Machine(host, folder, number)
             found.machines.append(machine)
             machine.join(
-                found.server, found.token(), "--node-ip", machine.address, "--node-cidr", f"{machine.address}/32"
+                found.server,
+                found.token(),
+                *RANGES,
+                "--node-ip",
+                machine.address,
+                "--node-cidr",
+                f"{machine.address}/32",
             )
         until(lambda: found.kubectl("get", "node", "machine-1", "machine-2").code == 0)
         found.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s").ok()
@@ -103,6 +110,35 @@ def test_pods_on_different_machines_reach_each_other_through_the_tunnel(site: Si
     assert sorted(set(requests)) == [f"kubernetes.io/{signer}" for signer in signers]
 
 
+def test_the_tunnel_carries_both_families_between_machines_of_one(site: Site) -> None:
+    serve = "mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www"
+    pods = [shell_pod(f"six-{m.name}", serve, node=m.name) for m in site.machines]
+    for pod in pods:
+        pod["metadata"]["labels"] = {"app": "six"}
+    families = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"]}
+    both = service("six", target=8080)
+    site.apply(*pods, {**both, "spec": {**both["spec"], **families}})
+    site.kubectl("wait", "--for=condition=Ready", "pods", "-l", "app=six", "--timeout=60s").ok()
+
+    def answers(machine: Machine, address: str) -> str:
+        shown = f"[{address}]" if ":" in address else address
+        return machine.run("curl", "-s", "-m", "3", f"http://{shown}").out.strip()
+
+    found = json.loads(site.kubectl("get", "pods", "-l", "app=six", "-o", "json").quiet())["items"]
+    for pod in found:
+        name, (four, six) = pod["metadata"]["name"], (each["ip"] for each in pod["status"]["podIPs"])
+        for machine in site.machines:
+            shown = machine.run("curl", "-s", "-m", "3", f"http://[{six}]:8080/", f"http://{four}:8080/").out.split()
+            assert shown == [name, name]
+    addresses = json.loads(site.kubectl("get", "service", "six", "-o", "json").quiet())["spec"]["clusterIPs"]
+    names = {pod["metadata"]["name"] for pod in found}
+    assert ":" in addresses[0] and "." in addresses[1]
+    for machine in site.machines:
+        for address in addresses:
+            seen: set[str] = set()
+            until(lambda m=machine, a=address, s=seen: s.add(answers(m, a)) or s == names)  # type: ignore[misc]
+
+
 def test_a_wrong_token_or_a_wrong_cluster_is_refused(site: Site) -> None:
     good = site.token()
     secret, _, pin = good.partition("@")
@@ -135,7 +171,7 @@ def test_an_agent_starts_again_without_its_token_and_its_pods_go_on(site: Site) 
     machine.stop_agent(signal.SIGKILL)
     (machine.folder / "token").unlink()
     time.sleep(1)
-    machine.start_agent("--node-ip", machine.address, "--node-cidr", f"{machine.address}/32")
+    machine.start_agent(*RANGES, "--node-ip", machine.address, "--node-cidr", f"{machine.address}/32")
     site.kubectl("label", "pod", "stays", "seen=again").ok()
     until(lambda: "stays" in site.kubectl("exec", "stays", "--", "/fetch", "127.0.0.1", "8080").out)
     assert container() == before

@@ -20,7 +20,7 @@ from unit.network.test_rules import endpoint, piece, service
 
 pytestmark = [pytest.mark.root]
 
-NODE = NodeInfo("node-1", IPV6, pod_cidr=RANGE6, cluster_cidr="fd44::/32")
+NODE = NodeInfo("node-1", IPV6, pod_cidr=RANGE6, cluster_cidr="fd44:1::/48")
 ADDRESS, OWN = "fd10:96::a", f"{RANGE6.partition('/')[0]}1"
 SERVE = """
 import socket, sys
