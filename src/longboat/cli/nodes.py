@@ -129,7 +129,7 @@ def _with_ranges(cluster: Cluster) -> Cluster:
         chosen = replace(chosen, service_cidr=bridge.free_range([cluster.service_cidr, *SERVICE_RANGES], used))
     except LookupError as error:
         raise Failure(f"no free address range for the cluster: {error}") from error
-    return with_second_family(chosen, secrets.token_hex(5)) if has_ipv6() else chosen
+    return with_second_family(chosen, secrets.token_hex(5)) if has_ipv6() and _translates_ipv6() else chosen
 
 
 def with_second_family(cluster: Cluster, site: str) -> Cluster:
@@ -148,6 +148,20 @@ def has_ipv6() -> bool:
     """Whether this machine would speak IPv6: not if the kernel has none, or has been told to have none."""
     switches = [IPV6_SETTINGS / each / "disable_ipv6" for each in ("all", "default")]
     return all(switch.exists() and switch.read_text().strip() == "0" for switch in switches)
+
+
+def _translates_ipv6() -> bool:
+    """Whether the kernel can do for IPv6 what Services need of it: it is asked for a moment."""
+    table = "ip6 longboat-probe"
+    chain = f"add chain {table} look {{ type nat hook prerouting priority dstnat; }}"
+    nftables = Nftables()
+    try:
+        nftables.run(f"add table {table}\n{chain}\ndelete table {table}\n")
+    except NftError:
+        return False
+    finally:
+        nftables.close()
+    return True
 
 
 def _prepare_node(cluster: Cluster, number: int, node: str, undo: ExitStack) -> None:

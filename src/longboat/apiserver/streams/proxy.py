@@ -11,6 +11,7 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.apiserver.endpoint import MAX_BODY
 from longboat.apiserver.request import Request, Response, User
@@ -67,18 +68,21 @@ class Proxies:
         if service is None:
             raise not_found(kinds.SERVICE, name)
         wanted = _service_port(service, name, port)
-        targets = self._targets(request.info.namespace, name, wanted)
+        family = next(iter(dig(service, "spec", "ipFamilies", default=()) or ()), IPV4)  # the primary
+        targets = self._targets(request.info.namespace, name, wanted, family)
         if not targets:
             raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
         ip, number = self._dice.choice(targets)
         return await self._to(request, scheme, ip, number)
 
-    def _targets(self, namespace: str, service: str, port_name: str) -> list[tuple[str, int]]:
+    def _targets(self, namespace: str, service: str, port_name: str, family: str) -> list[tuple[str, int]]:
         found = []
         for entry in self._slices.entries(namespace):
             if entry.labels.get("kubernetes.io/service-name") != service:
                 continue
             each = msgspec.json.decode(entry.body)
+            if each.get("addressType") != family:
+                continue
             for port in each.get("ports") or ():
                 if (port.get("name") or "") == port_name:
                     found += [
@@ -114,6 +118,7 @@ class Proxies:
         parsed = ipaddress.ip_address(ip)
         if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
             raise bad_request("address not allowed")
+        at = f"{in_url(ip)}:{port}"
         body = await request.read_body(MAX_BODY)
         context = None
         if scheme == "https":
@@ -126,12 +131,12 @@ class Proxies:
             async with self._clock.timeout(CONNECT):
                 connection = await asyncio.open_connection(ip, port, ssl=context)
         except (OSError, TimeoutError) as error:
-            message = f"error trying to reach service: dial tcp {ip}:{port}: {error or 'i/o timeout'}"
+            message = f"error trying to reach service: dial tcp {at}: {error or 'i/o timeout'}"
             raise StatusError(503, "ServiceUnavailable", message) from error
         if relay.wants_upgrade(request):
-            return await relay.upgrade(request, connection, f"{ip}:{port}", _rest(request))
-        response = await relay.forward(request, connection, f"{ip}:{port}", _rest(request), body)
-        _localize(request, response, f"{ip}:{port}")
+            return await relay.upgrade(request, connection, at, _rest(request))
+        response = await relay.forward(request, connection, at, _rest(request), body)
+        _localize(request, response, at)
         return response
 
 
