@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 IPV4, IPV6 = "IPv4", "IPv6"
+DNS_INDEX = 10  # of the cluster's DNS in each range of Services' addresses, as everybody has it
 
 
 def family_of(text: str) -> str:

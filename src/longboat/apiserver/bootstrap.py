@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from longboat.api import kinds
-from longboat.api.families import split
+from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
 from longboat.apiserver.bootstrap_ingress import ingress_objects
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-DNS_INDEX = 10  # of the cluster's DNS in the range of Services' addresses, as everybody has it
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
 _ROLES = frozenset(("ClusterRole", "Role"))

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.api.families import split
-from longboat.apiserver.bootstrap import DNS_INDEX
+from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.cli import collector
 from longboat.cli.cluster import INGRESS
