@@ -25,12 +25,16 @@ def build(host: str) -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     # A common name has room for 64 characters; clients go by the alternative name below.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=DAYS))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        # By these a client that trusts an old and a new certificate of one name tells them apart.
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, hashes.SHA256())
     )  # fmt: skip
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
