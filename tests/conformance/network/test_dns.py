@@ -104,7 +104,8 @@ def test_a_pod_finds_itself_in_its_hosts_file(cluster: Cluster, namespace: str) 
     listed = [line.split() for line in pod.run("cat", "/etc/hosts")]
     assert listed[-len(own) :] == [[address, full, "dns-querier-1"] for address in own]
     for name in ("dns-querier-1", full):
-        assert set(pod.run("/resolve", name)) == set(own), "found without any name server, so in /etc/hosts"
+        found = pod.run("/resolve", name)  # some C libraries stop at the first line
+        assert found and set(found) <= set(own), "found without any name server, so in /etc/hosts"
 
 
 def test_services_have_names(cluster: Cluster, namespace: str) -> None:
