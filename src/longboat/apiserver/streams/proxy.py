@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import random
-from urllib.parse import quote, urlsplit
+import zlib
+from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,8 +17,10 @@ from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.apiserver.endpoint import MAX_BODY
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, RequestInfo, Response, User
 from longboat.apiserver.streams import relay
+from longboat.apiserver.streams.codings import Coding, coding
+from longboat.apiserver.streams.links import Page, Way
 from longboat.apiserver.streams.nodes import CONNECT, NodeConnections
 from longboat.apiserver.streams.pods import Lookup
 from longboat.machinery.errors import StatusError, bad_request, forbidden, not_found
@@ -24,6 +29,8 @@ from longboat.registry.store import Store
 
 # What a node's port runs, whatever the method, needs more than the right to read (security lesson 5).
 NODE_COMMANDS = frozenset(("exec", "attach", "run", "portforward"))
+
+PROXY_PARTS = 3  # resource, name, "proxy"
 
 
 def split(name: str) -> tuple[str, str, str]:
@@ -101,10 +108,10 @@ class Proxies:
         head = path.strip("/").partition("?")[0].split("/")[0].lower()
         if head in NODE_COMMANDS or relay.wants_upgrade(request):
             self._require_create(request)
-        connection = await self._nodes.open(node)
-        if relay.wants_upgrade(request):
-            return await relay.upgrade(request, connection, name, path)
-        return await relay.forward(request, connection, name, path, await request.read_body(MAX_BODY))
+        if (elsewhere := to_root(request)) is not None:
+            return elsewhere
+        body = await request.read_body(MAX_BODY)
+        return await through(request, await self._nodes.open(node), name, body)
 
     def _require_create(self, request: Request) -> None:
         """Raises StatusError 403."""
@@ -118,6 +125,8 @@ class Proxies:
         parsed = ipaddress.ip_address(ip)
         if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
             raise bad_request("address not allowed")
+        if (elsewhere := to_root(request)) is not None:
+            return elsewhere
         at = f"{in_url(ip)}:{port}"
         body = await request.read_body(MAX_BODY)
         context = None
@@ -133,29 +142,60 @@ class Proxies:
         except (OSError, TimeoutError) as error:
             message = f"error trying to reach service: dial tcp {at}: {error or 'i/o timeout'}"
             raise StatusError(503, "ServiceUnavailable", message) from error
-        if relay.wants_upgrade(request):
-            return await relay.upgrade(request, connection, at, _rest(request))
-        response = await relay.forward(request, connection, at, _rest(request), body)
-        _localize(request, response, at)
-        return response
+        return await through(request, connection, at, body)
+
+
+def to_root(request: Request) -> Response | None:
+    """A redirect for who looks at a backend without naming a path: links relative to its root need the slash."""
+    if request.method not in ("GET", "HEAD") or relay.wants_upgrade(request) or request.path.endswith("/"):
+        return None
+    if len(request.info.parts) > PROXY_PARTS:
+        return None
+    query = f"?{request.raw_query}" if request.raw_query else ""
+    return Response(301, headers={"Location": f"{_prefix(request.info)}/{query}"}, content_type="text/plain")
+
+
+async def through(request: Request, connection: relay.Connection, host: str, body: bytes) -> Response:
+    """The backend's answer, with its links led through the proxy path. Raises StatusError."""
+    if relay.wants_upgrade(request):
+        return await relay.upgrade(request, connection, host, _rest(request))
+    response = await relay.forward(request, connection, host, _rest(request), body)
+    backends = frozenset((host, host.rpartition(":")[0] or host))
+    way = Way(_prefix(request.info), backends, request.headers.get("host", ""))
+    packed = coding(response.headers.get("Content-Encoding", ""))
+    if "Location" in response.headers:
+        response.headers["Location"] = way.lead(response.headers["Location"])
+    elif response.content_type.partition(";")[0].strip().lower() == "text/html" and packed and response.stream:
+        response.stream = _led(response.stream, Page(way), packed)
+    return response
+
+
+async def _led(chunks: AsyncIterator[bytes], page: Page, packed: Coding) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(chunks):  # type: ignore[type-var]
+        try:
+            async for chunk in chunks:
+                for piece in packed.unpack(chunk):
+                    if sent := packed.pack(page.feed(piece)):
+                        yield sent
+                    await asyncio.sleep(0)  # a long page must not hold the loop
+        except zlib.error:
+            return  # not what its headers say: the answer breaks off
+    if left := packed.pack(page.close()) + packed.finish():
+        yield left
+
+
+def _prefix(info: RequestInfo) -> str:
+    """The proxy's own path."""
+    where = f"/namespaces/{quote(info.namespace)}" if info.namespace else ""
+    return f"/api/{info.version}{where}/{'/'.join(quote(part, safe=relay.PATH) for part in info.parts[:PROXY_PARTS])}"
 
 
 def _rest(request: Request) -> str:
     """What follows `/proxy` in the URL, with the query."""
-    path = "/" + "/".join(quote(part) for part in request.info.parts[3:])
+    path = "/" + "/".join(quote(part, safe=relay.PATH) for part in request.info.parts[PROXY_PARTS:])
     if request.path.endswith("/") and not path.endswith("/"):
         path += "/"
     return f"{path}?{request.raw_query}" if request.raw_query else path
-
-
-def _localize(request: Request, response: Response, host: str) -> None:
-    """A redirect within the backend becomes one within its proxy path."""
-    parts = urlsplit(response.headers.get("Location", ""))
-    if parts.netloc in ("", host, host.rpartition(":")[0]) and parts.path:
-        segments = request.path.split("/")
-        own = "/".join(segments[: segments.index("proxy") + 1])
-        query = f"?{parts.query}" if parts.query else ""
-        response.headers["Location"] = f"{own}/{parts.path.lstrip('/')}{query}"
 
 
 def _first_port(pod: Object) -> int:

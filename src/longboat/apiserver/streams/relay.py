@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from urllib.parse import quote
 
 from longboat.aio import http1
 from longboat.aio.http1 import BadMessage, ResponseHead
@@ -21,6 +22,7 @@ NOT_PASSED_ON = frozenset(
      "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # fmt: skip
 IDENTITY = ("x-remote-", "impersonate-")  # says who somebody is to a server that trusts us (security lesson 3)
+PATH = "/:@!$&'()*+,;=~"  # what needs no quoting in a path (RFC 3986, section 3.3)
 UPGRADE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version")
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -114,10 +116,11 @@ async def forward(request: Request, connection: Connection, host: str, target: s
     """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too."""
     reader, writer = connection
     headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", request.remote)]
+    headers.append(("X-Forwarded-Uri", quote(request.path, safe=PATH)))
     headers += [
         (name, value)
         for name, value in request.headers.items()
-        if name not in NOT_PASSED_ON and not name.startswith(IDENTITY)
+        if name not in NOT_PASSED_ON and name != "x-forwarded-uri" and not name.startswith(IDENTITY)
     ]
     if body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(body))))
