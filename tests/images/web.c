@@ -1,10 +1,13 @@
-/* A small web and UDP server for tests: it answers with its host name, which in a pod is the pod's name.
+/* A small web and UDP server for tests: it answers with its name, which is $NAME or the host's: a pod's own.
  *
- *   GET /          host name            GET /client   address and port of the peer
- *   GET /healthz   200                  GET /readyz   200, or 503 once it has been asked to stop
- *   GET /sleep     answers after 2 s    any datagram  answered with the host name
+ *   /          its name                 /client   address and port of the peer
+ *   /healthz   200                      /readyz   200, or 503 once it has been asked to stop
+ *   /sleep     answers after 2 s        /page     HTML with a link to /next     /moved   redirects to /next
+ *   /echo      the request's body       any datagram is answered with its name
  *
- * One thread per connection, one request each. On SIGTERM it answers what is already queued, then ends.
+ * Any method will do, and every answer says what was asked, in a header: X-Asked: METHOD TARGET.
+ * It listens on $PORT (8080), for datagrams on $UDP_PORT (the same). One thread per connection, one request each.
+ * On SIGTERM it answers what is already queued, then ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,9 +30,11 @@ static atomic_int busy;
 
 static void stop(int number) { (void)number; stopping = 1; }
 
-static void answer(int fd, const char *path) {
-    char body[512], head[256];
-    const char *status = "200 OK";
+static void answer(int fd, const char *method, const char *target, const char *sent_body) {
+    char body[512], head[1536], path[1024], *query;
+    const char *status = "200 OK", *type = "text/plain", *more = "";
+    strcpy(path, target);
+    if ((query = strchr(path, '?'))) *query = 0;
     if (strcmp(path, "/client") == 0) {
         struct sockaddr_in peer = {0};
         socklen_t size = sizeof peer;
@@ -43,13 +48,24 @@ static void answer(int fd, const char *path) {
     } else if (strcmp(path, "/") == 0 || strcmp(path, "/sleep") == 0) {
         if (path[1]) sleep(2);
         snprintf(body, sizeof body, "%s\n", host);
+    } else if (strcmp(path, "/echo") == 0) {
+        snprintf(body, sizeof body, "%s", sent_body);
+    } else if (strcmp(path, "/page") == 0) {
+        type = "text/html";
+        strcpy(body, "<a href=\"/next\">next</a>");
+    } else if (strcmp(path, "/moved") == 0) {
+        status = "302 Found";
+        more = "Location: /next\r\n";
+        body[0] = 0;
     } else {
         status = "404 Not Found";
         snprintf(body, sizeof body, "not found at %s\n", host);
     }
     int length = snprintf(head, sizeof head,
-        "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, strlen(body));
-    char all[1024];
+        "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nX-Asked: %s %s\r\n%sConnection: close\r\n\r\n",
+        status, type, strlen(body), method, target, more);
+    char all[2048];
+    if (strcmp(method, "HEAD") == 0) body[0] = 0;
     memcpy(all, head, length);
     memcpy(all + length, body, strlen(body));
     size_t total = length + strlen(body), sent = 0;
@@ -66,16 +82,19 @@ static void *serve(void *argument) {
     size_t used = 0;
     struct timeval limit = {.tv_sec = 10};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    char *blank = NULL;
     while (used < sizeof buffer - 1) {
         ssize_t n = recv(fd, buffer + used, sizeof buffer - 1 - used, 0);
         if (n <= 0) goto end;
         used += n;
         buffer[used] = 0;
-        if (strstr(buffer, "\r\n\r\n")) break;
+        if (!(blank = strstr(buffer, "\r\n\r\n"))) continue;
+        char *length = strcasestr(buffer, "\r\nContent-Length:");
+        if (buffer + used - (blank + 4) >= (length && length < blank ? atoi(length + 17) : 0)) break;
     }
-    char path[1024] = "";
-    if (sscanf(buffer, "%*15s %1023s", path) == 1) {
-        answer(fd, path);
+    char method[16] = "", target[1024] = "";
+    if (sscanf(buffer, "%15s %1023s", method, target) == 2) {
+        answer(fd, method, target, blank ? blank + 4 : "");
         shutdown(fd, SHUT_WR);
         while (recv(fd, buffer, sizeof buffer, 0) > 0) ; /* let the peer close first: no reset on unread bytes */
     }
@@ -98,11 +117,13 @@ static int bound(int type, int port) {
 
 int main(void) {
     int port = getenv("PORT") ? atoi(getenv("PORT")) : 8080;
+    int udp_port = getenv("UDP_PORT") ? atoi(getenv("UDP_PORT")) : port;
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    gethostname(host, sizeof host - 1);
-    struct pollfd sockets[2] = {{.fd = bound(SOCK_STREAM, port), .events = POLLIN}, {.fd = bound(SOCK_DGRAM, port), .events = POLLIN}};
+    if (getenv("NAME")) strncpy(host, getenv("NAME"), sizeof host - 1);
+    else gethostname(host, sizeof host - 1);
+    struct pollfd sockets[2] = {{.fd = bound(SOCK_STREAM, port), .events = POLLIN}, {.fd = bound(SOCK_DGRAM, udp_port), .events = POLLIN}};
     listen(sockets[0].fd, 4096);
     printf("%s listens on %d\n", host, port);
     fflush(stdout);
