@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ class Refused(Exception):
     def __init__(self, status: Object) -> None:
         super().__init__(status.get("message"))
         self.code, self.reason = status.get("code"), status.get("reason")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whatever the server says."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
 
 
 class _Connection(http.client.HTTPConnection):
@@ -42,15 +52,17 @@ class Api:
         self.path = path
         self._connection = _Connection(path, 30)
 
+    def answer(self, method: str, path: str, body: str | None = None, content_type: str = "text/plain") -> Answer:
+        self._connection.request(method, path, body, {"Content-Type": content_type} if body is not None else {})
+        answer = self._connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+
     def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> bytes:
         """Raises Refused."""
-        data = None if body is None else json.dumps(body).encode()
-        self._connection.request(method, path, data, {"Content-Type": content_type} if data else {})
-        answer = self._connection.getresponse()
-        content = answer.read()
+        answer = self.answer(method, path, None if body is None else json.dumps(body), content_type)
         if answer.status >= 300:
-            raise Refused(json.loads(content))
-        return content
+            raise Refused(json.loads(answer.body))
+        return answer.body
 
     def get(self, path: str) -> Object:
         found: Object = json.loads(self.ask("GET", path))

@@ -12,6 +12,7 @@ from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
 MARK = {"conformance": "crud"}
+VERBS = {"create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"}
 
 
 class Watched:
@@ -36,45 +37,73 @@ class Watched:
         await self._events.aclose()  # type: ignore[attr-defined]
 
 
-async def whole_life(cluster: Cluster, kind: str, body: Object, change: Callable[[Object], Any]) -> None:
+async def check_discovery(cluster: Cluster, group_version: str, plural: str, verbs: set[str] = VERBS) -> None:
+    """The documents on the group, its version and the resource say that it is there and takes these verbs."""
+
+    async def read(path: str) -> Object:
+        found: Object = msgspec.json.decode(await cluster.client.get_path(path))
+        return found
+
+    group, _, version = group_version.partition("/")
+    offered = {"groupVersion": group_version, "version": version}
+    (found,) = [each for each in (await read("/apis"))["groups"] if each["name"] == group]
+    assert offered in found["versions"]
+    assert offered in (await read(f"/apis/{group}"))["versions"]
+    resources = (await read(f"/apis/{group_version}"))["resources"]
+    (found,) = [each for each in resources if each["name"] == plural]
+    kind = cluster.kind(plural.partition("/")[0])
+    assert (found["kind"], found["namespaced"]) == (kind.name, kind.namespaced)
+    assert set(found["verbs"]) == verbs
+
+
+async def whole_life(
+    cluster: Cluster,
+    kind: str,
+    body: Object,
+    change: Callable[[Object], Any],
+    called: tuple[str, str, str, str] = ("first", "second", "third", "bystander"),
+) -> None:
     """Create, get, list, watch, patch, update, delete, deletecollection. `change` alters the body for the update."""
+    first, second, third, bystander = called
     verbs = Verbs(cluster, kind)
-    created = await verbs.create("first", body, labels=MARK)
+    there = names(await verbs.list(everywhere=True))
+    created = await verbs.create(first, body, labels=MARK)
     watched = Watched(cluster, verbs, "conformance=crud")
-    await watched.expect("ADDED", "first")
-    read = await verbs.read("first")
+    await watched.expect("ADDED", first)
+    read = await verbs.read(first)
     assert read == created and read["metadata"]["uid"]
-    assert names(await verbs.list("conformance=crud")) == ["first"] == names(await verbs.list(everywhere=True))
+    assert names(await verbs.list("conformance=crud")) == [first]
+    assert names(await verbs.list(everywhere=True)) == sorted([first, *there])
     assert await verbs.list("conformance=other") == []
 
-    patched = await verbs.patch("first", {"metadata": {"annotations": {"patched": "yes"}}})
+    patched = await verbs.patch(first, {"metadata": {"annotations": {"patched": "yes"}}})
     assert patched["metadata"]["annotations"] == {"patched": "yes"}
-    assert (await watched.expect("MODIFIED", "first"))["metadata"]["annotations"] == {"patched": "yes"}
+    assert (await watched.expect("MODIFIED", first))["metadata"]["annotations"] == {"patched": "yes"}
 
     def update(obj: Object) -> None:
         obj["metadata"]["annotations"]["updated"] = "yes"
         change(obj)
 
-    updated = await verbs.update("first", update)
+    updated = await verbs.update(first, update)
     assert updated["metadata"]["annotations"] == {"patched": "yes", "updated": "yes"}
     wanted = msgspec.json.decode(msgspec.json.encode(patched))
     change(wanted)
-    assert without_metadata(updated) == without_metadata(wanted) == without_metadata(await verbs.read("first"))
-    assert (await watched.expect("MODIFIED", "first")) == updated
+    assert without_metadata(updated) == without_metadata(wanted) == without_metadata(await verbs.read(first))
+    assert (await watched.expect("MODIFIED", first)) == updated
 
-    await verbs.delete("first")
-    await watched.expect("DELETED", "first")
-    assert await verbs.is_gone("first")
-    for name in ("second", "third"):
+    await verbs.delete(first)
+    await watched.expect("DELETED", first)
+    assert await verbs.is_gone(first)
+    for name in (second, third):
         await verbs.create(name, body, labels=MARK)
         await watched.expect("ADDED", name)
-    await verbs.create("bystander", body)
-    assert names(await verbs.list("conformance=crud")) == ["second", "third"]
+    await verbs.create(bystander, body)
+    assert names(await verbs.list("conformance=crud")) == [second, third]
     await verbs.delete_collection("conformance=crud")
     assert {(await watched.next())[0] for _ in range(2)} == {"DELETED"}
     assert await verbs.list("conformance=crud") == []
-    assert names(await verbs.list()) == ["bystander"]
-    assert labels_of(await verbs.read("bystander")) == {}
+    assert names(await verbs.list(everywhere=True)) == sorted([bystander, *there])
+    assert labels_of(await verbs.read(bystander)) == {}
     await watched.close()
 
 

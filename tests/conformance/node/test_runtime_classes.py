@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from conformance.node.crud import whole_life
+from conformance.node.crud import check_discovery, whole_life
 from conformance.verbs import Verbs
 from integration.volumes.inside import inside
 from integration.workloads import add_node
@@ -81,20 +80,7 @@ async def test_a_class_with_overhead(cluster: Cluster) -> None:
 @inside
 async def test_api(cluster: Cluster) -> None:
     """Conformance: RuntimeClass API"""
-
-    async def discovered(path: str) -> Object:
-        found: Object = msgspec.json.decode(await cluster.client.get_path(path))
-        return found
-
-    version = {"groupVersion": "node.k8s.io/v1", "version": "v1"}
-    (group,) = [each for each in (await discovered("/apis"))["groups"] if each["name"] == "node.k8s.io"]
-    assert version in group["versions"]
-    assert version in (await discovered("/apis/node.k8s.io"))["versions"]
-    resources = (await discovered("/apis/node.k8s.io/v1"))["resources"]
-    (found,) = [each for each in resources if each["name"] == "runtimeclasses"]
-    assert (found["kind"], found["namespaced"]) == ("RuntimeClass", False)
-    every = {"create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"}
-    assert set(found["verbs"]) == every
+    await check_discovery(cluster, "node.k8s.io/v1", "runtimeclasses")
 
     def change(obj: Object) -> None:
         obj["overhead"] = {"podFixed": OVERHEAD}
