@@ -1,10 +1,12 @@
-"""Blocking work in threads that must not be left half done."""
+"""Blocking work in threads: what must not be left half done, and what may never end."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from typing import ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,3 +23,30 @@ async def to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
         if not running.cancelled():
             running.exception()  # nobody else will ask for it
         raise
+
+
+async def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run blocking work that may hang, on somebody else's disk, in a thread of its own: however many do, nothing else
+    waits for a thread, nor does the end of the process. Cancelled, it returns at once; the work goes on."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if outcome.cancelled():
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(cast(T, result))
+
+    def run() -> None:
+        result, problem = None, None
+        try:
+            result = work(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - crosses a thread's boundary: raised where it is awaited
+            problem = error
+        with suppress(RuntimeError):  # nobody is left to hear of it
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=run, name=getattr(work, "__name__", "aside"), daemon=True).start()
+    return await outcome

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from longboat.cli.flags import flag
 from longboat.cli.join import KUBECONFIG
 
 log = logging.getLogger(__name__)
+THREADS = 24  # that wait for disks: giving a large volume to a group takes minutes, and must not be felt elsewhere
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ async def _serve(options: Options) -> int:
     client = RestClient(transport, clock)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     from longboat.cli.node_parts import real_node, simulated_nodes

@@ -54,6 +54,7 @@ async def real_node(
     from longboat.node.cri.grpc import GrpcRuntime
 
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
+    root = await asyncio.to_thread(Path(options.root_dir).resolve)  # by which the kernel lists what is mounted there
     informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
     network_identity = await join.network(options, identity, clock)
     network_client = RestClient(network_identity.transport, clock)
@@ -75,7 +76,7 @@ async def real_node(
     config = NodeConfig(
         name=name,
         addresses=addresses,
-        paths=Paths(Path(options.root_dir)),
+        paths=Paths(root),
         cgroup_root=options.cgroup_root,
         port=options.port,
         pki=place / "pki",

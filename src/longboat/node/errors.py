@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class StartFailure(Exception):
     """A container could not be started. `reason` and text become its waiting state; `retry` is when to try again.
@@ -16,14 +18,23 @@ class StartFailure(Exception):
 
 class VolumeError(Exception):
     """A volume cannot be set up (yet). The text is for an Event with this reason; there is none where it is `quiet`,
-    for somebody else is at work."""
+    for somebody is still at work: with `attaching` another than this node."""
 
     def __init__(
         self, volume: str, why: str, operation: str = "MountVolume.SetUp", reason: str = "FailedMount", *,
-        quiet: bool = False,
+        quiet: bool = False, attaching: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(f'{operation} failed for volume "{volume}" : {why}' if operation else why)
-        self.volume, self.why, self.reason, self.quiet = volume, why, reason, quiet
+        self.volume, self.why, self.reason = volume, why, reason
+        self.quiet, self.attaching = quiet or attaching, attaching
+
+
+class Unmounted(Exception):
+    """Volumes a pod does not have yet, and why: by their names in the pod."""
+
+    def __init__(self, problems: Mapping[str, VolumeError]) -> None:
+        super().__init__("; ".join(map(str, problems.values())))
+        self.problems = problems
 
 
 class StillMounted(OSError):

@@ -13,7 +13,8 @@ from pathlib import Path
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20  # linux/mount.h
 MS_BIND, MS_REC = 0x1000, 0x4000
 MNT_DETACH = 2
-RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08  # linux/openat2.h
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS = 0x01, 0x02  # linux/openat2.h
+RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x04, 0x08
 _OPENAT2 = 437  # on every architecture
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,12 +71,16 @@ def _mounted() -> list[str]:
         return [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in file]
 
 
-def open_beneath(directory: int, path: str, flags: int, mode: int = 0, *, symlinks: bool = False) -> int:
+def open_beneath(
+    directory: int, path: str, flags: int, mode: int = 0, *, symlinks: bool = False, mounts: bool = True
+) -> int:  # fmt: skip
     """openat2(2): a descriptor of what lies in `directory`, whatever happens to the path meanwhile.
 
-    Symbolic links are refused, or followed as long as they stay beneath. Raises OSError (EXDEV: it led out).
+    Symbolic links are refused, or followed as long as they stay beneath; mount points are passed, or refused. Raises
+    OSError (EXDEV: it led out).
     """
-    resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (0 if symlinks else RESOLVE_NO_SYMLINKS)
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
+    resolve |= (0 if symlinks else RESOLVE_NO_SYMLINKS) | (0 if mounts else RESOLVE_NO_XDEV)
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
     result = _libc.syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
     _checked(result, path)

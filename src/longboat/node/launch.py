@@ -7,10 +7,12 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from longboat.aio.clock import Clock
+from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import credentials, hooks
@@ -78,18 +80,24 @@ class Launcher:
         places: Mapping[str, Path],
         around: Surroundings,
         target: str = "",
+        *,
+        turn: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> str:
-        """Pull, create, start, run the postStart hook. Returns the container's id. Raises StartFailure."""
+        """Pull, create, start, run the postStart hook. Returns the container's id. Raises StartFailure.
+
+        The runtime is asked in `turn`; slow registries, hooks and disks of others take nobody's.
+        """
         container = action.container
         image = await self._images.ensure(pod, container, await self._keys(pod))
         wanted = await self._config(pod, action, image, places, around, target)
         sandbox_config = config.sandbox_config(pod, 0, self._node)
-        id = await self._create(pod, container, sandbox, wanted, sandbox_config)
-        try:
-            await self._runtime.start_container(id)
-        except RuntimeFailure as failure:
-            self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
-            raise StartFailure("RunContainerError", failure.message) from failure
+        async with turn():
+            id = await self._create(pod, container, sandbox, wanted, sandbox_config)
+            try:
+                await self._runtime.start_container(id)
+            except RuntimeFailure as failure:
+                self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
+                raise StartFailure("RunContainerError", failure.message) from failure
         self._tell(pod, container, NORMAL, "Started", "Container started")
         if self._on_disk:
             self._link_log(pod, container, id, action.attempt)
@@ -121,7 +129,7 @@ class Launcher:
             variables = await self._environment(pod, container, around)
             message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
             files = (pod, container, message_file, places, variables)
-            listed = await asyncio.to_thread(self._files, *files) if self._on_disk else self._files(*files)
+            listed = await aside(self._files, *files) if self._on_disk else self._files(*files)
             return config.container_config(
                 pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
                 termination_file=message_file, target=target, devices=devices(pod, container, places),

@@ -15,13 +15,19 @@ class ToolFailed(OSError):
 
 def mount(source: str, target: Path, kind: str = "", options: Sequence[str] = ()) -> None:
     """Blocks. Raises ToolFailed in the kubelet's words."""
-    arguments = [*(["-t", kind] if kind else []), *(["-o", ",".join(options)] if options else []), source, str(target)]
+    wanted = flags(kind, options)
     try:
-        done = run("mount", *arguments)
+        done = run("mount", *wanted, "--", source, str(target))
     except subprocess.TimeoutExpired as error:
-        raise _failed("signal: killed", arguments, f"no answer within {error.timeout:.0f}s") from error
+        why = f"no answer within {error.timeout:.0f}s"
+        raise mount_failed("signal: killed", wanted, source, target, why) from error
     if done.returncode:
-        raise _failed(f"exit status {done.returncode}", arguments, done.stdout)
+        raise mount_failed(f"exit status {done.returncode}", wanted, source, target, done.stdout)
+
+
+def flags(kind: str, options: Sequence[str]) -> list[str]:
+    """mount(8)'s, before source and target; `--` goes between them: a source may begin with a dash."""
+    return [*(["-t", kind] if kind else []), *(["-o", ",".join(options)] if options else [])]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +52,8 @@ def must(*command: str) -> str:
     return done.stdout
 
 
-def _failed(how: str, arguments: Sequence[str], output: str) -> ToolFailed:
+def mount_failed(how: str, flags: Sequence[str], source: str, target: Path, output: str) -> ToolFailed:
     return ToolFailed(
-        f"mount failed: {how}\nMounting command: mount\nMounting arguments: {' '.join(arguments)}\nOutput: {output}"
+        f"mount failed: {how}\nMounting command: mount\n"
+        f"Mounting arguments: {' '.join((*flags, source, str(target)))}\nOutput: {output}"
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from longboat.machinery.objects import Object, parse_timestamp
 from longboat.node import pod_status, sync, termination
 from longboat.node.cri.interface import ContainerStatus
-from longboat.node.errors import StartFailure, VolumeError
+from longboat.node.errors import StartFailure, Unmounted
 from longboat.node.make.fields import Surroundings
 from longboat.node.pod_status import Knowledge
 from longboat.node.recorder import NORMAL, WARNING
@@ -207,11 +207,10 @@ class PodWorker:
         if last is not None and last.state == "exited":
             self._workers.backoff.count(sync.backoff_key(self.pod, container), now)
         target = self.observed.latest(container.targetContainerName) if container.targetContainerName else None
-        async with self._workers.start_slot():
-            id = await self._workers.launcher.start(
-                self.pod, action, sandbox.id, self.observed.network, self._places or {}, self._surroundings(),
-                target.id if target else "",
-            )  # fmt: skip
+        id = await self._workers.launcher.start(
+            self.pod, action, sandbox.id, self.observed.network, self._places or {}, self._surroundings(),
+            target.id if target else "", turn=self._workers.start_slot,
+        )  # fmt: skip
         self._holds.pop(container.name, None)
         self._failures.pop(container.name, None)
         if container.name in self.share.allocation.behind:
@@ -236,8 +235,8 @@ class PodWorker:
         try:
             self._refreshed = self._workers.clock.monotonic()
             self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
-        except VolumeError as error:
-            self._tell_volume(error)
+        except Unmounted as error:
+            self._tell_unmounted(error)
             raise StartFailure("ContainerCreating", "", RETRY, grows=True) from error
         self._unmounted_since = None
 
@@ -260,20 +259,22 @@ class PodWorker:
             self._refreshed, due = self._workers.clock.monotonic(), REFRESH
             try:
                 self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
-            except VolumeError as error:
-                self._tell_volume(error)
+            except Unmounted as error:
+                self._tell_unmounted(error)
         self._wake_in(due)
 
-    def _tell_volume(self, error: VolumeError) -> None:
+    def _tell_unmounted(self, error: Unmounted) -> None:
         """Tell what is wrong; and, every so often, that a pod still waits, whoever's fault it is."""
         now = self._workers.clock.monotonic()
-        if not error.quiet:
-            self._workers.recorder.pod(self.pod, WARNING, error.reason, str(error))
+        for problem in error.problems.values():
+            if not problem.quiet:
+                self._workers.recorder.pod(self.pod, WARNING, problem.reason, str(problem))
         if self._unmounted_since is None:
             self._unmounted_since = now
         elif now - self._unmounted_since > MOUNTED_WITHIN:
             self._unmounted_since = now
-            lists = f"unmounted volumes=[{error.volume}], unattached volumes=[{error.volume if error.quiet else ''}]"
+            unattached = [name for name, problem in error.problems.items() if problem.attaching]
+            lists = f"unmounted volumes=[{' '.join(error.problems)}], unattached volumes=[{' '.join(unattached)}]"
             said = f"Unable to attach or mount volumes: {lists}, failed to process volumes=[]: {OVERDUE}"
             self._workers.recorder.pod(self.pod, WARNING, "FailedMount", said)
 

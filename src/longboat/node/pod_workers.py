@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import msgspec
 
@@ -36,6 +36,7 @@ from longboat.node.volumes.manager import Volumes
 log = logging.getLogger(__name__)
 EVICTED = "Evicted"
 STARTS = 8  # sandboxes and containers that are being started at once
+TURN = 5.0  # seconds after which one no longer counts: a volume's server may have gone
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,11 +152,18 @@ class PodWorkers:
 
     @asynccontextmanager
     async def start_slot(self) -> AsyncIterator[None]:
-        """A turn at starting something: more at once would only take longer."""
+        """A turn at starting something: more at once would only take longer. What hangs does not keep its turn."""
         self.starting += 1
         try:
-            async with self._starts:
+            await self._starts.acquire()
+            held = ExitStack()
+            held.callback(self._starts.release)
+            timer = self.clock.call_later(TURN, held.close)
+            try:
                 yield
+            finally:
+                timer.cancel()
+                held.close()
         finally:
             self.starting -= 1
 

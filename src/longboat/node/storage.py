@@ -80,6 +80,7 @@ class NodeStorage:
                 self.has_grown(uid)
 
     async def close(self) -> None:
+        await self.persistent.close()
         await self.drivers.close()
 
     def _services(self) -> tuple[object, ...]:

@@ -254,6 +254,7 @@ class Node:
         """Do nothing more."""
         await self.tasks.close()
         await self.workers.close()
+        await self.persistent.close()
 
     async def close(self) -> None:
         await self.rest()

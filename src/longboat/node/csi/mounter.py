@@ -150,7 +150,7 @@ class CsiVolumes:
             if found is not None and found.status.attached:
                 return found.status.attachmentMetadata
             if self._clock.monotonic() > until:
-                raise VolumeError(wanted.name, "volume is not attached", quiet=True)
+                raise VolumeError(wanted.name, "volume is not attached", attaching=True)
             await self._clock.sleep(backoff.next())
 
     async def _stage(

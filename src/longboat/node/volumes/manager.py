@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
+from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import kernel
-from longboat.node.errors import VolumeError
+from longboat.node.errors import Unmounted, VolumeError
 from longboat.node.make import cgroups
 from longboat.node.make.fields import Surroundings
 from longboat.node.paths import Paths
 from longboat.node.sources import Sources
 from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import TokenProjection, Volume
-from longboat.node.volumes import claims, content, empty_dir, host_path, ownership, payload
+from longboat.node.volumes import claims, content, empty_dir, host_path, ownership, payload, removal
 from longboat.node.volumes.content import Content
 from longboat.node.volumes.persistent import Persistent
 
@@ -39,23 +37,29 @@ class Volumes:
         self._paths, self._sources, self._persistent, self._on_disk = paths, sources, persistent, on_disk
 
     async def set_up(self, pod: Pod, around: Surroundings) -> dict[str, Path]:
-        """Make every volume what it should be now; by name, where it lies. Raises VolumeError."""
-        lasting = await self._set_up_persistent(pod)
-        found = await self._fetch(pod)
-        payloads = {
-            volume.name: files
-            for volume in pod.spec.volumes
-            if (files := content.files(pod, volume, found, around)) is not None
-        }
-        if not self._on_disk:
-            return {volume.name: Path("/") for volume in pod.spec.volumes}
-        self._sources.follow(pod, content.subjects(pod))
-        return await asyncio.to_thread(self._write, pod, payloads, lasting)
+        """Make every volume what it should be now; by name, where it lies. Raises Unmounted, once all were tried."""
+        volumes = pod.spec.volumes
+        tried = await asyncio.gather(*(self._set_up(pod, v, around) for v in volumes), return_exceptions=True)
+        places, problems = dict[str, Path](), dict[str, VolumeError]()
+        for volume, outcome in zip(volumes, tried, strict=True):
+            if isinstance(outcome, VolumeError):
+                problems[volume.name] = outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                places[volume.name] = outcome
+        if problems:
+            raise Unmounted(problems)
+        if self._on_disk:
+            self._sources.follow(pod, content.subjects(pod))
+        return places
 
     async def tear_down(self, uid: str) -> None:
         """Remove everything of a pod; what is to last stays. Raises OSError."""
         self._sources.unfollow(uid)
         if self._on_disk:
+            # Parts of a volume are mounts of it as well: with them it would not be free when its driver lets go of it.
+            await asyncio.to_thread(detach, self._paths.sub_paths(uid))
             await self._persistent.tear_down(uid)
             await asyncio.to_thread(remove, self._paths.pod(uid))
 
@@ -71,21 +75,24 @@ class Volumes:
             for v in pod.spec.volumes
         )
 
-    async def _set_up_persistent(self, pod: Pod) -> dict[str, Path]:
-        """Raises VolumeError, once all have been tried."""
-        wanted = [volume for volume in pod.spec.volumes if self._persistent.handles(volume)]
-        found = await asyncio.gather(*(self._persistent.set_up(pod, v) for v in wanted), return_exceptions=True)
-        places = {}
-        for volume, outcome in zip(wanted, found, strict=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-            places[volume.name] = outcome
-        return places
+    async def _set_up(self, pod: Pod, volume: Volume, around: Surroundings) -> Path:
+        """Raises VolumeError."""
+        if self._persistent.handles(volume):
+            return await self._persistent.set_up(pod, volume)
+        files = content.files(pod, volume, await self._fetch(pod, volume), around)
+        if not self._on_disk:
+            return Path("/")
+        try:
+            if volume.hostPath is not None:
+                return await aside(host_path.set_up, volume.hostPath)
+            return await asyncio.to_thread(self._write, pod, volume, files)
+        except (OSError, ValueError) as error:
+            raise VolumeError(volume.name, str(error)) from error
 
-    async def _fetch(self, pod: Pod) -> Content:
+    async def _fetch(self, pod: Pod, volume: Volume) -> Content:
         found = Content()
-        references = [(volume, *each) for volume in pod.spec.volumes for each in content.references(volume)]
-        await asyncio.gather(*(self._fetch_one(pod, *reference, found) for reference in references))
+        references = content.references(volume)
+        await asyncio.gather(*(self._fetch_one(pod, volume, *reference, found) for reference in references))
         return found
 
     async def _fetch_one(
@@ -102,22 +109,8 @@ class Volumes:
             why = "failed to fetch token" if kind == "token" else f"failed to fetch {kind} {wanted}"
             raise VolumeError(volume.name, f"{why}: {error}") from error
 
-    def _write(
-        self, pod: Pod, payloads: Mapping[str, payload.Payload], lasting: Mapping[str, Path]
-    ) -> dict[str, Path]:  # fmt: skip
-        places = dict(lasting)
-        for volume in pod.spec.volumes:
-            if volume.name in lasting:
-                continue
-            try:
-                places[volume.name] = self._write_one(pod, volume, payloads.get(volume.name))
-            except (OSError, ValueError) as error:
-                raise VolumeError(volume.name, str(error)) from error
-        return places
-
-    def _write_one(self, pod: Pod, volume: Volume, files: payload.Payload | None) -> Path:
-        if volume.hostPath:
-            return host_path.set_up(volume.hostPath)
+    def _write(self, pod: Pod, volume: Volume, files: payload.Payload | None) -> Path:
+        """Blocks. Raises OSError, ValueError, VolumeError."""
         kind = _kind(volume)
         place = self._paths.volumes(pod.uid) / FOLDERS[kind] / volume.name
         security = pod.spec.securityContext
@@ -146,11 +139,15 @@ def _kind(volume: Volume) -> str:
     raise VolumeError(volume.name, "no volume plugin matched")
 
 
-def remove(place: Path) -> None:
-    """Unmount all that is beneath a pod's directory, then delete it, never through a mount. Raises OSError."""
+def detach(place: Path) -> None:
+    """Detach all that is mounted beneath a directory. Raises OSError."""
     for point in kernel.mount_points(place):
         kernel.unmount(point)
     if kernel.mount_points(place):
         raise OSError(f"{place} still holds mounts")
-    with suppress(FileNotFoundError):
-        shutil.rmtree(place)
+
+
+def remove(place: Path) -> None:
+    """Detach all that is mounted beneath a pod's directory, then delete it, never through a mount. Raises OSError."""
+    detach(place)
+    removal.remove_tree(place)

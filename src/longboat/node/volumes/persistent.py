@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable
 from pathlib import Path
 
 from longboat.aio.clock import Clock
-from longboat.aio.threads import to_the_end
+from longboat.aio.threads import aside, to_the_end
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
@@ -36,6 +35,7 @@ class Persistent:
     ) -> None:  # fmt: skip
         self._storage, self._csi, self._paths, self._node = storage, drivers, paths, node
         self._clock, self._recorder, self._on_disk = clock, recorder, on_disk
+        self._nfs = nfs.Mounts(paths, clock)
 
     @staticmethod
     def handles(volume: Volume) -> bool:
@@ -50,12 +50,12 @@ class Persistent:
         if volume.csi is not None:
             return await self._csi.set_up(pod, csi.inline(pod, volume))
         assert volume.nfs is not None
-        place = self._paths.volumes(pod.uid) / nfs.FOLDER / volume.name
-        return await _blocking(volume.name, partial(nfs.set_up, volume.nfs, place, (), read_only=False))
+        return await self._nfs.set_up(pod.uid, volume.name, volume.nfs, (), read_only=False)
 
     async def tear_down(self, uid: str) -> None:
-        """Those that need more than to be unmounted. Raises StillMounted."""
+        """Those that need more than to be detached. Raises StillMounted, OSError."""
         if self._on_disk:
+            await self._nfs.tear_down(uid)
             await self._csi.tear_down(uid)
 
     async def tidy(self) -> None:
@@ -63,6 +63,9 @@ class Persistent:
         if self._on_disk:
             await self._csi.tidy()
             await to_the_end(local.tidy, self._paths)
+
+    async def close(self) -> None:
+        await self._nfs.close()
 
     async def _claimed(self, pod: Pod, volume: Volume, key: Key) -> Path:
         claim, bound = await self._resolve(pod, volume, key)
@@ -108,12 +111,11 @@ class Persistent:
         if spec.csi is not None:
             return await self._csi.set_up(pod, csi.persistent(bound, read_only=read_only))
         if spec.hostPath is not None:
-            return await _blocking(name, partial(host_path.set_up, spec.hostPath))
+            return await _checked(name, aside(host_path.set_up, spec.hostPath))
         if spec.nfs is not None:
-            place = self._paths.volumes(pod.uid) / nfs.FOLDER / name
-            return await _blocking(name, partial(nfs.set_up, spec.nfs, place, spec.mountOptions, read_only=read_only))
+            return await self._nfs.set_up(pod.uid, name, spec.nfs, spec.mountOptions, read_only=read_only)
         if spec.local is not None:
-            return await _blocking(name, partial(self._local, pod, bound, read_only))
+            return await _checked(name, to_the_end(self._local, pod, bound, read_only))
         raise VolumeError(name, "no volume plugin matched")
 
     def _local(self, pod: Pod, bound: PersistentVolume, read_only: bool) -> Path:
@@ -152,9 +154,9 @@ class Persistent:
             raise VolumeError(key.name, str(error)) from error
 
 
-async def _blocking(name: str, work: Callable[[], Path]) -> Path:
+async def _checked(name: str, work: Awaitable[Path]) -> Path:
     """Raises VolumeError."""
     try:
-        return await to_the_end(work)
+        return await work
     except (OSError, ValueError) as error:
         raise VolumeError(name, str(error)) from error
