@@ -28,6 +28,12 @@ if [ "${1:-}" = test ]; then
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd
     want xfsprogs /usr/sbin/mkfs.xfs /sbin/mkfs.xfs
+    # an NFS server, and what the tests' mount.nfs is made of
+    want rpcbind /usr/sbin/rpcbind /sbin/rpcbind
+    want nfs-ganesha /usr/bin/ganesha.nfsd
+    want nfs-ganesha-vfs /usr/lib/*/ganesha/libfsalvfs.so
+    want libnfs-dev /usr/include/nfsc/libnfs.h
+    want libfuse3-dev /usr/include/fuse3/fuse.h
 fi
 
 [ -z "$needed" ] && exit 0
