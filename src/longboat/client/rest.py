@@ -12,7 +12,7 @@ from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.api.view import View, decode
 from longboat.client.interface import Key, RawList, Transport, WatchEvent
-from longboat.machinery.errors import StatusError
+from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.kinds import Kind
 
 V = TypeVar("V", bound=View)
@@ -50,16 +50,26 @@ def kind_of(kind: type[View] | Kind) -> Kind:
 
 
 def path_of(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> str:
-    """The URL of a collection, an object or a part of one."""
+    """The URL of a collection, an object or a part of one. Raises StatusError for a name no object can have."""
     parts = [kind.path]
     if kind.namespaced and namespace:
-        parts += ["namespaces", quote(namespace, safe="")]
+        parts += ["namespaces", _segment("namespace", namespace)]
     parts.append(kind.plural)
     if name:
-        parts.append(quote(name, safe=""))
+        parts.append(_segment("resource name", name))
     if subresource:
         parts.append(subresource)
     return "/".join(parts)
+
+
+def _segment(what: str, name: str) -> str:
+    """A name as a part of a path. Users write names into specs: none may lead to another object (client-go's words)."""
+    problems = (
+        [f"may not be '{name}'"] if name in (".", "..") else [f"may not contain '{c}'" for c in "/%" if c in name]
+    )
+    if problems:
+        raise bad_request(f'invalid {what} "{name}": [{" ".join(problems)}]')
+    return quote(name, safe="")
 
 
 class RestClient:

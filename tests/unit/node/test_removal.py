@@ -18,10 +18,10 @@ def test_a_tree_deeper_than_any_path_goes(tmp_path: Path) -> None:
     (place / "..lifted-0").write_text("a name that is taken")
     (place / "..lifted-1" / "full").mkdir(parents=True)
     folder = os.open(place, os.O_RDONLY)
-    for _ in range(3000):
-        os.mkdir("d", dir_fd=folder)
+    for _ in range(1200):
+        os.mkdir("further", dir_fd=folder)
         os.symlink("/etc/passwd", "link", dir_fd=folder)
-        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        below = os.open("further", os.O_RDONLY, dir_fd=folder)
         os.close(folder)
         folder = below
     os.close(folder)

@@ -75,11 +75,28 @@ def test_readers_of_one_version_never_see_another(tmp_path: Path) -> None:
     os.close(held)
 
 
-@pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../b", "..data", "a/..", "x" * 5000])
+@pytest.mark.parametrize(
+    "path", ["", ".", "./", "/etc/passwd", "../x", "a/../b", "..data", "./..data", "a/..", "./a", "a//b", "x" * 5000]
+)
 def test_no_path_leads_out_of_its_volume(tmp_path: Path, path: str) -> None:
     with pytest.raises(ValueError, match="invalid path"):
         payload.write(tmp_path, {path: File(b"", 0o644)})
     assert os.listdir(tmp_path) == []
+
+
+def test_a_path_is_written_as_short_as_it_can_be() -> None:
+    items = [KeyToPath(key="a", path="./x//y"), KeyToPath(key="a", path="z/.")]
+    found = config_map.files(ConfigMap(data={"a": "1"}), items, 0o644, False, "cm")
+    assert found == {"x/y": File(b"1", 0o644), "z": File(b"1", 0o644)}
+
+
+def test_paths_that_clash_leave_nothing_behind(tmp_path: Path) -> None:
+    payload.write(tmp_path, {"a": File(b"1", 0o644)})
+    before = sorted(os.listdir(tmp_path))
+    for _ in range(3):
+        with pytest.raises(OSError, match="a"):
+            payload.write(tmp_path, {"a": File(b"2", 0o644), "a/b": File(b"2", 0o644)})
+    assert sorted(os.listdir(tmp_path)) == before and (tmp_path / "a").read_bytes() == b"1"
 
 
 def test_entries_of_config_maps_and_secrets() -> None:

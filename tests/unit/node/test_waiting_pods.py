@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
-from unit.node.build import container, pod
+import pytest
+
+from longboat.aio.clock import VirtualClock
+from longboat.client.interface import Key
+from longboat.node import kernel
+from longboat.node.cri.memory import MemoryRuntime
+from longboat.node.make.fields import Surroundings
+from longboat.node.views.objects import Secret
+from longboat.node.volumes.manager import Volumes
+from unit.node.build import Node, container, pod
 from unit.node.test_pod_workers import Simulated, on_a_node
 
 
@@ -43,3 +54,26 @@ async def test_more_pods_than_start_at_once_hang_in_the_runtime_and_others_start
     await node.clock.advance(15)
     assert node.statuses.phase("other") == "Running"
     assert node.statuses.phase("p0") == "Pending"
+
+
+@pytest.mark.root
+def test_secrets_are_in_memory_also_after_the_machine_was_started_anew(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+        node = Node(MemoryRuntime(clock), clock, tmp_path, on_disk=True)
+        volumes = Volumes(node.paths, node.objects, node.persistent)
+        node.objects.secrets[Key("default", "s")] = Secret(data={"key": "c2VzYW1l"})
+        given = pod("p", volumes=[{"name": "v", "secret": {"secretName": "s"}}])
+        try:
+            place = (await volumes.set_up(given, Surroundings()))["v"]
+            assert os.path.ismount(place)
+            kernel.unmount(place)  # as a restart does; the directory stays
+            assert os.listdir(place) == []
+            assert (await volumes.set_up(given, Surroundings()))["v"] == place
+            assert os.path.ismount(place) and (place / "key").read_text() == "sesame"
+        finally:
+            await volumes.tear_down(given.uid)
+            await node.close()
+        assert not place.exists()
+
+    asyncio.run(main())

@@ -92,7 +92,7 @@ class CsiNode:
             drivers = [driver for driver in self._drivers if more is None or driver.name != more.name]
             drivers += [more] if more is not None else []
             node = await self._client.get(Node, self._key)
-            if problem := collisions(drivers, node.metadata.labels):
+            if more is not None and (problem := collisions([more], node.metadata.labels)):
                 raise StatusError(409, "Conflict", problem)
             await self._label(node, drivers)
             await self._write(node, drivers)

@@ -16,6 +16,7 @@ import msgspec
 
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
 from longboat.machinery.protos import messages
 from longboat.machinery.protos.rpc import Stub
@@ -49,6 +50,7 @@ class _Known(msgspec.Struct):
     driver: str = ""  # "" while it is not registered
     failures: int = 0
     retry: float = 0.0  # monotonic
+    work: asyncio.Task[None] | None = None
 
 
 def check(info: Any) -> None:
@@ -71,27 +73,40 @@ class Sockets:
         self._folder, self._clock, self._drivers, self._csi_node = folder, clock, drivers, csi_node
         self._known: dict[Socket, _Known] = {}
 
+    @property
+    def known(self) -> frozenset[Socket]:
+        """Those that are there, registered or not."""
+        return frozenset(self._known)
+
     async def watch(self) -> None:
         """Until cancelled."""
-        while True:
-            try:
-                found = await asyncio.to_thread(sockets_in, self._folder)
-            except OSError as error:
-                log.warning("cannot look for plugins: %s", error)
-            else:
-                await self._take_in(found)
-            await self._clock.sleep(EVERY)
+        async with Tasks("plugins") as tasks:
+            while True:
+                try:
+                    found = await asyncio.to_thread(sockets_in, self._folder)
+                except OSError as error:
+                    log.warning("cannot look for plugins: %s", error)
+                else:
+                    await self._take_in(found, tasks)
+                await self._clock.sleep(EVERY)
 
-    async def _take_in(self, found: set[Socket]) -> None:
+    async def _take_in(self, found: set[Socket], tasks: Tasks) -> None:
+        """Each is registered by itself: one that does not answer holds up no other."""
         for socket in [socket for socket in self._known if socket not in found]:
             await self._lose(self._known.pop(socket))
-        due = [socket for socket in found if self._is_due(self._known.setdefault(socket, _Known()))]
-        await asyncio.gather(*(self._register(socket, self._known[socket]) for socket in sorted(due)))
+        for socket in sorted(found):
+            known = self._known.setdefault(socket, _Known())
+            if self._is_due(known):
+                known.work = tasks.spawn(socket.path, self._register(socket, known))
 
     def _is_due(self, known: _Known) -> bool:
-        return not known.driver and known.retry <= self._clock.monotonic()
+        busy = known.work is not None and not known.work.done()
+        return not busy and not known.driver and known.retry <= self._clock.monotonic()
 
     async def _lose(self, known: _Known) -> None:
+        if known.work is not None:
+            known.work.cancel()
+            await asyncio.wait([known.work])
         if not known.driver or any(other.driver == known.driver for other in self._known.values()):
             return
         log.info("CSI driver %s has gone", known.driver)
@@ -101,28 +116,33 @@ class Sockets:
             await gone.plugin.close()
 
     async def _register(self, socket: Socket, known: _Known) -> None:
-        async with grpc.aio.insecure_channel(f"unix://{socket.path}") as channel:
-            plugin = Stub(channel, "pluginregistration.Registration")
-            problem = ""
-            try:
-                info = await plugin("GetInfo", timeout=QUICK)
-                try:
-                    known.driver = await self._install(socket, info)
-                except (Refused, RpcFailure, StatusError, ConnectionError) as error:
-                    problem = str(error)
-                told = registration.RegistrationStatus(plugin_registered=not problem, error=problem)
-                await plugin("NotifyRegistrationStatus", told, timeout=QUICK)
-            except grpc.aio.AioRpcError as error:
-                problem = problem or f"{error.code().name}: {error.details()}"
-        if known.driver:
-            log.info("CSI driver %s is registered", known.driver)
-            return
-        known.failures += 1
-        known.retry = self._clock.monotonic() + doubling(known.failures, FIRST, LONGEST)
-        log.warning("the plugin at %s is not registered: %s", socket.path, problem)
+        problem = "it was not asked to the end"
+        try:
+            async with grpc.aio.insecure_channel(f"unix://{socket.path}") as channel:
+                problem = await self._introduce(Stub(channel, "pluginregistration.Registration"), socket, known)
+        except grpc.aio.AioRpcError as error:
+            problem = f"{error.code().name}: {error.details()}"
+        finally:
+            if known.driver:
+                log.info("CSI driver %s is registered", known.driver)
+            else:
+                known.failures += 1
+                known.retry = self._clock.monotonic() + doubling(known.failures, FIRST, LONGEST)
+                log.warning("the plugin at %s is not registered: %s", socket.path, problem)
 
-    async def _install(self, socket: Socket, info: Any) -> str:
-        """The name of the driver. Raises Refused, RpcFailure, StatusError, ConnectionError."""
+    async def _introduce(self, plugin: Stub, socket: Socket, known: _Known) -> str:
+        """What is wrong, which it is told as well; "" if nothing is. Raises AioRpcError."""
+        info, problem = await plugin("GetInfo", timeout=QUICK), ""
+        try:
+            await self._install(socket, info, known)
+        except (Refused, RpcFailure, StatusError, ConnectionError) as error:
+            problem = str(error)
+        told = registration.RegistrationStatus(plugin_registered=not problem, error=problem)
+        await plugin("NotifyRegistrationStatus", told, timeout=QUICK)
+        return problem
+
+    async def _install(self, socket: Socket, info: Any, known: _Known) -> None:
+        """Raises Refused, RpcFailure, StatusError, ConnectionError."""
         check(info)
         name = str(info.name)
         plugin = SocketPlugin(info.endpoint or socket.path)
@@ -132,10 +152,11 @@ class Sockets:
             await self._csi_node.install(driver)
         except BaseException:
             await plugin.close()
+            self._drivers.changed()  # the API may have been told
             raise
+        known.driver = name
         if before is not None:
             await before.plugin.close()
-        return name
 
 
 def sockets_in(folder: Path) -> set[Socket]:

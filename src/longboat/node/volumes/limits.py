@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from longboat.aio.clock import Clock
 from longboat.machinery import quantity
 from longboat.node.paths import Paths
 from longboat.node.views.pod import Pod
+from longboat.node.volumes import tree
 
 log = logging.getLogger(__name__)
 EVERY = 10.0  # seconds between looks (kubelet, monitoring interval)
@@ -28,26 +30,33 @@ def limited(pod: Pod) -> dict[str, str]:
 
 
 def used(folder: Path) -> int:
-    """Bytes on disk beneath a directory; files with several names count once. Blocks."""
+    """Bytes on disk beneath a directory; files with several names count once. Blocks. Raises OSError."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    for directory, names, files in os.walk(folder):
-        for name in (*names, *files):
+    try:
+        for where, name in tree.entries(folder):
             try:
-                found = os.lstat(os.path.join(directory, name))
+                found = os.stat(name, dir_fd=where, follow_symlinks=False)
             except FileNotFoundError:
                 continue  # the pod is at work
-            if found.st_nlink > 1 and (found.st_dev, found.st_ino) in seen:
-                continue
-            seen.add((found.st_dev, found.st_ino))
+            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+                if (found.st_dev, found.st_ino) in seen:
+                    continue
+                seen.add((found.st_dev, found.st_ino))
             total += found.st_blocks * 512
+    except tree.Moved:
+        log.info("directories in %s are moved about: at least %d bytes are in use", folder, total)
     return total
 
 
 def outgrown(pod: Pod, paths: Paths) -> str:
-    """What is wrong, in the kubelet's words; "" if nothing is. Blocks."""
+    """What is wrong, in the kubelet's words; "" if nothing is. Blocks. Raises OSError."""
     for name, limit in limited(pod).items():
-        if used(paths.volumes(pod.uid) / EMPTY_DIR / name) > quantity.parse(limit).value:
+        try:
+            has = used(paths.volumes(pod.uid) / EMPTY_DIR / name)
+        except FileNotFoundError:
+            continue  # it is still to be made
+        if has > quantity.parse(limit).value:
             return f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". '
     return ""
 

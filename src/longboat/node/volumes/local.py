@@ -33,7 +33,7 @@ def set_up(source: LocalSource, place: Path, disk: Path, options: list[str], *, 
         raise ValueError(f'path "{source.path}" does not exist')
     place.mkdir(mode=0o750, parents=True, exist_ok=True)
     if path.is_block_device():
-        _mount_disk(path, source.fsType or DEFAULT_FS, disk, options)
+        _mount_disk(path, source.fsType or DEFAULT_FS, disk, options, read_only=read_only or "ro" in options)
         path = disk
     kernel.bind(str(path), place)
     if read_only:
@@ -72,12 +72,14 @@ def device(source: LocalSource) -> Path:
     return path
 
 
-def _mount_disk(disk: Path, kind: str, place: Path, options: list[str]) -> None:
-    """A disk that holds nothing at all is given a file system first. Raises OSError."""
+def _mount_disk(disk: Path, kind: str, place: Path, options: list[str], *, read_only: bool) -> None:
+    """A disk that holds nothing at all is given a file system first. Raises OSError and ValueError."""
     if kernel.is_mount_point(place):
         return
     place.mkdir(mode=0o750, parents=True, exist_ok=True)
     found = mounting.run("blkid", "-p", str(disk))
     if found.returncode == 2:  # neither file system nor partitions
+        if read_only:
+            raise ValueError(f"cannot mount unformatted disk {disk} as we are manipulating it in read-only mode")
         mounting.must(f"mkfs.{kind}", *(["-F", "-m0"] if kind.startswith("ext") else []), str(disk))
     mounting.mount(str(disk), place, kind, ["defaults", *options])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from pathlib import Path
 
 from longboat.aio.threads import aside
@@ -122,10 +124,10 @@ class Volumes:
                 ownership.give_to(place, security.fsGroup, only_if_root_differs=mismatch_only)
             return place
         assert files is not None
-        if not place.exists():
-            place.mkdir(parents=True)
-            if kind in IN_MEMORY:
-                empty_dir.mount_memory(place)
+        place.mkdir(parents=True, exist_ok=True)
+        if kind in IN_MEMORY and not os.path.ismount(place):  # also where the machine was started anew
+            empty_dir.mount_memory(place)
+        if stat.S_IMODE(place.stat().st_mode) != empty_dir.MODE:
             place.chmod(empty_dir.MODE)
         payload.write(place, files, security.fsGroup)
         return place

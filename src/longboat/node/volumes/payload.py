@@ -31,11 +31,11 @@ Payload = Mapping[str, File]  # by path relative to the volume
 
 
 def checked(path: str) -> str:
-    """A path that stays in its volume. Raises ValueError."""
-    parts = path.split("/")
-    if not path or len(path) > MAX_PATH or path.startswith("/") or ".." in parts or parts[0].startswith(".."):
+    """A path that stays in its volume, as short as it can be written. Raises ValueError."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if not parts or len(path) > MAX_PATH or path.startswith("/") or ".." in parts or parts[0].startswith(".."):
         raise ValueError(f"invalid path in volume: {path!r}")
-    return path
+    return "/".join(parts)
 
 
 def write(volume: Path, payload: Payload, group: int | None = None) -> bool:
@@ -44,15 +44,20 @@ def write(volume: Path, payload: Payload, group: int | None = None) -> bool:
     Raises OSError and ValueError.
     """
     for path in payload:
-        checked(path)
+        if checked(path) != path:
+            raise ValueError(f"invalid path in volume: {path!r}")
     current = volume / DATA
     if current.is_symlink() and _read(current) == _expected(payload, group):
         return False
     version = volume / f"..{secrets.token_hex(8)}"
     version.mkdir(mode=0o755)
     version.chmod(0o755)
-    for path, file in payload.items():
-        _write_file(version / path, file, group)
+    try:
+        for path, file in payload.items():
+            _write_file(version / path, file, group)
+    except OSError:
+        shutil.rmtree(version)  # it is tried again: nothing may pile up
+        raise
     before = os.readlink(current) if current.is_symlink() else ""
     scratch = volume / SCRATCH
     scratch.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,9 @@ import grpc.aio
 import pytest
 
 from longboat.aio.clock import SystemClock
+from longboat.api import kinds
 from longboat.api.storage import CONTROLLER_DRIVERS
+from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.protos import messages
 from longboat.machinery.protos.rpc import serve
@@ -84,6 +87,13 @@ def test_the_api_knows_what_is_here() -> None:
                 await told.install(driver("three", topology={"zone": "b"}))
             assert drivers.find("three") is None
 
+            # Nor is it the others' matter where somebody changes labels later.
+            await cluster.client.patch(kinds.NODE, Key("", "n"), {"metadata": {"labels": {"rack": "8"}}})
+            await told.install(driver("four"))
+            drivers.remove("four")
+            for _ in range(100):
+                await cluster.settle()
+
             # Nothing is written where nothing is new; and what has gone is taken back once all had time to return.
             version = (await cluster.get("csinode/n"))["metadata"]["resourceVersion"]
             await told.install(driver("two", node_id="other"))
@@ -125,9 +135,9 @@ class Plugin:
         return csi.GetPluginCapabilitiesResponse(capabilities=listed)
 
     async def start(self, folder: Path) -> grpc.aio.Server:
-        server, socket = grpc.aio.server(), folder / "disks-reg.sock"
+        server, place = grpc.aio.server(), folder / "disks-reg.sock"
         info = registration.PluginInfo(
-            type="CSIPlugin", name="disks", endpoint=str(socket), supported_versions=["1.0.0"]
+            type="CSIPlugin", name="disks", endpoint=str(place), supported_versions=["1.0.0"]
         )  # fmt: skip
 
         async def get_info(request: Any, context: Any) -> Any:
@@ -137,8 +147,8 @@ class Plugin:
         for service in ("pluginregistration.Registration", "csi.v1.Identity", "csi.v1.Node"):
             serve(server, service, self)
         folder.mkdir(parents=True, exist_ok=True)
-        socket.unlink(missing_ok=True)
-        server.add_insecure_port(f"unix://{socket}")
+        place.unlink(missing_ok=True)
+        server.add_insecure_port(f"unix://{place}")
         await server.start()
         return server
 
@@ -178,6 +188,30 @@ def test_a_socket_is_a_driver_for_as_long_as_it_is_there(tmp_path: Path) -> None
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            await server.stop(0)
+            await drivers.close()
+
+    asyncio.run(main())
+
+
+def test_a_plugin_that_does_not_answer_holds_up_no_other_and_can_go(tmp_path: Path) -> None:
+    async def main() -> None:
+        drivers, plugin, folder = Drivers(), Plugin(), tmp_path
+        silent = socket.socket(socket.AF_UNIX)
+        silent.bind(str(folder / "aaa-reg.sock"))
+        silent.listen()
+        (folder / "bbb-reg.sock").symlink_to("aaa-reg.sock")  # no socket of its own: it is passed over
+        server = await plugin.start(folder)
+        sockets = Sockets(folder, SystemClock(), drivers, Reporting(drivers))  # type: ignore[arg-type]
+        work = asyncio.create_task(sockets.watch())
+        try:
+            await until(lambda: drivers.find("disks") is not None)
+            (folder / "aaa-reg.sock").unlink()
+            await until(lambda: len(sockets.known) == 1)
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            silent.close()
             await server.stop(0)
             await drivers.close()
 

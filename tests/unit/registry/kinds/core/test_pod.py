@@ -81,7 +81,17 @@ LABEL_SAYS = (
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 
+SUBDOMAIN_SAYS = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
 INVALID: list[tuple[dict[str, Any], list[str]]] = [
+    ({"spec__volumes": [{"name": "v", "csi": {"driver": "../../etc"}}]}, [
+        f'spec.volumes[0].csi.driver: Invalid value: "../../etc": {SUBDOMAIN_SAYS}']),
+    ({"spec__volumes": [{"name": "v", "csi": {"driver": "d.example.com", "nodePublishSecretRef": {}}}]}, [
+        "spec.volumes[0].csi.nodePublishSecretRef.name: Required value"]),
     ({"spec__containers": []}, ["spec.containers: Required value"]),
     ({C + "name": "Web"}, at("name", f'Invalid value: "Web": {LABEL_SAYS}')),
     ({C + "image": None}, at("image", "Required value")),

@@ -190,6 +190,15 @@ def _nfs(found: Object, path: Path, err: Errors) -> None:
         err.invalid(path.at("path"), found.get("path") or "", "must be an absolute path")
 
 
+def _csi(found: Object, path: Path, err: Errors) -> None:
+    rules.driver_name(found.get("driver") or "", path.at("driver"), err)
+    if (ref := found.get("nodePublishSecretRef")) is not None:
+        if name := ref.get("name"):
+            err.extend(path.at("name"), names.dns1123_subdomain(name), name)
+        else:
+            err.required(path.at("nodePublishSecretRef", "name"))
+
+
 def _ephemeral(found: Object, path: Path, err: Errors) -> None:
     from longboat.registry.kinds.core.persistent_volume_claim import validate_spec
 
@@ -215,7 +224,7 @@ CHECKS: dict[str, Check] = {
     "projected": _projected,
     "persistentVolumeClaim": _required("claimName"),
     "nfs": _nfs,
-    "csi": _required("driver"),
+    "csi": _csi,
     "ephemeral": _ephemeral,
     "image": _image,
     "gitRepo": _required("repository"),
