@@ -178,7 +178,7 @@ def test_a_socket_is_a_driver_for_as_long_as_it_is_there(tmp_path: Path) -> None
             found = drivers.get("disks")
             assert found.max_volumes == 3 and found.can("STAGE_UNSTAGE_VOLUME")
             assert not found.has_controller, "it says it has a controller service, but none answers"
-            assert plugin.told[-1] == (True, "")
+            await until(lambda: plugin.told[-1] == (True, ""))
             await server.stop(0)
             (folder / "disks-reg.sock").unlink(missing_ok=True)
             await until(lambda: drivers.find("disks") is None)
