@@ -31,6 +31,7 @@ def test_the_same_port_at_other_addresses_and_protocols(scene: Scene) -> None:
     scene.ready("hostport-1", "hostport-2", "hostport-3")
     for name in ("hostport-1", "hostport-2", "hostport-3"):
         assert scene.get(name)["spec"]["nodeName"] == node
+    scene.reaches("host-1", f"-s {address} 127.0.0.1", NUMBER, {"hostport-1"})
     for asker in ("host-1", "host-2", "asker-1", "asker-2"):
         scene.reaches(asker, address, NUMBER, {"hostport-2"})
         scene.reaches(asker, address, NUMBER, {"hostport-3"}, udp=True)

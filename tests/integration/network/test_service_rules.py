@@ -151,6 +151,19 @@ def test_host_ports_lead_into_the_pod(node: BareNode, pods: list[Pod]) -> None:
     assert get(pods[1], "10.244.1.1", 8088) == {"pod-6": 40}
 
 
+def test_a_host_port_at_the_loopback_address_is_another(node: BareNode, pods: list[Pod]) -> None:
+    own = "10.244.1.1"
+    ports = (
+        HostPort("TCP", 8088, pods[0].address, 8080, "127.0.0.1"),
+        HostPort("TCP", 8088, pods[1].address, 8080, own),
+    )
+    node.apply(create(rules([], [], replace(NEAR, host_ports=ports))))
+    curl = ("curl", "-s", "-m", "5", "--interface", own)
+    assert node.host.run(*curl, "http://127.0.0.1:8088/").out == "pod-5\n"
+    assert node.host.run(*curl, f"http://{own}:8088/").out == "pod-6\n"
+    assert get_from_node(node, "127.0.0.1", 8088) == {"ConnectionRefusedError": 40}, "from there, only what listens"
+
+
 def test_udp_flows_move_once_they_are_forgotten(node: BareNode, pods: list[Pod]) -> None:
     def only(pod: Pod) -> Ruleset:
         ports = [{"port": 53, "protocol": "UDP"}]

@@ -36,7 +36,7 @@ class Kernel:
         self.rules = rules
 
     def fate(self, packet: Packet) -> Fate:
-        found = self._chain("services", packet)
+        found = self._chain("translate-out" if packet.from_node else "translate-in", packet)
         if found is not None:
             return found
         elements = self.rules.elements
@@ -70,7 +70,8 @@ class Kernel:
             (r"ip saddr (\d\S+?)/16 ", lambda m: packet.source.startswith(prefix(m[1]))),
             (r"ip saddr @\S+ ", lambda m: False),  # nobody has come before
             (r"fib saddr type local ", lambda m: packet.from_node),
-            (r"fib daddr type local ip daddr != 127.0.0.0/8 ", lambda m: packet.local),
+            (r"fib daddr type local ip daddr != 127.0.0.0/8 ", lambda m: packet.local and not inside(packet.address)),
+            (r"ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ", lambda m: inside(packet.address, packet.source)),
         )
         for pattern, holds in matches:
             if found := re.match(pattern, rule):
@@ -118,6 +119,11 @@ class Kernel:
 def prefix(network: str) -> str:
     """The two octets that a /16 fixes, with their dots."""
     return ".".join(network.split(".")[:2]) + "."
+
+
+def inside(address: str, source: str = "") -> bool:
+    """Whether it is a loopback address, asked by somebody who has another."""
+    return address.startswith("127.") and not source.startswith("127.")
 
 
 class Memory:

@@ -35,6 +35,7 @@ def four(text: str) -> str:
     """The way back, also for the words of nft."""
     for one, other in (
         ("fd10:244::/32", "10.244.0.0/16"), ("ip6 ", "ip "), ("ipv6_addr", "ipv4_addr"), ("!= ::1", "!= 127.0.0.0/8"),
+        ("daddr ::1 ", "daddr 127.0.0.0/8 "),
     ):  # fmt: skip
         text = text.replace(one, other)
     text = re.sub(r"fd10[_:](\d+)[_:](\d+)(?:__|::)([0-9a-f]*)", lambda m: f"10.{m[1]}.{m[2]}.{int(m[3], 16)}", text)

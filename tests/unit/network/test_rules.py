@@ -144,6 +144,16 @@ def test_host_ports() -> None:
     assert kernel.fate(Packet(OUTSIDE, "172.30.0.99", 8089, local=True)).otherwise == "on"
 
 
+def test_host_ports_at_the_loopback_address_are_for_the_node_itself() -> None:
+    ports = (HostPort("TCP", 8088, "10.244.1.9", 80, host_ip="127.0.0.1"), HostPort("TCP", 8088, "10.244.1.8", 80, OWN))
+    kernel = Kernel(rules([], [], replace(NODE, host_ports=ports)))
+    asked = Packet(OWN, "127.0.0.1", 8088, local=True, from_node=True)
+    assert kernel.fate(asked).endpoints == {("10.244.1.9", 80)}
+    assert kernel.fate(replace(asked, address=OWN)).endpoints == {("10.244.1.8", 80)}
+    assert kernel.fate(replace(asked, source="127.0.0.1")).otherwise == "on", "what listens there keeps its own"
+    assert kernel.fate(Packet(OUTSIDE, "127.0.0.1", 8088, local=True)).otherwise == "on", "not for its neighbours"
+
+
 def test_a_pod_that_reaches_itself_is_masqueraded() -> None:
     found = rules([], [], NODE)
     assert "10.244.1.5 . 10.244.1.5" in found.elements["own-pods"]

@@ -63,7 +63,8 @@ def base(node: NodeInfo) -> Ruleset:
     """What is there whatever the services are."""
     ip, address = node.family.word, node.family.address
     destination = f"{ip} daddr . meta l4proto . th dport"
-    here = f"fib daddr type local {ip} daddr != {node.family.loopback}"
+    loopback = node.family.loopback
+    here = f"fib daddr type local {ip} daddr != {loopback}"
     own_asked = f"meta l4proto {{ tcp, udp }} {ip} daddr . th dport @own-services notrack"
     own_replies = f"meta l4proto {{ tcp, udp }} {ip} saddr . th sport @own-services notrack"
     chains = {
@@ -85,7 +86,11 @@ def base(node: NodeInfo) -> Ruleset:
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
-        "translate-out": Chain(("jump services",), "type nat hook output priority -100; policy accept;"),
+        # The node itself may ask at its loopback address, but not from there: nobody could answer.
+        "translate-out": Chain(
+            ("jump services", f"{ip} saddr != {loopback} {ip} daddr {loopback} jump host-ports"),
+            "type nat hook output priority -100; policy accept;",
+        ),
         # After translation: what still goes to a service's address has nobody behind it.
         "refuse-in": Chain(("ct state new jump refuse",), "type filter hook prerouting priority -90; policy accept;"),
         "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
