@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,6 +50,14 @@ class Driver:
     def stop(self, node: str) -> None:
         process = self._running.pop(node)
         process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        if process.stdout:
+            process.stdout.close()
+
+    def kill(self, node: str) -> None:
+        """Its sockets stay behind."""
+        process = self._running.pop(node)
+        process.kill()
         process.wait(10)
         if process.stdout:
             process.stdout.close()
@@ -241,6 +250,34 @@ def test_a_driver_that_dies_is_waited_for(here: Namespaced, driver: Driver) -> N
     here.ready("q")
     here.delete("pod", "p", "q")
     here.delete("pvc", "data", "more")
+
+
+def test_a_driver_that_is_killed_disturbs_nobody_else(here: Namespaced, driver: Driver) -> None:
+    """Its sockets stay behind, as after a crash; and there is one that no driver made."""
+    here.apply(claim("data", storage_class="disks"), user("p", claimed(), node="node-2"))
+    here.ready("p")
+    registry = here.cluster.host.data / "nodes" / "node-2" / "kubelet" / "plugins_registry"
+    nonsense = socket.socket(socket.AF_UNIX)
+    nonsense.bind(str(registry / "aaa-reg.sock"))
+    nonsense.listen()
+    driver.kill("node-2")
+    other = user("other", claimed("data", "other"), nodeSelector={"kubernetes.io/hostname": "node-2"})
+    here.apply(claim("other"), other, user("q", {"name": "scratch", "csi": {"driver": NAME}}, node="node-2"))
+    here.ready("other")
+    assert here.sh("p", "echo fine > /data/file; cat /data/file") == "fine\n"
+    dead = "/var/lib/kubelet/plugins/disks.csi.test/csi.sock"
+    said = here.told("q", "FailedMount", "code = Unavailable")
+    assert said == (
+        'MountVolume.SetUp failed for volume "scratch" : rpc error: code = Unavailable desc = connection error: '
+        f'desc = "transport: Error while dialing: dial unix {dead}: connect: connection refused"'
+    )
+    here.cluster.kubectl("delete", "pod", "p", "--wait=false").ok()
+    driver.start("node-2")
+    here.ready("q")
+    nonsense.close()
+    (registry / "aaa-reg.sock").unlink()
+    here.delete("pod", "p", "q", "other")
+    here.delete("pvc", "data", "other")
 
 
 def test_the_next_agent_takes_down_what_this_one_has_mounted(here: Namespaced, driver: Driver) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +171,39 @@ def test_memory_has_its_size(here: Namespaced) -> None:
     here.ready("p")
     here.fails("p", "head -c 3000000 /dev/zero > /scratch/a")
     assert int(here.sh("p", "du -k /scratch/a").split()[0]) <= 1024
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no-map": ({"configMap": {"name": "none"}}, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'),
+    "no-key": ({"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "none", "path": "p"}]}},
+               'MountVolume.SetUp failed for volume "v" : configmap references non-existent config key: none'),
+    "clash": ({"configMap": {"name": "kube-root-ca.crt",
+                             "items": [{"key": "ca.crt", "path": "p"}, {"key": "ca.crt", "path": "p/q"}]}},
+              "MountVolume.SetUp failed for volume \"v\" : conflicting paths in volume: 'p' and 'p/q'"),
+    "dots": ({"secret": {"secretName": ".."}}, "invalid resource name \"..\": [may not be '..']"),
+    "no-file": ({"hostPath": {"path": "/none", "type": "File"}},
+                'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /none is not a file'),
+    "unknown": ({"fc": {"targetWWNs": ["500a0982991b8dc5"], "lun": 1}},
+                "Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], "
+                'failed to process volumes=[v]: failed to get Plugin from volumeSpec for volume "v" '
+                "err=no volume plugin matched"),
+    "git": ({"gitRepo": {"repository": "https://example.com/x.git"}},
+            'MountVolume.SetUp failed for volume "v" : git-repo volume plugin has been disabled'),
+    "no-claim": ({"persistentVolumeClaim": {"claimName": "none"}},
+                 "Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], "
+                 "failed to process volumes=[v]: error processing PVC {namespace}/none: failed to fetch PVC from API "
+                 'server: persistentvolumeclaims "none" not found'),
+}  # fmt: skip
+
+
+def test_what_cannot_be_mounted_is_told_in_the_kubelets_words(here: Namespaced) -> None:
+    for name, (source, _) in WRONG.items():
+        pod = user(name, {"name": "v", **source}, node="node-1")
+        here.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod)).ok()  # some are warned of
+    for name, (_, words) in WRONG.items():
+        said = here.told(name, "FailedMount", words.format(namespace=here.namespace))
+        assert said.endswith(words.format(namespace=here.namespace))
+        assert here.get("pod", name)["status"]["phase"] == "Pending"
+    here.apply(user("fine", {"name": "v", "emptyDir": {}}, node="node-1"))
+    here.ready("fine")
+    here.delete("pod", "fine", *WRONG)

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
+def words(error: Exception) -> str:
+    """What has gone wrong, as the kubelet would say it: `/path: file exists`."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+
+
 class StartFailure(Exception):
     """A container could not be started. `reason` and text become its waiting state; `retry` is when to try again.
 
@@ -27,6 +34,17 @@ class VolumeError(Exception):
         super().__init__(f'{operation} failed for volume "{volume}" : {why}' if operation else why)
         self.volume, self.why, self.reason = volume, why, reason
         self.quiet, self.attaching = quiet or attaching, attaching
+
+
+def unprocessed(volume: str, why: str) -> VolumeError:
+    """A volume of a pod of which it is not clear what it is."""
+    lists = f"unmounted volumes=[{volume}], unattached volumes=[], failed to process volumes=[{volume}]"
+    return VolumeError(volume, f"Unable to attach or mount volumes: {lists}: {why}", "")
+
+
+def no_plugin(volume: str, name: str) -> VolumeError:
+    """`name` is the PersistentVolume's, where it is one."""
+    return unprocessed(volume, f'failed to get Plugin from volumeSpec for volume "{name}" err=no volume plugin matched')
 
 
 class Unmounted(Exception):

@@ -11,6 +11,18 @@ from google.protobuf.message import Message
 
 from longboat.machinery.protos import methods
 
+# A peer on this machine that restarts is back within a second. gRPC would wait for two minutes by then, and let all
+# channels to its address share that patience.
+NEARBY = [
+    ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1000), ("grpc.use_local_subchannel_pool", 1),
+]  # fmt: skip
+
+
+def nearby(target: str, *options: tuple[str, int]) -> grpc.aio.Channel:
+    """A channel to a socket of this machine (`unix:///run/…`). It connects when first used, and again and again."""
+    return grpc.aio.insecure_channel(target, options=[*NEARBY, *options])
+
 
 class Stub:
     """One service behind a channel: `await stub("NodeGetInfo", timeout=10)`."""

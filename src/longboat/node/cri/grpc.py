@@ -12,6 +12,7 @@ import msgspec
 from cri_api.v1 import api_pb2 as pb
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
+from longboat.machinery.protos.rpc import nearby
 from longboat.node.cri import events, health, messages, namespaces
 from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
@@ -42,7 +43,7 @@ class GrpcRuntime:
     """`endpoint` is `unix:///run/…`. Connects on first use and again after the runtime restarts."""
 
     def __init__(self, endpoint: str) -> None:
-        self._channel = grpc.aio.insecure_channel(endpoint, options=[*OPTIONS, *_quick_reconnect()])
+        self._channel = nearby(endpoint, *OPTIONS)
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._network: dict[str, SandboxNetwork] = {}
@@ -234,12 +235,6 @@ async def _gone_is_fine(call: Awaitable[object]) -> None:
     except RuntimeFailure as failure:
         if not failure.absent:
             raise
-
-
-def _quick_reconnect() -> list[tuple[str, int]]:
-    """A runtime on this machine that restarts is back within a second: waiting longer only delays pods."""
-    names = ("initial_reconnect_backoff_ms", "min_reconnect_backoff_ms", "max_reconnect_backoff_ms")
-    return [(f"grpc.{name}", limit) for name, limit in zip(names, (50, 50, 1000), strict=True)]
 
 
 def _network_namespace(info: str) -> str:

@@ -89,7 +89,9 @@ class Calls:
         try:
             return await self._storage.secret(ref)
         except (StatusError, ConnectionError, ValueError) as error:
-            raise ValueError(f"fetching {purpose} {ref.namespace}/{ref.name} failed: {error}") from error
+            inner = f"failed to find the secret {ref.name} in the namespace {ref.namespace} with error: {error}"
+            why = f"fetching {purpose} {ref.namespace}/{ref.name} failed: kubernetes.io/csi: {inner}"
+            raise ValueError(why) from error
 
     async def _tokens(self, pod: Pod, rules: CSIDriverSpec) -> str:
         tokens: dict[str, Object] = {}

@@ -23,7 +23,7 @@ from longboat.node.csi.in_use import InUse
 from longboat.node.csi.paths import CsiPaths, Spot
 from longboat.node.csi.records import Record
 from longboat.node.csi.wanted import Wanted, attachment_name, takes_group, unique_name
-from longboat.node.errors import StillMounted, VolumeError
+from longboat.node.errors import StillMounted, VolumeError, words
 from longboat.node.views.pod import Pod
 from longboat.node.views.storage import CSIDriverSpec
 from longboat.node.volumes import ownership
@@ -58,7 +58,7 @@ class CsiVolumes:
             try:
                 return await self._set_up(pod, wanted)
             except (StatusError, ConnectionError, OSError, ValueError) as error:
-                raise _publishing(wanted, str(error)) from error
+                raise _publishing(wanted, words(error)) from error
 
     async def tear_down(self, uid: str) -> None:
         """Take down every volume of a pod. Raises StillMounted."""

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from longboat.aio.clock import Clock
 from longboat.machinery.protos import methods
-from longboat.machinery.protos.rpc import Stub
+from longboat.machinery.protos.rpc import Stub, nearby
 from longboat.node.csi.errors import RpcFailure
 
 TIMEOUT = 120.0  # seconds (kubelet's csiTimeout)
@@ -35,19 +35,29 @@ def service_of(rpc: str) -> str:
     raise KeyError(rpc)
 
 
+def said(code: str, details: str, path: str) -> str:
+    """What gRPC says itself where it does not reach a driver, in the words of Go's, which users look for."""
+    if code == "DEADLINE_EXCEEDED" and details == "Deadline Exceeded":
+        return "context deadline exceeded"
+    if code == "UNAVAILABLE" and details.startswith("failed to connect to all addresses"):
+        why = details.rpartition("error: ")[2].lower()
+        return f'connection error: desc = "transport: Error while dialing: dial unix {path}: connect: {why}"'
+    return details
+
+
 class SocketPlugin:
     """A driver that listens on a Unix socket. The connection is made when it is first used, and made again."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._channel = grpc.aio.insecure_channel(f"unix://{path}")
+        self._channel = nearby(f"unix://{path}")
         self._stubs = {service: Stub(self._channel, service) for service in SERVICES}
 
     async def call(self, rpc: str, request: Message | None = None, *, timeout: float = TIMEOUT) -> Any:
         try:
             return await self._stubs[service_of(rpc)](rpc, request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
-            raise RpcFailure(error.code().name, error.details() or "") from error
+            raise RpcFailure(error.code().name, said(error.code().name, error.details() or "", self.path)) from error
 
     async def close(self) -> None:
         await self._channel.close()

@@ -19,7 +19,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
 from longboat.machinery.protos import messages
-from longboat.machinery.protos.rpc import Stub
+from longboat.machinery.protos.rpc import Stub, nearby
 from longboat.node.csi.csi_node import CsiNode
 from longboat.node.csi.drivers import Drivers, introduced
 from longboat.node.csi.errors import RpcFailure
@@ -118,7 +118,7 @@ class Sockets:
     async def _register(self, socket: Socket, known: _Known) -> None:
         problem = "it was not asked to the end"
         try:
-            async with grpc.aio.insecure_channel(f"unix://{socket.path}") as channel:
+            async with nearby(f"unix://{socket.path}") as channel:
                 problem = await self._introduce(Stub(channel, "pluginregistration.Registration"), socket, known)
         except grpc.aio.AioRpcError as error:
             problem = f"{error.code().name}: {error.details()}"

@@ -115,6 +115,10 @@ class NFSSource(Part):
     readOnly: bool = False
 
 
+class GitRepoSource(Part):
+    """Known, and refused."""
+
+
 class SecretName(Part):
     name: str = ""
 
@@ -139,3 +143,4 @@ class Volume(Part):
     ephemeral: EphemeralSource | None = None
     nfs: NFSSource | None = None
     csi: InlineCSISource | None = None
+    gitRepo: GitRepoSource | None = None

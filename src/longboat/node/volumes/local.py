@@ -14,6 +14,10 @@ FOLDER = "kubernetes.io~local-volume"
 DEFAULT_FS = "ext4"
 
 
+class Missing(ValueError):
+    """There is nothing where the volume should be."""
+
+
 def staging(paths: Paths) -> Path:
     """The directory of disks that are mounted for volumes, each by its volume's name."""
     return paths.root / "plugins" / "kubernetes.io" / "local-volume" / "mounts"
@@ -30,7 +34,7 @@ def set_up(source: LocalSource, place: Path, disk: Path, options: list[str], *, 
     if kernel.is_mount_point(place):
         return False
     if not path.exists():
-        raise ValueError(f'path "{source.path}" does not exist')
+        raise Missing(f'path "{source.path}" does not exist')
     place.mkdir(mode=0o750, parents=True, exist_ok=True)
     if path.is_block_device():
         _mount_disk(path, source.fsType or DEFAULT_FS, disk, options, read_only=read_only or "ro" in options)

@@ -11,7 +11,7 @@ from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import kernel
-from longboat.node.errors import Unmounted, VolumeError
+from longboat.node.errors import Unmounted, VolumeError, no_plugin, words
 from longboat.node.make import cgroups
 from longboat.node.make.fields import Surroundings
 from longboat.node.paths import Paths
@@ -89,7 +89,7 @@ class Volumes:
                 return await aside(host_path.set_up, volume.hostPath)
             return await asyncio.to_thread(self._write, pod, volume, files)
         except (OSError, ValueError) as error:
-            raise VolumeError(volume.name, str(error)) from error
+            raise VolumeError(volume.name, words(error)) from error
 
     async def _fetch(self, pod: Pod, volume: Volume) -> Content:
         found = Content()
@@ -134,11 +134,13 @@ class Volumes:
 
 
 def _kind(volume: Volume) -> str:
-    """The field that says what it is made of. Raises VolumeError for a type this node does not know."""
+    """The field that says what it is made of. Raises VolumeError."""
+    if volume.gitRepo is not None:  # never: it ran git as root on what users name (CVE-2024-10220)
+        raise VolumeError(volume.name, "git-repo volume plugin has been disabled")
     for kind in FOLDERS:
         if getattr(volume, kind) is not None:
             return kind
-    raise VolumeError(volume.name, "no volume plugin matched")
+    raise no_plugin(volume.name, volume.name)
 
 
 def detach(place: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from longboat.node.paths import Paths
 from longboat.node.views.container import Container, VolumeMount
 from longboat.node.views.pod import Pod
 from longboat.node.volumes import sub_path
+
+log = logging.getLogger(__name__)
 
 
 def mounts(
@@ -29,10 +32,9 @@ def mounts(
             try:
                 sub_path.bind(place, part, target, create=not _read_only_content(pod, wanted.name))
             except OSError as error:
-                raise _problem(
-                    f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}"'
-                    f" ({error.strerror})"
-                ) from error
+                what = f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}"'
+                log.warning("pod %s: %s: %s: %s", pod, what, part, error.strerror)
+                raise _problem(what) from error
             place = target
         inside = wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
         propagation = wanted.mountPropagation or "None"

@@ -15,7 +15,7 @@ from pathlib import Path
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.node import commands, kernel, mounting
-from longboat.node.errors import StillMounted, VolumeError
+from longboat.node.errors import StillMounted, VolumeError, words
 from longboat.node.paths import Paths
 from longboat.node.views.volumes import NFSSource
 
@@ -86,7 +86,7 @@ class Mounts:
         except TimeoutError:
             return str(mounting.mount_failed("signal: killed", flags, source, place, ""))
         except OSError as error:
-            return str(error)
+            return words(error)
         return str(mounting.mount_failed(done.status, flags, source, place, done.output)) if done.code else ""
 
     async def _unmount(self, place: Path) -> None:

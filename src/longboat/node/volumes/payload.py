@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -46,6 +46,8 @@ def write(volume: Path, payload: Payload, group: int | None = None) -> bool:
     for path in payload:
         if checked(path) != path:
             raise ValueError(f"invalid path in volume: {path!r}")
+        if above := next((str(p) for p in PurePosixPath(path).parents if str(p) in payload), ""):
+            raise ValueError(f"conflicting paths in volume: {above!r} and {path!r}")
     current = volume / DATA
     if current.is_symlink() and _read(current) == _expected(payload, group):
         return False

@@ -13,7 +13,7 @@ from longboat.machinery.objects import timestamp
 from longboat.node.csi import wanted as csi
 from longboat.node.csi.errors import RpcFailure
 from longboat.node.csi.mounter import CsiVolumes
-from longboat.node.errors import VolumeError
+from longboat.node.errors import VolumeError, no_plugin, unprocessed, words
 from longboat.node.paths import Paths
 from longboat.node.recorder import NORMAL, WARNING, Recorder
 from longboat.node.views.pod import Pod
@@ -92,11 +92,7 @@ class Persistent:
                 raise Unbound(f"failed to fetch PV {name} from API server: {error}") from error
             claims.check_volume(pod, volume, claim, bound)
         except Unbound as problem:
-            why = (
-                f"Unable to attach or mount volumes: unmounted volumes=[{volume.name}], unattached volumes=[], "
-                f"failed to process volumes=[{volume.name}]: error processing PVC {key}: {problem}"
-            )
-            raise VolumeError(volume.name, why, "") from problem
+            raise unprocessed(volume.name, f"error processing PVC {key}: {problem}") from problem
         return claim, bound
 
     async def _is_near(self, bound: PersistentVolume) -> bool:
@@ -116,7 +112,7 @@ class Persistent:
             return await self._nfs.set_up(pod.uid, name, spec.nfs, spec.mountOptions, read_only=read_only)
         if spec.local is not None:
             return await _checked(name, to_the_end(self._local, pod, bound, read_only))
-        raise VolumeError(name, "no volume plugin matched")
+        raise no_plugin(volume.name, name)
 
     def _local(self, pod: Pod, bound: PersistentVolume, read_only: bool) -> Path:
         """Blocks. Raises OSError and ValueError."""
@@ -158,5 +154,7 @@ async def _checked(name: str, work: Awaitable[Path]) -> Path:
     """Raises VolumeError."""
     try:
         return await work
+    except local.Missing as error:
+        raise VolumeError(name, str(error), "MountVolume.NewMounter initialization") from error
     except (OSError, ValueError) as error:
-        raise VolumeError(name, str(error)) from error
+        raise VolumeError(name, words(error)) from error

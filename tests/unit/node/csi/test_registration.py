@@ -22,6 +22,8 @@ from longboat.machinery.protos import messages
 from longboat.machinery.protos.rpc import serve
 from longboat.node.csi.csi_node import NODE_IDS, CsiNode, annotation, collisions, entry
 from longboat.node.csi.drivers import Driver, Drivers
+from longboat.node.csi.errors import RpcFailure
+from longboat.node.csi.plugin import SocketPlugin
 from longboat.node.csi.sockets import Refused, Sockets, check, sockets_in
 from longboat.testing.cluster import Cluster
 from unit.node.csi.fake import Remembering
@@ -117,12 +119,15 @@ class Plugin:
     def __init__(self) -> None:
         self.told: list[Any] = []
         self.node_id = "id"
+        self.is_silent = False
 
     async def NotifyRegistrationStatus(self, request: Any, context: Any) -> Any:
         self.told.append((request.plugin_registered, request.error))
         return registration.RegistrationStatusResponse()
 
     async def NodeGetInfo(self, request: Any, context: Any) -> Any:
+        if self.is_silent:
+            await asyncio.sleep(5)
         if not self.node_id:
             await context.abort(grpc.StatusCode.INTERNAL, "no idea")
         return csi.NodeGetInfoResponse(node_id=self.node_id, max_volumes_per_node=3)
@@ -216,6 +221,41 @@ def test_a_plugin_that_does_not_answer_holds_up_no_other_and_can_go(tmp_path: Pa
             await drivers.close()
 
     asyncio.run(main())
+
+
+def test_a_driver_that_is_not_there_comes_back_or_says_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        path, driver = tmp_path / "disks-reg.sock", Plugin()
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(path))
+        dead.close()
+        plugin = SocketPlugin(str(path))
+        for _ in range(4):
+            with pytest.raises(RpcFailure) as caught:
+                await plugin.call("NodeGetInfo")
+            why = f"transport: Error while dialing: dial unix {path}: connect: connection refused"
+            assert str(caught.value) == f'rpc error: code = Unavailable desc = connection error: desc = "{why}"'
+            await asyncio.sleep(0.3)
+        server = await driver.start(tmp_path)
+        try:
+            # Well within the two minutes for which gRPC would not try again by itself.
+            assert (await asyncio.wait_for(answer(plugin), 10)).node_id == "id"
+            driver.is_silent = True
+            with pytest.raises(RpcFailure, match="rpc error: code = DeadlineExceeded desc = context deadline exceeded"):
+                await plugin.call("NodeGetInfo", timeout=0.2)
+        finally:
+            await plugin.close()
+            await server.stop(0)
+
+    asyncio.run(main())
+
+
+async def answer(plugin: SocketPlugin) -> Any:
+    while True:
+        try:
+            return await plugin.call("NodeGetInfo")
+        except RpcFailure:
+            await asyncio.sleep(0.1)
 
 
 async def until(found: Any) -> None:

@@ -8,7 +8,7 @@ from longboat.client.interface import Key
 from longboat.controllers.runtime import Requeue, Watch, own_key
 from longboat.controllers.volumes.csi import requests, secrets
 from longboat.controllers.volumes.csi.base import CSIController
-from longboat.controllers.volumes.csi.calls import RpcError
+from longboat.controllers.volumes.csi.calls import NotAsked, RpcError
 from longboat.controllers.volumes.csi.deleter import volume_of
 from longboat.controllers.volumes.finalizers import hold, let_go
 from longboat.controllers.volumes.newest import key_of
@@ -30,7 +30,6 @@ class CSIAttacher(CSIController):
     component = "csi-attacher"
     watches = (Watch(VolumeAttachment, own_key),)
     reads = (*CSIController.reads, Volume)
-    workers = 10
 
     def setup(self) -> None:
         super().setup()
@@ -44,6 +43,10 @@ class CSIAttacher(CSIController):
     def wake(self) -> None:
         for attachment in self.cache(VolumeAttachment).values():
             self.queue.add(key_of(attachment))
+
+    def driver_of(self, key: Key) -> str:
+        attachment = self.cache(VolumeAttachment).get(key)
+        return attachment.spec.attacher if attachment is not None else ""
 
     def about(self, key: Key) -> object:
         attachment = self.cache(VolumeAttachment).get(key)
@@ -82,7 +85,7 @@ class CSIAttacher(CSIController):
         name = attachment.spec.source.persistentVolumeName or ""
         volume = self.cache(Volume).get(Key("", name))
         if volume is None or volume.spec.csi is None:
-            raise RpcError("NOT_FOUND", f'persistentvolume "{name}" not found')
+            raise NotAsked(f'persistentvolume "{name}" not found')
         return volume
 
     async def _hold(self, attachment: VolumeAttachment, volume: Volume, driver: str) -> str:

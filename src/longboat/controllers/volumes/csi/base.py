@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from longboat.controllers.volumes.csi.drivers import Drivers
 from longboat.controllers.volumes.views import Node
 
 FIRST, LONGEST = 1.0, 300.0  # seconds between calls that fail (upstream's sidecars)
+AT_ONCE = 10  # objects that are served for one driver: one that does not answer holds up no other
+SOON = 1.0  # seconds until another look whether there is room
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,10 @@ class CSIController(Controller):
 
     account = "csi-controller"
     reads: ClassVar[tuple[type[Any], ...]] = (CSIDriver, CSINode, Node)
+    workers = 5 * AT_ONCE
 
     def setup(self) -> None:
+        self._served: Counter[str] = Counter()
         self.drivers = Drivers(self.client, self.informers, self.clock)
         self._failures: dict[Key, Failure] = {}
         self.informers.of(CSINode).on_change(self._drivers_changed)
@@ -43,6 +48,10 @@ class CSIController(Controller):
         now, about, before = self.clock.monotonic(), self.about(key), self._failures.get(key)
         if before is not None and before.about == about and before.until > now:
             return Requeue(before.until - now)  # woken by what we wrote ourselves
+        driver = self.driver_of(key)
+        if self._served[driver] >= AT_ONCE:
+            return Requeue(SOON)
+        self._served[driver] += 1
         try:
             again = await self.serve(key)
         except RpcError as error:
@@ -51,8 +60,14 @@ class CSIController(Controller):
             self._failures[key] = Failure(count, self.clock.monotonic() + delay, about)
             log.info("%s: %s: %s; again in %.0fs", self.name, key, error, delay)
             return Requeue(delay)
+        finally:
+            self._served[driver] -= 1
         self._failures.pop(key, None)
         return again
+
+    def driver_of(self, key: Key) -> str:
+        """The driver an object is served by; "" where it is none's."""
+        raise NotImplementedError(f"{type(self).__name__} has no driver_of")
 
     def about(self, key: Key) -> object:
         """What a call for this key would ask. Where it asks something else, a failure before does not count."""

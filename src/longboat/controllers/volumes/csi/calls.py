@@ -46,6 +46,14 @@ class RpcError(Exception):
         return self.code in UNDECIDED
 
 
+class NotAsked(RpcError):
+    """What a call needs cannot be had: the driver has heard nothing. Said without gRPC's words."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("FAILED_PRECONDITION", message)
+        self.args = (message,)
+
+
 async def call(client: RestClient, clock: Clock, node: str, driver: str, rpc: str, request: Object) -> Object:
     """Raises RpcError."""
     part = f"proxy/csi/{quote(driver, safe='')}/{rpc}"

@@ -12,7 +12,7 @@ from longboat.client.interface import Key
 from longboat.controllers.runtime import Requeue, Watch, own_key
 from longboat.controllers.volumes.csi import secrets
 from longboat.controllers.volumes.csi.base import CSIController
-from longboat.controllers.volumes.csi.calls import RpcError
+from longboat.controllers.volumes.csi.calls import NotAsked, RpcError
 from longboat.controllers.volumes.csi.made import DELETION_SECRET, FINALIZER
 from longboat.controllers.volumes.finalizers import hold, let_go
 from longboat.controllers.volumes.newest import key_of
@@ -44,7 +44,6 @@ class CSIDeleter(CSIController):
     component = "csi-provisioner"
     watches = (Watch(Volume, own_key, when=lambda volume: bool(maker(volume))),)
     reads = (*CSIController.reads, VolumeAttachment)
-    workers = 10
 
     def setup(self) -> None:
         super().setup()
@@ -61,6 +60,10 @@ class CSIDeleter(CSIController):
         for volume in self.cache(Volume).values():
             if self.drivers.serves(maker(volume)) and (is_released(volume) or volume.metadata.deletionTimestamp):
                 self.queue.add(key_of(volume))
+
+    def driver_of(self, key: Key) -> str:
+        volume = self.cache(Volume).get(key)
+        return maker(volume) if volume is not None else ""
 
     async def serve(self, key: Key) -> Requeue | None:
         volume = self.cache(Volume).get(key)
@@ -96,8 +99,7 @@ class CSIDeleter(CSIController):
         source, name = volume.spec.csi, volume.metadata.name
         assert source is not None
         for attachment in self.cache(VolumeAttachment).by_index("volume", name):
-            what = f"persistentvolume {name} is still attached to node {attachment.spec.nodeName}"
-            raise RpcError("FAILED_PRECONDITION", what)
+            raise NotAsked(f"persistentvolume {name} is still attached to node {attachment.spec.nodeName}")
         request: Object = {"volumeId": source.volumeHandle}
         secret, namespace = (volume.metadata.annotations.get(note, "") for note in DELETION_SECRET)
         where = secrets.Ref(namespace, secret) if secret and namespace else None

@@ -22,10 +22,14 @@ REFS = {
 }  # fmt: skip
 
 
+def handle_of(answer: Object) -> str:
+    """The driver's name of what it has made; "" if it named none."""
+    return str((answer.get("volume") or {}).get("volumeId") or "")
+
+
 def persistent_volume(claim: Claim, storage_class: StorageClass, answer: Object) -> Object:
-    """The object for a CreateVolumeResponse. Raises ValueError where that, or the class, makes no sense."""
-    volume = answer.get("volume") or {}
-    handle = volume.get("volumeId") or ""
+    """The object for a CreateVolumeResponse. Raises ValueError where that makes no sense."""
+    volume, handle = answer.get("volume") or {}, handle_of(answer)
     if not handle:
         raise ValueError("the driver named no volume")
     wanted = int(requests.create(claim, storage_class, {}, None)["capacityRange"]["requiredBytes"])

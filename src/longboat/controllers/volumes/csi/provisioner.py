@@ -14,11 +14,23 @@ from longboat.controllers.volumes.views import Node
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 
+# What a volume may be made from, and what a driver must be capable of for that. Other kinds have populators.
+SOURCES = {
+    "PersistentVolumeClaim": ("clone operations", "CLONE_VOLUME"),
+    "VolumeSnapshot": ("snapshot restore", "CREATE_DELETE_SNAPSHOT"),
+}
+
 
 def asked_of(claim: Claim) -> str:
     """The provisioner the binder has left the claim to; "" for none."""
     notes = claim.metadata.annotations
     return notes.get(storage.STORAGE_PROVISIONER) or notes.get(storage.BETA_STORAGE_PROVISIONER) or ""
+
+
+def source_of(claim: Claim) -> str:
+    """The kind of what the volume shall be made from; "" for an empty one."""
+    source = claim.spec.dataSource or claim.spec.dataSourceRef or {}
+    return str(source.get("kind") or "")
 
 
 def waits(claim: Claim) -> tuple[str, ...]:
@@ -31,7 +43,6 @@ class CSIProvisioner(CSIController):
     component = "csi-provisioner"
     watches = (Watch(Claim, own_key, when=lambda claim: bool(waits(claim))),)
     reads = (*CSIController.reads, StorageClass, Volume)
-    workers = 10
 
     def setup(self) -> None:
         super().setup()
@@ -42,6 +53,10 @@ class CSIProvisioner(CSIController):
         for claim in self.cache(Claim).values():
             if waits(claim) and self.drivers.serves(asked_of(claim)):
                 self.queue.add(key_of(claim))
+
+    def driver_of(self, key: Key) -> str:
+        claim = self._begun.get(key) or self.cache(Claim).get(key)
+        return asked_of(claim) if claim is not None else ""
 
     def about(self, key: Key) -> object:
         claim = self.cache(Claim).get(key)
@@ -76,44 +91,82 @@ class CSIProvisioner(CSIController):
         key, name = key_of(claim), requests.volume_name(claim)
         told = f'External provisioner is provisioning volume for claim "{key}"'
         self.events.event(claim, "Normal", "Provisioning", told)
+        if (source := source_of(claim)) and source not in SOURCES:
+            assumed = "Assuming an external populator will provision the volume"
+            self.events.event(claim, "Normal", "Provisioning", assumed)
+            return
         try:
             volume = await self._make(claim, found, node)
         except (RpcError, ValueError) as error:
             why = f'failed to provision volume with StorageClass "{found.metadata.name}": {error}'
             self.events.event(claim, "Warning", "ProvisioningFailed", why)
-            undecided = isinstance(error, RpcError) and error.undecided
-            if not undecided:
-                self._begun.pop(key, None)
             if isinstance(error, RpcError) and error.code == "RESOURCE_EXHAUSTED" and node:
                 await self._reschedule(claim)
                 return
             raise error if isinstance(error, RpcError) else RpcError("INVALID_ARGUMENT", str(error)) from error
         try:
             await self.client.create(kinds.PERSISTENT_VOLUME, volume)
+            self.events.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 self._begun[key] = claim  # it is made: whatever comes, its object must be written
                 raise
         self._begun.pop(key, None)
-        self.events.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
 
     async def _make(self, claim: Claim, found: StorageClass, node: str) -> Object:
-        """The volume is made by the driver; returns the object for it. Raises RpcError, ValueError."""
-        driver, key = found.provisioner, key_of(claim)
-        if claim.spec.dataSource is not None or claim.spec.dataSourceRef is not None:
-            raise ValueError("volumes are made empty here: a dataSource is not supported by this driver's provisioner")
-        requests.parameters(found)  # says what is wrong before anybody is called
+        """The volume is made by the driver; returns the object for it. Raises RpcError, ValueError.
+
+        All that can be wrong with claim and class is found before the driver is asked: what it has made stays made.
+        """
+        driver, key, name = found.provisioner, key_of(claim), requests.volume_name(claim)
+        await self._check_source(claim, driver)
+        if claim.spec.selector is not None:
+            raise ValueError("claim Selector is not supported")
+        requests.fs_type(found)
         target, accessibility = self._where(claim, found, node)
-        where = secrets.ref(found.parameters, "provisioner", claim, requests.volume_name(claim))
+        secrets.check(found.parameters, claim, name)
+        known = await secrets.read(self.client, secrets.ref(found.parameters, "provisioner", claim, name))
         precise = await self.drivers.can(driver, target, requests.SINGLE_WRITERS)
-        request = requests.create(claim, found, await secrets.read(self.client, where), accessibility, precise)
+        request = requests.create(claim, found, known, accessibility, precise)
         try:
             answer = await self.drivers.call(target, driver, "CreateVolume", request)
         except RpcError as error:
             if error.undecided:
                 self._begun[key] = claim
+            else:
+                self._begun.pop(key, None)
             raise
-        return made.persistent_volume(claim, found, answer)
+        try:
+            return made.persistent_volume(claim, found, answer)
+        except ValueError as problem:
+            self._begun[key] = claim  # until nothing is left of it
+            await self._undo(target, claim, driver, answer, known, str(problem))
+            self._begun.pop(key, None)
+            raise
+
+    async def _check_source(self, claim: Claim, driver: str) -> None:
+        """Raises ValueError: volumes are made empty here."""
+        source = source_of(claim)
+        if not source:
+            return
+        what, capability = SOURCES[source]
+        if not await self.drivers.can(driver, self.drivers.route(driver), capability):
+            raise ValueError(f"CSI driver does not support {what}: controller {capability} capability is not reported")
+        raise ValueError("volumes are made empty here: a dataSource is left to provisioners that drivers bring")
+
+    async def _undo(
+        self, node: str, claim: Claim, driver: str, answer: Object, known: dict[str, str], problem: str
+    ) -> None:  # fmt: skip
+        """Delete what was made and is of no use. Raises ValueError, with the problem, where that fails as well."""
+        if not (handle := made.handle_of(answer)):
+            return
+        try:
+            request = {"volumeId": handle, **({"secrets": known} if known else {})}
+            await self.drivers.call(node, driver, "DeleteVolume", request)
+        except RpcError as error:
+            name = requests.volume_name(claim)
+            why = f"{problem}. Cleanup of volume {name} failed, volume is orphaned: {error}"
+            raise ValueError(why) from error
 
     def _where(self, claim: Claim, found: StorageClass, node: str) -> tuple[str, Object | None]:
         """The node to call, and where the volume must be accessible. Raises RpcError, ValueError."""

@@ -24,14 +24,19 @@ def volume_name(claim: Claim) -> str:
 
 
 def fs_type(storage_class: StorageClass) -> str:
-    return storage_class.parameters.get(FS_TYPE) or DEFAULT_FS
+    """Raises ValueError."""
+    named = [value for key, value in storage_class.parameters.items() if key.lower() == "fstype" or key == FS_TYPE]
+    if len(named) > 1:
+        raise ValueError(f'fstype specified in parameters with both "fstype" and "{FS_TYPE}" keys')
+    return (named[0] if named else "") or DEFAULT_FS
 
 
 def parameters(storage_class: StorageClass) -> dict[str, str]:
     """What the driver is told of the class: all but what is for us. Raises ValueError."""
     for key in storage_class.parameters:
         if key.startswith(PREFIX) and key not in KNOWN:
-            raise ValueError(f'found unknown parameter key "{key}" with reserved namespace {PREFIX}')
+            why = f'found unknown parameter key "{key}" with reserved namespace {PREFIX}'
+            raise ValueError(f"failed to strip CSI Parameters of prefixed keys: {why}")
     return {key: value for key, value in storage_class.parameters.items() if not key.startswith(PREFIX)}
 
 

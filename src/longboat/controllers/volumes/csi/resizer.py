@@ -26,12 +26,16 @@ class CSIResizer(CSIController):
     component = "csi-resizer"
     watches = (Watch(Claim, own_key, when=may_grow),)
     reads = (*CSIController.reads, Volume)
-    workers = 5
 
     def wake(self) -> None:
         for claim in self.cache(Claim).values():
             if may_grow(claim):
                 self.queue.add(key_of(claim))
+
+    def driver_of(self, key: Key) -> str:
+        claim = self.cache(Claim).get(key)
+        volume = self.cache(Volume).get(Key("", claim.spec.volumeName)) if claim is not None else None
+        return volume.spec.csi.driver if volume is not None and volume.spec.csi is not None else ""
 
     def about(self, key: Key) -> object:
         claim = self.cache(Claim).get(key)

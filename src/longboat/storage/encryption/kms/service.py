@@ -10,7 +10,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from longboat.machinery.protos import messages
-from longboat.machinery.protos.rpc import Stub
+from longboat.machinery.protos.rpc import Stub, nearby
 from longboat.storage.encryption.kms.objects import Source
 
 
@@ -71,7 +71,7 @@ class GrpcService:
 
     async def _call(self, name: str, request: Message | None = None) -> Any:
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self._target)
+            self._channel = nearby(self._target)
         try:
             return await Stub(self._channel, "v2.KeyManagementService")(name, request, timeout=self._timeout)
         except grpc.aio.AioRpcError as error:

@@ -30,26 +30,66 @@ def secret(purpose: str, name: str, namespace: str = "ns") -> dict[str, str]:
         ("provisioner", "plain", "ns", secrets.Ref("ns", "plain")),
         ("provisioner", "${pvc.name}-x", "${pvc.namespace}", secrets.Ref("ns", "data-x")),
         ("node-stage", "${pv.name}", "ns", secrets.Ref("ns", "pvc-u")),
-        ("node-stage", "${pvc.annotations['team']}", "ns", secrets.Ref("ns", "red")),
+        ("provisioner", "${pvc.annotations['team']}", "ns", secrets.Ref("ns", "red")),
     ],
 )
 def test_secrets_by_template(purpose: str, name: str, namespace: str, expected: secrets.Ref) -> None:
     assert secrets.ref(secret(purpose, name, namespace), purpose, ASKS, "pvc-u") == expected
 
 
+TEMPLATE = "failed to get name and namespace template from params: "
+
+
 @pytest.mark.parametrize(
     ("parameters", "why"),
     [
-        ({"csi.storage.k8s.io/provisioner-secret-name": "x"}, "Both must be specified"),
-        (secret("provisioner", "${pvc.annotations['team']}"), "invalid tokens"),  # not before there is a volume
-        (secret("provisioner", "${nonsense}"), "invalid tokens"),
-        (secret("provisioner", "x", "${pvc.name}"), "invalid tokens"),
-        (secret("provisioner", "../x"), "is not a valid name"),
+        ({"csi.storage.k8s.io/provisioner-secret-name": "x"},
+         f"{TEMPLATE}either name and namespace for Provisioner secrets specified, Both must be specified"),
+        (secret("provisioner", "x", ""),
+         f"{TEMPLATE}Provisioner secrets specified in parameters but value of either namespace or name is empty"),
+        ({"csi.storage.k8s.io/secret-name": "x"},
+         "failed to get default name and namespace template from params: "
+         "either name and namespace for Default secrets specified, Both must be specified"),
+        (secret("provisioner", "${pvc.annotations['no']}-${any}"),
+         "error resolving value \"${pvc.annotations['no']}-${any}\": "
+         "invalid tokens: [\"any\" \"pvc.annotations['no']\"]"),
+        (secret("provisioner", "x", "${pvc.name}"),
+         'error resolving value "${pvc.name}": invalid tokens: ["pvc.name"]'),
+        (secret("provisioner", "../x"), '"../x" is not a valid secret name'),
+        (secret("provisioner", "${pvc.name}_"), '"${pvc.name}_" resolved to "data_" which is not a valid secret name'),
+        (secret("provisioner", "x", "a.b"), '"a.b" is not a valid namespace name'),
     ],
-)
+)  # fmt: skip
 def test_secrets_that_make_no_sense(parameters: dict[str, str], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError) as caught:
         secrets.ref(parameters, "provisioner", ASKS, "pvc-u")
+    assert str(caught.value) == why
+
+
+def test_one_secret_for_all_purposes_but_those_that_have_their_own() -> None:
+    default = {"csi.storage.k8s.io/secret-name": "one", "csi.storage.k8s.io/secret-namespace": "ns"}
+    parameters = {**default, **secret("node-stage", "own")}
+    assert secrets.ref(parameters, "provisioner", ASKS, "pvc-u") == secrets.Ref("ns", "one")
+    assert secrets.ref(parameters, "node-stage", ASKS, "pvc-u") == secrets.Ref("ns", "own")
+    assert requests.parameters(storage_class(parameters)) == {}
+
+
+def test_every_secret_is_checked_before_a_volume_is_made() -> None:
+    with pytest.raises(ValueError, match="NodeExpand secrets"):
+        secrets.check(secret("node-expand", "x", ""), ASKS, "pvc-u")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [({}, "ext4"), ({"fsType": "xfs"}, "xfs"), ({"csi.storage.k8s.io/fstype": "xfs"}, "xfs"), ({"fstype": ""}, "ext4")],
+)
+def test_file_systems_that_classes_name(parameters: dict[str, str], expected: str) -> None:
+    assert requests.fs_type(storage_class(parameters)) == expected
+
+
+def test_a_class_names_one_file_system() -> None:
+    with pytest.raises(ValueError, match='with both "fstype" and "csi'):
+        requests.fs_type(storage_class({"fstype": "ext4", "csi.storage.k8s.io/fstype": "xfs"}))
 
 
 def test_no_secret_is_none() -> None:
