@@ -276,7 +276,8 @@ def test_a_driver_that_is_killed_disturbs_nobody_else(here: Namespaced, driver: 
     here.ready("q")
     nonsense.close()
     (registry / "aaa-reg.sock").unlink()
-    here.delete("pod", "p", "q", "other")
+    until(lambda: here.cluster.kubectl("get", "pod", "p").code == 1, "the pod is still there")
+    here.delete("pod", "q", "other")
     here.delete("pvc", "data", "other")
 
 
