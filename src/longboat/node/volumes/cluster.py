@@ -65,10 +65,8 @@ class ApiStorage:
         try:
             return await self._client.get(VolumeAttachment, Key("", name))
         except StatusError as error:
-            if error.code in (
-                403,
-                404,
-            ):  # a node may ask for its own only: of one that is still to be made nobody knows
+            # 403: a node may ask for its own only, and of one that is still to be made nobody knows whose it will be.
+            if error.code in (403, 404):
                 return None
             raise
 
