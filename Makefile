@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: up down test unit e2e lint format loc fuzz soak bench clean packages test-packages
+.PHONY: up down test unit e2e lint format loc fuzz soak bench clean packages test-packages bench-packages
 
 up: packages $(VENV)/ready
 	@$(PYTHON) tools/first_steps.py
@@ -48,15 +48,15 @@ fuzz: $(VENV)/dev
 soak: $(VENV)/dev
 	$(PYTEST) tests/soak
 
-bench: $(VENV)/dev
+bench: bench-packages $(VENV)/dev
 	@for file in bench/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
 
 # Without root the packages are only named: `make up` then simulates nodes.
 packages:
 	@tools/packages.sh || true
 
-test-packages:
-	@tools/packages.sh test || true
+test-packages bench-packages: %-packages:
+	@tools/packages.sh $* || true
 
 $(VENV)/ready: pyproject.toml hatch_build.py
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo " ✗ Longboat needs Python 3.11 or newer" >&2; exit 1; }

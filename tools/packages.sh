@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that Longboat needs and this machine lacks. Without root it only names them.
-#   tools/packages.sh [test]      "test" adds what only the tests need
+#   tools/packages.sh [test|bench]      adds what only the tests need, and what else the benchmarks do
 set -eu
 
 needed=""
@@ -23,7 +23,7 @@ want e2fsprogs /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4
 want haproxy /usr/sbin/haproxy
 want busybox-static /usr/share/doc/busybox-static
 python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
-if [ "${1:-}" = test ]; then
+if [ $# != 0 ]; then
     want gcc /usr/bin/gcc
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd
@@ -35,6 +35,7 @@ if [ "${1:-}" = test ]; then
     want libnfs-dev /usr/include/nfsc/libnfs.h
     want libfuse3-dev /usr/include/fuse3/fuse.h
 fi
+[ "${1:-}" = bench ] && want wrk /usr/bin/wrk
 
 [ -z "$needed" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

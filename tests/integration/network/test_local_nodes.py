@@ -144,8 +144,8 @@ def test_no_address_is_waited_for(nodes: LocalNodes) -> None:
     assert nodes.on("node-1", "cat", "/proc/sys/net/ipv6/conf/default/accept_dad").quiet() == "0\n"
 
 
-def test_containers_outlive_their_containerd(nodes: LocalNodes, tmp_path: Path) -> None:
-    archive = build.build(tmp_path, ("web",))["web"]
+def test_containers_outlive_their_containerd(nodes: LocalNodes) -> None:
+    archive = build.build()["web"]
     assert "longboat.local/web:1" in nodes.script(IMPORT, str(archive))
     nodes.ctr("node-1", "run", "--detach", "longboat.local/web:1", "survivor").ok()
     before = nodes.ctr("node-1", "tasks", "ls").quiet().split()[-2]
@@ -159,22 +159,27 @@ def test_containers_outlive_their_containerd(nodes: LocalNodes, tmp_path: Path) 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:
     nodes = LocalNodes(tmp_path)
-    before = _traces(nodes.host)
+    before = _traces(nodes)
     try:
         nodes.script(UP)
-        during = _traces(nodes.host)
-        assert during != before and "table ip6 longboat-default" in during["firewall"]
+        nodes.script(IMPORT, str(build.build()["web"]))
+        group = f"/{nodes.cluster.cgroup}/node-1/left"
+        nodes.ctr("node-1", "run", "--detach", "--cgroup", group, "longboat.local/web:1", "left").ok()
+        during = _traces(nodes)
+        assert "table ip6 longboat-default" in during["firewall"] and during["cgroups"]
+        assert [what for what in during if during[what] == before[what]] == []
     finally:
         nodes.script(DOWN)
-    after = _traces(nodes.host)
+    after = _traces(nodes)
     nodes.host.close()
     assert after == before
     assert asdict(nodes.cluster)["nodes"] == 2
 
 
-def _traces(host: Host) -> dict[str, str]:
-    """What a cluster could leave on a machine."""
+def _traces(nodes: LocalNodes) -> dict[str, str]:
+    """What a cluster could leave on a machine; of cgroups, which are everybody's, its own."""
     time.sleep(0.2)
+    host = nodes.host
     return {
         "links": host.run("ip", "-oneline", "link").out.replace("DOWN", "").replace("UP", ""),
         "routes": host.run("ip", "route", "show", "table", "all").out,
@@ -182,5 +187,5 @@ def _traces(host: Host) -> dict[str, str]:
         "firewall": host.run("nft", "list", "ruleset").out,
         "forwarding": host.run("cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding").out,
         "mounts": host.run("cut", "-d", " ", "-f", "5", "/proc/self/mountinfo").out,
-        "cgroups": "\n".join(str(path) for path in Path("/sys/fs/cgroup").glob("*/longboat*")),
+        "cgroups": "\n".join(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{nodes.cluster.cgroup}*")),
     }
