@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from longboat.network.dns import wire
 from longboat.network.dns.wire import Labels, Malformed
@@ -23,8 +23,7 @@ class Refusal(Exception):
         self.rcode, self.query = rcode, query
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """`end` is where the question ends; `size` the largest UDP answer, `edns` whether it was asked for with EDNS."""
 
     flags: int
@@ -43,8 +42,7 @@ class Query:
         """The packet without its id, in lower case, and without what makes no difference to the answer."""
         flags = self.flags & (wire.RECURSE | wire.NO_CHECK)
         extra = opt(self.size, dnssec=self.dnssec) if self.edns else b""
-        counts = (1, 0, 0, int(self.edns))
-        head = b"".join(number.to_bytes(2) for number in (flags, *counts))
+        head = wire.HEAD.pack(flags, 1, 0, 0, self.edns)
         return head + wire.name(self.name) + packet[self.end - 4 : self.end] + extra
 
 
@@ -88,7 +86,7 @@ def _with_edns(packet: bytes, query: Query) -> Query:
             raise Malformed("more than one OPT, or one out of place")
         version = span.ttl >> 16 & 0xFF
         size = min(max(int.from_bytes(packet[span.ttl_at - 2 : span.ttl_at]), SMALLEST), LARGEST)
-        found = replace(query, edns=True, size=size, dnssec=bool(span.ttl & DNSSEC_OK))
+        found = msgspec.structs.replace(query, edns=True, size=size, dnssec=bool(span.ttl & DNSSEC_OK))
     if end != len(packet):
         raise Malformed("something follows the message")
     if version:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from longboat.network.dns import wire
 from longboat.network.dns.forward import Forwarder, Unanswered

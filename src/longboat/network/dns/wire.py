@@ -19,6 +19,7 @@ OPCODE = 0x7800
 HEADER = 12  # bytes
 LONGEST_NAME = 255  # bytes on the wire
 RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
+HEAD = struct.Struct("!HHHHH")  # flags and the four counts: a header but its id
 _HEADER = struct.Struct("!HHHHHH")
 _COMPRESSIBLE = {CNAME: 0, NS: 0, PTR: 0, 15: 2, 39: 0}  # offset of the name in the data (15 MX, 39 DNAME)
 
@@ -103,7 +104,7 @@ def read_name(message: bytes, at: int, *, pointers: bool = True) -> tuple[Labels
 
 def name(labels: Labels) -> bytes:
     """Uncompressed."""
-    return b"".join(len(label).to_bytes() + label for label in labels) + b"\0"
+    return b"".join([len(label).to_bytes() + label for label in labels]) + b"\0"
 
 
 def labels(text: str) -> Labels:

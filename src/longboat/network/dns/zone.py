@@ -6,7 +6,9 @@ A function of what the directory holds. Where the specification leaves a choice,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec import structs
 
 from longboat.client.interface import Key
 from longboat.network.dns import records, wire
@@ -20,8 +22,7 @@ SCHEMA_VERSION, SCHEMA_TTL = b"1.1.0", 28800
 LONGEST_CHAIN = 8  # aliases of aliases
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """An answer. With no `answers` it has a `soa`; `chase` is where an alias leads outside; `tags` what it rests on."""
 
     rcode: int = wire.NOERROR
@@ -32,12 +33,11 @@ class Found:
     chase: Labels | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
+class _Name(msgspec.Struct, frozen=True):
     """What there is at a name: nothing (NXDOMAIN), no records (a name above others), records, or an alias."""
 
     exists: bool
-    sets: Sets = field(default_factory=dict)
+    sets: Sets = {}
     alias: Labels | None = None
     tag: Tag = ""
 
@@ -75,7 +75,7 @@ class Zone:
             tags.append(found.tag)
             if found.alias is None or kind in (wire.CNAME, wire.ANY):
                 answer = self._typed(name, found, kind)
-                return replace(answer, answers=(*chain, *answer.answers), tags=tuple(filter(None, tags)))
+                return structs.replace(answer, answers=(*chain, *answer.answers), tags=tuple(filter(None, tags)))
             chain.append(Record(name, wire.CNAME, TTL, wire.name(found.alias)))
             name = found.alias
             if not self._is_ours(name):
