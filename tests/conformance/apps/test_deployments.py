@@ -140,6 +140,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: Deployment, completes the lifecycle of a Deployment"""
     deployments = Verbs(cluster, "deployment")
     await deployments.create("web", workload(2), labels={"test-deployment-static": "true"})
+    await deployments.create("bystander", workload(app="other", paused=True))
     await complete(cluster, "web:1", 2)
     change = {
         "metadata": {"labels": {"test-deployment": "patched"}},
@@ -167,6 +168,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     assert (await complete(cluster, "web:2", 2))["status"]["readyReplicas"] == 2, "the controller knows better"
     await deployments.delete_collection("test-deployment-static=true")
     assert await deployments.is_gone("web")
+    assert [each["metadata"]["name"] for each in await deployments.list()] == ["bystander"]
     await until_quiet(cluster)
     assert not await cluster.list("replicasets") and not await cluster.list("pods")
 

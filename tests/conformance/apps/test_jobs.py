@@ -277,6 +277,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: Jobs, manage lifecycle"""
     jobs = Verbs(cluster, "job")
     created = await jobs.create("work", job(suspend=True), labels={"e2e": "work"})
+    await jobs.create("bystander", job(suspend=True))
     assert await pods_of(cluster) == []
     patched = await jobs.label("work", work="patched")
     assert labels_of(patched) == {"e2e": "work", "work": "patched"}
@@ -296,4 +297,5 @@ async def test_lifecycle(cluster: Cluster) -> None:
     await cluster.client.delete_collection(kinds.JOB, namespace="default", labels="e2e=work", propagation="Background")
     await cluster.settle()
     assert await jobs.list("e2e=work", everywhere=True) == []
+    assert [each["metadata"]["name"] for each in await jobs.list()] == ["bystander"]
     assert await pods_of(cluster) == []

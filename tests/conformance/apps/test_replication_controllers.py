@@ -94,6 +94,8 @@ async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: Replication Controller, lifecycle"""
     controllers = Verbs(cluster, "rc")
     created = await controllers.create("web", replication(), labels={"test-rc-static": "true"})
+    bystander = {"replicas": 0, "selector": {"app": "other"}, "template": pod_template("other")}
+    await controllers.create("bystander", {"spec": bystander})
     since = created["metadata"]["resourceVersion"]
     assert await running(cluster) == 1
     await watched(controllers, since, lambda obj: obj["status"].get("readyReplicas") == 1)
@@ -123,3 +125,4 @@ async def test_lifecycle(cluster: Cluster) -> None:
     await controllers.delete_collection("test-rc-static=true")
     await until_quiet(cluster)
     assert await controllers.is_gone("web")
+    assert [each["metadata"]["name"] for each in await controllers.list()] == ["bystander"]

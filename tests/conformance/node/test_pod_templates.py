@@ -16,6 +16,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: PodTemplate lifecycle"""
     templates = Verbs(cluster, "podtemplate")
     await templates.create("template", BODY, labels={"podtemplate-static": "true"})
+    await templates.create("bystander", BODY)
     patched = await templates.label("template", podtemplate="patched")
     assert labels_of(patched) == {"podtemplate-static": "true", "podtemplate": "patched"}
     assert await templates.read("template") == patched
@@ -25,6 +26,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     await templates.delete("template")
     assert await templates.is_gone("template")
     assert await templates.list("podtemplate-static=true", everywhere=True) == []
+    assert names(await templates.list()) == ["bystander"]
 
 
 @inside

@@ -31,6 +31,7 @@ async def test_an_empty_key_is_refused(cluster: Cluster) -> None:
 async def test_patching(cluster: Cluster) -> None:
     """Conformance: Secret patching"""
     secrets = Verbs(cluster, "secret")
+    await secrets.create("bystander", {"data": {"key": encoded("value")}})
     assert await secrets.list("testsecret-constant=true", everywhere=True) == []
     await secrets.create("secret", {"data": {"key": encoded("value")}}, labels={"testsecret-constant": "true"})
     assert names(await secrets.list("testsecret-constant=true", everywhere=True)) == ["secret"]
@@ -42,3 +43,4 @@ async def test_patching(cluster: Cluster) -> None:
     await secrets.delete_collection("testsecret-constant=true")
     assert await secrets.list("testsecret-constant=true", everywhere=True) == []
     assert await secrets.is_gone("secret")
+    assert "bystander" in names(await secrets.list())
