@@ -93,6 +93,30 @@ def _with(container: Container, given: Given) -> Container:
     return msgspec.structs.replace(container, resources=resources)
 
 
+class Shortage(msgspec.Struct, frozen=True):
+    """A resource of which there is too little (cpu in thousandths); as text, in the kubelet's words."""
+
+    resource: str
+    requested: int
+    used: int
+    capacity: int
+
+    def __str__(self) -> str:
+        figures = f"requested: {self.requested}, used: {self.used}, capacity: {self.capacity}"
+        return f"Node didn't have enough resource: {self.resource}, {figures}"
+
+
+def shortage(
+    wanted: api.Amounts, used: api.Amounts, offered: api.Amounts, resources: Iterable[str]
+) -> Shortage | None:  # fmt: skip
+    """The first of the resources that is wanted and does not suffice."""
+    for name in resources:
+        short = Shortage(name, wanted.get(name, 0), used.get(name, 0), offered.get(name, 0))
+        if short.requested and short.requested + short.used > short.capacity:
+            return short
+    return None
+
+
 def refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Waiting | None:
     """Why a pod cannot have what it asks for beside the others, which ask for what they have: never, or not yet."""
     offered, wanted = api.amounts(allocatable), cgroups.requests(pod)
@@ -103,11 +127,8 @@ def refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> 
     used: api.Amounts = {}
     for other in others:
         api.add(used, cgroups.requests(other))
-    for name in COMPUTE:
-        if wanted.get(name, 0) + used.get(name, 0) > offered.get(name, 0):
-            figures = f"requested: {wanted.get(name, 0)}, used: {used.get(name, 0)}, capacity: {offered.get(name, 0)}"
-            return Waiting(DEFERRED, f"Node didn't have enough resource: {name}, {figures}")
-    return None
+    short = shortage(wanted, used, offered, COMPUTE)
+    return Waiting(DEFERRED, str(short)) if short else None
 
 
 def turn(pod: Pod, given: Given, since: float) -> tuple[bool, int, bool, float]:

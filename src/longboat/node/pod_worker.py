@@ -48,7 +48,7 @@ class PodWorker:
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
         self.failures = 0  # passes in a row that ended with an error
-        self._cleaned = self._released = False
+        self._cleaned = self._released = self._rejected = False
         self._workers = workers
         self._failed: Waiting | None = None
         self._waiting: Mapping[str, Waiting] = {}
@@ -81,6 +81,16 @@ class PodWorker:
     def fail(self, why: Waiting) -> None:
         """The node no longer has room for the pod: it ends, and says why."""
         self._failed = self._failed or why
+
+    def reject(self, why: Waiting) -> None:
+        """The node never took the pod: nothing of it runs."""
+        self._rejected = True
+        self.fail(why)
+
+    @property
+    def takes_room(self) -> bool:
+        """Whether what the pod has been given is not for others to have."""
+        return not (self._rejected or self.gone or self.phase == TERMINATED or self.pod.is_finished)
 
     async def run(self) -> None:
         """One pass. Raises RuntimeFailure."""

@@ -12,7 +12,7 @@ import msgspec
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
-from longboat.node import allocation, sysctls
+from longboat.node import admission, allocation
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
@@ -169,8 +169,11 @@ class PodWorkers:
 
     def refusal(self, worker: PodWorker, wanted: Pod) -> Waiting | None:
         """Why the node cannot give a pod what it asks for."""
-        others = [w.pod for w in self._workers.values() if w is not worker and w.phase != TERMINATED]
-        return allocation.refusal(wanted, (pod for pod in others if not pod.is_finished), self.allocatable)
+        return allocation.refusal(wanted, self._others(worker), self.allocatable)
+
+    def _others(self, worker: PodWorker) -> list[Pod]:
+        """The pods that take room on the node beside this one."""
+        return [other.pod for other in self._workers.values() if other is not worker and other.takes_room]
 
     def room_made(self) -> None:
         """Some pod takes less than before: those that wait for room ask again, in their order."""
@@ -236,11 +239,13 @@ class PodWorkers:
     # One worker at work per pod.
 
     def _admit(self, worker: PodWorker) -> None:
-        """A pod that wants what it may not have here fails before anything of it runs."""
-        if worker.must_end() or (why := sysctls.refusal(worker.pod, self._unsafe_sysctls)) is None:
+        """A pod that wants what it may not, or cannot, have here fails before anything of it runs."""
+        if worker.must_end():
             return
-        self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
-        worker.fail(Waiting(why.reason, f"Pod was rejected: {why.message}"))
+        why = admission.refusal(worker.pod, self._others(worker), self.allocatable, self._unsafe_sysctls)
+        if why is not None:
+            self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
+            worker.reject(Waiting(why.reason, f"Pod was rejected: {why.message}"))
 
     def _go(self, uid: str) -> None:
         if timer := self._timers.pop(uid, None):

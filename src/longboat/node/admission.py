@@ -1,0 +1,41 @@
+"""Whether a node takes a pod that was bound to it: whoever bound it may have known less than the node does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from longboat.api import resources as api
+from longboat.node import allocation, sysctls
+from longboat.node.make import cgroups
+from longboat.node.state import Waiting
+from longboat.node.views.pod import Pod
+
+PODS = "pods"
+COUNTED = (PODS, *allocation.COMPUTE, "ephemeral-storage")
+
+
+def refusal(
+    pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str], unsafe_sysctls: Collection[str] = ()
+) -> Waiting | None:
+    """Why the pod is not run beside the others: reason and message of its status (kubelet, pkg/kubelet/lifecycle).
+
+    A pod that has a start time was taken before, by an agent that has been replaced since: it keeps its place.
+    """
+    if pod.status.startTime is not None:
+        return None
+    return sysctls.refusal(pod, unsafe_sysctls) or _no_room(pod, others, allocatable)
+
+
+def _no_room(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Waiting | None:
+    """Resources that the node does not know of itself are not its to count."""
+    used: api.Amounts = {}
+    for other in others:
+        api.add(used, _asked(other))
+    counted = [name for name in COUNTED if name in allocatable]
+    if (short := allocation.shortage(_asked(pod), used, api.amounts(allocatable), counted)) is None:
+        return None
+    return Waiting(f"OutOf{short.resource}", str(short))
+
+
+def _asked(pod: Pod) -> api.Amounts:
+    return {**cgroups.requests(pod), PODS: 1}
