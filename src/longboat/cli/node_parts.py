@@ -63,7 +63,7 @@ async def real_node(
     dns = _cluster_dns(options, network, clock, dns_servers) if options.serve_dns else None
     own_services = [(server, 53) for server in dns_servers] if dns else []
     enforcer = Enforcer(network, clock, name, Nftables().run, ranges_by_family(options.pod_cidr))
-    proxy = Proxy(network, clock, name, options.pod_cidr, Nftables().run, own_services)
+    proxy = Proxy(network, clock, name, options.pod_cidr, Nftables().run, options.service_cidr, own_services)
     on_link = options.node_cidr or ",".join([await asyncio.to_thread(_range_of, each) for each in addresses])
     overlay = Overlay(
         network, clock, node=name, address=addresses[0], on_link=on_link,

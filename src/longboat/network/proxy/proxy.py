@@ -23,8 +23,8 @@ RBAC = ("services, nodes: get list watch", "endpointslices.discovery.k8s.io: get
 class Proxy:
     """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it.
 
-    `cluster_cidr` is the pods' range, or two with a comma between: there are rules for their families. `own_services`
-    are addresses and ports of Services that the node itself answers at.
+    `cluster_cidr` is the pods' range, or two with a comma between: there are rules for their families. `service_cidr`
+    are the Services', likewise. `own_services` are addresses and ports of Services that the node itself answers at.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Proxy:
         node: str,
         cluster_cidr: str,
         apply: Apply,
+        service_cidr: str = "",
         own_services: Iterable[tuple[str, int]] = (),
     ) -> None:
         self._services = informers.of(Service)
@@ -42,7 +43,11 @@ class Proxy:
         self._clock, self._name, own = clock, node, tuple(own_services)
         self._keepers = [
             Keeper(
-                NodeInfo(node, family, cluster_cidr=cidr, own_services=own), self._services, self._slices, apply
+                NodeInfo(
+                    node, family, cluster_cidr=cidr, own_services=own,
+                    service_cidr=ranges_by_family(service_cidr).get(family, ""),
+                ),
+                self._services, self._slices, apply,
             )
             for family, cidr in (ranges_by_family(cluster_cidr) or {IPV4: ""}).items()
         ]  # fmt: skip

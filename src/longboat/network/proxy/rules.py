@@ -2,8 +2,9 @@
 
 A packet's way: `services` looks its destination up in `service-addresses` (address, protocol, port) or, if the
 destination is the node itself, in `node-ports`; both name a chain per service port, which picks an endpoint at
-random and translates. What is still addressed to a ClusterIP after that has nobody behind it and is refused. Only the
-first packet of a connection takes this way; the rest follows connection tracking, so rules may change under it.
+random and translates. What is still addressed to a ClusterIP after that, even to one that no Service has (any more),
+has nobody behind it and is refused. Only the first packet of a connection takes this way; the rest follows connection
+tracking, so rules may change under it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class NodeInfo:
     family: Family = IPV4
     pod_cidr: str = ""  # this node's share
     cluster_cidr: str = ""  # all pods
+    service_cidr: str = ""  # all services
     host_ports: tuple[HostPort, ...] = ()
     own_services: tuple[tuple[str, int], ...] = ()  # service addresses and ports that the node itself answers at
 
@@ -83,6 +85,7 @@ def base(node: NodeInfo) -> Ruleset:
                 f"{destination} vmap @refused-addresses",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
                 f"{ip} daddr @cluster-addresses goto refused",
+                *([f"{ip} daddr {node.service_cidr} goto refused"] if node.service_cidr else []),
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
