@@ -73,6 +73,10 @@ class Verbs:
         await self.cluster.client.delete_collection(self.kind, namespace=self.namespace, labels=labels)
         await self.cluster.settle()
 
+    async def are_left(self, *names: str) -> bool:
+        """Whether just these remain; in a namespace, or of a whole cluster."""
+        return [obj["metadata"]["name"] for obj in await self.list()] == sorted(names)
+
     async def is_gone(self, name: str) -> bool:
         try:
             await self.read(name)

@@ -165,6 +165,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
         return [{"addresses": [{"ip": ip}], "ports": ports}]
 
     body = {"subsets": subset("10.0.0.24", 80)}
+    await endpoints.create("bystander", body)
     await endpoints.create("test", body, labels={"test-endpoint-static": "true"})
     await watched.expect("ADDED", "test")
     assert names(await endpoints.list("test-endpoint-static=true", everywhere=True)) == ["test"]
@@ -186,3 +187,4 @@ async def test_lifecycle(cluster: Cluster) -> None:
     await watched.expect("DELETED", "test")
     await watched.close()
     assert await endpoints.is_gone("test")
+    assert not await endpoints.is_gone("bystander")

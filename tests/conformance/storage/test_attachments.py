@@ -17,6 +17,7 @@ def body(node: str = "node-1") -> Object:
 async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: VolumeAttachment, lifecycle"""
     verbs = Verbs(cluster, "volumeattachment")
+    await verbs.create("bystander", body())
     await verbs.create("first", body())
     assert (await verbs.read("first"))["metadata"]["name"] == "first"
     assert labels_of(await verbs.label("first", mark="patched")) == {"mark": "patched"}
@@ -30,6 +31,7 @@ async def test_lifecycle(cluster: Cluster) -> None:
     assert await verbs.is_gone("second")
     assert await verbs.is_gone("third")
     assert await verbs.list("mark=updated") == []
+    assert await verbs.are_left("bystander")
 
 
 @inside

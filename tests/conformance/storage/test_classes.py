@@ -11,6 +11,7 @@ from longboat.testing.cluster import Cluster
 async def test_storage_class(cluster: Cluster) -> None:
     """Conformance: StorageClass, lifecycle"""
     classes, body = Verbs(cluster, "storageclass"), {"provisioner": "e2e.example.com"}
+    await classes.create("bystander", body)
     await classes.create("first", body)
     assert (await classes.read("first"))["provisioner"] == "e2e.example.com"
     assert labels_of(await classes.label("first", mark="patched")) == {"mark": "patched"}
@@ -22,6 +23,7 @@ async def test_storage_class(cluster: Cluster) -> None:
     await classes.delete_collection("mark=updated")
     assert await classes.is_gone("second")
     assert await classes.list("mark=updated") == []
+    assert not await classes.is_gone("bystander")
 
 
 @inside
@@ -29,6 +31,7 @@ async def test_volume_attributes_class(cluster: Cluster) -> None:
     """Conformance: VolumeAttributesClass, lifecycle"""
     classes = Verbs(cluster, "volumeattributesclass")
     body = {"driverName": "e2e.example.com", "parameters": {"iops": "100"}}
+    await classes.create("bystander", body)
     await classes.create("first", body)
     assert (await classes.read("first"))["parameters"] == {"iops": "100"}
     assert labels_of(await classes.label("first", mark="patched")) == {"mark": "patched"}
@@ -40,3 +43,4 @@ async def test_volume_attributes_class(cluster: Cluster) -> None:
     await classes.delete_collection("mark=updated")
     assert await classes.is_gone("second")
     assert await classes.list("mark=updated") == []
+    assert not await classes.is_gone("bystander")

@@ -38,6 +38,7 @@ async def test_csi_node(cluster: Cluster) -> None:
     """Conformance: CSINode, lifecycle"""
     nodes = Verbs(cluster, "csinode")
     spec = {"spec": {"drivers": [{"name": "one.example.com", "nodeID": "n", "topologyKeys": ["zone"]}]}}
+    await nodes.create("bystander", spec)
     await nodes.create("first", spec)
     assert (await nodes.read("first"))["metadata"]["name"] == "first"
     assert labels_of(await nodes.label("first", mark="patched")) == {"mark": "patched"}
@@ -50,6 +51,7 @@ async def test_csi_node(cluster: Cluster) -> None:
     await nodes.delete_collection("mark=updated")
     assert await nodes.is_gone("second")
     assert await nodes.list("mark=updated") == []
+    assert await nodes.are_left("bystander")
 
 
 async def events(cluster: Cluster, verbs: Verbs, since: str, labels: str) -> AsyncIterator[tuple[str, Object]]:
@@ -71,6 +73,7 @@ async def test_csi_storage_capacity(cluster: Cluster) -> None:
     assert "csistoragecapacities" in [resource["name"] for resource in resources["resources"]]
 
     verbs, label = Verbs(cluster, "csistoragecapacity"), {"test": "ours"}
+    await verbs.create("bystander", {"storageClassName": "fast"})
     for name in ("a", "b", "c"):
         created = await verbs.create(name, {"storageClassName": "fast"}, labels=label)
         assert (await verbs.read(name))["metadata"]["uid"] == created["metadata"]["uid"]
@@ -93,6 +96,7 @@ async def test_csi_storage_capacity(cluster: Cluster) -> None:
     assert len(await verbs.list("test=ours")) == 2
     await verbs.delete_collection("test=ours")
     assert await verbs.list("test=ours") == []
+    assert await verbs.are_left("bystander")
     await watch.aclose()  # type: ignore[attr-defined]
     await asyncio.sleep(0)
 

@@ -33,10 +33,12 @@ CLAIM: Object = {
 async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: PersistentVolumes(Claims), lifecycle"""
     volumes, claims = Verbs(cluster, "pv"), Verbs(cluster, "pvc")
+    await volumes.create("bystander", volume(capacity={"storage": "1Gi"}))
+    await claims.create("bystander", {"spec": CLAIM["spec"] | {"storageClassName": "other"}})
     await volumes.create("pv-1", volume(), labels={"e2e": "ours"})
     await claims.create("pvc-1", CLAIM, labels={"e2e": "ours"})
     assert [each["metadata"]["name"] for each in await volumes.list("e2e=ours")] == ["pv-1"]
-    assert [each["metadata"]["name"] for each in await claims.list()] == ["pvc-1"]
+    assert [each["metadata"]["name"] for each in await claims.list()] == ["bystander", "pvc-1"]
     assert labels_of(await volumes.label("pv-1", mark="patched"))["mark"] == "patched"
     assert labels_of(await claims.label("pvc-1", mark="patched"))["mark"] == "patched"
     volume_uid, claim_uid = [(await v.read(n))["metadata"]["uid"] for v, n in ((volumes, "pv-1"), (claims, "pvc-1"))]
@@ -55,6 +57,8 @@ async def test_lifecycle(cluster: Cluster) -> None:
     assert await claims.is_gone("pvc-2")
     await volumes.delete_collection("mark=updated")
     assert await volumes.is_gone("pv-2")
+    assert await claims.are_left("bystander")
+    assert await volumes.are_left("bystander")
 
 
 def condition(reason: str) -> Object:
