@@ -127,6 +127,11 @@ def test_what_the_node_answers_itself_reaches_it_untracked(node: BareNode, pods:
         assert node.host.run(sys.executable, "-c", ASK, "10.96.0.10", "53").ok().out == "node\n"
         assert "dport=53 " not in node.host.run("conntrack", "-L", "-p", "udp").out
         assert get(pods[0], "10.96.0.10", 80, count=1) == {"ConnectionRefusedError": 1}
+        ranged = replace(NEAR, own_services=(("10.96.0.10", 53),), service_cidr="10.96.0.0/16")
+        node.apply(create(rules([], [], ranged)))
+        assert pods[0].python(ASK, "10.96.0.10", "53") == "node\n", "before its Service is known, too"
+        assert node.host.run(sys.executable, "-c", ASK, "10.96.0.10", "53").ok().out == "node\n"
+        assert get(pods[0], "10.96.0.10", 80, count=1) == {"ConnectionRefusedError": 1}
     finally:
         listening.kill()
         listening.communicate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 from longboat.network.proxy.ruleset import Ruleset
 
@@ -43,9 +44,15 @@ class Kernel:
         verdict = elements.get("refused-addresses", {}).get(f"{packet.address} . {packet.protocol} . {packet.port}")
         if verdict is None and packet.local:
             verdict = elements.get("refused-ports", {}).get(f"{packet.protocol} . {packet.port}")
-        if verdict is None and packet.address in elements.get("cluster-addresses", {}):
+        if verdict is None and (packet.address in elements.get("cluster-addresses", {}) or self._in_range(packet)):
             return Fate(otherwise="refused")
         return Fate(otherwise={"drop": "dropped", "goto refused": "refused", None: "on"}[verdict])
+
+    def _in_range(self, packet: Packet) -> bool:
+        """Whether a whole range is refused that the destination is in."""
+        rules = "\n".join(self.rules.chains["refuse"].rules)
+        ranges = re.findall(r"^ip daddr (\d\S+/\d+) goto refused$", rules, re.MULTILINE)
+        return any(IPv4Address(packet.address) in IPv4Network(each) for each in ranges)
 
     def _chain(self, name: str, packet: Packet) -> Fate | None:
         masqueraded = False

@@ -136,6 +136,18 @@ def test_what_the_node_answers_itself_is_not_tracked_and_so_neither_translated_n
     assert rules([], [], NODE).elements["own-services"] == {}
 
 
+def test_what_no_service_has_of_the_range_is_refused() -> None:
+    ranged = replace(NODE, service_cidr="10.96.0.0/16")
+    for from_node in (False, True):
+        gone = replace(INSIDE, address="10.96.77.77", from_node=from_node)
+        assert fate(service(), [piece(FAR)], gone, ranged) == Fate(otherwise="refused")
+        assert fate(service(), [piece(FAR)], replace(gone, address="10.97.0.1"), ranged) == Fate(otherwise="on")
+        assert fate(service(), [piece(FAR)], gone) == Fate(otherwise="on"), "the range is not known"
+    assert fate(service(), [piece(FAR)], INSIDE, ranged) == to("10.244.2.5")
+    local = service(internalTrafficPolicy="Local")
+    assert fate(local, [piece(FAR)], INSIDE, ranged) == Fate(otherwise="dropped"), "not for the range to refuse"
+
+
 def test_host_ports() -> None:
     ports = (HostPort("TCP", 8088, "10.244.1.9", 80), HostPort("TCP", 8089, "10.244.1.9", 81, host_ip="172.30.0.11"))
     kernel = Kernel(rules([], [], replace(NODE, host_ports=ports)))
