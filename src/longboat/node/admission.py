@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from longboat.api import affinity
 from longboat.api import resources as api
 from longboat.node import allocation, sysctls
 from longboat.node.make import cgroups
@@ -12,6 +13,7 @@ from longboat.node.views.pod import Pod
 
 PODS = "pods"
 COUNTED = (PODS, *allocation.COMPUTE, "ephemeral-storage")
+AFFINITY = "NodeAffinity"
 
 
 def refusal(
@@ -24,6 +26,20 @@ def refusal(
     if pod.status.startTime is not None:
         return None
     return sysctls.refusal(pod, unsafe_sysctls) or _no_room(pod, others, allocatable)
+
+
+def asks_for_labels(pod: Pod) -> bool:
+    """Whether it depends on the node's labels (or its name) that the pod is taken. Who was taken before stays."""
+    wanted = pod.spec.affinity.nodeAffinity
+    required = wanted is not None and wanted.requiredDuringSchedulingIgnoredDuringExecution is not None
+    return pod.status.startTime is None and (required or bool(pod.spec.nodeSelector))
+
+
+def mismatch(pod: Pod, labels: Mapping[str, str], node: str) -> Waiting | None:
+    """Why the pod is not run on a node so labelled and named, which is not one of those it wants."""
+    if affinity.node_wanted(pod.spec.nodeSelector, pod.spec.affinity.nodeAffinity, labels, node):
+        return None
+    return Waiting(AFFINITY, f"Predicate {AFFINITY} failed: node(s) didn't match Pod's node affinity/selector")
 
 
 def _no_room(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Waiting | None:

@@ -200,7 +200,7 @@ class Agent:
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(config.paths, self._sources, self._storage.persistent, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
-            unsafe_sysctls=config.unsafe_sysctls,
+            unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable

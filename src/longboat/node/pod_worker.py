@@ -48,7 +48,7 @@ class PodWorker:
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
         self.failures = 0  # passes in a row that ended with an error
-        self._cleaned = self._released = self._rejected = False
+        self._cleaned = self._released = self._rejected = self._matched = False
         self._workers = workers
         self._failed: Waiting | None = None
         self._waiting: Mapping[str, Waiting] = {}
@@ -93,8 +93,11 @@ class PodWorker:
         return not (self._rejected or self.gone or self.phase == TERMINATED or self.pod.is_finished)
 
     async def run(self) -> None:
-        """One pass. Raises RuntimeFailure."""
+        """One pass. Raises RuntimeFailure, and StatusError and OSError where the API does not say what is needed."""
         self.wake = None
+        if not (self._matched or self._failed or self.must_end()):
+            await self._workers.match(self)
+            self._matched = True
         if self.phase == SYNCING and (self.must_end() or self._failed or self._is_overdue()):
             self.phase = TERMINATING
         if self.phase == SYNCING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
+from longboat.machinery.errors import StatusError
 from longboat.node import admission, allocation
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
@@ -55,6 +56,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     volumes: Volumes
     writer: StatusWriter
     checkpoints: Checkpoints
+    labels: Callable[[], Awaitable[Mapping[str, str]]]  # of the Node, as the API has them now
     cgroups: Cgroups | None = None
     on_disk: bool = True
     starts: int = STARTS
@@ -72,7 +74,7 @@ class PodWorkers:
         self.checkpoints = tools.checkpoints
         self.resizer = Resizer(tools.runtime, tools.cgroups, tools.node.capacity)
         self._sources, self._images = tools.sources, tools.images
-        self._unsafe_sysctls = tools.unsafe_sysctls
+        self._unsafe_sysctls, self._labels = tools.unsafe_sysctls, tools.labels
         self.backoff = BackOff()
         self.starting = 0  # sandboxes and containers being started, or waiting for their turn
         self._starts = asyncio.Semaphore(tools.starts)
@@ -167,6 +169,14 @@ class PodWorkers:
         finally:
             self.starting -= 1
 
+    async def match(self, worker: PodWorker) -> None:
+        """Reject a pod that wants another node. Asks the API: what a watch has told may be older than the pod's
+        binding, which would make a pod fail that came here for a new label. Raises StatusError and OSError."""
+        if admission.asks_for_labels(worker.pod):
+            why = admission.mismatch(worker.pod, await self._labels(), self.node.name)
+            if why is not None:
+                self._reject(worker, why)
+
     def refusal(self, worker: PodWorker, wanted: Pod) -> Waiting | None:
         """Why the node cannot give a pod what it asks for."""
         return allocation.refusal(wanted, self._others(worker), self.allocatable)
@@ -244,8 +254,11 @@ class PodWorkers:
             return
         why = admission.refusal(worker.pod, self._others(worker), self.allocatable, self._unsafe_sysctls)
         if why is not None:
-            self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
-            worker.reject(Waiting(why.reason, f"Pod was rejected: {why.message}"))
+            self._reject(worker, why)
+
+    def _reject(self, worker: PodWorker, why: Waiting) -> None:
+        self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
+        worker.reject(Waiting(why.reason, f"Pod was rejected: {why.message}"))
 
     def _go(self, uid: str) -> None:
         if timer := self._timers.pop(uid, None):
@@ -266,7 +279,7 @@ class PodWorkers:
         self._again.discard(uid)
         try:
             await worker.run()
-        except (RuntimeFailure, OSError) as failure:
+        except (RuntimeFailure, StatusError, OSError) as failure:
             worker.failures += 1
             log.warning("pod %s: %s; trying again", worker.pod, failure)
             worker.wake, worker.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True

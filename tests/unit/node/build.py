@@ -238,6 +238,7 @@ class Node:
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
                 volumes=Volumes(paths, self.objects, self.persistent, on_disk=on_disk), writer=self.statuses,
                 checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
+                labels=self.storage.node_labels,
             ),
             self.host_ports.append,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pods that were bound to a node which has no room for them."""
+"""Pods that were bound to a node which has no room for them, or which they do not want."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.node import admission
 from unit.node.build import changed, container, pod
@@ -80,3 +81,79 @@ async def test_who_was_taken_before_keeps_the_place(node: Simulated) -> None:
     await node.run(new)
     await node.run(msgspec.structs.replace(old, status=status))
     assert [node.statuses.of[name]["phase"] for name in ("new", "old")] == ["Running", "Running"]
+
+
+AFAR = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+STARTED = {"phase": "Running", "startTime": "2026-01-01T00:00:00Z"}
+
+
+def requiring(**term: Any) -> Any:
+    required = {"nodeSelectorTerms": [term]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "taken"),
+    [
+        ({"nodeSelector": {"disk": "ssd"}}, True),
+        ({"nodeSelector": {"disk": "hdd"}}, False),
+        ({"nodeSelector": {"disk": "ssd", "zone": "a"}}, False),
+        (requiring(matchExpressions=[{"key": "disk", "operator": "In", "values": ["ssd"]}]), True),
+        (requiring(matchExpressions=[{"key": "disk", "operator": "DoesNotExist"}]), False),
+        (requiring(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["n"]}]), True),
+        (requiring(matchFields=[{"key": "metadata.name", "operator": "In", "values": ["other"]}]), False),
+    ],
+)
+def test_which_nodes_a_pod_wants(spec: Any, taken: bool) -> None:
+    given = pod("p", **spec)
+    assert admission.asks_for_labels(given)
+    why = admission.mismatch(given, {"disk": "ssd"}, "n")
+    assert (why is None) if taken else (why is not None and (why.reason, why.message) == ("NodeAffinity", AFAR))
+
+
+def test_only_a_new_pod_that_is_particular_asks_for_labels() -> None:
+    preferred = {"weight": 1, "preference": {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}}
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+    assert not admission.asks_for_labels(pod()) and not admission.asks_for_labels(pod("p", affinity=affinity))
+    assert not admission.asks_for_labels(pod("p", nodeSelector={"disk": "ssd"}, status=STARTED))
+
+
+@on_a_node
+async def test_a_pod_that_wants_another_node_fails_and_gives_way(node: Simulated) -> None:
+    node.workers.allocatable = OFFERED
+    node.storage.labels = {"disk": "hdd"}
+    await node.run(pod("astray", asking(cpu="2"), nodeSelector={"disk": "ssd"}))
+    assert (node.statuses.of["astray"]["phase"], node.statuses.of["astray"]["reason"]) == ("Failed", "NodeAffinity")
+    assert node.statuses.of["astray"]["message"] == f"Pod was rejected: {AFAR}"
+    assert node.told.events == [("Warning", "NodeAffinity", AFAR)] and not await node.runtime.sandboxes()
+    await node.run(pod("right", asking(cpu="2"), nodeSelector={"disk": "hdd"}))
+    assert node.statuses.phase("right") == "Running"
+
+
+@on_a_node
+async def test_labels_count_when_a_pod_comes_and_not_later(node: Simulated) -> None:
+    node.storage.labels = {"disk": "ssd"}
+    given = pod("p", nodeSelector={"disk": "ssd"})
+    await node.run(given)
+    node.storage.labels = {}
+    await node.run(changed(given, labels={"x": "y"}))
+    await node.run(pod("old", nodeSelector={"disk": "ssd"}, status=STARTED))
+    assert [node.statuses.phase(name) for name in ("p", "old")] == ["Running", "Running"]
+
+
+@on_a_node
+async def test_a_pod_waits_for_an_api_that_does_not_tell_the_labels(node: Simulated) -> None:
+    failures: list[Exception] = [StatusError(404, "NotFound", "no such node"), ConnectionError("refused")]
+    tell = node.storage.node_labels
+
+    async def labels() -> dict[str, str]:
+        if failures:
+            raise failures.pop()
+        return await tell()
+
+    node.workers._labels = labels
+    await node.run(pod("p", nodeSelector={"disk": "ssd"}))
+    assert not node.statuses.phase("p") and not await node.runtime.sandboxes()
+    node.storage.labels = {"disk": "ssd"}
+    await node.clock.advance(30)
+    assert node.statuses.phase("p") == "Running" and not failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from longboat.api import kinds
+from longboat.api.affinity import NodeAffinity
 from longboat.api.resources import Resources
 from longboat.api.view import Meta, Part, View
 from longboat.machinery.kinds import Kind
@@ -52,8 +53,14 @@ class ReadinessGate(Part):
     conditionType: str = ""
 
 
+class Affinity(Part):
+    nodeAffinity: NodeAffinity | None = None
+
+
 class PodSpec(Part):
     nodeName: str = ""
+    nodeSelector: dict[str, str] = {}
+    affinity: Affinity = Affinity()
     containers: list[Container] = []
     initContainers: list[Container] = []
     ephemeralContainers: list[Container] = []
