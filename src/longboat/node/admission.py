@@ -12,7 +12,7 @@ from longboat.node.state import Waiting
 from longboat.node.views.pod import Pod
 
 PODS = "pods"
-COUNTED = (PODS, *allocation.COMPUTE, "ephemeral-storage")
+FIRST = (PODS, *allocation.COMPUTE, "ephemeral-storage")  # told of, where several are lacking
 AFFINITY = "NodeAffinity"
 
 
@@ -47,7 +47,7 @@ def _no_room(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) ->
     used: api.Amounts = {}
     for other in others:
         api.add(used, _asked(other))
-    counted = [name for name in COUNTED if name in allocatable]
+    counted = sorted(allocatable, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
     if (short := allocation.shortage(_asked(pod), used, api.amounts(allocatable), counted)) is None:
         return None
     return Waiting(f"OutOf{short.resource}", str(short))

@@ -13,7 +13,7 @@ from longboat.node import admission
 from unit.node.build import changed, container, pod
 from unit.node.test_pod_workers import GONE, Simulated, on_a_node
 
-OFFERED = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "1Gi", "pods": "3"}
+OFFERED = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "1Gi", "hugepages-2Mi": "0", "pods": "3"}
 
 
 def asking(**requests: str) -> Object:
@@ -33,6 +33,8 @@ def asking(**requests: str) -> Object:
         ({"cpu": "3"}, [{}, {}, {}], ("pods", 1, 3, 3)),
         ({}, [{"cpu": "3"}], None),
         ({"example.com--boat": "9"}, [], None),
+        ({"hugepages_2Mi": "2Mi"}, [], ("hugepages-2Mi", 2 << 20, 0, 0)),
+        ({"hugepages_2Mi": "2Mi", "memory": "2Gi"}, [], ("memory", 2 << 30, 0, 1 << 30)),
     ],
 )
 def test_what_does_not_fit(asked: Any, others: list[Any], why: tuple[str, int, int, int] | None) -> None:
