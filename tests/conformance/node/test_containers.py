@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.node.pods import Pods, container, pod, state
+from longboat.machinery.objects import Object
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
 
@@ -19,7 +20,7 @@ SHOW_HOSTS = "cat /etc/hosts"
 
 START = [
     pod("logs", container("echo to-stdout; echo to-stderr >&2")),
-    pod("fails", container("false"), restartPolicy="Always"),
+    pod("fails", container("false"), restartPolicy="Always", terminationGracePeriodSeconds=30),  # its node ends it
     pod("read-only", container("echo test > /file; exit $?", securityContext={"readOnlyRootFilesystem": True})),
     pod("writable", container("echo test > /file; exit $?")),
     pod("aliases", container(SHOW_HOSTS), hostAliases=ALIASES),
@@ -75,9 +76,14 @@ def test_output_is_logged(pods: Pods) -> None:
     assert sorted(pods.said("logs")) == ["to-stderr", "to-stdout"]
 
 
+def has_ended(pod: Object) -> bool:
+    """Whether its container has, now or before its last restart."""
+    return "terminated" in {**state(pod).get("state", {}), **state(pod).get("lastState", {})}
+
+
 def test_a_container_that_always_fails_says_why(pods: Pods) -> None:
     """Conformance: Kubelet, failed pod, terminated reason"""
-    failed = pods.until("fails", lambda pod: "terminated" in state(pod).get("state", {}) or state(pod).get("lastState"))
+    failed = pods.until("fails", has_ended)
     (status,) = failed["status"]["containerStatuses"]
     ended = status["state"].get("terminated") or status["lastState"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (1, "Error")
@@ -85,7 +91,7 @@ def test_a_container_that_always_fails_says_why(pods: Pods) -> None:
 
 def test_a_pod_that_always_fails_can_be_deleted(pods: Pods) -> None:
     """Conformance: Kubelet, failed pod, delete"""
-    pods.until("fails", lambda pod: "terminated" in {**state(pod)["state"], **state(pod)["lastState"]})
+    pods.until("fails", has_ended)
     pods.delete("fails")
     pods.until_gone("fails")
 
