@@ -9,7 +9,8 @@ from longboat.machinery.objects import Object
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
 
-START = [pod("one"), pod("two")]
+WATCHED = "sleep 2000000"  # as none of those added sleeps
+START = [pod("one", container(WATCHED)), pod("two")]
 
 
 def debugger(name: str, script: str = "echo here; sleep 1000000", **fields: object) -> Object:
@@ -28,7 +29,7 @@ def test_one_is_started(pods: Pods) -> None:
     found = pods.until("one", is_running("debugger"))
     assert state(found)["restartCount"] == 0
     assert pods.log("one", "debugger") == "here\n"
-    assert "sleep 1000000" in pods.sh("one", "ps", "debugger")  # it sees the processes of its target
+    assert WATCHED in pods.sh("one", "ps", "debugger")  # it sees the processes of its target
 
 
 def test_another_is_added(pods: Pods) -> None:
