@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.node.pods import SLEEP, Pods, container, pod, state
+from conformance.node.pods import PATIENT, SLEEP, Pods, container, pod, state
 from longboat.machinery.objects import Object
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
@@ -30,8 +30,10 @@ START = [
            [OF_POD], "$(POD_NAME)"),
     parted("backticks", SLEEP, [{"name": "POD_NAME", "value": "../`hostname`"}], "$(POD_NAME)"),
     parted("absolute", SLEEP, [{"name": "POD_NAME", "value": "/tmp"}], "$(POD_NAME)"),
-    parted("writes", SLEEP, [OF_POD, OF_NOTE], "$(ANNOTATION)/$(POD_NAME)", annotations={"mysubpath": "mypath"}),
-    parted("repaired", SLEEP, [OF_POD, OF_NOTE], "$(ANNOTATION)/$(POD_NAME)", annotations={"notmysubpath": "mypath"}),
+    parted("writes", PATIENT, [OF_POD, OF_NOTE], "$(ANNOTATION)/$(POD_NAME)", annotations={"mysubpath": "mypath"},
+           terminationGracePeriodSeconds=30),
+    parted("repaired", PATIENT, [OF_POD, OF_NOTE], "$(ANNOTATION)/$(POD_NAME)", annotations={"notmysubpath": "mypath"},
+           terminationGracePeriodSeconds=30),
 ]  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def test_writes(pods: Pods) -> None:
     assert pods.sh("writes", "cat /volume_mount/mypath/writes/test.log") == "words\n"
     annotate(pods, "writes", "mynewpath")  # another expansion would be found no more; the volume goes even so
     assert pods.until("writes", lambda pod: True)["status"]["phase"] == "Running"
-    pods.delete("writes", grace=0)
+    pods.delete("writes")  # with a grace: it is gone once its node has put everything away
     pods.until_gone("writes")
 
 
