@@ -8,7 +8,7 @@ from longboat.machinery.fieldpath import Errors
 from longboat.registry.kinds.core.pod import images, update
 from unit.registry.kinds.checks import BY_RESOURCE, cells, changed, made, said, said_of_update
 
-POD = BY_RESOURCE["pods"]
+POD, POD_TEMPLATE = BY_RESOURCE["pods"], BY_RESOURCE["podtemplates"]
 SIMPLE: dict[str, Any] = {
     "metadata": {"name": "web", "namespace": "default"},
     "spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]},
@@ -57,10 +57,31 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(("image", "policy"), [
     ("nginx", "Always"), ("nginx:latest", "Always"), ("nginx:1", "IfNotPresent"),
     ("localhost:5000/nginx", "Always"), ("localhost:5000/nginx:1", "IfNotPresent"),
-    ("nginx@sha256:00", "IfNotPresent"),
+    ("nginx@sha256:00", "IfNotPresent"), ("", "IfNotPresent"),
 ])  # fmt: skip
 def test_pull_policy(image: str, policy: str) -> None:
     assert images.pull_policy(image) == policy
+
+
+@pytest.mark.parametrize(("given", "policy"), [
+    ({"reference": "data"}, "Always"), ({"reference": "data:1", "pullPolicy": ""}, "IfNotPresent"),
+    ({"reference": "data:1", "pullPolicy": "Never"}, "Never"),
+])  # fmt: skip
+def test_pull_policy_of_an_image_volume(given: dict[str, Any], policy: str) -> None:
+    found = made(POD, changed(SIMPLE, spec__volumes=[{"name": "v", "image": given}]))
+    assert found["spec"]["volumes"] == [{"name": "v", "image": {**given, "pullPolicy": policy}}]
+
+
+def test_an_image_volume_of_a_template_may_be_filled_in_later() -> None:
+    template = {"metadata": {"name": "t"}, "template": {"metadata": {}, "spec": changed(
+        SIMPLE, spec__volumes=[{"name": "v", "image": {}}])["spec"]}}  # fmt: skip
+    spec = made(POD_TEMPLATE, template)["template"]["spec"]
+    assert spec["volumes"] == [{"name": "v", "image": {"pullPolicy": "IfNotPresent"}}]
+    spec["volumes"][0]["image"]["pullPolicy"] = "Often"
+    assert said(POD_TEMPLATE, {**template, "template": {"metadata": {}, "spec": spec}}) == [
+        'template.spec.volumes[0].image.pullPolicy: Unsupported value: "Often": supported values: "Always", '
+        '"IfNotPresent", "Never"'
+    ]
 
 
 def test_host_network_maps_every_port() -> None:
@@ -92,6 +113,11 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
         f'spec.volumes[0].csi.driver: Invalid value: "../../etc": {SUBDOMAIN_SAYS}']),
     ({"spec__volumes": [{"name": "v", "csi": {"driver": "d.example.com", "nodePublishSecretRef": {}}}]}, [
         "spec.volumes[0].csi.nodePublishSecretRef.name: Required value"]),
+    ({"spec__volumes": [{"name": "v", "image": {"pullPolicy": "Always"}}]}, [
+        "spec.volumes[0].image.reference: Required value"]),
+    ({"spec__volumes": [{"name": "v", "image": {"reference": "data:1", "pullPolicy": "Often"}}]}, [
+        'spec.volumes[0].image.pullPolicy: Unsupported value: "Often": supported values: "Always", "IfNotPresent", '
+        '"Never"']),
     ({"spec__containers": []}, ["spec.containers: Required value"]),
     ({C + "name": "Web"}, at("name", f'Invalid value: "Web": {LABEL_SAYS}')),
     ({C + "image": None}, at("image", "Required value")),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def tag(reference: str) -> str:
-    """The tag of an image reference: `latest` where it has neither tag nor digest, "" where only a digest."""
+    """The tag of an image reference: `latest` where it has neither tag nor digest, "" where it has a digest only."""
+    if not reference:
+        return ""
     name, at, _ = reference.partition("@")
     last = name.rpartition("/")[2]
     _, colon, found = last.partition(":")

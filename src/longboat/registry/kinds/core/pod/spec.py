@@ -34,7 +34,7 @@ def template_metadata(found: Object, path: Path, err: Errors) -> None:
 
 def validate(spec: Object, path: Path, err: Errors, *, of_pod: bool) -> None:
     """In upstream's order, in which the causes are told."""
-    known = volumes.volumes(spec.get("volumes") or [], path.at("volumes"), err)
+    known = volumes.volumes(spec.get("volumes") or [], path.at("volumes"), err, of_pod=of_pod)
     _claims(spec.get("resourceClaims") or [], path.at("resourceClaims"), err)
     containers.all_of(spec, known, path, err)
     if (whole := spec.get("resources")) is not None:

@@ -19,12 +19,13 @@ HOST_PATH_TYPES = (
 SHORTEST_TOKEN, LONGEST_TOKEN = 600, 1 << 32
 
 
-def volumes(found: list[Object], path: Path, err: Errors) -> dict[str, Object]:
-    """The volumes by name."""
+def volumes(found: list[Object], path: Path, err: Errors, *, of_pod: bool) -> dict[str, Object]:
+    """The volumes by name, of a pod or of a template."""
     known: dict[str, Object] = {}
+    checks = CHECKS if of_pod else TEMPLATE_CHECKS
     for i, volume in enumerate(found):
         at, name = path.index(i), volume.get("name") or ""
-        source(volume, at, err)
+        source(volume, at, err, checks)
         if not name:
             err.required(at.at("name"))
         else:
@@ -35,15 +36,15 @@ def volumes(found: list[Object], path: Path, err: Errors) -> dict[str, Object]:
     return known
 
 
-def source(volume: Object, path: Path, err: Errors, checks: Mapping[str, Check] | None = None) -> None:
-    """Exactly one source. `checks` by field, where they are not those of pods."""
+def source(volume: Object, path: Path, err: Errors, checks: Mapping[str, Check]) -> None:
+    """Exactly one source. `checks` by field."""
     given = sorted((field for field in volume if field != "name" and volume[field] is not None), key=_rank)
     if not given:
         err.required(path, "must specify a volume type")
     for field in given[1:]:
         err.forbidden(path.at(field), "may not specify more than 1 volume type")
     for field in given[:1]:
-        if check := (checks or CHECKS).get(field):
+        if check := checks.get(field):
             check(volume[field], path.at(field), err)
 
 
@@ -212,6 +213,11 @@ def _ephemeral(found: Object, path: Path, err: Errors) -> None:
 def _image(found: Object, path: Path, err: Errors) -> None:
     if not found.get("reference"):
         err.required(path.at("reference"))
+    _image_of_template(found, path, err)
+
+
+def _image_of_template(found: Object, path: Path, err: Errors) -> None:
+    """What it is may be filled in when pods are made of it."""
     rules.maybe_one_of(found.get("pullPolicy"), ("Always", "IfNotPresent", "Never"), path.at("pullPolicy"), err)
 
 
@@ -243,6 +249,8 @@ CHECKS: dict[str, Check] = {
     "portworxVolume": _required("volumeID"),
     "scaleIO": _required("gateway", "system", "volumeName"),
 }
+
+TEMPLATE_CHECKS = {**CHECKS, "image": _image_of_template}
 
 ORDER = (
     "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi",
