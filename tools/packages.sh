@@ -28,6 +28,7 @@ if [ $# != 0 ]; then
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd
     want xfsprogs /usr/sbin/mkfs.xfs /sbin/mkfs.xfs
+    want docker-registry /usr/bin/docker-registry
     # an NFS server, and what the tests' mount.nfs is made of
     want rpcbind /usr/sbin/rpcbind /sbin/rpcbind
     want nfs-ganesha /usr/bin/ganesha.nfsd

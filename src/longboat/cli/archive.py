@@ -8,6 +8,7 @@ import io
 import json
 import platform
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,12 @@ class Layer:
 
 def image(name: str, layer: Layer, config: dict[str, Any]) -> bytes:
     """An OCI archive of a one-layer image for this machine. `config` is the spec's: Entrypoint, Cmd, Env, User…"""
-    tar = layer.tar()
-    packed = gzip.compress(tar, compresslevel=6, mtime=0)
+    return layered(name, [layer], config)
+
+
+def layered(name: str, layers: Sequence[Layer], config: dict[str, Any]) -> bytes:
+    """The same of several layers, the lowest first, or of none."""
+    tars = [layer.tar() for layer in layers]
     blobs: list[bytes] = []
 
     def blob(media_type: str, data: bytes) -> dict[str, Any]:
@@ -59,14 +64,14 @@ def image(name: str, layer: Layer, config: dict[str, Any]) -> bytes:
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": config,
-        "rootfs": {"type": "layers", "diff_ids": [digest(tar)]},
-        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "longboat"}],
+        "rootfs": {"type": "layers", "diff_ids": [digest(tar) for tar in tars]},
+        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "longboat"} for _ in tars],
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": blob("config.v1+json", _json(described)),
-        "layers": [blob("layer.v1.tar+gzip", packed)],
+        "layers": [blob("layer.v1.tar+gzip", gzip.compress(tar, compresslevel=6, mtime=0)) for tar in tars],
     }
     entry = blob("manifest.v1+json", _json(manifest))
     entry["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}

@@ -43,6 +43,7 @@ from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
 from longboat.node.views.pod import Pod
+from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.limits import Limits
 from longboat.node.volumes.manager import Volumes
 
@@ -145,7 +146,7 @@ class Agent:
             self._tasks.spawn("relist", relist.look())
             self._tasks.spawn("orphans", orphans.remove())
             if not config.simulated:
-                garbage = Garbage(self._runtime, self._clock, config.paths.root)
+                garbage = Garbage(self._runtime, self._clock, config.paths)
                 self._tasks.spawn("garbage", garbage.collect())
                 self._tasks.spawn("log rotation", garbage.rotate_logs())
                 limits = Limits(self._clock, config.paths, workers.pods, workers.evict)
@@ -192,13 +193,15 @@ class Agent:
         )
         images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
         cgroups = Cgroups(config.cgroup_root) if on_disk else None
+        image_volumes = ImageVolumes(runtime, images, config.paths, on_disk=on_disk)
         launcher = Launcher(
-            runtime, clock, recorder, facts, self._sources, self._services, images, stopper, cgroups, on_disk=on_disk
-        )
+            runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, cgroups,
+            on_disk=on_disk,
+        )  # fmt: skip
         tools = Tools(
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
-            volumes=Volumes(config.paths, self._sources, self._storage.persistent, on_disk=on_disk),
+            volumes=Volumes(config.paths, self._sources, self._storage.persistent, image_volumes, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
             unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels,
         )  # fmt: skip

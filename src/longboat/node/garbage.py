@@ -13,6 +13,8 @@ from pathlib import Path
 from longboat.aio.clock import Clock
 from longboat.node import logs
 from longboat.node.cri.interface import Container, Image, Runtime, RuntimeFailure, Sandbox
+from longboat.node.paths import Paths
+from longboat.node.volumes.image import shown
 
 log = logging.getLogger(__name__)
 EVERY = 60.0  # seconds
@@ -44,15 +46,15 @@ def dead_sandboxes(sandboxes: Iterable[Sandbox], containers: Iterable[Container]
 
 
 def unused_images(images: Iterable[Image], used: set[str]) -> list[Image]:
-    """What may go: not run by any container, and fetched from a registry, so that it can be fetched again. Pure."""
+    """What may go: neither run nor shown by a pod, and fetched from a registry, so that it can be again. Pure."""
     return [i for i in images if i.digests and not i.pinned and not {i.id, *i.tags, *i.digests} & used]
 
 
 class Garbage:
-    """`root` is on the disk whose fullness counts."""
+    """The fullness of the disk with the kubelet's directory counts."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, root: Path) -> None:
-        self._runtime, self._clock, self._root = runtime, clock, root
+    def __init__(self, runtime: Runtime, clock: Clock, paths: Paths) -> None:
+        self._runtime, self._clock, self._paths = runtime, clock, paths
 
     async def collect(self) -> None:
         """Until cancelled."""
@@ -86,14 +88,15 @@ class Garbage:
             await self._runtime.remove_sandbox(sandbox.id)
 
     async def _images(self) -> None:
-        if await asyncio.to_thread(_fullness, self._root) < HIGH:
+        if await asyncio.to_thread(_fullness, self._paths.root) < HIGH:
             return
         statuses = [await self._runtime.container_status(c.id) for c in await self._runtime.containers()]
         used = {name for status in statuses for name in (status.image, status.image_ref)}
+        used |= await asyncio.to_thread(shown, self._paths)
         for image in unused_images(await self._runtime.images(), used):
             await self._runtime.remove_image(image.id)
             log.info("removed image %s: the disk is filling", " ".join(image.tags) or image.id)
-            if await asyncio.to_thread(_fullness, self._root) < LOW:
+            if await asyncio.to_thread(_fullness, self._paths.root) < LOW:
                 return
 
     async def _rotate(self, id: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Makes sure that a container's image is on the node: pull policies, credentials, waiting after failures."""
+"""Makes sure that images of containers and volumes are on the node: policies, credentials, waiting after failures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from longboat.aio.clock import Clock
 from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure
 from longboat.node.errors import StartFailure
-from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
+from longboat.node.recorder import NORMAL, WARNING, Recorder
 from longboat.node.sync import duration
-from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
@@ -46,27 +45,29 @@ class Images:
         self._pulls = asyncio.Semaphore(PULLS)
         self._seen: dict[str, tuple[float, Image]] = {}
 
-    async def ensure(self, pod: Pod, container: Container, keys: Iterable[Credentials]) -> Image:
-        """The image, pulled if need be with the first credentials that work. Raises StartFailure."""
-        asked, policy = container.image, container.imagePullPolicy
+    async def ensure(
+        self, pod: Pod, asked: str, policy: str, keys: Iterable[Credentials], field: str = ""
+    ) -> Image:  # fmt: skip
+        """The image, pulled if need be with the first credentials that work. Events are about this part of the pod.
+        Raises StartFailure."""
         try:
             name = normalized(asked)
         except ValueError as error:
             message = f'Failed to apply default image tag "{asked}": {error}'
-            raise self._failed(pod, container, "InspectFailed", "InvalidImageName", message) from error
+            raise self._failed(pod, field, "InspectFailed", "InvalidImageName", message) from error
         try:
             present = await self._present(name)
         except RuntimeFailure as failure:
             message = f'Failed to inspect image "{asked}": {failure}'
-            raise self._failed(pod, container, "InspectFailed", "ImageInspectError", message) from failure
+            raise self._failed(pod, field, "InspectFailed", "ImageInspectError", message) from failure
         if present is not None and policy != "Always":
             message = f'Container image "{asked}" already present on machine and can be accessed by the pod'
-            self._tell(pod, container, NORMAL, "Pulled", message)
+            self._recorder.pod(pod, NORMAL, "Pulled", message, field)
             return present
         if policy == "Never":
             message = f'Container image "{asked}" is not present with pull policy of Never'
-            raise self._failed(pod, container, "ErrImageNeverPull", "ErrImageNeverPull", message)
-        return await self._pull(pod, container, name, list(keys))
+            raise self._failed(pod, field, "ErrImageNeverPull", "ErrImageNeverPull", message)
+        return await self._pull(pod, field, asked, name, list(keys))
 
     def forget(self, pod: Pod) -> None:
         self._backoff.forget(f"{pod.uid}/")
@@ -83,14 +84,14 @@ class Images:
             self._seen[name] = (now, found)
         return found
 
-    async def _pull(self, pod: Pod, container: Container, name: str, keys: list[Credentials]) -> Image:
-        asked, key = container.image, f"{pod.uid}/{container.image}"
+    async def _pull(self, pod: Pod, field: str, asked: str, name: str, keys: list[Credentials]) -> Image:
+        key = f"{pod.uid}/{asked}"
         now = self._clock.now().timestamp()
         if wait := self._backoff.remaining(key, self._backoff.updated(key), now):
             message = f'Back-off pulling image "{asked}": {self._last.get(key, "")}'
-            self._tell(pod, container, NORMAL, "BackOff", f'Back-off pulling image "{asked}"')
+            self._recorder.pod(pod, NORMAL, "BackOff", f'Back-off pulling image "{asked}"', field)
             raise StartFailure("ImagePullBackOff", message, wait)
-        self._tell(pod, container, NORMAL, "Pulling", f'Pulling image "{asked}"')
+        self._recorder.pod(pod, NORMAL, "Pulling", f'Pulling image "{asked}"', field)
         began = self._clock.monotonic()
         async with self._pulls:
             waited = self._clock.monotonic() - began
@@ -99,14 +100,14 @@ class Images:
             except RuntimeFailure as failure:
                 self._backoff.count(key, self._clock.now().timestamp())
                 self._last[key] = f"ErrImagePull: {failure}"
-                self._tell(pod, container, WARNING, "Failed", f'Failed to pull image "{asked}": {failure}')
-                self._tell(pod, container, WARNING, "Failed", "Error: ErrImagePull")
+                self._recorder.pod(pod, WARNING, "Failed", f'Failed to pull image "{asked}": {failure}', field)
                 raise StartFailure("ErrImagePull", str(failure), SHOWN) from failure
         took = self._clock.monotonic() - began
-        self._tell(
-            pod, container, NORMAL, "Pulled",
+        self._recorder.pod(
+            pod, NORMAL, "Pulled",
             f'Successfully pulled image "{asked}" in {_exact(took - waited)} ({_exact(took)} including waiting). '
             f"Image size: {image.size} bytes.",
+            field,
         )  # fmt: skip
         return image
 
@@ -129,13 +130,9 @@ class Images:
             raise RuntimeFailure(f'image "{name}" is gone after it was pulled', "NotFound")
         return found
 
-    def _failed(self, pod: Pod, container: Container, event: str, reason: str, message: str) -> StartFailure:
-        self._tell(pod, container, WARNING, event, message)
-        self._tell(pod, container, WARNING, "Failed", f"Error: {reason}")
+    def _failed(self, pod: Pod, field: str, event: str, reason: str, message: str) -> StartFailure:
+        self._recorder.pod(pod, WARNING, event, message, field)
         return StartFailure(reason, message)
-
-    def _tell(self, pod: Pod, container: Container, kind: str, reason: str, message: str) -> None:
-        self._recorder.pod(pod, kind, reason, message, field_of(pod, container))
 
 
 def _exact(seconds: float) -> str:

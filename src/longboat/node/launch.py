@@ -31,6 +31,8 @@ from longboat.node.stop import Stopper
 from longboat.node.sync import StartContainer
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
+from longboat.node.volumes import image as image_volume
+from longboat.node.volumes.image import Found, ImageVolumes
 from longboat.node.volumes.mounts import devices, mounts
 
 log = logging.getLogger(__name__)
@@ -49,13 +51,14 @@ class Launcher:
         sources: Sources,
         services: Services,
         images: Images,
+        image_volumes: ImageVolumes,
         stopper: Stopper,
         cgroups: Cgroups | None,
         *,
         on_disk: bool = True,
     ) -> None:
         self._runtime, self._clock, self._recorder, self._node = runtime, clock, recorder, node
-        self._sources, self._services, self._images = sources, services, images
+        self._sources, self._services, self._images, self._image_volumes = sources, services, images, image_volumes
         self._stopper, self._cgroups, self._on_disk = stopper, cgroups, on_disk
 
     async def create_sandbox(self, pod: Pod, attempt: int) -> str:
@@ -78,6 +81,7 @@ class Launcher:
         sandbox: str,
         network: SandboxNetwork,
         places: Mapping[str, Path],
+        found: Found,
         around: Surroundings,
         target: str = "",
         *,
@@ -85,11 +89,12 @@ class Launcher:
     ) -> str:
         """Pull, create, start, run the postStart hook. Returns the container's id. Raises StartFailure.
 
-        The runtime is asked in `turn`; slow registries, hooks and disks of others take nobody's.
+        `found`, empty at first, holds what volumes show once it has been looked for: for all that start in one go. The
+        runtime is asked in `turn`; slow registries, hooks and disks of others take nobody's.
         """
         container = action.container
-        image = await self._images.ensure(pod, container, await self._keys(pod))
-        wanted = await self._config(pod, action, image, places, around, target)
+        image = await self._pull(pod, container, found)
+        wanted = await self._config(pod, action, image, places, found, around, target)
         sandbox_config = config.sandbox_config(pod, 0, self._node)
         async with turn():
             id = await self._create(pod, container, sandbox, wanted, sandbox_config)
@@ -103,6 +108,19 @@ class Launcher:
             self._link_log(pod, container, id, action.attempt)
         await self._after_start(pod, container, id, network)
         return id
+
+    async def _pull(self, pod: Pod, container: Container, found: Found) -> Image:
+        """The container's image; those of the pod's volumes come first. Raises StartFailure."""
+        keys = await self._keys(pod)
+        try:
+            if not found:
+                found.update(await self._image_volumes.find(pod, keys))
+            image_volume.of(container, found)
+            field = field_of(pod, container)
+            return await self._images.ensure(pod, container.image, container.imagePullPolicy, keys, field)
+        except StartFailure as failure:
+            self._tell(pod, container, WARNING, "Failed", f"Error: {failure.reason}")
+            raise
 
     async def _create(
         self, pod: Pod, container: Container, sandbox: str, wanted: ContainerConfig, pod_config: SandboxConfig
@@ -121,12 +139,14 @@ class Launcher:
         action: StartContainer,
         image: Image,
         places: Mapping[str, Path],
+        found: Found,
         around: Surroundings,
         target: str,
     ) -> ContainerConfig:
         container = action.container
         try:
             variables = await self._environment(pod, container, around)
+            places = {**places, **await self._image_volumes.show(pod, image_volume.of(container, found))}
             message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
             files = (pod, container, message_file, places, variables)
             listed = await aside(self._files, *files) if self._on_disk else self._files(*files)

@@ -13,11 +13,13 @@ class ToolFailed(OSError):
     """A command that did not do its work; the text is for Events."""
 
 
-def mount(source: str, target: Path, kind: str = "", options: Sequence[str] = ()) -> None:
-    """Blocks. Raises ToolFailed in the kubelet's words."""
+def mount(
+    source: str, target: Path, kind: str = "", options: Sequence[str] = (), folder: Path | None = None
+) -> None:  # fmt: skip
+    """Blocks. `folder` is where relative paths among the options begin. Raises ToolFailed in the kubelet's words."""
     wanted = flags(kind, options)
     try:
-        done = run("mount", *wanted, "--", source, str(target))
+        done = run("mount", *wanted, "--", source, str(target), folder=folder)
     except subprocess.TimeoutExpired as error:
         why = f"no answer within {error.timeout:.0f}s"
         raise mount_failed("signal: killed", wanted, source, target, why) from error
@@ -30,12 +32,12 @@ def flags(kind: str, options: Sequence[str]) -> list[str]:
     return [*(["-t", kind] if kind else []), *(["-o", ",".join(options)] if options else [])]
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """A command with its whole output in `stdout`. Blocks. Raises ToolFailed where it is not installed."""
+def run(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command, and in `stdout` its whole output. Blocks. Raises ToolFailed where it is not installed."""
     try:
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=LONGEST, check=False,
+            errors="replace", timeout=LONGEST, check=False, cwd=folder,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise ToolFailed(f"{command[0]} is not installed on the node") from error

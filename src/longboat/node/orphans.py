@@ -80,7 +80,7 @@ class Orphans:
             if name not in running:
                 try:
                     await self._workers.volumes.tear_down(name)
-                except OSError as error:
+                except (RuntimeFailure, OSError) as error:
                     log.warning("volumes of dead pod %s were not taken down: %s", name, error)
         await self._workers.volumes.tidy()
         if self._workers.cgroups is not None:

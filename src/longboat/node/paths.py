@@ -33,6 +33,10 @@ class Paths(msgspec.Struct, frozen=True):
     def sub_paths(self, uid: str) -> Path:
         return self.pod(uid) / "volume-subpaths"
 
+    def images(self, uid: str) -> Path:
+        """For the images that volumes show."""
+        return self.pod(uid) / "images"
+
     def container(self, uid: str, name: str) -> Path:
         """For the termination messages of one container."""
         return self.pod(uid) / "containers" / name

@@ -22,6 +22,7 @@ from longboat.node.state import Observed, Verdict, Waiting
 from longboat.node.stop import grace_period
 from longboat.node.sync import RESIZE, SANDBOX, CreateSandbox, Hold, ResizePod, StartContainer, StopContainer
 from longboat.node.views.pod import Pod
+from longboat.node.volumes.image import Found
 
 if TYPE_CHECKING:
     from longboat.node.pod_workers import PodWorkers
@@ -162,6 +163,7 @@ class PodWorker:
 
     async def _perform(self, actions: list[sync.Action]) -> None:
         """Carry out actions in order; what fails is held back, and those that rest on it are planned anew."""
+        images: Found = {}
         for action in actions:
             try:
                 match action:
@@ -179,7 +181,7 @@ class PodWorker:
                     case ResizePod(updates):
                         await self._resize(updates)
                     case StartContainer():
-                        await self._start(action)
+                        await self._start(action, images)
             except StartFailure as failure:
                 name = action.container.name if isinstance(action, StartContainer) else SANDBOX
                 self._hold(name, failure)
@@ -209,7 +211,7 @@ class PodWorker:
         await self._workers.launcher.write_hosts(self.pod, self.observed.network)
         self._workers.report_host_ports()
 
-    async def _start(self, action: StartContainer) -> None:
+    async def _start(self, action: StartContainer, images: Found) -> None:
         sandbox = self.observed.sandbox
         if sandbox is None:
             return
@@ -221,7 +223,7 @@ class PodWorker:
             self._workers.backoff.count(sync.backoff_key(self.pod, container), now)
         target = self.observed.latest(container.targetContainerName) if container.targetContainerName else None
         id = await self._workers.launcher.start(
-            self.pod, action, sandbox.id, self.observed.network, self._places or {}, self._surroundings(),
+            self.pod, action, sandbox.id, self.observed.network, self._places or {}, images, self._surroundings(),
             target.id if target else "", turn=self._workers.start_slot,
         )  # fmt: skip
         self._holds.pop(container.name, None)

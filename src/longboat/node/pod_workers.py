@@ -93,6 +93,7 @@ class PodWorkers:
             timer.cancel()
         await self.probes.close()
         await self._tasks.close()
+        await self.volumes.close()
 
     # What others tell us.
 

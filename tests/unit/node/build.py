@@ -45,6 +45,7 @@ from longboat.node.views.storage import (
     VolumeAttachment,
 )
 from longboat.node.views.volumes import TokenProjection
+from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.manager import Volumes
 from longboat.node.volumes.persistent import Persistent
 
@@ -226,9 +227,11 @@ class Node:
         stopper = Stopper(runtime, clock, self.told)
         cgroups = Cgroups(cgroup) if on_disk else None
         observer = Observer(runtime)
+        self.image_volumes = ImageVolumes(runtime, images, paths, on_disk=on_disk)
         launcher = Launcher(
-            runtime, clock, self.told, facts, self.objects, self.objects, images, stopper, cgroups, on_disk=on_disk
-        )
+            runtime, clock, self.told, facts, self.objects, self.objects, images, self.image_volumes, stopper, cgroups,
+            on_disk=on_disk,
+        )  # fmt: skip
         self.drivers = Drivers()
         mounter = CsiVolumes(self.drivers, self.storage, clock, "n", CsiPaths(paths), InUse(self.storage))
         self.persistent = Persistent(self.storage, mounter, paths, clock, self.told, "n", on_disk=on_disk)
@@ -236,8 +239,8 @@ class Node:
             Tools(
                 runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
-                volumes=Volumes(paths, self.objects, self.persistent, on_disk=on_disk), writer=self.statuses,
-                checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
+                volumes=Volumes(paths, self.objects, self.persistent, self.image_volumes, on_disk=on_disk),
+                writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
                 labels=self.storage.node_labels,
             ),
             self.host_ports.append,

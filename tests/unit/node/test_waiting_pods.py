@@ -61,7 +61,7 @@ def test_secrets_are_in_memory_also_after_the_machine_was_started_anew(tmp_path:
     async def main() -> None:
         clock = VirtualClock()
         node = Node(MemoryRuntime(clock), clock, tmp_path, on_disk=True)
-        volumes = Volumes(node.paths, node.objects, node.persistent)
+        volumes = Volumes(node.paths, node.objects, node.persistent, node.image_volumes)
         node.objects.secrets[Key("default", "s")] = Secret(data={"key": "c2VzYW1l"})
         given = pod("p", volumes=[{"name": "v", "secret": {"secretName": "s"}}])
         try:

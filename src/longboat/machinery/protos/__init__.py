@@ -38,7 +38,8 @@ class Messages:
 
 @cache
 def messages(package: str) -> Messages:
-    """The packages are `csi.v1`, `pluginregistration` and `v2` (of key management services)."""
+    """The packages are `csi.v1`, `pluginregistration`, `containerd.services.snapshots.v1` and `v2` (of key management
+    services)."""
     return Messages(package)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -38,9 +38,12 @@ class Stub:
             for name, method in self._methods.items()
         }
 
-    async def __call__(self, name: str, request: Message | None = None, *, timeout: float) -> Any:
+    async def __call__(
+        self, name: str, request: Message | None = None, *, timeout: float, metadata: Sequence[tuple[str, str]] = ()
+    ) -> Any:
         """Raises grpc.aio.AioRpcError. Without a request, an empty one is sent."""
-        return await self._calls[name](request or self._methods[name].request(), timeout=timeout)
+        request = request or self._methods[name].request()
+        return await self._calls[name](request, timeout=timeout, metadata=metadata)
 
 
 def serve(server: grpc.aio.Server, service: str, implementation: object) -> None:

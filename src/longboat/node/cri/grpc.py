@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import grpc
 import msgspec
@@ -14,6 +14,7 @@ from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
 from longboat.machinery.protos.rpc import nearby
 from longboat.node.cri import events, health, messages, namespaces
+from longboat.node.cri.calls import QUICK, call, failure, gone_is_fine
 from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
@@ -21,6 +22,7 @@ from longboat.node.cri.interface import (
     ContainerStatus,
     Credentials,
     ExecResult,
+    FileSystem,
     Image,
     RuntimeFailure,
     Sandbox,
@@ -30,9 +32,8 @@ from longboat.node.cri.interface import (
     Usage,
     Version,
 )
+from longboat.node.cri.snapshots import Snapshots
 
-T = TypeVar("T")
-QUICK = 30.0  # seconds for calls that only look
 SLOW = 240.0  # for calls that make or stop something (kubelet: 2 min, and twice that for sandboxes)
 PULL = 3600.0
 MAX_MESSAGE = 16 << 20  # bytes (kubelet's limit for CRI answers)
@@ -46,6 +47,7 @@ class GrpcRuntime:
         self._channel = nearby(endpoint, *OPTIONS)
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._snapshots = Snapshots(self._channel)
         self._network: dict[str, SandboxNetwork] = {}
         self._resources: dict[str, Resources | None] = {}  # of containers whose status does not tell them
 
@@ -53,28 +55,28 @@ class GrpcRuntime:
         await self._channel.close()
 
     async def version(self) -> Version:
-        answer = await _call(self._runtime.Version, pb.VersionRequest(version="v1"))
+        answer = await call(self._runtime.Version, pb.VersionRequest(version="v1"))
         return Version(answer.runtime_name, answer.runtime_version)
 
     async def conditions(self) -> list[Condition]:
-        answer = await _call(self._runtime.Status, pb.StatusRequest())
+        answer = await call(self._runtime.Status, pb.StatusRequest())
         return [Condition(c.type, c.status, c.reason, c.message) for c in answer.status.conditions]
 
     async def run_sandbox(self, config: SandboxConfig) -> str:
         request = pb.RunPodSandboxRequest(config=messages.sandbox_config(config), runtime_handler=config.handler)
-        answer = await _call(self._runtime.RunPodSandbox, request, SLOW)
+        answer = await call(self._runtime.RunPodSandbox, request, SLOW)
         return str(answer.pod_sandbox_id)
 
     async def stop_sandbox(self, id: str) -> None:
-        await _gone_is_fine(_call(self._runtime.StopPodSandbox, pb.StopPodSandboxRequest(pod_sandbox_id=id), SLOW))
+        await gone_is_fine(call(self._runtime.StopPodSandbox, pb.StopPodSandboxRequest(pod_sandbox_id=id), SLOW))
 
     async def remove_sandbox(self, id: str) -> None:
         self._network.pop(id, None)
-        await _gone_is_fine(_call(self._runtime.RemovePodSandbox, pb.RemovePodSandboxRequest(pod_sandbox_id=id), SLOW))
+        await gone_is_fine(call(self._runtime.RemovePodSandbox, pb.RemovePodSandboxRequest(pod_sandbox_id=id), SLOW))
 
     async def sandboxes(self, uid: str = "") -> list[Sandbox]:
         wanted = pb.PodSandboxFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
-        answer = await _call(self._runtime.ListPodSandbox, pb.ListPodSandboxRequest(filter=wanted))
+        answer = await call(self._runtime.ListPodSandbox, pb.ListPodSandboxRequest(filter=wanted))
         return [messages.sandbox(item) for item in answer.items]
 
     async def sandbox_network(self, id: str) -> SandboxNetwork:
@@ -82,7 +84,7 @@ class GrpcRuntime:
         if known := self._network.get(id):
             return known
         request = pb.PodSandboxStatusRequest(pod_sandbox_id=id, verbose=True)
-        answer = await _call(self._runtime.PodSandboxStatus, request)
+        answer = await call(self._runtime.PodSandboxStatus, request)
         network = answer.status.network
         first = [network.ip] if network.ip else []
         found = SandboxNetwork(
@@ -100,23 +102,23 @@ class GrpcRuntime:
             config=messages.container_config(config),
             sandbox_config=messages.sandbox_config(pod),
         )
-        answer = await _call(self._runtime.CreateContainer, request, SLOW)
+        answer = await call(self._runtime.CreateContainer, request, SLOW)
         return str(answer.container_id)
 
     async def start_container(self, id: str) -> None:
-        await _call(self._runtime.StartContainer, pb.StartContainerRequest(container_id=id), SLOW)
+        await call(self._runtime.StartContainer, pb.StartContainerRequest(container_id=id), SLOW)
 
     async def stop_container(self, id: str, grace: float) -> None:
         request = pb.StopContainerRequest(container_id=id, timeout=max(round(grace), 0))
-        await _gone_is_fine(_call(self._runtime.StopContainer, request, grace + SLOW))
+        await gone_is_fine(call(self._runtime.StopContainer, request, grace + SLOW))
 
     async def remove_container(self, id: str) -> None:
         self._resources.pop(id, None)
-        await _gone_is_fine(_call(self._runtime.RemoveContainer, pb.RemoveContainerRequest(container_id=id), SLOW))
+        await gone_is_fine(call(self._runtime.RemoveContainer, pb.RemoveContainerRequest(container_id=id), SLOW))
 
     async def containers(self, uid: str = "") -> list[Container]:
         wanted = pb.ContainerFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
-        answer = await _call(self._runtime.ListContainers, pb.ListContainersRequest(filter=wanted))
+        answer = await call(self._runtime.ListContainers, pb.ListContainersRequest(filter=wanted))
         return [messages.container(item) for item in answer.containers]
 
     async def container_status(self, id: str) -> ContainerStatus:
@@ -124,7 +126,7 @@ class GrpcRuntime:
         each change, for it is long."""
         known = id in self._resources
         request = pb.ContainerStatusRequest(container_id=id, verbose=not known)
-        answer = await _call(self._runtime.ContainerStatus, request)
+        answer = await call(self._runtime.ContainerStatus, request)
         found = messages.container_status(answer.status)
         if found.resources is not None:
             return found
@@ -136,37 +138,43 @@ class GrpcRuntime:
         wanted = pb.UpdateContainerResourcesRequest(container_id=id, linux=messages.resources(resources))
         self._resources.pop(id, None)
         try:
-            await _call(self._runtime.UpdateContainerResources, wanted, SLOW)
+            await call(self._runtime.UpdateContainerResources, wanted, SLOW)
         finally:
             self._resources.pop(id, None)  # somebody may have asked meanwhile
 
     async def reopen_log(self, id: str) -> None:
-        await _call(self._runtime.ReopenContainerLog, pb.ReopenContainerLogRequest(container_id=id))
+        await call(self._runtime.ReopenContainerLog, pb.ReopenContainerLogRequest(container_id=id))
 
     async def usage(self) -> list[Usage]:
-        answer = await _call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest())
+        answer = await call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest())
         return [messages.usage(item) for item in answer.stats]
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str:
         auth = messages.credentials(credentials) if credentials else None
         request = pb.PullImageRequest(image=pb.ImageSpec(image=image), auth=auth)
-        answer = await _call(self._images.PullImage, request, PULL)
+        answer = await call(self._images.PullImage, request, PULL)
         return str(answer.image_ref)
 
     async def image(self, name: str) -> Image | None:
-        answer = await _call(self._images.ImageStatus, pb.ImageStatusRequest(image=pb.ImageSpec(image=name)))
+        answer = await call(self._images.ImageStatus, pb.ImageStatusRequest(image=pb.ImageSpec(image=name)))
         return messages.image(answer.image) if answer.HasField("image") else None
 
     async def images(self) -> list[Image]:
-        answer = await _call(self._images.ListImages, pb.ListImagesRequest())
+        answer = await call(self._images.ListImages, pb.ListImagesRequest())
         return [messages.image(item) for item in answer.images]
 
     async def remove_image(self, id: str) -> None:
-        await _call(self._images.RemoveImage, pb.RemoveImageRequest(image=pb.ImageSpec(image=id)), SLOW)
+        await call(self._images.RemoveImage, pb.RemoveImageRequest(image=pb.ImageSpec(image=id)), SLOW)
+
+    async def view_image(self, id: str, view: str) -> FileSystem:
+        return await self._snapshots.view(id, view)
+
+    async def remove_view(self, view: str) -> None:
+        await self._snapshots.remove(view)
 
     async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> ExecResult:
         request = pb.ExecSyncRequest(container_id=id, cmd=command, timeout=max(round(timeout), 1) if timeout else 0)
-        answer = await _call(self._runtime.ExecSync, request, timeout + QUICK if timeout else PULL)
+        answer = await call(self._runtime.ExecSync, request, timeout + QUICK if timeout else PULL)
         return ExecResult(answer.stdout, answer.stderr, answer.exit_code)
 
     async def exec(self, id: str, command: Sequence[str], *, stdin: bool, tty: bool, stderr: bool) -> Session:
@@ -175,14 +183,14 @@ class GrpcRuntime:
         request = pb.ExecRequest(
             container_id=id, cmd=command, tty=tty, stdin=stdin, stdout=True, stderr=stderr and not tty
         )
-        answer = await _call(self._runtime.Exec, request)
+        answer = await call(self._runtime.Exec, request)
         return await open_session(answer.url, stdin=stdin, stderr=stderr and not tty, tty=tty)
 
     async def attach(self, id: str, *, stdin: bool, tty: bool, stderr: bool) -> Session:
         from longboat.node.cri.streaming import open_session
 
         request = pb.AttachRequest(container_id=id, tty=tty, stdin=stdin, stdout=True, stderr=stderr and not tty)
-        answer = await _call(self._runtime.Attach, request)
+        answer = await call(self._runtime.Attach, request)
         return await open_session(answer.url, stdin=stdin, stderr=stderr and not tty, tty=tty)
 
     async def dial(self, host: str, port: int) -> Streams:
@@ -205,36 +213,16 @@ class GrpcRuntime:
                 yield event.container_id
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
-                raise _failure(error) from error
+                raise failure(error) from error
         subscribe: Any = self._channel.unary_stream(events.SUBSCRIBE)
         try:
             async for envelope in subscribe(events.request(), metadata=events.NAMESPACE):
                 if id := events.container_id(envelope):
                     yield id
         except grpc.aio.AioRpcError as error:
-            raise _failure(error) from error
+            raise failure(error) from error
         except ValueError as error:
             raise RuntimeFailure(f"cannot read an event: {error}") from error
-
-
-async def _call(method: Callable[..., Awaitable[T]], request: Any, timeout: float = QUICK) -> T:
-    try:
-        return await method(request, timeout=timeout)
-    except grpc.aio.AioRpcError as error:
-        raise _failure(error) from error
-
-
-def _failure(error: grpc.aio.AioRpcError) -> RuntimeFailure:
-    code = error.code().name.title().replace("_", "")
-    return RuntimeFailure(error.details() or "", code)
-
-
-async def _gone_is_fine(call: Awaitable[object]) -> None:
-    try:
-        await call
-    except RuntimeFailure as failure:
-        if not failure.absent:
-            raise
 
 
 def _network_namespace(info: str) -> str:

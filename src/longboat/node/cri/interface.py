@@ -109,6 +109,14 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
 
 
+class FileSystem(msgspec.Struct, frozen=True, kw_only=True):
+    """What to mount, in mount(8)'s terms."""
+
+    kind: str
+    source: str
+    options: tuple[str, ...] = ()
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """Of a registry."""
 
@@ -223,6 +231,13 @@ class Runtime(Protocol):
     async def images(self) -> list[Image]: ...
 
     async def remove_image(self, id: str) -> None: ...
+
+    async def view_image(self, id: str, view: str) -> FileSystem:
+        """An image's root file system, read-only. The view has a name; as long as it is there so are the image's files,
+        whatever becomes of the image. One of that name that is there already is told of again."""
+        ...
+
+    async def remove_view(self, view: str) -> None: ...
 
     async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> ExecResult:
         """Run to its end. A command over time raises RuntimeFailure with code DeadlineExceeded."""

@@ -20,6 +20,7 @@ from longboat.node.cri.interface import (
     ContainerStatus,
     Credentials,
     ExecResult,
+    FileSystem,
     Image,
     RuntimeFailure,
     Sandbox,
@@ -59,6 +60,7 @@ class MemoryRuntime:
         self._containers: dict[str, _Container] = {}
         self._images = images
         self._pulled: set[str] = set()
+        self.views: dict[str, str] = {}  # ids of images by names of their views
         self._hosts = itertools.cycle(range(2, self._network.num_addresses - 1))
         self._listeners: set[asyncio.Queue[str]] = set()
 
@@ -204,6 +206,14 @@ class MemoryRuntime:
 
     async def remove_image(self, id: str) -> None:
         self._pulled = {name for name in self._pulled if _id_of(name) != id}
+
+    async def view_image(self, id: str, view: str) -> FileSystem:
+        """There is nothing in it."""
+        self.views.setdefault(view, id)
+        return FileSystem(kind="tmpfs", source="tmpfs", options=("ro",))
+
+    async def remove_view(self, view: str) -> None:
+        self.views.pop(view, None)
 
     async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> ExecResult:
         found = self._running(id)

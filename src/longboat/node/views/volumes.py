@@ -131,6 +131,11 @@ class InlineCSISource(Part):
     nodePublishSecretRef: SecretName | None = None
 
 
+class ImageSource(Part):
+    reference: str = ""
+    pullPolicy: str = ""
+
+
 class Volume(Part):
     name: str = ""
     emptyDir: EmptyDirSource | None = None
@@ -143,4 +148,5 @@ class Volume(Part):
     ephemeral: EphemeralSource | None = None
     nfs: NFSSource | None = None
     csi: InlineCSISource | None = None
+    image: ImageSource | None = None
     gitRepo: GitRepoSource | None = None

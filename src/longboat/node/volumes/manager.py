@@ -20,6 +20,7 @@ from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import TokenProjection, Volume
 from longboat.node.volumes import claims, content, empty_dir, host_path, ownership, payload, removal
 from longboat.node.volumes.content import Content
+from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.persistent import Persistent
 
 FOLDERS = {
@@ -35,12 +36,18 @@ IN_MEMORY = ("secret", "projected")  # never on disk
 class Volumes:
     """One per agent. `on_disk` is False for simulated nodes: sources are asked for, but nothing is written."""
 
-    def __init__(self, paths: Paths, sources: Sources, persistent: Persistent, *, on_disk: bool = True) -> None:
+    def __init__(
+        self, paths: Paths, sources: Sources, persistent: Persistent, images: ImageVolumes, *, on_disk: bool = True
+    ) -> None:
         self._paths, self._sources, self._persistent, self._on_disk = paths, sources, persistent, on_disk
+        self._images = images
 
     async def set_up(self, pod: Pod, around: Surroundings) -> dict[str, Path]:
-        """Make every volume what it should be now; by name, where it lies. Raises Unmounted, once all were tried."""
-        volumes = pod.spec.volumes
+        """Make every volume what it should be now; by name, where it lies. Raises Unmounted, once all were tried.
+
+        Images are found and shown when containers are started.
+        """
+        volumes = [volume for volume in pod.spec.volumes if volume.image is None]
         tried = await asyncio.gather(*(self._set_up(pod, v, around) for v in volumes), return_exceptions=True)
         places, problems = dict[str, Path](), dict[str, VolumeError]()
         for volume, outcome in zip(volumes, tried, strict=True):
@@ -57,13 +64,18 @@ class Volumes:
         return places
 
     async def tear_down(self, uid: str) -> None:
-        """Remove everything of a pod; what is to last stays. Raises OSError."""
+        """Remove everything of a pod; what is to last stays. Raises RuntimeFailure, OSError."""
         self._sources.unfollow(uid)
         if self._on_disk:
             # Parts of a volume are mounts of it as well: with them it would not be free when its driver lets go of it.
             await asyncio.to_thread(detach, self._paths.sub_paths(uid))
+            await self._images.tear_down(uid)
             await self._persistent.tear_down(uid)
             await asyncio.to_thread(remove, self._paths.pod(uid))
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._images.close()
 
     async def tidy(self) -> None:
         """What no pod uses any more. Raises StatusError, ConnectionError, OSError."""

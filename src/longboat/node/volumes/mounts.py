@@ -12,7 +12,7 @@ from longboat.node.make.expansion import expand_strictly
 from longboat.node.paths import Paths
 from longboat.node.views.container import Container, VolumeMount
 from longboat.node.views.pod import Pod
-from longboat.node.volumes import sub_path
+from longboat.node.volumes import image, sub_path
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ def mounts(
             try:
                 sub_path.bind(place, part, target, create=not _read_only_content(pod, wanted.name))
             except OSError as error:
+                if _is_image(pod, wanted.name):
+                    raise image.not_mounted(f'subPath "{part}" of volume "{wanted.name}": {error.strerror}') from error
                 what = f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}"'
                 log.warning("pod %s: %s: %s: %s", pod, what, part, error.strerror)
                 raise _problem(what) from error
@@ -77,9 +79,13 @@ def _is_read_only(pod: Pod, name: str) -> bool:
 
 
 def _read_only_content(pod: Pod, name: str) -> bool:
-    """Volumes whose files the agent writes: containers add nothing to them."""
+    """Volumes whose files come from the agent, or with an image: containers add nothing to them."""
     volume = next(v for v in pod.spec.volumes if v.name == name)
-    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI)
+    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI or volume.image)
+
+
+def _is_image(pod: Pod, name: str) -> bool:
+    return any(volume.name == name and volume.image for volume in pod.spec.volumes)
 
 
 def _problem(message: str) -> StartFailure:
