@@ -94,6 +94,16 @@ class Api:
         self._connection.close()
 
 
+def _is_listening(path: Path) -> bool:
+    """A socket has a path a moment before anybody listens at it."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        try:
+            tried.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 @contextmanager
 def proxied(cluster: Cluster) -> Iterator[Api]:
     """Nothing is filtered out: tests open streams too."""
@@ -102,7 +112,7 @@ def proxied(cluster: Cluster) -> Iterator[Api]:
     process = cluster.host.start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10
-        while not path.exists():
+        while not _is_listening(path):
             assert process.poll() is None and time.monotonic() < deadline, "kubectl proxy does not start"
             time.sleep(0.02)
         api = Api(path)
