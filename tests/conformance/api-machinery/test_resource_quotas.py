@@ -19,11 +19,16 @@ HARD = {
     "requests.storage": "10Gi", DONGLE: "3", "gold.storageclass.storage.k8s.io/persistentvolumeclaims": "10",
     "gold.storageclass.storage.k8s.io/requests.storage": "10Gi",
 }  # fmt: skip
+BEFORE = {"resourcequotas": "1", "configmaps": "1", "services": "1"}  # itself, and what a namespace begins with
 
 
 async def make_quota(cluster: Cluster, name: str = "test", **spec: object) -> Object:
-    await Verbs(cluster, "resourcequota").create(name, {"spec": {"hard": HARD, **spec}})
-    return await used(cluster, name)
+    """Its status says what is allowed. Returns what is used of it by itself and by what was there before."""
+    made = await Verbs(cluster, "resourcequota").create(name, {"spec": {"hard": HARD, **spec}})
+    assert (await cluster.get(f"resourcequota/{name}"))["status"]["hard"] == made["spec"]["hard"]
+    before = await used(cluster, name)
+    assert spec or before == BEFORE
+    return before
 
 
 async def used(cluster: Cluster, name: str = "test") -> Object:
@@ -53,9 +58,7 @@ async def remove(verbs: Verbs, name: str) -> None:
 @inside
 async def test_promptly(cluster: Cluster) -> None:
     """Conformance: ResourceQuota, object count quota, resourcequotas"""
-    before = await make_quota(cluster)
-    assert (await cluster.get("resourcequota/test"))["status"]["hard"] == HARD
-    assert before == {"resourcequotas": "1", "configmaps": "1", "services": "1"}, "itself, and what was there before"
+    assert await make_quota(cluster) == BEFORE
 
 
 @inside
@@ -222,6 +225,7 @@ async def test_update_and_delete(cluster: Cluster) -> None:
 async def test_lifecycle(cluster: Cluster) -> None:
     """Conformance: ResourceQuota, manage lifecycle of a ResourceQuota"""
     quotas = Verbs(cluster, "resourcequota")
+    await quotas.create("bystander", {"spec": {"hard": {"cpu": "1"}}})
     await quotas.create("test", {"spec": {"hard": {"cpu": "1", "memory": "500Mi"}}}, labels={"e2e": "yes"})
     (listed,) = await quotas.list("e2e=yes", everywhere=True)
     assert listed["metadata"]["name"] == "test"
@@ -229,8 +233,10 @@ async def test_lifecycle(cluster: Cluster) -> None:
     patched = await quotas.patch("test", change, style="strategic")
     assert labels_of(patched) == {"e2e": "yes", "test": "patched"}
     assert patched["spec"]["hard"] == {"cpu": "1", "memory": "750Mi"}
+    assert (await quotas.read("test"))["spec"] == patched["spec"]
     await quotas.delete_collection("test=patched")
     assert await quotas.list("e2e=yes", everywhere=True) == []
+    assert await quotas.are_left("bystander")
 
 
 @inside
@@ -256,3 +262,6 @@ async def test_status(cluster: Cluster) -> None:
         patched = await quotas.patch("test", {"status": {"hard": hard}, "spec": {"hard": hard}}, subresource="status")
         assert patched["status"]["hard"] == hard
         assert patched["spec"]["hard"] == more, "a patch of the status leaves the spec alone"
+        await cluster.clock.advance(330)
+        found = await quotas.read("test", "status")
+        assert found["status"]["hard"] == found["spec"]["hard"] == more

@@ -31,6 +31,7 @@ async def test_defaults_and_bounds(cluster: Cluster) -> None:
     """Conformance: LimitRange, resources"""
     ranges, pods = Verbs(cluster, "limitrange"), Verbs(cluster, "pod")
     await ranges.create("limits", limit_range(), labels={"time": "now"})
+    await ranges.create("bystander", {"spec": {"limits": [{"type": "Pod", "max": {"cpu": "100"}}]}})
     assert [each["metadata"]["name"] for each in await ranges.list("time=now")] == ["limits"]
     assert (await ranges.read("limits"))["spec"] == limit_range()["spec"]
 
@@ -69,12 +70,18 @@ async def test_collections(cluster: Cluster) -> None:
     first, second = Verbs(cluster, "limitrange", "one"), Verbs(cluster, "limitrange", "two")
     for verbs in (first, second):
         await verbs.create("limits", limit_range(), labels={"e2e": "ours"})
-    assert len(await first.list("e2e=ours", everywhere=True)) == 2
+        await verbs.create("bystander", limit_range())
+    found = await first.list("e2e=ours", everywhere=True)
+    assert [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found] == [
+        ("one", "limits"), ("two", "limits"),
+    ]  # fmt: skip
     change = {"metadata": {"labels": {"limits": "patched"}}, **limit_range(min={"cpu": "40m"})}
     patched = await first.patch("limits", change)
     assert labels_of(patched)["limits"] == "patched"
     assert patched["spec"]["limits"][0]["min"] == {"cpu": "40m"}
+    assert await first.read("limits") == patched
     await first.delete_collection("limits=patched")
-    assert await first.is_gone("limits")
+    assert await first.are_left("bystander")
     left = await first.list("e2e=ours", everywhere=True)
     assert [each["metadata"]["namespace"] for each in left] == ["two"]
+    assert await second.are_left("bystander", "limits")

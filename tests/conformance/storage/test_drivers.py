@@ -108,6 +108,7 @@ async def test_inline_volumes(cluster: Cluster) -> None:
     inline = {"name": "v", "csi": {"driver": "inline.example.com", "volumeAttributes": {"a": "b"}}}
     container = {"name": "c", "image": "web:1", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     body = {"spec": {"containers": [container], "volumes": [inline]}}
+    await pods.create("bystander", body)
     created = await pods.create("p", body, labels={"test": "inline"})
     read = await pods.read("p")
     for found in (created, read):

@@ -69,6 +69,9 @@ def condition(reason: str) -> Object:
 async def test_status(cluster: Cluster) -> None:
     """Conformance: PersistentVolumes(Claims), apply changes to a pv/pvc status"""
     volumes, claims = Verbs(cluster, "pv"), Verbs(cluster, "pvc")
+    await volumes.create("bystander", volume(capacity={"storage": "1Gi"}))
+    await cluster.apply({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "elsewhere"}})
+    await Verbs(cluster, "pvc", "elsewhere").create("bystander", CLAIM)
     await volumes.create("pv-1", volume(), labels={"e2e": "ours"})
     await claims.create("pvc-1", CLAIM)
     assert [each["metadata"]["name"] for each in await volumes.list("e2e=ours")] == ["pv-1"]
