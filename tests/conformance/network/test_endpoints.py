@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from conformance.apps.scenes import delete_pod, on_nodes
@@ -69,6 +70,15 @@ async def two_pods_and_three_services(cluster: Cluster) -> None:
     await until_quiet(cluster)
 
 
+async def one_comes_and_goes(cluster: Cluster, found: Callable[[Cluster, str], Awaitable[Found]]) -> None:
+    """A pod with the same ports as one that stays, in the same slice or subset therefore."""
+    await Verbs(cluster, "pod").create("pod4", pod(example_name=3000), labels={"shared": "on"})
+    await until_quiet(cluster)
+    assert await found(cluster, "by-name") == {("pod1", 3000), ("pod4", 3000)}
+    await delete_pod(cluster, "pod4")
+    assert await found(cluster, "by-name") == {("pod1", 3000)}
+
+
 @on_nodes()
 async def test_endpoint_slices_for_pods(cluster: Cluster) -> None:
     """Conformance: EndpointSlice, creation/deletion"""
@@ -86,6 +96,7 @@ async def test_endpoint_slices_for_pods(cluster: Cluster) -> None:
     assert await in_slices(cluster, "by-name") == both, "made anew"
     await delete_pod(cluster, "pod2")
     assert await in_slices(cluster, "by-name") == {("pod1", 3000)}
+    await one_comes_and_goes(cluster, in_slices)
     assert len(await slices(cluster, "by-name")) == 1
     for name in ("by-number", "by-name", "nobody"):
         await Verbs(cluster, "service").delete(name)
@@ -104,6 +115,7 @@ async def test_endpoints_for_pods(cluster: Cluster) -> None:
     assert port == {"name": "example", "port": 3000, "protocol": "TCP"}
     await delete_pod(cluster, "pod2")
     assert await in_endpoints(cluster, "by-name") == {("pod1", 3000)}
+    await one_comes_and_goes(cluster, in_endpoints)
 
 
 @on_nodes()
