@@ -1,12 +1,12 @@
 # make up      a cluster on this machine, with an example in it
 # make test    every test this machine can run
-# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, bench, clean
+# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, attack, bench, clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: up down test unit e2e lint format loc fuzz soak bench clean packages test-packages bench-packages
+.PHONY: up down test unit e2e lint format loc fuzz soak attack bench clean packages test-packages bench-packages
 
 up: packages $(VENV)/ready
 	@$(PYTHON) tools/first_steps.py
@@ -18,8 +18,8 @@ down:
 # beside each other, each process with a cluster of its own.
 test: test-packages $(VENV)/dev
 	@rm -f build/conformance.json
-	$(PYTEST) tests --ignore tests/soak -m "not root and not containers" --numprocesses auto
-	$(PYTEST) tests --ignore tests/soak -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests --ignore tests/soak --ignore tests/attack/long -m "not root and not containers" --numprocesses auto
+	$(PYTEST) tests --ignore tests/soak --ignore tests/attack/long -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev
 	$(PYTEST) tests/unit tests/suites
@@ -47,6 +47,10 @@ fuzz: $(VENV)/dev
 
 soak: $(VENV)/dev
 	$(PYTEST) tests/soak
+
+# Attacks that take minutes; those of seconds are in `make test`.
+attack: test-packages $(VENV)/dev
+	$(PYTEST) tests/attack/long
 
 bench: bench-packages $(VENV)/dev
 	@for file in bench/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
