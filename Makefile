@@ -49,7 +49,7 @@ soak: $(VENV)/dev
 	$(PYTEST) tests/soak
 
 # Attacks that take minutes; those of seconds are in `make test`.
-attack: test-packages $(VENV)/dev
+attack: test-packages $(VENV)/attack
 	$(PYTEST) tests/attack/long
 
 bench: bench-packages $(VENV)/dev
@@ -70,6 +70,10 @@ $(VENV)/ready: pyproject.toml hatch_build.py $(wildcard src/longboat/machinery/p
 
 $(VENV)/dev: $(VENV)/ready
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/attack: $(VENV)/dev
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev,attack]'
 	@touch $@
 
 clean:
