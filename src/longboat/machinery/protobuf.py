@@ -66,7 +66,7 @@ def decode(struct: Struct, message: bytes) -> Object:
 
 
 @lru_cache(maxsize=1)
-def _table() -> dict[str, dict[int, tuple[str, str]]]:
+def table() -> dict[str, dict[int, tuple[str, str]]]:
     """message → number → (field, type that is inlined)."""
     found: dict[str, dict[int, tuple[str, str]]] = {}
     for line in NUMBERS.read_text().splitlines():
@@ -86,7 +86,7 @@ class _Decoder:
         """`inlined_as`: the message's own type, where its fields are the struct's in JSON."""
         if depth > MAX_DEPTH:
             raise Malformed("nested too deeply")
-        numbers = _table().get(inlined_as or struct.name)
+        numbers = table().get(inlined_as or struct.name)
         if numbers is None:
             raise Unknown(inlined_as or struct.name)
         out: Object = {}

@@ -1,7 +1,7 @@
 """YAML as the API reads it: one document, turned into JSON values by the rules of YAML 1.1 that upstream's parser has.
 
 Built from libyaml's events rather than its node tree: events need no recursion in C, so that nesting, aliases and
-what they expand to can be bounded here.
+what they expand to can be bounded here. All work is linear in the document and in what its aliases stand for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import Any
 from longboat.machinery.text import MAX_DEPTH, TOO_DEEP, Malformed
 
 MAX_NODES = 1_000_000  # with every alias written out
+MAX_REPEATED = 3 << 20  # bytes of keys and values that aliases may repeat: as many as a whole body may have
+MAX_DIRECTIVES = 100  # before a document; libyaml compares each %TAG with all before it
+MAX_COMPLAINTS = 100  # about repeated keys, as of other problems that decoding finds
+EXCESSIVE = "yaml: document contains excessive aliasing"
 _TOO_DEEP = "exceeded maximum nesting depth"  # in the words of libyaml, which since 0.2.6 has a bound of its own
 
 _BOOLEANS = {
@@ -24,6 +28,8 @@ _BOOLEANS = {
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _INTEGER = re.compile(r"([-+]?)(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DIRECTIVES = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]|%[^\r\n]*[\r\n])*")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _STRING, _BINARY = "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"
 
 
@@ -31,6 +37,10 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
     """The document, and upstream's complaints about keys given twice. Raises Malformed."""
     import yaml
 
+    if data[:2] in _UTF16:  # which libyaml would read too, but not this module
+        data = data.decode("utf-16", "replace").encode("utf-8", "replace")
+    if (start := _DIRECTIVES.match(data)) and start[0].count(b"%") > MAX_DIRECTIVES:
+        raise Malformed(f"yaml: more than {MAX_DIRECTIVES} directives")
     loader = yaml.CSafeLoader(data)
     try:
         return _Builder(yaml).document(_events(loader, yaml))
@@ -96,8 +106,10 @@ def _problem(error: Any, yaml: Any) -> str:
 class _Builder:
     def __init__(self, yaml: Any) -> None:
         self._yaml = yaml
-        self._anchors: dict[str, tuple[Any, int]] = {}  # value, nodes in it; -1 while it is still open
+        self._anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes and bytes in it; -1 while it is still open
         self._nodes = 0
+        self._bytes = 0  # of scalars, with every alias written out
+        self._aliased = 0  # of these, what aliases repeat
         self._repeated: list[str] = []
 
     def document(self, events: Iterator[Any]) -> tuple[Any, list[str]]:
@@ -110,15 +122,16 @@ class _Builder:
         return value, self._repeated
 
     def _value(self, event: Any, events: Iterator[Any]) -> Any:
-        yaml, before = self._yaml, self._nodes
+        yaml, nodes, size = self._yaml, self._nodes, self._bytes
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         self._count(1)
         if event.anchor:
-            self._anchors[event.anchor] = (None, -1)
+            self._anchors[event.anchor] = (None, -1, -1)
         value: Any
         if isinstance(event, yaml.ScalarEvent):
             value = _scalar(event)
+            self._bytes += len(event.value)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = []
             while not isinstance(event_ := next(events), yaml.SequenceEndEvent):
@@ -126,21 +139,25 @@ class _Builder:
         else:
             value = self._mapping(events)
         if event.anchor:
-            self._anchors[event.anchor] = (value, self._nodes - before)
+            self._anchors[event.anchor] = (value, self._nodes - nodes, self._bytes - size)
         return value
 
     def _count(self, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise Malformed("yaml: document contains excessive aliasing")
+            raise Malformed(EXCESSIVE)
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
             raise Malformed(f"yaml: unknown anchor '{event.anchor}' referenced")
-        value, nodes = self._anchors[event.anchor]
+        value, nodes, size = self._anchors[event.anchor]
         if nodes < 0:
             raise Malformed(f"yaml: anchor '{event.anchor}' value contains itself")
         self._count(nodes)
+        self._bytes += size
+        self._aliased += size
+        if self._aliased > MAX_REPEATED:
+            raise Malformed(EXCESSIVE)
         return value
 
     def _mapping(self, events: Iterator[Any]) -> dict[str, Any]:
@@ -154,7 +171,7 @@ class _Builder:
                 merged += self._merged(value)
                 continue
             name = _key(key)
-            if name in found:
+            if name in found and len(self._repeated) < MAX_COMPLAINTS:
                 self._repeated.append(f'line {line}: key "{name}" already set in map')
             found[name] = value
         for source in merged:

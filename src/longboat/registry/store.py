@@ -15,7 +15,7 @@ from longboat.machinery.errors import STALE, StatusError
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.schema import Schema
-from longboat.registry import deletion, metadata
+from longboat.registry import deletion, metadata, size
 from longboat.registry.admission import Admission, Admitted, Attributes
 from longboat.registry.strategy import Context, Deletion, Reservation, Strategy
 from longboat.storage.entry import Entry, splice
@@ -127,7 +127,7 @@ class Store:
         if self.cache.get(key) is not None:
             raise KeyExists
         async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
-            plain = self._encoded(obj)
+            plain = self._fitting(obj)
             revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
             await reserved.keep()
         await self.cache.wait_for(revision)
@@ -137,7 +137,7 @@ class Store:
         if self.cache.get(key) is not None:
             raise KeyExists
         async with _Reserved(await self.strategy.reserve(obj, None, ctx)):
-            return self._answer(self._encoded(obj), 0)
+            return self._answer(self._fitting(obj), 0)
 
     async def update(
         self,
@@ -210,12 +210,12 @@ class Store:
         write.warnings += strategy.warnings(new, old)
         if deletion.complete(strategy, new):
             return await self._remove(current, new, write)
-        plain = self._encoded(new)
+        plain = self._fitting(new, current.value)
         same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
         if same and (write.dry_run or not await self._storage.stale(current.key)):
             return Result(self._answer(plain, current.revision))
         async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
-            plain = self._encoded(new)
+            plain = self._fitting(new, current.value)
             if write.dry_run:
                 return Result(self._answer(plain, current.revision))
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
@@ -314,6 +314,20 @@ class Store:
         """The object as the storage is to keep it."""
         hub = self.strategy.hub
         return self._schema.canonical(hub, self.strategy.to_hub(obj)) if hub else self._schema.canonical(self.kind, obj)
+
+    def _fitting(self, obj: Object, before: bytes = b"") -> bytes:
+        """As `_encoded`. What is too large loses its managedFields, and is refused where that is not enough.
+
+        `before` is what is stored: of what was always too large, a version that is no larger may take its place.
+        Raises StatusError.
+        """
+        while True:
+            plain = self._encoded(obj)
+            found = size.counted(self._schema, self.kind, obj, plain)
+            if found <= size.MAX_OBJECT or len(plain) <= len(before):
+                return plain
+            if meta(obj).pop("managedFields", None) is None:
+                raise size.too_large(found)
 
     def _answer(self, plain: bytes, revision: int) -> bytes:
         """What was stored, as the client is to see it."""
