@@ -32,6 +32,8 @@ from longboat.apiserver.admission.storage import (
     PersistentVolumeClaimResize,
     StorageObjectInUseProtection,
 )
+from longboat.apiserver.admission.unenforced import WarnUnenforced
+from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.audit import AuditLog, audit
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
@@ -76,6 +78,7 @@ class Config:
     """What an API server is told. Addresses are those it is to be found at.
 
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
+    `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
     advertise: str = "127.0.0.1"
@@ -87,6 +90,7 @@ class Config:
     front_proxy_ca: Path | None = None
     audit_log: Path | None = None
     encryption: Path | None = None
+    warn_unenforced: bool = True
     authenticators: Sequence[Authenticator] = field(default=())
 
 
@@ -196,6 +200,7 @@ class APIServer:
                 CertificateRequests(self.authorizer),
                 Escalation(self.authorizer),
                 ResourceQuota(self.stores[kinds.RESOURCE_QUOTA], self.clock),
+                WarnUnenforced(TABLE if self.config.warn_unenforced else {}),
             )
         )
 

@@ -25,6 +25,7 @@ class Cluster:
     nodes: int = 0
     simulated_nodes: int = 0
     egress: bool = True
+    warn_unenforced: bool = True
     unsafe_sysctls: str = ""  # kernel parameters that pods may set beyond the safe ones, with commas between
     node_cidr: str = ""  # the bridge's range; "" until there is a real node
     pod_cidr: str = "10.244.0.0/16"

@@ -81,6 +81,7 @@ class ControlPlane:
             front_proxy_ca=proxy_ca,
             audit_log=self.root / "logs" / "audit.log",
             encryption=await self._encryption(self._storage),
+            warn_unenforced=self.options.warn_unenforced,
             authenticators=authenticators,
         )
         (self.root / "logs").mkdir(mode=0o700, exist_ok=True)

@@ -49,6 +49,8 @@ def _control_plane(cluster: Cluster) -> Process:
     flags = ["--data-dir", cluster.data_dir, "--listen", f"127.0.0.1:{cluster.api_port}"]
     flags += ["--store-socket", str(cluster.run_dir / "store.sock")]
     flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
+    if not cluster.warn_unenforced:
+        flags.append("--no-warn-unenforced")
     if cluster.node_cidr:
         leg = host_address(split(cluster.node_cidr)[0])
         flags += ["--listen", f"{in_url(leg)}:{cluster.api_port}", "--advertise", leg]

@@ -29,6 +29,7 @@ class Options:
     allowed_unsafe_sysctls: list[str] = flag(
         [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
     )
+    warn_unenforced: bool | None = flag(None, "warn clients of what is stored and not in force (default: yes)")
     wait: float = flag(60.0, "seconds (or 90s, 2m) to wait until it is ready", parse=duration)
     output: str = flag("text", "text or json", choices=("text", "json"))
 
@@ -58,7 +59,10 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
     sysctls = _sysctls(options.allowed_unsafe_sysctls)
     if before is None:
         port = options.api_port or startup.free_port()
-        fresh = Cluster(options.name, str(place), port, egress=options.egress is not False, unsafe_sysctls=sysctls)
+        fresh = Cluster(
+            options.name, str(place), port, egress=options.egress is not False, unsafe_sysctls=sysctls,
+            warn_unenforced=options.warn_unenforced is not False,
+        )  # fmt: skip
         nodes = 1 if options.nodes is None else options.nodes
         return replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0)
     if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
@@ -72,6 +76,7 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         nodes=max(before.nodes, options.nodes or 0),
         simulated_nodes=max(before.simulated_nodes, options.simulated_nodes or 0),
         egress=before.egress if options.egress is None else options.egress,
+        warn_unenforced=before.warn_unenforced if options.warn_unenforced is None else options.warn_unenforced,
         unsafe_sysctls=sysctls or before.unsafe_sysctls,
     )
 

@@ -37,12 +37,16 @@ class Unsettled(Exception):
 
 
 class Cluster:
-    """`settle` waits until no work is in flight; timers do not count, for only the clock fires them."""
+    """`settle` waits until no work is in flight; timers do not count, for only the clock fires them.
 
-    def __init__(self, seed: int = 0, **options: Any) -> None:
+    `warn_unenforced`: as `longboat server` has it; without, answers are comparable with upstream's.
+    """
+
+    def __init__(self, seed: int = 0, *, warn_unenforced: bool = True, **options: Any) -> None:
         self.clock = VirtualClock()
         self.clock.settle = self.settle
         self._seed = seed
+        self._config = Config(warn_unenforced=warn_unenforced)
         self._options = {
             "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
             "load_balancer_pool": "192.0.2.0/29",
@@ -51,7 +55,7 @@ class Cluster:
         self._tasks = Tasks("cluster")
 
     async def __aenter__(self) -> Self:
-        self.api = APIServer(MemoryStorage(self.clock), self.clock, Config())
+        self.api = APIServer(MemoryStorage(self.clock), self.clock, self._config)
         await self.api.start()
         self.client = RestClient(self.api.transport("admin", "system:masters"), self.clock)
         self.manager = Manager(self._connect, self.clock, **self._options)

@@ -1,0 +1,102 @@
+"""What is stored and not in force. Who brings something into force takes its line out, here and in
+`docs/not-in-force.md`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from longboat.api import kinds
+from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenforced
+
+_ASKED = Unenforced("nobody asks it: what it would refuse or change is written as it comes")
+_EVALUATED = Unenforced("it is not evaluated: what it would refuse or change is written as it comes")
+_QUEUED = Unenforced("requests are limited and take turns without regard to it")
+_DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
+
+_POD_SECURITY = Unenforced("no pod is held to it, audited or warned of by it")
+_NAMESPACE: Shape = {
+    "metadata": {
+        "labels": Entries(
+            {
+                f"pod-security.kubernetes.io/{mode}{version}": _POD_SECURITY
+                for mode in ("enforce", "audit", "warn")
+                for version in ("", "-version")
+            }
+        )
+    }
+}
+
+_CONTAINER: Final[dict[str, Shape]] = {
+    "env": {"valueFrom": {"fileKeyRef": Unenforced("the variable is left out")}},
+    "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
+    "resources": {"limits": Entries({"ephemeral-storage": Unenforced("it may fill its node's disk")})},
+    "restartPolicyRules": Unenforced("the pod's restartPolicy decides"),
+    "volumeMounts": {
+        "recursiveReadOnly": Unenforced("mounts beneath it stay writable", only=("Enabled", "IfPossible")),
+    },
+}
+_POD_SPEC: Shape = {
+    "containers": {**_CONTAINER, "restartPolicy": Unenforced("the pod's restartPolicy decides")},
+    "initContainers": {**_CONTAINER, "restartPolicy": Unenforced("the pod's restartPolicy decides", but=("Always",))},
+    "ephemeralContainers": _CONTAINER,
+    "hostnameOverride": Unenforced("the pod's hostname is made as without it"),
+    "resourceClaims": Unenforced("the pod runs without the devices it claims"),
+    "schedulingGroup": Unenforced("the pod is scheduled by itself"),
+    "volumes": {
+        "projected": {
+            "sources": {
+                "clusterTrustBundle": Unenforced("its file is left out"),
+                "podCertificate": Unenforced("its files are left out"),
+            }
+        }
+    },
+}
+_POD_ANNOTATIONS = Entries(
+    {
+        "seccomp.security.alpha.kubernetes.io/pod": Unenforced("use the securityContext's seccompProfile instead"),
+    }
+)
+_POD: Shape = {"metadata": {"annotations": _POD_ANNOTATIONS}, "spec": _POD_SPEC}
+_WORKLOAD: Shape = {"spec": {"template": _POD}}
+
+TABLE: Table = {
+    kinds.NAMESPACE: _NAMESPACE,
+    kinds.VALIDATING_ADMISSION_POLICY: _EVALUATED,
+    kinds.VALIDATING_ADMISSION_POLICY_BINDING: _EVALUATED,
+    kinds.MUTATING_ADMISSION_POLICY: _EVALUATED,
+    kinds.MUTATING_ADMISSION_POLICY_BINDING: _EVALUATED,
+    kinds.VALIDATING_WEBHOOK_CONFIGURATION: _ASKED,
+    kinds.MUTATING_WEBHOOK_CONFIGURATION: _ASKED,
+    kinds.CUSTOM_RESOURCE_DEFINITION: Unenforced("objects of its kind are not served"),
+    kinds.API_SERVICE: {"spec": {"service": Unenforced("nothing is passed on to its service")}},
+    kinds.FLOW_SCHEMA: _QUEUED,
+    kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,
+    kinds.POD: _POD,
+    kinds.POD_TEMPLATE: {"template": _POD},
+    kinds.REPLICATION_CONTROLLER: _WORKLOAD,
+    kinds.REPLICA_SET: _WORKLOAD,
+    kinds.DEPLOYMENT: _WORKLOAD,
+    kinds.STATEFUL_SET: _WORKLOAD,
+    kinds.DAEMON_SET: _WORKLOAD,
+    kinds.JOB: _WORKLOAD,
+    kinds.CRON_JOB: {"spec": {"jobTemplate": _WORKLOAD}},
+    kinds.SERVICE: {
+        "spec": {"trafficDistribution": Unenforced("its endpoints are chosen regardless of where they are")}
+    },
+    kinds.SERVICE_CIDR: Unenforced("no controller makes it ready: Services get no addresses from it"),
+    kinds.VOLUME_ATTRIBUTES_CLASS: Unenforced("its parameters do not reach the driver"),
+    kinds.PERSISTENT_VOLUME_CLAIM: {
+        "spec": {"volumeAttributesClassName": Unenforced("the class's parameters do not reach the driver")}
+    },
+    kinds.CSI_DRIVER: {
+        "spec": {
+            "nodeAllocatableUpdatePeriodSeconds": Unenforced("how many volumes fit is read when the driver registers"),
+            "preventPodSchedulingIfMissing": Unenforced("pods are scheduled to nodes without the driver"),
+        }
+    },
+    kinds.DEVICE_CLASS: _DEVICES,
+    kinds.RESOURCE_CLAIM: _DEVICES,
+    kinds.RESOURCE_CLAIM_TEMPLATE: _DEVICES,
+    kinds.RESOURCE_SLICE: _DEVICES,
+    kinds.LEASE: {"spec": {"strategy": Unenforced("nobody is elected by it")}},
+}

@@ -1,0 +1,135 @@
+"""What is stored and not in force says so: in Warning headers, and in a document that is held against the table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longboat.apiserver.admission.unenforced import Entries, Shape, Unenforced, rows
+from longboat.apiserver.admission.unenforced_table import TABLE
+from longboat.machinery import schema
+from longboat.machinery.kinds import Kind
+from longboat.machinery.shapes import List, Map, Scalar, Struct
+from unit.apiserver.harness import Api, play
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "not-in-force.md"
+NS = "/api/v1/namespaces"
+PODS = f"{NS}/default/pods"
+
+
+def pod(**spec: Any) -> Any:
+    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
+
+
+def container(**fields: Any) -> Any:
+    return {"name": "c", "image": "i", **fields}
+
+
+async def warned(api: Api, target: str, body: Any, method: str = "POST", **headers: str) -> list[str]:
+    response = await api.response(method, target, body, **headers)
+    assert response.status in (200, 201), response.body
+    return re.findall(r'299 - "((?:[^"\\]|\\.)*)"', response.headers.get("Warning", ""))
+
+
+def mounted(recursive: str) -> Any:
+    mount = {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": recursive}
+    return {"containers": [container(volumeMounts=[mount])], "volumes": [{"name": "v", "emptyDir": {}}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "where", "why"),
+    [
+        ({}, "", ""),
+        ({"containers": [container(), container(name="d", resources={"limits": {"ephemeral-storage": "1Gi"}})]},
+         "spec.containers[1].resources.limits[ephemeral-storage]", "it may fill its node's disk"),
+        (mounted("Disabled"), "", ""),
+        (mounted("IfPossible"), "spec.containers[0].volumeMounts[0].recursiveReadOnly",
+         "mounts beneath it stay writable"),
+        ({"initContainers": [container(name="i", restartPolicy="Always")]}, "", ""),
+        ({"initContainers": [container(name="i", restartPolicy="OnFailure")]}, "spec.initContainers[0].restartPolicy",
+         "the pod's restartPolicy decides"),
+        ({"resourceClaims": []}, "", ""),
+    ],
+)  # fmt: skip
+def test_fields_of_pods_and_of_templates(spec: Any, where: str, why: str) -> None:
+    async def scene(api: Api) -> None:
+        await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
+        told = [f"{where}: stored, but not in force: {why}"] if where else []
+        assert await warned(api, PODS, pod(**spec)) == told
+        template = {"spec": pod(**spec)["spec"] | {"restartPolicy": "Never"}}
+        job = {
+            "metadata": {"name": "j"},
+            "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template}}},
+        }
+        told = [f"spec.jobTemplate.spec.template.{text}" for text in told]
+        assert await warned(api, "/apis/batch/v1/namespaces/default/cronjobs", job) == told
+
+    play(scene)
+
+
+def test_a_long_object_gets_a_short_warning() -> None:
+    async def scene(api: Api) -> None:
+        await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
+        many = [container(name=f"c{i}", resources={"limits": {"ephemeral-storage": "1Gi"}}) for i in range(500)]
+        (text,) = await warned(api, PODS, pod(containers=many))
+        assert text.startswith("spec.containers[0].resources")
+
+    play(scene)
+
+
+def test_updates_and_patches_are_warned_of_and_a_status_is_not() -> None:
+    async def scene(api: Api) -> None:
+        made = await api.make(NS, {"metadata": {"name": "n"}})
+        made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+        told = ["metadata.labels[pod-security.kubernetes.io/enforce]: stored, but not in force: "
+                "no pod is held to it, audited or warned of by it"]  # fmt: skip
+        assert await warned(api, f"{NS}/n", made, "PUT") == told
+        patch = {"metadata": {"annotations": {"a": "b"}}}
+        merge = {"content_type": "application/merge-patch+json"}
+        assert await warned(api, f"{NS}/n", patch, "PATCH", **merge) == told
+        assert await warned(api, f"{NS}/n/status", patch, "PATCH", **merge) == []
+        patch = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}}
+        assert await warned(api, f"{NS}/n", patch, "PATCH", **merge) == []
+
+    play(scene)
+
+
+def test_a_flag_turns_the_warnings_off() -> None:
+    async def scene(api: Api) -> None:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        assert await warned(api, NS, {"metadata": {"name": "n", "labels": labels}}) == []
+
+    play(scene, warn_unenforced=False)
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.name)
+def test_the_table_speaks_of_fields_that_there_are(kind: Kind) -> None:
+    found = schema.load().type(kind)
+    assert found is not None
+    _fits(TABLE[kind], found)
+
+
+def _fits(shape: Shape, of: Any) -> None:
+    while isinstance(of, List):
+        of = of.item
+    match shape:
+        case Unenforced():
+            assert isinstance(of, (Struct, Scalar, Map))
+        case Entries():
+            assert isinstance(of, Map)
+        case _:
+            assert isinstance(of, Struct)
+            for field, below in shape.items():
+                _fits(below, of.fields[field])
+
+
+def test_the_document_lists_what_the_table_does() -> None:
+    listed = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    assert listed == [
+        f"| `{kind}` | `{path}` | {why} |" if path else f"| `{kind}` | | {why} |"
+        for kind, path, why in rows(TABLE)
+        if "template." not in path  # as in pods
+    ]
