@@ -63,6 +63,11 @@ def _of_volume(volume: Object, pod: str) -> Iterator[Reference]:
                 yield Reference("secrets", source["secretName"] or "")
 
 
+def secrets_of_volume(volume: Object) -> list[str]:
+    """The Secrets that a pod's volume shows or hands to its driver."""
+    return [ref.name for ref in _of_volume(volume, "") if ref.resource == "secrets" and ref.name]
+
+
 def _name(source: Object, field: str) -> str:
     return (source.get(field) or {}).get("name") or ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.api.pod_references import references
+from longboat.apiserver.admission import mountable_secrets
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
@@ -13,7 +15,6 @@ TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607  # an hour, and a tell-tale (upstream's WarnOnlyBoundTokenExpirationSeconds)
 VOLUME_PREFIX = "kube-api-access-"
 MIRROR = "kubernetes.io/config.mirror"
-ENFORCE_MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
 
 class ServiceAccount(Plugin):
@@ -21,32 +22,66 @@ class ServiceAccount(Plugin):
         self._lookup = lookup
 
     def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+        if attributes.kind != kinds.POD:
+            return False
+        if attributes.operation == "CREATE":
+            return not attributes.subresource
+        return attributes.operation == "UPDATE" and attributes.subresource == "ephemeralcontainers"
 
     def mutate(self, attributes: Attributes) -> None:
         pod = attributes.obj
         assert pod is not None
+        if attributes.operation != "CREATE":
+            return
+        if _is_mirror(pod):
+            return self.validate(attributes)  # already here, as upstream: its answer comes before NodeRestriction's
         spec: Object = pod.setdefault("spec", {})
-        if MIRROR in (meta(pod).get("annotations") or {}):
-            return self._check_mirror(attributes, spec)
-        name = spec.get("serviceAccountName") or "default"
-        spec["serviceAccountName"] = name
-        account = self._lookup(kinds.SERVICE_ACCOUNT, attributes.namespace, name)
-        if account is None:
-            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
-            raise forbidden(kinds.POD, attributes.name, why)
+        spec["serviceAccountName"] = spec.get("serviceAccountName") or "default"
+        account = self._account(attributes, spec)
         if _wants_token(account, spec):
             _mount_token(spec)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(ref) for ref in account["imagePullSecrets"]]
         return None
 
+    def validate(self, attributes: Attributes) -> None:
+        pod = attributes.obj
+        assert pod is not None
+        spec = pod["spec"]
+        if _is_mirror(pod):
+            return self._check_mirror(attributes, pod)
+        account = self._account(attributes, spec)
+        if mountable_secrets.enforced(account) and (why := mountable_secrets.refusal(account, spec)):
+            raise forbidden(kinds.POD, attributes.name, why)
+        return None
+
+    def _account(self, attributes: Attributes, spec: Object) -> Object:
+        """Raises StatusError 403."""
+        name = spec.get("serviceAccountName") or "default"
+        account = self._lookup(kinds.SERVICE_ACCOUNT, attributes.namespace, name)
+        if account is None:
+            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
+            raise forbidden(kinds.POD, attributes.name, why)
+        return account
+
     @staticmethod
-    def _check_mirror(attributes: Attributes, spec: Object) -> None:
-        if spec.get("serviceAccountName"):
+    def _check_mirror(attributes: Attributes, pod: Object) -> None:
+        """Raises StatusError 403. Nobody has asked whether its node may have what it would show."""
+        named = {ref.resource for ref in references(pod)}
+        if "serviceaccounts" in named:
             raise forbidden(kinds.POD, attributes.name, "a mirror pod may not reference service accounts")
-        if any("secret" in volume for volume in spec.get("volumes") or []):
+        if "secrets" in named:
             raise forbidden(kinds.POD, attributes.name, "a mirror pod may not reference secrets")
+        for volume in (pod.get("spec") or {}).get("volumes") or ():
+            if any(
+                "serviceAccountToken" in source for source in dig(volume, "projected", "sources", default=None) or ()
+            ):
+                why = "a mirror pod may not use ServiceAccountToken volume projections"
+                raise forbidden(kinds.POD, attributes.name, why)
+
+
+def _is_mirror(pod: Object) -> bool:
+    return MIRROR in (meta(pod).get("annotations") or {})
 
 
 def _wants_token(account: Object, spec: Object) -> bool:
