@@ -9,7 +9,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from longboat.aio import heads
+
 MAX_HEAD = 64 << 10  # bytes
+MAX_EXCESS = 16 << 10  # bytes of a chunked body that are no data: extensions, trailers (net/http, chunkedReader)
+A_CHUNK = 16  # bytes that each chunk may take besides its data, and twice those of its data
+MAX_INTERIM = 5  # answers before the answer (net/http, max1xxResponses)
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -33,6 +38,14 @@ class RequestHead:
     method: str
     target: str
     headers: Headers
+    version: str = "1.1"
+
+    def refused(self) -> heads.Refused | None:
+        """Why it is not to be acted on, though it can be read."""
+        hosts, codings = (
+            [self.headers[name]] if name in self.headers else [] for name in ("host", "transfer-encoding")
+        )  # repeated ones are joined: neither a good Host nor a good coding
+        return heads.check(self.version, self.target, hosts, codings, self.headers.get("expect", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def parse_request(data: bytes) -> RequestHead:
     parts = first.split(" ")
     if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[0].isalpha():
         raise BadMessage("not an HTTP/1.1 request")
-    return RequestHead(parts[0], parts[1], headers)
+    return RequestHead(parts[0], parts[1], headers, parts[2].removeprefix("HTTP/"))
 
 
 def parse_response(data: bytes) -> ResponseHead:
@@ -97,13 +110,14 @@ async def read_request(reader: asyncio.StreamReader) -> RequestHead | None:
 
 async def read_response(reader: asyncio.StreamReader, method: str = "GET") -> ResponseHead:
     """Skips interim answers other than 101. Raises BadMessage and OSError."""
-    while True:
+    for _ in range(MAX_INTERIM + 1):
         head = await _head(reader)
         if head is None:
             raise ConnectionResetError("the connection was closed before an answer came")
         found = parse_response(head)
         if found.status >= 200 or found.status == 101:
             return ResponseHead(found.status, found.reason, found.headers, method == "HEAD")
+    raise BadMessage("too many 1xx informational responses")
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes | None:
@@ -153,15 +167,18 @@ async def iterate_body(reader: asyncio.StreamReader, head: RequestHead | Respons
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    excess = 0
     try:
         while True:
             line = await reader.readuntil(b"\r\n")
+            excess += len(line)
             size = line.split(b";")[0].strip()
             if not size or len(size) > 8 or not all(c in b"0123456789abcdefABCDEF" for c in size):
                 raise BadMessage("a chunk's size is not a number")
             left = int(size, 16)
             if left == 0:
                 break
+            excess = _within(max(0, excess - A_CHUNK - 2 * left))
             while left:
                 data = await reader.read(min(left, 64 << 10))
                 if not data:
@@ -170,7 +187,13 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
                 yield data
             if await reader.readexactly(2) != b"\r\n":
                 raise BadMessage("a chunk does not end where it says")
-        while await reader.readuntil(b"\r\n") != b"\r\n":
-            pass
+        while (line := await reader.readuntil(b"\r\n")) != b"\r\n":  # trailers: nobody here asked for any
+            excess = _within(excess + len(line))
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise BadMessage("malformed chunk") from error
+
+
+def _within(excess: int) -> int:
+    if excess > MAX_EXCESS:
+        raise BadMessage("chunked encoding contains too much non-data")
+    return excess

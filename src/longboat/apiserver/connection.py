@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import lru_cache
 from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote
 
 import httptools
 
+from longboat.aio import heads
+from longboat.aio.cache import short_lru
 from longboat.aio.clock import Clock
 from longboat.apiserver import http1
 from longboat.apiserver.http1 import Message
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 MAX_HEAD = 128 << 10  # bytes of a request line and headers
 MAX_QUEUED = 32  # requests sent ahead of their answers
+MAX_AHEAD = 512 << 10  # bytes of them
+MAX_EXCESS = 16 << 10  # bytes of a chunked body that are no data: extensions, trailers (net/http, chunkedReader)
+A_CHUNK = 16  # bytes that each chunk may take besides its data, and twice those of its data
 DRAINED = 256 << 10  # bytes of an unwanted body that are read, so that the connection can be used again (net/http)
 LINGER = 2.0  # seconds a client may go on sending after an answer that ends the connection
 STALLED = 60.0  # seconds a client may take none of what it is sent
@@ -29,7 +33,7 @@ SMALL = 64 << 10  # bodies up to here are sent in one piece with their head
 _NO_QUERY: dict[str, list[str]] = {}
 
 
-@lru_cache(maxsize=512)
+@short_lru(maxsize=512, longest=64)
 def _name(raw: bytes) -> str:
     """A header's name, as `Request.headers` has it."""
     return raw.decode("latin-1").lower()
@@ -60,10 +64,13 @@ class Connection(asyncio.Protocol):
         self._queue: list[Message] = []
         self._arriving: Message | None = None
         self._head_size = 0
+        self._ahead = 0
+        self._useful = 0  # of the bytes being parsed: data of a body, and what it takes to say so
         self._waiting: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._upgraded: Upgraded | None = None
         self._leftover = b""  # what came right behind a request to upgrade
+        self._deaf = False  # what comes after a request that is refused is not listened to
         self._streaming = False
         self._remote = ""
         self._tls = False
@@ -89,22 +96,33 @@ class Connection(asyncio.Protocol):
         if self._upgraded is not None:
             self._upgraded.feed(data)
             return
-        if self._arriving is None:
+        if self._deaf:
+            return
+        before, self._useful = self._arriving, 0
+        if before is None:
             if self._head_size == 0:
                 self.since = self._home.clock.monotonic()
             self._head_size += len(data)
+        if self.busy and self._queue:
+            self._ahead += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._leftover += data[upgrade.args[0] :]
             return
         except httptools.HttpParserError as error:
+            if self._deaf:
+                return  # it has been refused for a better reason
             self._refuse(400, f"400 Bad Request: {error}")
             return
         if self._head_size > MAX_HEAD and self._arriving is None:
             self._refuse(431, "431 Request Header Fields Too Large")
-        elif len(self._queue) > MAX_QUEUED:
+        elif len(self._queue) > MAX_QUEUED or self._ahead > MAX_AHEAD:
             self._transport.abort()
+        elif before is not None and before is self._arriving:
+            before.excess = max(0, before.excess + len(data) - self._useful)
+            if before.excess > MAX_EXCESS:
+                self._refuse(400, "400 Bad Request: chunked encoding contains too much non-data")
 
     def eof_received(self) -> bool:
         if self._upgraded is not None:
@@ -137,26 +155,39 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._next = Message(self._pause, self._resume, self._send)
+        self._url = b""
 
     def on_url(self, part: bytes) -> None:
-        self._next.target += part
+        self._url += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._arriving is not None:
+            return  # a trailer: what has been authenticated by its head is not added to afterwards (RFC 9110, 6.5.1)
         self._next.headers.add(_name(name), value.decode("utf-8", "replace"))
 
     def on_headers_complete(self) -> None:
         parser, message = self._parser, self._next
         message.method = parser.get_method().decode("latin-1")
-        message.http_1_0 = parser.get_http_version() == "1.0"
+        message.target = self._url.decode("utf-8", "replace")
+        version, headers = parser.get_http_version(), message.headers
+        message.http_1_0 = version == "1.0"
         message.keep_alive = parser.should_keep_alive()
         message.upgrade = parser.should_upgrade()
-        message.expects = message.headers.get("expect", "").lower() == "100-continue"
+        expect = headers.get("expect", "")
+        message.expects = bool(expect)  # else it is refused
+        codings = headers.getall("transfer-encoding") if "transfer-encoding" in headers else ()
+        message.refused = heads.check(version, message.target, headers.getall("host"), codings, expect)
+        self._deaf = message.refused is not None
         self._arriving, self._head_size = message, 0
         self._queue.append(message)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
+    def on_chunk_header(self) -> None:
+        self._useful += A_CHUNK
+
     def on_body(self, data: bytes) -> None:
+        self._useful += 3 * len(data)
         if self._arriving is not None:
             self._arriving.feed(data)
 
@@ -184,6 +215,11 @@ class Connection(asyncio.Protocol):
             await self._waiting
         self.busy = True
         message = self._queue.pop(0)
+        if not self._queue:
+            self._ahead = 0
+        if message.refused is not None:
+            self._transport.write(http1.plain(*message.refused))
+            return await self._rest(message, keep_alive=False)
         request = self._request(message)
         response = await self._home.handler(request)
         if self.ended:
@@ -203,8 +239,8 @@ class Connection(asyncio.Protocol):
         return keep_alive if message.complete else await self._rest(message, keep_alive)
 
     def _request(self, message: Message) -> Request:
-        path, _, query = message.target.decode("utf-8", "replace").partition("?")
-        if not path.startswith("/") and path != "*":
+        path, _, query = message.target.partition("?")
+        if not path.startswith("/"):
             path = "/" + path.partition("://")[2].partition("/")[2]
         return Request(
             message.method,
@@ -254,7 +290,7 @@ class Connection(asyncio.Protocol):
                 write(http1.LAST_CHUNK)  # the server goes: a clean end, so that the client comes back and resumes
             return False
         except Exception:
-            log.exception("the answer to %s broke off", message.target.decode("latin-1").partition("?")[0])
+            log.exception("the answer to %s broke off", message.target.partition("?")[0])
             self._transport.abort()  # a chunked body without its end: the client knows that it is not whole
             return False
         finally:
@@ -322,8 +358,10 @@ class Connection(asyncio.Protocol):
     def _refuse(self, status: int, text: str) -> None:
         if self._transport.is_closing():
             return
-        if not self.busy and not self._queue:
-            self._transport.write(http1.plain(status, text))
+        if self.busy or self._queue:
+            self._transport.abort()  # in the middle of something else there is no saying it
+            return
+        self._transport.write(http1.plain(status, text))
         self._transport.close()
 
     def check(self, now: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from longboat.aio.heads import Refused
 from longboat.apiserver.request import Response
 from longboat.machinery.errors import StatusError, bad_request, too_large
 
@@ -48,19 +49,21 @@ class Message:
 
     __slots__ = (
         "_body", "_pause", "_resume", "_send", "_waiting", "broken", "complete", "discarded", "discarding",
-        "expects", "headers", "http_1_0", "keep_alive", "method", "paused", "target", "upgrade",
+        "excess", "expects", "headers", "http_1_0", "keep_alive", "method", "paused", "refused", "target", "upgrade",
     )  # fmt: skip
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None], send: Callable[[bytes], None]) -> None:
         self.method = ""
-        self.target = b""
+        self.target = ""
         self.headers = Headers()
         self.keep_alive = True
         self.http_1_0 = False
         self.upgrade = False
+        self.refused: Refused | None = None
         self.complete = False
         self.broken = False  # the connection ended before the body did
         self.expects = False  # the client waits for a 100 before it sends the body
+        self.excess = 0  # bytes of its body that are no data, beyond what its data excuses
         self.discarding = False
         self.discarded = 0
         self.paused = False
@@ -149,12 +152,10 @@ def switching(headers: Mapping[str, str]) -> bytes:
 
 
 def plain(status: int, text: str) -> bytes:
-    """A whole answer to what is not even a request."""
-    body = text.encode()
-    return (
-        f"{_START[status]}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    ).encode() + body
+    """A whole answer to what is not even a request, or not one to act on."""
+    body = text.encode("utf-8", "replace")
+    kind = "Content-Type: text/plain; charset=utf-8\r\n" if body else ""
+    return f"{_START[status]}{kind}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
 def _one_line(value: str) -> str:

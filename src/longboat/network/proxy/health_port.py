@@ -59,9 +59,12 @@ class HealthPort:
         head = await read_request(reader)
         if head is None:
             return False
-        answer = self._answer(head.target.partition("?")[0])
+        if (refused := head.refused()) is not None:
+            answer = Answer(refused.status, refused.text.encode())
+        else:
+            answer = self._answer(head.target.partition("?")[0])
         has_body = not {"content-length", "transfer-encoding"}.isdisjoint(head.headers)  # nobody reads it
-        keep = not has_body and not head.headers.has_token("connection", "close")
+        keep = refused is None and not has_body and not head.headers.has_token("connection", "close")
         headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
         if not keep:
             headers.append(("Connection", "close"))

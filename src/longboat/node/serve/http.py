@@ -19,7 +19,9 @@ from longboat.node.streams.pipe import Pipe, SocketPipe
 
 log = logging.getLogger(__name__)
 MAX_BODY = 1 << 20  # bytes: nothing here takes more
-IDLE = 90.0  # seconds a connection may wait for its next request
+MAX_CONNECTIONS = 1000
+IDLE = 90.0  # seconds a connection may wait for its next request, and a body take to come
+STALLED = 60.0  # seconds a client may take none of what it is sent
 HANDSHAKE = 10.0
 
 
@@ -102,6 +104,9 @@ class Server:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._serve(reader, writer), name="node-port")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -124,7 +129,15 @@ class Server:
             head = await read_request(reader)
         if head is None:
             return False
-        body = b"" if "upgrade" in head.headers else await read_body(reader, head, MAX_BODY)
+        if (refused := head.refused()) is not None:
+            await self._send(writer, Answer(status=refused.status, body=refused.text.encode()), False, keep=False)
+            return False
+        async with self._clock.timeout(IDLE):
+            body = b"" if "upgrade" in head.headers else await read_body(reader, head, MAX_BODY + 1)
+        if len(body) > MAX_BODY:  # what is left of it must not be taken for a request
+            answer = Answer(status=413, body=f"the body has more than {MAX_BODY} bytes".encode())
+            await self._send(writer, answer, False, keep=False)
+            return False
         request = _request(head, caller, body)
         try:
             answer = await self._handler(request)
@@ -137,32 +150,37 @@ class Server:
             await pipe.close()
             return False
         keep = not head.headers.has_token("connection", "close") and "upgrade" not in head.headers
-        await _send(writer, answer, head.method == "HEAD", keep)
+        await self._send(writer, answer, head.method == "HEAD", keep)
         return keep
 
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer, to_head: bool, keep: bool) -> None:
+        headers = [("Content-Type", answer.content_type), *answer.headers]
+        if not keep:
+            headers.append(("Connection", "close"))
+        phrase = HTTPStatus(answer.status).phrase
+        if answer.stream is None:
+            headers.append(("Content-Length", str(len(answer.body))))
+            writer.write(encode_response(answer.status, phrase, headers) + (b"" if to_head else answer.body))
+            await self._drain(writer)
+            return
+        writer.write(encode_response(answer.status, phrase, [*headers, ("Transfer-Encoding", "chunked")]))
+        try:
+            if to_head:
+                return
+            async for chunk in answer.stream:
+                if chunk:
+                    writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                    await self._drain(writer)
+            writer.write(b"0\r\n\r\n")
+            await self._drain(writer)
+        finally:
+            if (close := getattr(answer.stream, "aclose", None)) is not None:
+                with suppress(RuntimeError):  # it is being closed already, by its own cancellation
+                    await close()
 
-async def _send(writer: asyncio.StreamWriter, answer: Answer, to_head: bool, keep: bool) -> None:
-    headers = [("Content-Type", answer.content_type), *answer.headers]
-    if not keep:
-        headers.append(("Connection", "close"))
-    phrase = HTTPStatus(answer.status).phrase
-    if answer.stream is None:
-        headers.append(("Content-Length", str(len(answer.body))))
-        writer.write(encode_response(answer.status, phrase, headers) + (b"" if to_head else answer.body))
-        await writer.drain()
-        return
-    writer.write(encode_response(answer.status, phrase, [*headers, ("Transfer-Encoding", "chunked")]))
-    try:
-        async for chunk in answer.stream:
-            if chunk:
-                writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-    finally:
-        if (close := getattr(answer.stream, "aclose", None)) is not None:
-            with suppress(RuntimeError):  # it is being closed already, by its own cancellation
-                await close()
+    async def _drain(self, writer: asyncio.StreamWriter) -> None:
+        async with self._clock.timeout(STALLED):
+            await writer.drain()
 
 
 def _request(head: RequestHead, caller: Caller, body: bytes) -> Request:
