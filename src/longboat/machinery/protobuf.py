@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from longboat.machinery import text
 from longboat.machinery.objects import Object, micro_timestamp, timestamp
@@ -18,20 +18,9 @@ from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
 
 MAGIC = b"k8s\x00"
 MAX_DEPTH = 100
+MAX_UNKNOWN = 100  # fields that are told of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBERS = Path(__file__).with_name("field_numbers.txt")
-
-# Go writes a plain number or flag even where it is zero, and a pointer only where it is set: these are pointers.
-KEPT_WHEN_ZERO = frozenset((
-    "activeDeadlineSeconds", "allocateLoadBalancerNodePorts", "allowPrivilegeEscalation",
-    "automountServiceAccountToken", "backoffLimit", "blockOwnerDeletion", "completions", "controller",
-    "enableServiceLinks", "expirationSeconds", "failedJobsHistoryLimit", "fsGroup", "gracePeriodSeconds",
-    "hostUsers", "immutable", "minReplicas", "optional", "orphanDependents", "parallelism", "partition", "podFixed",
-    "priority", "privileged", "progressDeadlineSeconds", "readOnlyRootFilesystem", "replicas",
-    "revisionHistoryLimit", "runAsGroup", "runAsNonRoot", "runAsUser", "seconds", "shareProcessNamespace",
-    "successfulJobsHistoryLimit", "suspend", "terminationGracePeriodSeconds", "tolerationSeconds",
-    "ttlSecondsAfterFinished",
-))  # fmt: skip
 
 
 class Malformed(Exception):
@@ -60,15 +49,30 @@ def envelope(data: bytes) -> tuple[str, str, bytes]:
     return version, kind, raw
 
 
-def decode(struct: Struct, message: bytes) -> Object:
-    """The JSON object of a message. Raises Malformed, Unknown."""
-    return _Decoder().message(struct, message, 0)
+def decode(struct: Struct, message: bytes) -> tuple[Object, list[str]]:
+    """The JSON object of a message, and complaints about fields that it should not have. Raises Malformed, Unknown."""
+    decoder = _Decoder()
+    return decoder.message(struct, message, 0), decoder.unknown
+
+
+class Field(NamedTuple):
+    """How a message's field is to be read.
+
+    `inlined`: the type of a message whose fields are the outer one's in JSON; such a field has no name. `pointer`: Go
+    writes it only where it is set, so zero, false and "" say something; it writes others whether they do or not.
+    `other`: what a JSONSchemaPropsOr… may be beside a schema: Array, Bool or StringArray.
+    """
+
+    name: str
+    inlined: str
+    pointer: bool
+    other: str
 
 
 @lru_cache(maxsize=1)
-def table() -> dict[str, dict[int, tuple[str, str]]]:
-    """message → number → (field, type that is inlined)."""
-    found: dict[str, dict[int, tuple[str, str]]] = {}
+def table() -> dict[str, dict[int, Field]]:
+    """message → number → field."""
+    found: dict[str, dict[int, Field]] = {}
     for line in NUMBERS.read_text().splitlines():
         if line.startswith("#"):
             continue
@@ -76,12 +80,16 @@ def table() -> dict[str, dict[int, tuple[str, str]]]:
         numbers = found[name] = {}
         for entry in entries:
             field, _, rest = entry.partition("=")
-            number, _, inlined = rest.partition(">")
-            numbers[int(number)] = (field, inlined)
+            rest, _, inlined = rest.partition(">")
+            rest, _, other = rest.partition("|")
+            numbers[int(rest.removesuffix("*"))] = Field(field, inlined, rest.endswith("*"), other)
     return found
 
 
 class _Decoder:
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+
     def message(self, struct: Struct, data: bytes, depth: int, inlined_as: str = "") -> Object:
         """`inlined_as`: the message's own type, where its fields are the struct's in JSON."""
         if depth > MAX_DEPTH:
@@ -91,16 +99,19 @@ class _Decoder:
             raise Unknown(inlined_as or struct.name)
         out: Object = {}
         for number, value in fields(data):
-            if number not in numbers:
-                continue  # of a later version: passed over, as everywhere in protobuf
-            name, inlined = numbers[number]
-            if inlined:
-                out.update(self.message(struct, _bytes(value), depth + 1, inlined))
-            elif name in struct.fields:
-                self._put(out, name, struct.fields[name], value, depth)
+            field = numbers.get(number)
+            if field is not None and field.inlined:
+                out.update(self.message(struct, _bytes(value), depth + 1, field.inlined))
+            elif field is not None and field.name in struct.fields:
+                self._put(out, field, struct, value, depth)
+            elif (
+                len(self.unknown) < MAX_UNKNOWN
+            ):  # of a later version: passed over, as everywhere in protobuf, but told
+                self.unknown.append(f"unknown field {number} of {struct.go}")
         return out
 
-    def _put(self, out: Object, name: str, shape: Shape, value: bytes | int, depth: int) -> None:
+    def _put(self, out: Object, field: Field, struct: Struct, value: bytes | int, depth: int) -> None:
+        name, shape = field.name, struct.fields[field.name]
         if isinstance(shape, List):
             items = out.setdefault(name, [])
             if isinstance(shape.item, Scalar) and shape.item.name in ("int32", "int64") and isinstance(value, bytes):
@@ -108,24 +119,43 @@ class _Decoder:
             else:
                 items.append(self._value(shape.item, value, depth))
         elif isinstance(shape, Map):
-            key, inner = "", b""
-            entry: bytes | int = b""
-            for number, part in fields(_bytes(value)):
-                if number == 1:
-                    key = _text(part)
-                else:
-                    entry = part
-            if isinstance(shape.value, List):  # a map of lists wraps each list in a message (ExtraValue)
-                inner = _bytes(entry)
-                out.setdefault(name, {})[key] = [
-                    self._value(shape.value.item, item, depth) for _, item in fields(inner)
-                ]
-            else:
-                out.setdefault(name, {})[key] = self._value(shape.value, entry, depth)
+            self._entry(out.setdefault(name, {}), field, struct, shape, value, depth)
+        elif field.other:
+            out[name] = self._schema_or(field.other, struct, value, depth)
         else:
             found = self._value(shape, value, depth)
-            if found or name in KEPT_WHEN_ZERO or (isinstance(shape, Struct) and found == {} and depth > 0):
+            if found or field.pointer or (isinstance(shape, Struct) and found == {} and depth > 0):
                 out[name] = found
+
+    def _entry(self, out: Object, field: Field, struct: Struct, shape: Map, data: bytes | int, depth: int) -> None:
+        """One entry of a map."""
+        key, value = "", b""
+        for number, part in fields(_bytes(data)):
+            if number == 1:
+                key = _text(part)
+            else:
+                value = part  # type: ignore[assignment]
+        if isinstance(shape.value, List):  # a map of lists wraps each list in a message (ExtraValue)
+            out[key] = [self._value(shape.value.item, item, depth) for _, item in fields(_bytes(value))]
+        elif field.other:
+            out[key] = self._schema_or(field.other, struct, value, depth)
+        else:
+            out[key] = self._value(shape.value, value, depth)
+
+    def _schema_or(self, other: str, struct: Struct, data: bytes | int, depth: int) -> Any:
+        """A JSONSchemaPropsOr…, as its MarshalJSON writes it. `struct` is that of JSONSchemaProps."""
+        schema, allows = None, False
+        items: list[Any] = []
+        for number, value in fields(_bytes(data)):
+            if other == "Bool" and number == 1:
+                allows = bool(_signed(value))
+            elif number == 1 or other == "Bool":
+                schema = self.message(struct, _bytes(value), depth + 1)
+            elif other == "Array":
+                items.append(self.message(struct, _bytes(value), depth + 1))
+            else:
+                items.append(_text(value))
+        return items or (allows if other == "Bool" and schema is None else schema)
 
     def _value(self, shape: Shape, value: bytes | int, depth: int) -> Any:
         if isinstance(shape, Struct):

@@ -39,8 +39,8 @@ class _Fields:
         numbers = table().get(name)
         if numbers is None:
             raise Unknown(name)
-        self.tags = {field: _tag(number) for number, (field, inlined) in numbers.items() if not inlined}
-        self.inlined = [(_tag(number), inlined) for number, (_, inlined) in numbers.items() if inlined]
+        self.tags = {field.name: _tag(number) for number, field in numbers.items() if not field.inlined}
+        self.inlined = [(_tag(number), field.inlined) for number, field in numbers.items() if field.inlined]
 
 
 _fields = lru_cache(maxsize=None)(_Fields)  # as many as the table has

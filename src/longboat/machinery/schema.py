@@ -19,6 +19,7 @@ from longboat.machinery.wording import Mistake
 RESOURCE = Path(__file__).with_name("schema.bin")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
 _encode = msgspec.json.Encoder().encode
@@ -116,7 +117,7 @@ class Schema:
             if media_type == JSON:
                 return text.decode_json(data), []
             if media_type == PROTOBUF:
-                return self._from_protobuf(data), []
+                return self._from_protobuf(data)
         except protobuf.Malformed as error:
             raise refusals.unrecognized(kind, str(error), data) from error
         except text.Malformed as error:
@@ -127,23 +128,34 @@ class Schema:
             f"accepted media types include: {JSON}, {YAML}, {PROTOBUF}"
         )
 
-    def _from_protobuf(self, data: bytes) -> Object:
-        """The JSON value of a message. Raises protobuf.Malformed."""
+    def _from_protobuf(self, data: bytes) -> tuple[Object, list[str]]:
+        """The JSON value of a message, and complaints. Raises protobuf.Malformed."""
         version, name, message = protobuf.envelope(data)
-        definition = self._kinds.get(f"{version if '/' in version else f'/{version}'}/{name}")
+        definition = self._definition(version, name)
         head = {"kind": name, "apiVersion": version}
         if definition is None:
-            return head
+            return head, []
         try:
-            return head | protobuf.decode(self._shapes.struct(definition), message)
+            obj, complaints = protobuf.decode(self._shapes.struct(definition), message)
+            return head | obj, complaints
         except protobuf.Unknown as error:
             raise protobuf.Malformed(f"no protobuf encoding is known for {error}") from error
+
+    def _definition(self, version: str, name: str) -> str | None:
+        """The definition of what an object says it is."""
+        if version == INTERNAL:  # where upstream registers the types of requests, too
+            found = self._kinds.get(f"/v1/{name}", "")
+            return found if found.startswith(META) else None
+        return self._kinds.get(f"{version if '/' in version else f'/{version}'}/{name}")
 
     def _misnamed(self, kind: Kind, version: str, name: str) -> str:
         """Why an object that says it is of this version and kind is not what is wanted; "" where it is."""
         if version == kind.api_version and name == kind.name:
             return ""
-        if f"{version if '/' in version else f'/{version}'}/{name}" not in self._kinds:
+        found = self._definition(version, name)
+        if found is not None and found == self._definition(kind.api_version, kind.name):
+            return ""  # DeleteOptions are of every group's version, and mean the same in each
+        if found is None:
             if self.has(kind):
                 return refusals.unregistered(version, name)
         elif name != kind.name:

@@ -55,7 +55,7 @@ async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]
     data = await request.read_body(MAX_BODY)
     options: Object = {}
     if data:
-        options = endpoint.schema.decode(_sent_as(data), data, body_type(request))[0]
+        options = endpoint.schema.decode(_OPTIONS, data, body_type(request))[0]
     else:
         if grace := request.arg("gracePeriodSeconds"):
             try:
@@ -67,15 +67,3 @@ async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]
         if request.arg("orphanDependents"):
             options["orphanDependents"] = request.flag("orphanDependents")
     return deletion.options(options), options
-
-
-def _sent_as(data: bytes) -> Kind:
-    """DeleteOptions may be sent in any group's version, and mean the same in each."""
-    try:
-        version = msgspec.json.decode(data).get("apiVersion") or "v1"
-    except (msgspec.DecodeError, AttributeError):
-        return _OPTIONS
-    if version in ("v1", "meta.k8s.io/v1") or not isinstance(version, str):
-        return _OPTIONS if version != "meta.k8s.io/v1" else Kind("meta.k8s.io", "v1", "DeleteOptions", "deleteoptions")
-    group, _, name = version.rpartition("/")
-    return Kind(group, name, "DeleteOptions", "deleteoptions")
