@@ -26,6 +26,9 @@ LOCAL_DRIVER = "local.longboat.dev"  # the driver inside each node's agent: imag
 
 CONTROLLER_DRIVERS = "csi.longboat.dev/controller"  # on a CSINode: drivers whose controller service answers there
 CONTROLLER_SCOPE = "csi.longboat.dev/controller-scope"  # on a CSIDriver: "node" where each node's serves only its own
+# Who may have the API server call drivers, and as whom it then comes to a node's port, for nothing else.
+CSI_CONTROLLER = "system:serviceaccount:kube-system:csi-controller"
+CSI_CALLER = "system:longboat:csi"
 
 WAIT_FOR_FIRST_CONSUMER = "WaitForFirstConsumer"
 

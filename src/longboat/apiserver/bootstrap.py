@@ -106,7 +106,10 @@ class _Layer:
         await store.update(namespace, name, replace, Write(), retry=True)
 
     async def reconcile(self, kind: Kind, wanted: Object) -> None:
-        """Add what a default role or binding lacks; more than the default is left, and so is one opted out."""
+        """Add what a default role or binding lacks, and take back what it gave too much once.
+
+        More than the default is left otherwise, and so is one opted out.
+        """
         namespace, name = wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
         store = self._server.stores[kind]
         entry = store.find(namespace, name)
@@ -117,9 +120,10 @@ class _Layer:
         if (found["metadata"].get("annotations") or {}).get(AUTOUPDATE) != "true" or "aggregationRule" in wanted:
             return
         part = "rules" if kind.name in _ROLES else "subjects"
-        have = found.get(part) or []
+        had, withdrawn = found.get(part) or [], policy.withdrawn(name)
+        have = [item for item in had if item not in withdrawn]
         lacking = [item for item in wanted[part] if not any(_covers(old, item) for old in have)]
-        if lacking:
+        if lacking or have != had:
             await store.update(namespace, name, lambda old: {**old, part: have + lacking}, Write(), retry=True)
 
     async def api_service(self) -> None:

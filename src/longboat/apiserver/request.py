@@ -33,6 +33,7 @@ class RequestInfo:
     name: str = ""
     parts: tuple[str, ...] = ()  # what follows the version: resource, name, subresource, rest of a proxy path
     fields: tuple[tuple[str, str], ...] = ()  # of a list or watch: what its field selector requires to be equal
+    by_prefix: bool = False  # the path said the verb, as in /api/v1/watch/pods; the method may be any
 
 
 class Socket(Protocol):

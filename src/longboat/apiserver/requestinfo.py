@@ -10,6 +10,7 @@ from longboat.machinery import fields as fieldselectors
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SELECTING = frozenset(("list", "watch", "deletecollection"))
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
+_PREFIXES = ("watch", "proxy")  # verbs of old that a path may begin with (apiserver, RequestInfoFactory)
 
 
 def parse(method: str, path: str, query: Mapping[str, list[str]]) -> RequestInfo:
@@ -28,15 +29,16 @@ def parse(method: str, path: str, query: Mapping[str, list[str]]) -> RequestInfo
     else:
         return RequestInfo(path, verb)
     verb = _VERBS.get(method, "")
-    if parts[0] in ("watch", "proxy"):
+    by_prefix = parts[0] in _PREFIXES
+    if by_prefix:
         if len(parts) == 1:
             return RequestInfo(path, method.lower())
         verb, parts = parts[0], parts[1:]
-    return _resource(path, verb, group, version, parts, query)
+    return _resource(path, verb, group, version, parts, query, by_prefix=by_prefix)
 
 
 def _resource(
-    path: str, verb: str, group: str, version: str, parts: list[str], query: Mapping[str, list[str]]
+    path: str, verb: str, group: str, version: str, parts: list[str], query: Mapping[str, list[str]], *, by_prefix: bool
 ) -> RequestInfo:
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 1:
@@ -46,7 +48,7 @@ def _resource(
             parts = parts[2:]
     resource = parts[0]
     name = parts[1] if len(parts) > 1 else ""
-    subresource = parts[2] if len(parts) > 2 else ""
+    subresource = parts[2] if len(parts) > 2 and verb != "proxy" else ""
     fields: tuple[tuple[str, str], ...] = ()
     if not name:
         if verb == "get":
@@ -56,7 +58,9 @@ def _resource(
         if verb in _SELECTING:
             fields = _required(query)
             name = dict(fields).get("metadata.name", "")
-    return RequestInfo(path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts), fields)
+    return RequestInfo(
+        path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts), fields, by_prefix
+    )
 
 
 def _true(query: Mapping[str, list[str]], name: str) -> bool:

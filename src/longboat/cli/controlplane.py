@@ -14,12 +14,14 @@ from longboat.aio.clock import SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.families import in_url, split
+from longboat.api.storage import CSI_CALLER
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import Pki, write_private
 from longboat.apiserver.resource_metrics import ResourceMetrics
 from longboat.apiserver.server import Server, tls
+from longboat.apiserver.streams.csi import DriverCalls
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
@@ -98,7 +100,7 @@ class ControlPlane:
         """What the API server passes on to nodes, pods and Services."""
         client = self.kubelet_client
         nodes = NodeConnections(self.pki.ca.pair.certificate, client.certificate, client.key, self.clock)
-        pods = PodStreams(api.lookup, nodes)
+        pods = PodStreams(api.lookup, nodes, api.authorizer)
         proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock, api.authorizer)
         usage = ResourceMetrics(api.stores, nodes.summary, self.clock)
         api.dispatcher.reviews |= {"NodeMetrics": usage.nodes, "PodMetrics": usage.pods}
@@ -111,6 +113,9 @@ class ControlPlane:
             ("services", "proxy"): proxies.services,
             ("nodes", "proxy"): proxies.nodes,
         }
+        csi = self.pki.client("apiserver-csi-client", CSI_CALLER)
+        by_csi = NodeConnections(self.pki.ca.pair.certificate, csi.certificate, csi.key, self.clock)
+        api.dispatcher.private["nodes", "csi"] = DriverCalls(api.lookup, by_csi)
 
     def _start_components(self) -> None:
         """Controllers and scheduler, as clients over the in-process transport, each under its own name."""

@@ -1,4 +1,4 @@
-"""A CSI driver that answers where real ones do, at the node's proxy, and keeps its volumes in a dict."""
+"""A CSI driver that answers where real ones do, through its node, and keeps its volumes in a dict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from longboat.api.storage import CONTROLLER_DRIVERS, LOCAL_DRIVER
 from longboat.apiserver.request import Request, Response
+from longboat.apiserver.streams import csi
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
@@ -28,11 +29,11 @@ class Driver:
         self.node_expansion = True
 
     def plug_into(self, cluster: Cluster) -> None:
-        cluster.api.dispatcher.subresources["nodes", "proxy"] = self.serve
+        cluster.api.dispatcher.private["nodes", "csi"] = self.serve
 
     async def serve(self, request: Request) -> Response:
-        _, node, _, part, driver, rpc = request.info.parts
-        if (request.method, part, driver) != ("POST", "csi", self.name):
+        node, driver, rpc = csi.asked(request)
+        if driver != self.name:
             return self._failure("UNIMPLEMENTED", f"unknown driver {driver}")
         asked = msgspec.json.decode(await request.read_body(1 << 20))
         self.calls.append((node, rpc, asked))

@@ -111,9 +111,9 @@ async def test_a_driver_that_does_not_answer_holds_up_no_other(cluster: Cluster)
     silent, able = Silent(DISK, "CREATE_DELETE_VOLUME"), Driver("able.example.com", "CREATE_DELETE_VOLUME")
 
     async def serve(request: Request) -> Response:
-        return await (silent if request.info.parts[4] == DISK else able).serve(request)
+        return await (silent if request.info.parts[3] == DISK else able).serve(request)
 
-    cluster.api.dispatcher.subresources["nodes", "proxy"] = serve
+    cluster.api.dispatcher.private["nodes", "csi"] = serve
     await add_driver_node(cluster, "a", DISK)
     await add_driver_node(cluster, "b", "able.example.com")
     await cluster.apply(storage_class("disk", DISK), storage_class("able", "able.example.com"))

@@ -172,6 +172,26 @@ def test_default_roles_are_mended_unless_told_otherwise() -> None:
     play(scene)
 
 
+def test_default_roles_do_not_keep_what_they_should_not_have_had() -> None:
+    """In a cluster of a former version, whose roles say more; what somebody added to them stays."""
+    from longboat.apiserver.bootstrap import bootstrap
+
+    async def scene(api: Api) -> None:
+        name = "system:controller:csi-controller"
+        _, role = await api.ask("GET", f"{RBAC}/clusterroles/{name}")
+        added = policy.rule("get: things")
+        role["rules"] = [*policy.withdrawn(name), *added]
+        assert (await api.ask("PUT", f"{RBAC}/clusterroles/{name}", role))[0] == 200
+        await bootstrap(api.server)
+        controller = user("system:serviceaccount:kube-system:csi-controller")
+        may = api.server.authorizer.allowed
+        assert not may(controller, Action("create", resource="nodes", subresource="proxy", name="n"))
+        assert may(controller, Action("create", resource="nodes", subresource="csi", name="n"))
+        assert may(controller, Action("get", resource="things"))
+
+    play(scene)
+
+
 def test_the_policy_names_no_role_twice_and_binds_what_there_is() -> None:
     found = policy.bootstrap()
     roles = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in found if "rules" in o]

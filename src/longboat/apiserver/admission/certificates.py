@@ -6,6 +6,7 @@ import base64
 import binascii
 
 from longboat.api import kinds
+from longboat.api.storage import CSI_CALLER
 from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
 from longboat.machinery.errors import forbidden
@@ -57,6 +58,9 @@ class CertificateRequests(Plugin):
             raise forbidden(attributes.kind, attributes.name, f"failed to parse CSR: {error}") from error
         if any(a.value == MASTERS for a in subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)):
             why = f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
+            raise forbidden(attributes.kind, attributes.name, why)
+        if any(a.value == CSI_CALLER for a in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)):
+            why = f"use of {CLIENT_SIGNER} signer with common name {CSI_CALLER} is not allowed"
             raise forbidden(attributes.kind, attributes.name, why)
 
 

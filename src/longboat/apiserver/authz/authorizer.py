@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response, User
-from longboat.machinery.errors import StatusError
+from longboat.machinery.errors import StatusError, forbidden
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 from longboat.storage.entry import Entry
@@ -227,6 +228,17 @@ def _through(binding: Object, subject: Object) -> str:
     if subject.get("kind") == "ServiceAccount":
         who += f"/{subject.get('namespace') or namespace}"
     return f'{binding["kind"]} "{name}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
+
+
+def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
+    """For requests that do more than the verb of their method says. Raises StatusError 403, as upstream words it."""
+    info, user = request.info, request.user or User("system:anonymous")
+    if info.verb == verb:
+        return
+    decision = authorizer.decide(user, replace(Action.of(info), verb=verb))
+    if not decision.allowed:
+        kind = Kind(info.group, info.version, info.resource, info.resource)
+        raise forbidden(kind, info.name, decision.reason)
 
 
 def authorize(authorizer: Authorizer) -> Filter:

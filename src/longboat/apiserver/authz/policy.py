@@ -115,6 +115,11 @@ def patching(role: Object) -> Object:
     return role
 
 
+def withdrawn(name: str) -> list[Object]:
+    """The rules that the default role of this name had in former versions, and must not keep."""
+    return rules(policy_components.WITHDRAWN.get(name, ""))
+
+
 def bootstrap() -> list[Object]:
     """Every role and binding, roles first."""
     roles = [

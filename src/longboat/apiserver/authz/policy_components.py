@@ -215,6 +215,11 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:service-account-issuer-discovery": ("group:system:serviceaccounts",),
 }
 
+# What default roles gave in former versions, to the letter: taken back when a cluster of those starts.
+WITHDRAWN: dict[str, str] = {
+    "system:controller:csi-controller": "create: nodes/proxy",
+}
+
 ROLES: dict[tuple[str, str], str] = {
     ("kube-system", "extension-apiserver-authentication-reader"): (
         "READ: configmaps @ extension-apiserver-authentication"

@@ -22,7 +22,7 @@ CONTROLLERS: dict[str, str] = {
         update: batch/cronjobs/status batch/cronjobs/finalizers
         delete list: pods
     """,
-    # Upstream's drivers bring sidecars with roles of their own; ours are called through their nodes (nodes/proxy).
+    # Upstream's drivers bring sidecars with roles of their own; ours are called through their nodes (nodes/csi).
     "csi-controller": """
         create delete get list patch update watch: persistentvolumes
         get list patch update watch: persistentvolumeclaims
@@ -31,7 +31,7 @@ CONTROLLERS: dict[str, str] = {
         get list patch update watch: storage/volumeattachments
         patch update: storage/volumeattachments/status
         get: secrets
-        create: nodes/proxy
+        create: nodes/csi
     """,
     "daemon-set-controller": f"""
         get list watch: apps/daemonsets

@@ -11,8 +11,7 @@ from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import bad_request, timeout
 
 LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
-LONG_RUNNING = frozenset(("watch", "proxy"))
-LONG_RUNNING_PARTS = frozenset(("log", "exec", "attach", "portforward", "proxy"))
+LONG_RUNNING_PARTS = frozenset(("log", "exec", "attach", "portforward", "proxy", "csi"))
 
 
 _dice = random.Random()
@@ -38,7 +37,7 @@ async def parse_request_info(request: Request, inner: Handler) -> Response:
 
 
 def long_running(request: Request) -> bool:
-    return request.info.verb in LONG_RUNNING or request.info.subresource in LONG_RUNNING_PARTS
+    return request.info.verb == "watch" or request.info.subresource in LONG_RUNNING_PARTS
 
 
 def deadline(clock: Clock) -> Filter:

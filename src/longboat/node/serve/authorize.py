@@ -2,6 +2,7 @@
 
 Which resource a path stands for is the kubelet's rule, with its fine-grained subresources (KEP-2862). Exec by way of
 a plain proxied GET is a `create` here: reading a node must not become running commands on it (security lesson 5).
+Calls of CSI drivers are nobody's right: the API server makes them for its csi-controller, under a name of their own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.api.storage import CSI_CALLER
 from longboat.client.interface import Client
 from longboat.machinery.errors import StatusError
 from longboat.node.serve.http import Caller, HttpError, Request
@@ -22,6 +24,7 @@ MASTERS = "system:masters"  # whom every authorizer allows everything
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 SUBRESOURCES = {"stats": "stats", "metrics": "metrics", "logs": "log", "checkpoint": "checkpoint"}
 FINE = {"pods": "pods", "runningpods": "pods", "healthz": "healthz", "configz": "configz"}
+CSI = "csi"
 COMMANDS = ("exec", "attach", "run", "portForward")
 
 
@@ -29,6 +32,8 @@ def attributes(request: Request) -> tuple[str, list[str]]:
     """Verb, and the subresources of nodes of which any one suffices."""
     first = request.path.strip("/").split("/")[0]
     verb = "create" if first in COMMANDS else VERBS.get(request.method, "")
+    if first == CSI:
+        return verb, [CSI]
     if first in SUBRESOURCES:
         return verb, [SUBRESOURCES[first]]
     return verb, [FINE[first], "proxy"] if first in FINE else ["proxy"]
@@ -44,15 +49,16 @@ class Authorizer:
     async def check(self, request: Request) -> None:
         """Raises HttpError."""
         verb, subresources = attributes(request)
+        if subresources == [CSI]:
+            if request.caller.name != CSI_CALLER:
+                raise _forbidden(request.caller, verb, subresources)
+            return
         if MASTERS in request.caller.groups:
             return
         for subresource in subresources:
             if await self._may(request.caller, verb, subresource):
                 return
-        user = request.caller.name
-        raise HttpError(
-            403, f"Forbidden (user={user}, verb={verb}, resource=nodes, subresource(s)=[{' '.join(subresources)}])\n"
-        )
+        raise _forbidden(request.caller, verb, subresources)
 
     async def _may(self, caller: Caller, verb: str, subresource: str) -> bool:
         key, now = (caller, verb, subresource), self._clock.monotonic()
@@ -80,3 +86,8 @@ class Authorizer:
             log.warning("cannot ask whether %s may use the node's port: %s", caller.name, error)
             raise HttpError(500, "Authorization error\n") from error
         return bool(msgspec.json.decode(answer)["status"].get("allowed"))
+
+
+def _forbidden(caller: Caller, verb: str, subresources: list[str]) -> HttpError:
+    what = f"user={caller.name}, verb={verb}, resource=nodes, subresource(s)=[{' '.join(subresources)}]"
+    return HttpError(403, f"Forbidden ({what})\n")

@@ -1,6 +1,6 @@
-"""One call of a driver's controller service, through the proxy of the node where it answers.
+"""One call of a driver's controller service, through the node where it answers.
 
-`POST /api/v1/nodes/{node}/proxy/csi/{driver}/{Rpc}` carries the CSI request in protobuf's JSON mapping (lowerCamelCase
+`POST /api/v1/nodes/{node}/csi/{driver}/{Rpc}` carries the CSI request in protobuf's JSON mapping (lowerCamelCase
 names, bytes in base64, int64 as strings) and answers with the response; a failure is an HTTP error whose body names
 the gRPC code: `{"code": "RESOURCE_EXHAUSTED", "message": "…"}`.
 """
@@ -56,7 +56,7 @@ class NotAsked(RpcError):
 
 async def call(client: RestClient, clock: Clock, node: str, driver: str, rpc: str, request: Object) -> Object:
     """Raises RpcError."""
-    part = f"proxy/csi/{quote(driver, safe='')}/{rpc}"
+    part = f"csi/{quote(driver, safe='')}/{rpc}"
     try:
         async with clock.timeout(LONGEST):
             answer = await client.create(kinds.NODE, request, name=node, subresource=part)
