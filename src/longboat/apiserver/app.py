@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +35,9 @@ from longboat.apiserver.admission.storage import (
 )
 from longboat.apiserver.admission.unenforced import WarnUnenforced
 from longboat.apiserver.admission.unenforced_table import TABLE
-from longboat.apiserver.audit import AuditLog, audit
+from longboat.apiserver.audit.filter import audit
+from longboat.apiserver.audit.rotation import Limits
+from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
@@ -89,6 +92,7 @@ class Config:
     client_ca: Path | None = None
     front_proxy_ca: Path | None = None
     audit_log: Path | None = None
+    audit_limits: Limits = field(default_factory=Limits)
     encryption: Path | None = None
     warn_unenforced: bool = True
     authenticators: Sequence[Authenticator] = field(default=())
@@ -110,6 +114,7 @@ class APIServer:
         self.ready = False
         self.stopping = False
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
+        self.trail = AuditTrail(config.audit_log, config.audit_limits, clock) if config.audit_log else None
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
         ingress = IngressAuthorizer(self.stores)
@@ -130,7 +135,10 @@ class APIServer:
         self.handle: Handler = self._chain()
 
     async def start(self) -> None:
-        """Raises StorageError, BadConfiguration."""
+        """Raises OSError, StorageError, BadConfiguration."""
+        if self.trail:
+            await asyncio.to_thread(self.trail.check)
+            self.tasks.spawn("audit", self.trail.run())
         if self.encryption:
             await self.encryption.start()
             self.encryption.on_change = self.feed.read_again
@@ -152,6 +160,8 @@ class APIServer:
         await self.feed.close()
         if self.encryption:
             await self.encryption.close()
+        if self.trail:
+            await self.trail.flush()
 
     def transport(self, user: str, *groups: str) -> InProcessTransport:
         """A client's way in without a socket, as this user."""
@@ -215,14 +225,11 @@ class APIServer:
             recover,  # nothing below may end a connection without a Status
             parse_request_info,  # everything below speaks of verbs and resources, not paths
             metrics.count(self.clock),
+            *(
+                (audit(self.trail, self.clock),) if self.trail else ()
+            ),  # whatever may refuse is below, who asks included
             deadline(self.clock),
             authenticate(authenticators, self.clock),  # who
-        ]
-        if config.audit_log:
-            sink = AuditLog(config.audit_log, self.clock)
-            self.tasks.spawn("audit", sink.run())
-            links.append(audit(sink, self.clock))  # after who, before anything may refuse
-        links += [
             impersonate(self.authorizer),  # may change who
             flow_control(),  # before the work, after we know whose work it is
             authorize(self.authorizer),  # may they

@@ -10,6 +10,7 @@ from socket import gethostname
 from typing import Any
 
 from longboat.aio.clock import Clock
+from longboat.apiserver.audit.trail import COUNTS, RINGS
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import StatusError
@@ -24,6 +25,10 @@ HELP_LAST_RELOAD = (
 )
 HELP_LAST_CONFIG = (
     "Information about the last applied encryption configuration with hash as label, split by apiserver identity."
+)
+HELP_AUDITED = "Counter of audit events generated and sent to the audit backend."
+HELP_UNAUDITED = (
+    "Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error."
 )
 HELP_SECONDS = "Response latency distribution in seconds for each verb, group, version, resource and scope."
 
@@ -86,6 +91,7 @@ def _registry() -> Any:
         collector(registry=registry)
     registry.register(_Requests())
     registry.register(_EncryptionReloads())
+    registry.register(_Audit())
     return registry
 
 
@@ -129,6 +135,19 @@ class _EncryptionReloads:
         if RELOADS.digest:
             info.add_metric((server, RELOADS.digest), 1)
         yield info
+
+
+class _Audit:
+    """What was recorded, and what could not be kept (upstream's names)."""
+
+    def collect(self) -> Any:
+        from prometheus_client.core import CounterMetricFamily
+
+        yield CounterMetricFamily("apiserver_audit_event_total", HELP_AUDITED, value=COUNTS.events)
+        errors = CounterMetricFamily("apiserver_audit_error_total", HELP_UNAUDITED, labels=("plugin",))
+        for ring in RINGS:
+            errors.add_metric((ring,), COUNTS.errors[ring])
+        yield errors
 
 
 async def handle(request: Request) -> Response:

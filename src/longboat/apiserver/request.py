@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class Request:
     request_id: str = ""
     raw_query: str = ""  # as it came, for proxies
     warnings: list[str] = field(default_factory=list)
-    audit: dict[str, Any] = field(default_factory=dict)
+    requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
+    decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
 
     def arg(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

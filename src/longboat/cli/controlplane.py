@@ -16,6 +16,7 @@ from longboat.api import kinds
 from longboat.api.families import in_url, split
 from longboat.api.storage import CSI_CALLER
 from longboat.apiserver.app import APIServer, Config
+from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import Pki, write_private
@@ -72,7 +73,8 @@ class ControlPlane:
         authenticators = [client_certificates(ca, self.clock), front_proxy(proxy_ca, self.clock)]
         if self.options.token_file:
             authenticators.append(static_tokens(Path(self.options.token_file)))
-        low, _, high = self.options.node_port_range.partition("-")
+        given = self.options
+        low, _, high = given.node_port_range.partition("-")
         config = Config(
             advertise=self.advertise,
             port=self.addresses[0][1],
@@ -81,7 +83,8 @@ class ControlPlane:
             service_account_key=self.pki.service_account_key,
             client_ca=ca,
             front_proxy_ca=proxy_ca,
-            audit_log=self.root / "logs" / "audit.log",
+            audit_log=Path(given.audit_log_path) if given.audit_log_path else self.root / "logs" / "audit.log",
+            audit_limits=Limits(given.audit_log_maxage, given.audit_log_maxbackup, given.audit_log_maxsize),
             encryption=await self._encryption(self._storage),
             warn_unenforced=self.options.warn_unenforced,
             authenticators=authenticators,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 LARGEST = 10 << 20  # bytes before a log is rotated
 KEPT = 2
+AUDIT = "audit"  # what the names of the audit log, of its second ring and of their older parts begin with
 
 
 def path(logs_dir: Path, process: str) -> Path:
@@ -15,13 +16,14 @@ def path(logs_dir: Path, process: str) -> Path:
 
 
 def rotate(logs_dir: Path, largest: int = LARGEST) -> None:
-    """Set aside each log that has grown past `largest`.
+    """Set aside each log that has grown past `largest`, but for the audit log: its writer sees to that itself, and no
+    line of it may be lost.
 
     The writer keeps its descriptor (it must survive us, so it writes to the file itself, in append mode): the text is
     copied and the file cut to nothing. Lines written between the two are lost, which for logs is fair.
     """
     for log in logs_dir.glob("*.log"):
-        if log.stat().st_size <= largest:
+        if log.name.startswith(AUDIT) or log.stat().st_size <= largest:
             continue
         for number in range(KEPT, 1, -1):
             older = log.with_suffix(f".log.{number - 1}")

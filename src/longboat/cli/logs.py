@@ -28,7 +28,7 @@ def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat logs")
     cluster = registry.find(options.name, options.data_dir)
     known = sorted(path.stem for path in cluster.logs_dir.glob("*.log"))
-    wanted = [options.component] if options.component else known
+    wanted = [options.component] if options.component else [n for n in known if not n.startswith(logfiles.AUDIT)]
     if options.component and options.component not in known:
         raise Failure(f"{options.component!r} has no log", "These have: " + (", ".join(known) or "none yet"))
     for name in wanted:

@@ -29,6 +29,13 @@ def port_range(text: str) -> str:
     return text
 
 
+def count(text: str) -> int:
+    """Raises ValueError for what is not a number of things."""
+    if (number := int(text)) < 0:
+        raise ValueError(text)
+    return number
+
+
 @dataclass(frozen=True)
 class Options:
     """Run a control plane: API server, controllers and scheduler."""
@@ -44,6 +51,10 @@ class Options:
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
+    audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
+    audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
+    audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)
+    audit_log_maxsize: int = flag(100, "megabytes of a part", parse=count)
     warn_unenforced: bool = flag(True, "warn clients of what is stored and not in force (docs/not-in-force.md)")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))

@@ -135,6 +135,13 @@ def test_it_follows_the_settings_when_told(supervised: Supervised) -> None:
     assert supervised.sleepers() == before[:1]
 
 
+def test_the_audit_log_is_rotated_by_its_writer_alone(tmp_path: Path) -> None:
+    for name in ("audit.log", "audit-unauthenticated.log", "audit-2026-01-01T12-00-00.000.log"):
+        (tmp_path / name).write_text("evidence")
+    logfiles.rotate(tmp_path, largest=1)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"evidence"} and len(list(tmp_path.iterdir())) == 3
+
+
 def test_logs_are_rotated(tmp_path: Path) -> None:
     log = logfiles.path(tmp_path, "store")
     with log.open("a") as writer:

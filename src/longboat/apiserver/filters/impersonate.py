@@ -34,7 +34,7 @@ def impersonate(authorizer: Authorizer) -> Filter:
             allowed, reason = authorizer.decide(requester, action)
             if not allowed:
                 raise refused(requester, _as_info(action), reason)
-        request.audit = {"username": name, "groups": list(groups)}
+        request.requester = requester
         request.user = User(name, _groups(name, groups), uid, extra)
         return await inner(request)
 

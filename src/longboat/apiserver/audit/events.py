@@ -1,0 +1,183 @@
+"""A request as an audit event (audit.k8s.io/v1 Event), encoded. Pure, and bounded whatever a client sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from longboat.apiserver.audit import policy
+from longboat.apiserver.request import Request, Response, User
+from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import Object, micro_timestamp
+
+STARTED, COMPLETE, PANIC = "ResponseStarted", "ResponseComplete", "Panic"
+USER_AGENT = 1024  # characters, as upstream (audit, maxUserAgentLength)
+TEXT = 512  # of a name, a reason or a message
+LISTED = 2048  # of all groups, or all extra values, together
+URI, WHOLE_URI = 4096, 128 << 10
+CUT = "...TRUNCATED"  # as upstream marks it
+WRITES = frozenset(("create", "update", "patch", "delete"))
+QUOTING = frozenset((400, 422))  # answers whose message may quote what the client sent: it is left out
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    name: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+
+
+class _Answer(msgspec.Struct):
+    """What is read of an answer: an object, or the Status of a deletion."""
+
+    metadata: _Meta = _Meta()
+    details: _Meta = _Meta()
+
+
+_NOBODY = _Meta()
+_answer = msgspec.json.Decoder(_Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request went. `code` is 0 where it was never answered."""
+
+    code: int
+    reason: str = ""
+    message: str = ""
+    found: _Meta = _NOBODY  # the object as it was answered
+
+    @classmethod
+    def of(cls, request: Request, response: Response) -> Outcome:
+        written = request.info.verb in WRITES and response.status < 300 and response.content_type == "application/json"
+        return cls(response.status, found=_told(response.body) if written else _NOBODY)
+
+    @classmethod
+    def refused(cls, request: Request, error: StatusError) -> Outcome:
+        message = "" if error.code in QUOTING else error.message
+        if error.code == 401 and request.user is None:
+            message = _attempted(request)
+        name = error.details.get("name")
+        return cls(error.code, error.reason, message, _Meta(name if isinstance(name, str) else ""))
+
+
+def _told(body: bytes) -> _Meta:
+    try:
+        found = _answer.decode(body)
+    except msgspec.DecodeError:
+        return _NOBODY  # an answer that is no object (of a webhook, a proxy): there is nothing to refer to
+    return found.metadata if found.metadata.uid else found.details
+
+
+def _attempted(request: Request) -> str:
+    """How somebody tried to prove who they are, in vain; never with what."""
+    scheme, _, credential = request.headers.get("authorization", "").strip().partition(" ")
+    tried = [scheme.lower()] if credential and scheme.lower() in ("basic", "bearer") else []
+    if request.peer_certificate is not None:
+        tried.append("x509")
+    return f"Authentication failed, {'attempted: ' + ', '.join(tried) if tried else 'no credentials provided'}"
+
+
+def event(request: Request, stage: str, outcome: Outcome, received: datetime, now: datetime) -> bytes:
+    """One line of the log, without its end: at most 96 KiB, and 128 more where something was run in a container."""
+    asking = request.requester or request.user
+    found: Object = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": request.request_id,
+        "stage": stage,
+        "requestURI": _uri(request, outcome.code),
+        "verb": request.info.verb,
+        "user": _user(asking) if asking else {},
+    }
+    if request.requester is not None and request.user is not None:
+        found["impersonatedUser"] = _user(request.user)
+    found["sourceIPs"] = [request.remote]
+    if agent := request.headers.get("user-agent", ""):
+        found["userAgent"] = short(agent, USER_AGENT)
+    if request.info.is_resource:
+        found["objectRef"] = _reference(request, outcome.found)
+    found["responseStatus"] = _status(outcome)
+    found["requestReceivedTimestamp"] = micro_timestamp(received)
+    found["stageTimestamp"] = micro_timestamp(now)
+    if request.decision is not None:
+        allowed, reason = request.decision
+        found["annotations"] = {
+            "authorization.k8s.io/decision": "allow" if allowed else "forbid",
+            "authorization.k8s.io/reason": short(reason),
+        }
+    return _encode(found)
+
+
+def short(text: str, most: int = TEXT) -> str:
+    return text if len(text) <= most else text[:most] + CUT
+
+
+def _uri(request: Request, code: int) -> str:
+    path = quote(request.path, safe="/:@!$&'()*+,;=~")
+    query = request.raw_query or (urlencode(request.query, doseq=True) if request.query else "")
+    if policy.confidential_query(request):
+        query = "&".join(f"{part.partition('=')[0]}=" for part in query.split("&") if part)
+    return short(f"{path}?{query}" if query else path, WHOLE_URI if policy.whole_uri(request, code) else URI)
+
+
+def _user(user: User) -> Object:
+    found: Object = {"username": short(user.name)}
+    if user.uid:
+        found["uid"] = short(user.uid)
+    if user.groups:
+        found["groups"] = _listed(user.groups)
+    if user.extra:
+        left, extra = LISTED, {}
+        for key, values in user.extra.items():
+            left -= len(key) + sum(map(len, values))
+            if left < 0:
+                break
+            extra[key] = list(values)
+        found["extra"] = extra
+    return found
+
+
+def _listed(values: Iterable[str]) -> list[str]:
+    left, found = LISTED, list[str]()
+    for value in values:
+        left -= len(value) + 4
+        if left < 0:
+            return [*found, CUT]
+        found.append(value)
+    return found
+
+
+def _reference(request: Request, answered: _Meta) -> Object:
+    """audit.k8s.io ObjectReference. A name that the server chose, uid and resourceVersion are those answered."""
+    info = request.info
+    found = {
+        "resource": info.resource,
+        "namespace": info.namespace,
+        "name": info.name or answered.name,
+        "uid": answered.uid,
+        "apiGroup": info.group,
+        "apiVersion": info.version,
+        "resourceVersion": answered.resourceVersion,
+        "subresource": info.subresource,
+    }
+    return {field: short(value) for field, value in found.items() if value}
+
+
+def _status(outcome: Outcome) -> Object:
+    found: Object = {"metadata": {}}
+    if outcome.code >= 400 or outcome.message:
+        found["status"] = "Failure"
+    if outcome.message:
+        found["message"] = short(outcome.message)
+    if outcome.reason:
+        found["reason"] = outcome.reason
+    if outcome.code:
+        found["code"] = outcome.code
+    return found
