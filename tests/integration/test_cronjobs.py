@@ -91,3 +91,15 @@ def test_suspension_and_missed_times() -> None:
         assert len(await jobs(cluster)) == 1
 
     play(scene)
+
+
+def test_a_schedule_that_never_comes_is_told_of() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(cron("59 23 31 2 *"))
+        await cluster.settle()
+        (event,) = await cluster.list("events")
+        assert (event["type"], event["reason"]) == ("Warning", "InvalidSchedule")
+        why = "time difference between two schedules is less than 1 second"
+        assert event["message"] == f"invalid schedule: 59 23 31 2 * : {why}"
+
+    play(scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = (1 << 63) / 1e9  # seconds: int64 of nanoseconds
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)([a-zµμ]*)")
 
 
@@ -25,6 +26,6 @@ def parse(text: str) -> float:
             raise ValueError(f'time: unknown unit "{unit}" in duration "{text}"')
         total += float(number) * _UNITS[unit]
         at = part.end()
-    if not at:
+    if not at or total >= _LONGEST:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * total

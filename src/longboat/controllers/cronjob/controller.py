@@ -11,10 +11,11 @@ import msgspec
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.controllers import ownership
-from longboat.controllers.cronjob.schedule import MANY, due
+from longboat.controllers.cronjob.schedule import MANY, NeverDue, UnknownZone, due
 from longboat.controllers.cronjob.views import CronJob
 from longboat.controllers.job.views import Job
 from longboat.controllers.runtime import Controller, Requeue, Watch, controller_key, namespace_is_going, own_key
+from longboat.machinery.cron import BadSchedule
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import parse_timestamp, timestamp
 
@@ -54,10 +55,15 @@ class CronJobController(Controller):
             since = max(since, now - timedelta(seconds=spec.startingDeadlineSeconds))
         try:
             found = due(spec.schedule, spec.timeZone, since, now)
-        except (ValueError, KeyError) as error:
-            self.events.event(
-                cron, "Warning", "UnparseableSchedule", f"unparseable schedule: {spec.schedule!r} : {error}"
-            )
+        except UnknownZone as error:
+            self.events.event(cron, "Warning", "UnknownTimeZone", f'invalid timeZone: "{spec.timeZone}" : {error}')
+            return None, [], None
+        except BadSchedule as error:
+            shown = f"TZ={spec.timeZone} {spec.schedule}" if spec.timeZone else spec.schedule
+            self.events.event(cron, "Warning", "UnparseableSchedule", f'unparseable schedule: "{shown}" : {error}')
+            return None, [], None
+        except NeverDue as error:
+            self.events.event(cron, "Warning", "InvalidSchedule", f"invalid schedule: {spec.schedule} : {error}")
             return None, [], None
         wait = (found.next - now).total_seconds()
         if found.last is None:

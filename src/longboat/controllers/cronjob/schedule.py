@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim
+from longboat.machinery import cron
+from longboat.machinery.cron import Cron, Every
 
-NICKNAMES = {
-    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
-}  # fmt: skip
 MANY = 100  # missed times after which something is wrong (cronjob controller, TooManyMissedTimes)
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+class NeverDue(ValueError):
+    """The schedule can be read, and names no time that ever comes."""
+
+
+class UnknownZone(ValueError):
+    """No clock is known to go by that name."""
 
 
 class Due(NamedTuple):
@@ -26,45 +29,50 @@ class Due(NamedTuple):
 
 
 def due(schedule: str, zone: str, since: datetime, now: datetime) -> Due:
-    """Times after `since` and up to `now`. Raises ValueError (also CronSimError) for a schedule that cannot be read."""
-    if schedule.startswith("@every "):
-        return _every(_seconds(schedule.removeprefix("@every ").strip()), since, now)
-    text = NICKNAMES.get(schedule, schedule).replace("?", "*")
-    here = since.astimezone(ZoneInfo(zone) if zone else now.tzinfo)
+    """Times after `since` and up to `now`. Raises UnknownZone, BadSchedule, NeverDue."""
+    here = since.astimezone(_zone(zone) if zone else now.tzinfo)
+    times = cron.parse(schedule)
+    if isinstance(times, Every):
+        return _every(times.seconds, since, now)
     last, missed = None, 0
-    for moment in CronSim(text, here):
-        if moment > now:
-            return Due(last, missed, moment)
+    moment = _next(times, here)
+    while moment <= now:
         last, missed = moment, missed + 1
         if missed > MANY:
             # Too many to count one by one: go on close to now, and say that it was many.
-            return Due(*_latest(text, here, now, missed))
-    raise ValueError(f"the schedule {schedule} never comes")
+            return Due(*_latest(times, here, now, missed))
+        moment = _next(times, moment)
+    return Due(last, missed, moment)
 
 
-def _latest(text: str, since: datetime, now: datetime, missed: int) -> tuple[datetime | None, int, datetime]:
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownZone(f"unknown time zone {name}") from None
+
+
+def _next(times: Cron, after: datetime) -> datetime:
+    moment = times.next(after)
+    if moment is None:
+        raise NeverDue("time difference between two schedules is less than 1 second")  # upstream's way to say so
+    return moment
+
+
+def _latest(times: Cron, since: datetime, now: datetime, missed: int) -> tuple[datetime | None, int, datetime]:
     """The last time before now and the next, however long ago the first was."""
     span = timedelta(hours=1)
     while True:
         start, last = max(since, now.astimezone(since.tzinfo) - span), None
-        for moment in CronSim(text, start):
-            if moment > now:
-                if last is not None or start == since:
-                    return last, missed, moment
-                break
-            last = moment
+        moment = _next(times, start)
+        while moment <= now:
+            last, moment = moment, _next(times, moment)
+        if last is not None or start == since:
+            return last, missed, moment
         span *= 24
 
 
-def _every(seconds: float, since: datetime, now: datetime) -> Due:
-    count = int((now - since).total_seconds() // seconds)
-    last = since + timedelta(seconds=seconds * count) if count > 0 else None
-    return Due(last, max(count, 0), since + timedelta(seconds=seconds * (max(count, 0) + 1)))
-
-
-def _seconds(text: str) -> float:
-    """Of `1h30m`. Raises ValueError."""
-    parts = re.findall(r"([0-9.]+)([hms])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"cannot read the duration {text}")
-    return max(1.0, sum(float(number) * _UNITS[unit] for number, unit in parts))
+def _every(seconds: int, since: datetime, now: datetime) -> Due:
+    count = max(int((now - since).total_seconds() // seconds), 0)
+    last = since + timedelta(seconds=seconds * count) if count else None
+    return Due(last, count, since + timedelta(seconds=seconds * (count + 1)))

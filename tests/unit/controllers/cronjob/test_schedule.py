@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from longboat.controllers.cronjob.schedule import due
+from longboat.controllers.cronjob.schedule import NeverDue, UnknownZone, due
+from longboat.machinery.cron import BadSchedule
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -28,8 +29,15 @@ def test_nicknames_and_intervals() -> None:
     assert due("@daily", "", NOON, NOON).next == datetime(2026, 3, 2, tzinfo=UTC)
     found = due("@every 1h30m", "", NOON, NOON + timedelta(hours=4))
     assert (found.last, found.missed) == (NOON + timedelta(hours=3), 2)
-    with pytest.raises(ValueError, match="cannot read the duration"):
+
+
+def test_what_has_no_times() -> None:
+    with pytest.raises(BadSchedule, match="invalid duration"):
         due("@every soon", "", NOON, NOON)
+    with pytest.raises(UnknownZone, match="unknown time zone Mars/Olympus"):
+        due("* * * * *", "Mars/Olympus", NOON, NOON)
+    with pytest.raises(NeverDue):
+        due("0 0 31 2 *", "", NOON, NOON)
 
 
 def test_after_a_long_time_only_the_last_is_looked_for() -> None:

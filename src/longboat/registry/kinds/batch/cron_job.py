@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from longboat.api import kinds
+from longboat.machinery import cron
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column, since
@@ -17,14 +18,10 @@ _SPEC = Path("spec")
 _TEMPLATE = _SPEC.at("jobTemplate", "spec")
 LONGEST_NAME = 52  # a job's name is this one and eleven characters more
 POLICIES = ("Allow", "Forbid", "Replace")
-RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-NICKNAMES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 
 
-def _last(cron: Object, now: datetime) -> str:
-    found = dig(cron, "status", "lastScheduleTime")
+def _last(obj: Object, now: datetime) -> str:
+    found = dig(obj, "status", "lastScheduleTime")
     return since(found, now) if found else cells.NONE
 
 
@@ -32,16 +29,16 @@ class CronJob(Strategy):
     kind = kinds.CRON_JOB
     columns = (
         Column("Schedule", str, cells.at("spec.schedule"), description="When its jobs are made."),
-        Column("Timezone", str, lambda cron: dig(cron, "spec", "timeZone") or cells.NONE,
+        Column("Timezone", str, lambda obj: dig(obj, "spec", "timeZone") or cells.NONE,
                description="Whose clock the schedule goes by."),
-        Column("Suspend", str, lambda cron: cells.boolean(dig(cron, "spec", "suspend")),
+        Column("Suspend", str, lambda obj: cells.boolean(dig(obj, "spec", "suspend")),
                description="Whether none are made for now."),
-        Column("Active", int, lambda cron: len(dig(cron, "status", "active", default=())),
+        Column("Active", int, lambda obj: len(dig(obj, "status", "active", default=())),
                description="How many of its jobs are running."),
         Column("Last Schedule", str, _last, description="When the last one was made.", timed=True),
         AGE,
         *cells.template("spec", "jobTemplate", "spec", "template"),
-        Column("Selector", str, lambda cron: cells.selector(dig(cron, "spec", "jobTemplate", "spec", "selector")), 1,
+        Column("Selector", str, lambda obj: cells.selector(dig(obj, "spec", "jobTemplate", "spec", "selector")), 1,
                "Which pods are its jobs' own."),
     )  # fmt: skip
     has_status = True
@@ -91,50 +88,11 @@ def _schedule(text: str, err: Errors) -> None:
         err.required(path)
     elif "TZ" in text:
         err.invalid(path, text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
-    elif problem := mistake(text):
-        err.invalid(path, text, problem)
-
-
-def mistake(text: str) -> str:
-    """What is wrong with a schedule, "" where nothing is (robfig/cron's standard parser)."""
-    if text.startswith("@"):
-        if text in NICKNAMES or text.startswith("@every "):
-            return ""
-        return f"unrecognized descriptor: {text}"
-    parts = text.split()
-    if len(parts) != 5:
-        return f"expected exactly 5 fields, found {len(parts)}: [{' '.join(parts)}]"
-    named: tuple[list[str], ...] = ([], [], [], MONTHS, DAYS)
-    for part, (low, high), words in zip(parts, RANGES, named, strict=True):
-        for piece in part.split(","):
-            if problem := _piece(piece, low, high, words):
-                return problem
-    return ""
-
-
-def _piece(piece: str, low: int, high: int, words: list[str]) -> str:
-    span, slash, step = piece.partition("/")
-    if slash and not (step.isdigit() and int(step) > 0):
-        return f'failed to parse int from {step}: strconv.Atoi: parsing "{step}": invalid syntax'
-    if span in ("*", "?"):
-        return ""
-    ends = []
-    for end in span.split("-"):
-        if end.lower() in words:
-            ends.append(words.index(end.lower()) + low)
-        elif end.isdigit():
-            ends.append(int(end))
-        else:
-            return f'failed to parse int from {end}: strconv.Atoi: parsing "{end}": invalid syntax'
-    if len(ends) > 2:
-        return f"too many hyphens: {piece}"
-    if ends[0] < low:
-        return f"beginning of range ({ends[0]}) below minimum ({low}): {piece}"
-    if ends[-1] > high:
-        return f"end of range ({ends[-1]}) above maximum ({high}): {piece}"
-    if ends[0] > ends[-1]:
-        return f"beginning of range ({ends[0]}) beyond end of range ({ends[-1]}): {piece}"
-    return ""
+    else:
+        try:
+            cron.parse(text)
+        except cron.BadSchedule as error:
+            err.invalid(path, text, str(error))
 
 
 def _zone(zone: str, err: Errors) -> None:
