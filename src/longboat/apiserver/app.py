@@ -81,6 +81,7 @@ class Config:
     """What an API server is told. Addresses are those it is to be found at.
 
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
+    `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
@@ -89,6 +90,7 @@ class Config:
     service_cidr: str = "10.96.0.0/16"  # or two of different families, with a comma between
     node_ports: tuple[int, int] = (30000, 32767)
     service_account_key: Path | None = None
+    extend_token_expiration: bool = False
     client_ca: Path | None = None
     front_proxy_ca: Path | None = None
     audit_log: Path | None = None

@@ -128,10 +128,19 @@ class Reviews:
         )  # fmt: skip
         bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
-        lasts = EXTENDED if seconds == WARN_AFTER and audiences == list(issuer.audiences) and bound else seconds
+        extends = self._server.config.extend_token_expiration and seconds == WARN_AFTER and bound is not None
+        extends = extends and audiences == list(issuer.audiences)
         review["spec"] = {**spec, "audiences": audiences, "expirationSeconds": seconds}
         review["status"] = {
-            "token": issuer.issue(info.namespace, account, lasts, audiences, bound, node),
+            "token": issuer.issue(
+                info.namespace,
+                account,
+                EXTENDED if extends else seconds,
+                audiences,
+                bound,
+                node,
+                warn_after=seconds if extends else None,
+            ),
             "expirationTimestamp": timestamp(self._server.clock.now() + timedelta(seconds=seconds)),
         }
         review["metadata"] = {

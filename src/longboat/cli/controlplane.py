@@ -81,6 +81,7 @@ class ControlPlane:
             service_cidr=self.options.service_cidr,
             node_ports=(int(low), int(high)),
             service_account_key=self.pki.service_account_key,
+            extend_token_expiration=given.service_account_extend_token_expiration,
             client_ca=ca,
             front_proxy_ca=proxy_ca,
             audit_log=Path(given.audit_log_path) if given.audit_log_path else self.root / "logs" / "audit.log",

@@ -51,6 +51,9 @@ class Options:
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
+    service_account_extend_token_expiration: bool = flag(
+        False, "let tokens of pods last a year, for programs that read theirs only once"
+    )
     audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -22,12 +23,12 @@ PODS = "/api/v1/namespaces/default/pods"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
-def play(scene: Callable[[Api, VirtualClock], Awaitable[None]], folder: Path) -> None:
+def play(scene: Callable[[Api, VirtualClock], Awaitable[None]], folder: Path, **config: Any) -> None:
     clock = VirtualClock()
 
     async def main() -> None:
         key = Pki(folder, clock).service_account_key
-        async with asyncio.timeout(60), api_server(clock, service_account_key=key) as api:
+        async with asyncio.timeout(60), api_server(clock, service_account_key=key, **config) as api:
             await api.make(ACCOUNTS, {"metadata": {"name": "robot"}})
             await scene(api, clock)
 
@@ -145,3 +146,25 @@ def test_anybody_can_check_a_token_with_the_public_keys(tmp_path: Path) -> None:
         assert found.claims["sub"] == "system:serviceaccount:default:robot"
 
     play(scene, tmp_path)
+
+
+def claims(token: str) -> Any:
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+@pytest.mark.parametrize("extends", [False, True])
+def test_a_pod_s_token_lasts_no_longer_than_it_says_unless_it_is_told_to(tmp_path: Path, extends: bool) -> None:
+    """CIS 1.2.30. 3607 seconds are what admission asks for; a year is what upstream gives where it extends."""
+
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        made = await pod(api)
+        ref = {"kind": "Pod", "apiVersion": "v1", "name": "p", "uid": made["metadata"]["uid"]}
+        found = claims((await issue(api, boundObjectRef=ref, expirationSeconds=3607))["status"]["token"])
+        lasts, told = found["exp"] - found["iat"], found["kubernetes.io"].get("warnafter")
+        assert (lasts, told) == ((365 * 86400, found["iat"] + 3607) if extends else (3607, None))
+        for other in ({"expirationSeconds": 3600, "boundObjectRef": ref}, {"expirationSeconds": 3607}):
+            found = claims((await issue(api, **other))["status"]["token"])
+            assert found["exp"] - found["iat"] == other["expirationSeconds"]
+
+    play(scene, tmp_path, extend_token_expiration=extends)

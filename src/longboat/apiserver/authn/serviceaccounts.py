@@ -83,8 +83,9 @@ class TokenIssuer:
 
     def issue(
         self, namespace: str, account: Object, seconds: int, audiences: Iterable[str] = (),
-        bound: Bound | None = None, node: Object | None = None,
+        bound: Bound | None = None, node: Object | None = None, warn_after: int | None = None,
     ) -> str:  # fmt: skip
+        """`warn_after`: seconds after which its use is late, where it lasts longer than it says."""
         now = self._clock.now()
         found = account["metadata"]
         own: dict[str, Any] = {
@@ -95,6 +96,8 @@ class TokenIssuer:
             own[bound.kind.lower()] = {"name": bound.name, "uid": bound.uid}
         if node:
             own["node"] = {"name": node["metadata"]["name"], "uid": node["metadata"]["uid"]}
+        if warn_after is not None:
+            own["warnafter"] = int((now + timedelta(seconds=warn_after)).timestamp())
         claims = {
             "iss": self.issuer,
             "sub": f"system:serviceaccount:{namespace}:{found['name']}",
