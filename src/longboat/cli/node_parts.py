@@ -207,9 +207,10 @@ def _gateway(
 ) -> Gateway:  # fmt: skip
     from longboat.network.ingress.config import Settings
     from longboat.network.ingress.gateway import Gateway
+    from longboat.network.ingress.haproxy import account
 
     INGRESS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = Settings(INGRESS, options.ingress_http_port, options.ingress_https_port, has_ipv6)
+    settings = Settings(INGRESS, options.ingress_http_port, options.ingress_https_port, has_ipv6, *account())
     return Gateway(informers, clock, node, settings, events)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longboat.client.interface import Key
+from longboat.network.ingress.certificates import Pair
+from longboat.network.ingress.holding import ANY_HOST, SHARED
 from longboat.network.ingress.routing import Address, Table
 
 SPARE = 4  # servers without an address that a backend has at least when it is written
@@ -19,18 +21,28 @@ SPARE = 4  # servers without an address that a backend has at least when it is w
 CHECKED = "check inter 5s downinter 500ms fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down"
 UNUSED = ("127.0.0.1", 1)
 
+GLOBAL = """global
+    ssl-load-extra-files none
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"""
+
 Slots = dict[str, list[Address | None]]
 """Each backend's servers by number; None where one is free."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are, and at which ports it listens (0 for none), of all IPv4 addresses or of all there are."""
+    """Where things are, and at which ports it listens (0 for none), of all IPv4 addresses or of all there are.
+
+    Whoever speaks to clients runs as `user` and `group`.
+    """
 
     folder: Path
     http: int = 80
     https: int = 443
     ipv6: bool = False
+    user: str = "haproxy"
+    group: str = "haproxy"
 
     @property
     def file(self) -> Path:
@@ -49,6 +61,16 @@ class Settings:
     def certificates(self) -> Path:
         return self.folder / "certificates"
 
+    @property
+    def jail(self) -> Path:
+        """What workers see of the machine's files: an empty directory."""
+        return self.folder / "empty"
+
+    @property
+    def trial(self) -> Path:
+        """Where certificates lie while they are tried."""
+        return self.folder / "trial"
+
     def certificate(self, secret: Key | None) -> Path:
         """The file of a Secret's certificate; of None: of that which is shown where there is no other."""
         return self.certificates / (f"{secret.namespace}_{secret.name}.pem" if secret else "default.pem")
@@ -62,13 +84,18 @@ class Structure:
     prefix: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
     backends: frozenset[str] = frozenset()
-    certificates: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    certificates: Mapping[Key, tuple[tuple[str, ...], ...]] = field(default_factory=dict)  # the server names, by lines
+    holders: Mapping[str, str] = field(default_factory=dict)
 
 
-def structure(table: Table, usable: Iterable[Key]) -> Structure:
-    """`usable`: the Secrets that hold a certificate."""
-    shown = {key: table.certificates[key] for key in usable if key in table.certificates}
-    return Structure(table.exact, table.prefix, table.default, frozenset(table.backends), shown)
+def structure(table: Table, usable: Mapping[Key, Pair]) -> Structure:
+    """`usable`: what the Secrets hold."""
+    named = {key: table.certificates[key] or found.names for key, found in usable.items() if key in table.certificates}
+    lines = {key: table.hosts.filters(key.namespace, hosts) for key, hosts in named.items()}
+    shown = {key: found for key, found in lines.items() if found}
+    return Structure(
+        table.exact, table.prefix, table.default, frozenset(table.backends), shown, table.hosts.held()
+    )  # fmt: skip
 
 
 def fresh_slots(backends: Mapping[str, tuple[Address, ...]]) -> Slots:
@@ -113,10 +140,12 @@ def commands(name: str, number: int, address: Address | None) -> list[str]:
 def files(settings: Settings, shape: Structure, slots: Slots) -> dict[Path, str]:
     """Everything but the certificates themselves."""
     listed = [str(settings.certificate(None))]
-    listed += [f"{settings.certificate(key)} {' '.join(hosts)}".strip() for key, hosts in shape.certificates.items()]
+    for key, lines in shape.certificates.items():
+        listed += [f"{settings.certificate(key)} {' '.join(names)}" for names in lines]
     return {
         settings.folder / "exact.map": _map(shape.exact),
         settings.folder / "prefix.map": _map(shape.prefix),
+        settings.folder / "holders.map": _map(shape.holders),
         settings.folder / "certificates.list": "\n".join(listed) + "\n",
         settings.file: text(settings, shape, slots),
     }
@@ -133,12 +162,27 @@ def text(settings: Settings, shape: Structure, slots: Slots) -> str:
     return "\n".join(parts)
 
 
+def trial(certificates: Path) -> str:
+    """A configuration that is good if each certificate of the list is."""
+    return f"""{GLOBAL}
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+
+frontend trial
+    bind 127.0.0.1:1 ssl crt-list {certificates}
+"""
+
+
 def _head(settings: Settings) -> str:
-    return f"""global
+    return f"""{GLOBAL}
     stats socket {settings.runtime} mode 600 level admin expose-fd listeners
     hard-stop-after 1h
-    ssl-default-bind-options ssl-min-ver TLSv1.2
-    ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256
+    chroot {settings.jail}
+    user {settings.user}
+    group {settings.group}
 
 defaults
     mode http
@@ -178,17 +222,27 @@ def _front(settings: Settings, shape: Structure) -> str:
         "http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
         "http-request set-var(txn.path) path",
     ]
+    # A host that a namespace holds is answered from there or not at all.
+    holders, beneath = f"map_str({settings.folder}/holders.map)", "var(txn.host),regsub(^[^.]+,*)"
+    lines += [
+        f"http-request set-var(txn.holder) var(txn.host),{holders}",
+        f"http-request set-var(txn.holder) {beneath},{holders} if !{{ var(txn.holder) -m found }}",
+        "acl held var(txn.holder) -m found",
+        f"acl shared var(txn.holder) -m str {SHARED}",
+        "acl own var(txn.to),field(1,_),strcmp(txn.holder) eq 0",
+    ]
     unless = "if !{ var(txn.to) -m found }"  # the first that leads somewhere counts; what follows costs little
-    for host in ("var(txn.host)", "var(txn.host),regsub(^[^.]+,*)", "str(*)"):
+    for host in ("var(txn.host)", beneath, f"str({ANY_HOST})"):
         exact = f"{host},concat(,txn.path),map_str({settings.folder}/exact.map)"
         prefix = f"{host},concat(,txn.path,/),map_beg({settings.folder}/prefix.map)"
         lines += [f"http-request set-var(txn.to) {found} {unless}" for found in (exact, prefix)]
-    if not shape.default:
-        missing = "http-request return status 404 content-type text/plain string"
-        lines.append(missing + ' "404 page not found\\n" if !{ var(txn.to) -m found }')
-    lines.append("use_backend %[var(txn.to)] if { var(txn.to) -m found }")
+        lines.append("http-request unset-var(txn.to) if held !shared !own")
     if shape.default:
-        lines.append(f"default_backend {shape.default}")
+        lines.append(f"http-request set-var(txn.to) str({shape.default}) {unless}")
+        lines.append("http-request unset-var(txn.to) if held !shared !own")
+    missing = "http-request return status 404 content-type text/plain string"
+    lines.append(missing + f' "404 page not found\\n" {unless}')
+    lines.append("use_backend %[var(txn.to)]")
     return "frontend web\n" + "".join(f"    {line}\n" for line in lines)
 
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from pathlib import Path
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.aio.tasks import Tasks
 from longboat.client.events import EventRecorder
-from longboat.client.informer import Informer, Informers
+from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.ingress import config, routing
-from longboat.network.ingress.certificates import pem, stand_in
+from longboat.network.ingress.certificates import Pair, stand_in
 from longboat.network.ingress.config import Settings, Slots, Structure
-from longboat.network.ingress.haproxy import BINARY, Haproxy, HaproxyError
+from longboat.network.ingress.haproxy import BINARY, LONGEST_COMMAND, Haproxy, HaproxyError, Refused, write
 from longboat.network.ingress.routing import Problem, Table
-from longboat.network.ingress.views import Certificate, Ingress, IngressClass
+from longboat.network.ingress.secrets import Secrets
+from longboat.network.ingress.views import Ingress, IngressClass
 from longboat.network.views import EndpointSlice, Node, Service
 
 log = logging.getLogger(__name__)
@@ -36,17 +37,17 @@ class Gateway:
     def __init__(
         self, informers: Informers, clock: Clock, node: str, settings: Settings, events: EventRecorder
     ) -> None:
-        self._informers, self._clock, self._node, self._events = informers, clock, node, events
+        self._clock, self._node, self._events = clock, node, events
         self._ingresses = informers.of(Ingress)
         self._classes = informers.of(IngressClass)
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
-        self._secrets: dict[Key, Informer[Certificate]] = {}
         self._settings, self._haproxy = settings, Haproxy(settings, clock)
         self._changed = asyncio.Event()
+        self._secrets = Secrets(informers, clock, self._haproxy, self._changed.set)
         self._shape, self._slots = Structure(), Slots()
-        self._pems: dict[Key, bytes] = {}
+        self._pairs: dict[Key, Pair] = {}  # as they are shown
         self._told: set[Problem] = set()
         self._adopted = False  # whether what runs is known to be as `_shape` and `_slots` say
         self._services_used: set[Key] = set()
@@ -63,6 +64,11 @@ class Gateway:
         if not self._haproxy.is_installed():
             log.warning("%s is not there: this node serves no Ingress. apt install haproxy", BINARY)
             await asyncio.Event().wait()
+        async with Tasks("ingress") as tasks:
+            tasks.spawn("certificates", self._secrets.run())
+            await self._keep_up()
+
+    async def _keep_up(self) -> None:
         backoff = Backoff(first=1.0, longest=30.0)
         self._changed.set()
         while True:
@@ -92,56 +98,67 @@ class Gateway:
     async def _sync(self) -> None:
         """Raises HaproxyError, OSError."""
         table = self._table()
-        self._follow(table)
+        self._secrets.follow(table.certificates)
         if not self._adopted:  # what goes on from before must not lose its certificates while they are read
             await self._read_certificates()
         problems = set(table.problems)
-        pems = self._certificates(table, problems)
+        pairs = self._certificates(table, problems)
         self._report(problems)
-        shape = config.structure(table, pems)
+        shape = config.structure(table, pairs)
         if not shape.backends and not self._adopted:
             return  # nobody needs it yet
-        if not self._adopted or shape != self._shape:
-            await self._renew(table, shape, pems)
-            return
-        if (moves := config.moves(self._slots, table.backends)) is None:
-            await self._renew(table, shape, pems)
+        renewed = {key: pairs[key] for key in shape.certificates if self._pairs.get(key) != pairs[key]}
+        moves = config.moves(self._slots, table.backends) if self._adopted and shape == self._shape else None
+        if moves is None or any(len(each.pem) > LONGEST_COMMAND for each in renewed.values()):
+            await self._renew(table, shape, pairs)
             return
         await self._haproxy.tell(line for move in moves for line in config.commands(*move))
-        for key in [key for key, content in pems.items() if self._pems.get(key) != content]:
-            _write(self._settings.certificate(key), pems[key])
-            await self._haproxy.replace_certificate(self._settings.certificate(key), pems[key])
-            self._pems[key] = pems[key]
+        for key, pair in renewed.items():
+            await self._replace(key, pair)
         if moves:  # should it be started anew, it must find what holds now
-            _write(self._settings.file, config.text(self._settings, shape, self._slots).encode())
+            write(self._settings.file, config.text(self._settings, shape, self._slots).encode())
+
+    async def _replace(self, key: Key, pair: Pair) -> None:
+        """Raises HaproxyError, OSError."""
+        file = self._settings.certificate(key)
+        try:
+            await self._haproxy.replace_certificate(file, pair.pem)
+        except Refused as error:
+            log.warning("ingress: the certificate of Secret %s stays as it was: %s", key, error)
+            self._secrets.refuse(key)
+            self._changed.set()  # to tell those who use it
+            return
+        write(file, pair.pem)
+        self._pairs[key] = pair
 
     async def _read_certificates(self) -> None:
         try:
             async with self._clock.timeout(READ):
-                for informer in self._secrets.values():
-                    await informer.synced()
+                await self._secrets.settled()
         except TimeoutError:
             log.warning("ingress: some certificates cannot be read")
 
-    async def _renew(self, table: Table, shape: Structure, pems: dict[Key, bytes]) -> None:
+    async def _renew(self, table: Table, shape: Structure, pairs: dict[Key, Pair]) -> None:
         """Write everything, and let a new worker read it."""
         slots = config.fresh_slots(table.backends)
+        os.makedirs(self._settings.jail, mode=0o500, exist_ok=True)
         os.makedirs(self._settings.certificates, mode=0o700, exist_ok=True)
         if not self._settings.certificate(None).exists():
-            _write(self._settings.certificate(None), stand_in(self._clock.now()))
-        for key, content in pems.items():
-            _write(self._settings.certificate(key), content)
+            write(self._settings.certificate(None), stand_in(self._clock.now()))
+        for key in shape.certificates:
+            write(self._settings.certificate(key), pairs[key].pem)
         for path, text in config.files(self._settings, shape, slots).items():
-            _write(path, text.encode())
+            write(path, text.encode())
         if self._haproxy.is_running():
             await self._haproxy.reload()
         else:
             await self._haproxy.start()
-        kept = {self._settings.certificate(key) for key in (None, *pems)}
+        kept = {self._settings.certificate(key) for key in (None, *shape.certificates)}
         for path in self._settings.certificates.iterdir():
             if path not in kept:
                 path.unlink()
-        self._shape, self._slots, self._pems, self._adopted = shape, slots, dict(pems), True
+        self._shape, self._slots, self._adopted = shape, slots, True
+        self._pairs = {key: pairs[key] for key in shape.certificates}
 
     def _table(self) -> Table:
         classes = {each.metadata.name: each for each in self._classes.values()}
@@ -153,37 +170,26 @@ class Gateway:
             return self._services.get(key)
 
         slices = lambda key: self._slices.by_index("service", str(key))  # noqa: E731
-        return routing.table(ours, routing.Cluster(service, slices))
+        shares = lambda ingress: routing.shares_hosts(ingress, classes)  # noqa: E731
+        return routing.table(ours, routing.Cluster(service, slices), shares)
 
-    def _follow(self, table: Table) -> None:
-        """Watch the Secrets that are named, and no others."""
-        for key in self._secrets.keys() - table.certificates.keys():
-            self._informers.drop(self._secrets.pop(key))
-        for key in table.certificates.keys() - self._secrets.keys():
-            informer = self._secrets[key] = self._informers.single(Certificate, key)
-            informer.on_change(lambda old, new: self._changed.set())
-
-    def _certificates(self, table: Table, problems: set[Problem]) -> dict[Key, bytes]:
+    def _certificates(self, table: Table, problems: set[Problem]) -> dict[Key, Pair]:
         """What each Secret holds; one that cannot be used goes on showing what it held last."""
-        found: dict[Key, bytes] = {}
-        for key in table.certificates:
-            informer = self._secrets[key]
-            secret = informer.get(key)
-            if secret is None and not informer.has_synced:
-                self._clock.call_later(1.0, self._changed.set)
-                if key in self._pems:
-                    found[key] = self._pems[key]
-                continue
-            try:
-                if secret is None:
-                    raise ValueError("not found")
-                found[key] = pem(secret)
-            except ValueError as error:
-                why = f'Secret "{key}": {error}'
-                problems |= {Problem(owner, "CertificateUnusable", why) for owner in self._users_of(key)}
-                if key in self._pems and secret is not None:
-                    found[key] = self._pems[key]
-        return found
+        found, wrong, unknown = self._secrets.found()
+        if unknown:
+            self._clock.call_later(1.0, self._changed.set)
+        for key, why in wrong.items():
+            problems |= self._about(key, "CertificateUnusable", why)
+        for key, pair in found.items():
+            if pair.end < self._clock.now():
+                problems |= self._about(key, "CertificateExpired", f"shown although it has expired at {pair.end}")
+        for key in (wrong.keys() | unknown) & self._pairs.keys():
+            if not self._secrets.is_gone(key):
+                found[key] = self._pairs[key]
+        return {key: found[key] for key in table.certificates if key in found}
+
+    def _about(self, secret: Key, reason: str, why: str) -> set[Problem]:
+        return {Problem(each, reason, f'Secret "{secret}": {why}') for each in self._users_of(secret)}
 
     def _users_of(self, secret: Key) -> list[Key]:
         return [
@@ -216,12 +222,3 @@ class Gateway:
             namespace, _, name = piece.service.partition("/")
             if Key(namespace, name) in self._services_used:
                 self._changed.set()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as one."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(new, path)

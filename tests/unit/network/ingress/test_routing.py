@@ -26,14 +26,16 @@ SLICE = msgspec.convert(
 CLUSTER = Cluster(lambda key: SERVICE if key.name == "web" else None, lambda key: [SLICE])
 
 
-def ingress(name: str, *paths: tuple[str, str, str], service: str = "web", port: Any = 80, **spec: Any) -> Ingress:
+def ingress(
+    name: str, *paths: tuple[str, str, str], service: str = "web", port: Any = 80, namespace: str = "n", **spec: Any
+) -> Ingress:
     """Each path: host, path, pathType."""
     to = {"service": {"name": service, "port": {"name" if isinstance(port, str) else "number": port}}}
     rules = [
         {"host": host, "http": {"paths": [{"path": path, "pathType": kind, "backend": to}]}}
         for host, path, kind in paths
     ]
-    meta = {"namespace": "n", "name": name, "creationTimestamp": f"2026-01-01T00:00:0{len(name)}Z"}
+    meta = {"namespace": namespace, "name": name, "creationTimestamp": f"2026-01-01T00:00:0{len(name)}Z"}
     return msgspec.convert({"metadata": meta, "spec": {"rules": rules, **spec}}, Ingress)
 
 
@@ -56,13 +58,44 @@ def test_the_older_of_two_claims_holds_in_whatever_order_they_come() -> None:
         assert made.problems == [Problem(Key("n", "ii"), "Conflict", "a/ is served for Ingress n/i already")]
 
 
+def test_of_two_namespaces_the_older_has_the_host_the_wildcard_and_what_is_left() -> None:
+    to = {"service": {"name": "web", "port": {"number": 80}}}
+    old = ingress("i", ("a", "/x", "Prefix"), ("*.w", "/", "Prefix"), ("", "/x", "Exact"), defaultBackend=to)
+    young = ingress(
+        "ii", ("a", "/y", "Prefix"), ("b.w", "/", "Prefix"), ("c.b.w", "/", "Prefix"), ("", "/y", "Exact"),
+        namespace="m", defaultBackend=to, tls=[{"hosts": ["a"], "secretName": "s"}, {"secretName": "t"}],
+    )  # fmt: skip
+    for order in ([old, young], [young, old]):
+        made = routing.table(order, CLUSTER)
+        assert made.exact == {"*/x": "n_web_80"} and made.default == "n_web_80"
+        assert made.prefix == {"a/x/": "n_web_80", "*.w/": "n_web_80", "c.b.w/": "m_web_80"}
+        assert made.certificates == {Key("m", "t"): ("c.b.w",)}
+        why = "not served, for an older Ingress of another namespace has it: "
+        lost = "a, b.w, rules without a host, the default backend"
+        assert made.problems == [Problem(Key("m", "ii"), "Conflict", why + lost)]
+        assert made.hosts.held() == {"a": "n", "*.w": "n", "c.b.w": "m"}
+
+
+def test_hosts_that_are_shared_are_everybodys() -> None:
+    old, young = ingress("i", ("a", "/x", "Prefix")), ingress("ii", ("a", "/y", "Prefix"), namespace="m")
+    made = routing.table([old, young], CLUSTER, shares=lambda ingress: ingress is old)
+    assert made.prefix == {"a/x/": "n_web_80", "a/y/": "m_web_80"} and made.hosts.held() == {"a": "*"}
+    assert routing.table([old, young], CLUSTER, shares=lambda ingress: ingress is young).prefix == {"a/x/": "n_web_80"}
+
+
+def test_a_path_longer_than_haproxy_reads_is_left_out() -> None:
+    made = routing.table([ingress("i", ("a", "/" + "x" * 9000, "Exact"), ("a", "/", "Prefix"))], CLUSTER)
+    assert made.exact == {} and made.prefix == {"a/": "n_web_80"}
+    assert made.problems == [Problem(Key("n", "i"), "Unsupported", "a path of a is longer than 8192")]
+
+
 def test_what_cannot_be_found_has_nobody_behind_it_and_is_told() -> None:
     made = routing.table(
         [ingress("i", ("a", "/", "Prefix"), service="none"), ingress("ii", ("b", "/", "Prefix"), port=82),
          ingress("iii", defaultBackend={"resource": {"kind": "Bucket", "name": "b"}})],
         CLUSTER,
     )  # fmt: skip
-    assert set(made.backends.values()) == {()} and made.default == "none"
+    assert set(made.backends.values()) == {()} and made.default == "n_none"
     assert [(p.reason, p.message) for p in made.problems] == [
         ("ServiceNotFound", 'Service "n/none" not found'),
         ("ServicePortNotFound", 'Service "n/web" has no port 82'),

@@ -1,0 +1,132 @@
+"""The certificates that Ingresses name: each is watched, judged by itself, and judged once.
+
+Judging goes on beside everything else: routes and endpoints never wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from longboat.aio.backoff import Backoff
+from longboat.aio.clock import Clock
+from longboat.client.informer import Informer, Informers
+from longboat.client.interface import Key
+from longboat.network.ingress import trial
+from longboat.network.ingress.certificates import Pair, pair
+from longboat.network.ingress.haproxy import Haproxy, HaproxyError
+from longboat.network.ingress.views import Certificate
+
+log = logging.getLogger(__name__)
+REFUSED = "HAProxy does not take it: is a certificate of its chain signed or made in a way that is too weak?"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On one version of a Secret: what can be shown, or why nothing can."""
+
+    version: str
+    pair: Pair | None
+    why: str = ""
+
+
+class Secrets:
+    """`changed` is called when there may be something new to show."""
+
+    def __init__(self, informers: Informers, clock: Clock, haproxy: Haproxy, changed: Callable[[], None]) -> None:
+        self._informers, self._clock, self._haproxy, self._changed = informers, clock, haproxy, changed
+        self._followed: dict[Key, Informer[Certificate]] = {}
+        self._verdicts: dict[Key, Verdict] = {}
+        self._arrived, self._settled = asyncio.Event(), asyncio.Event()
+
+    def follow(self, wanted: Iterable[Key]) -> None:
+        """Watch these Secrets, and no others."""
+        wanted = set(wanted)
+        for key in self._followed.keys() - wanted:
+            self._informers.drop(self._followed.pop(key))
+            self._verdicts.pop(key, None)
+        for key in wanted - self._followed.keys():
+            informer = self._followed[key] = self._informers.single(Certificate, key)
+            informer.on_change(lambda old, new: self._arrived.set())
+
+    async def settled(self) -> None:
+        """Return once all that are followed have been read and judged."""
+        for informer in self._followed.values():
+            await informer.synced()
+        self._arrived.set()
+        self._settled.clear()
+        await self._settled.wait()
+
+    def found(self) -> tuple[dict[Key, Pair], dict[Key, str], set[Key]]:
+        """What can be shown, why others cannot, and which are not known yet."""
+        pairs, wrong, unknown = {}, {}, set()
+        for key, informer in self._followed.items():
+            secret, verdict = informer.get(key), self._verdicts.get(key)
+            if secret is None:
+                if informer.has_synced:
+                    wrong[key] = "not found"
+                else:
+                    unknown.add(key)
+            elif verdict is None or verdict.version != secret.metadata.resourceVersion:
+                unknown.add(key)
+            elif verdict.pair is None:
+                wrong[key] = verdict.why
+            else:
+                pairs[key] = verdict.pair
+        return pairs, wrong, unknown
+
+    def is_gone(self, key: Key) -> bool:
+        informer = self._followed.get(key)
+        return informer is None or (informer.has_synced and informer.get(key) is None)
+
+    def refuse(self, key: Key) -> None:
+        """HAProxy, as it runs, has not taken what was judged good."""
+        if verdict := self._verdicts.get(key):
+            self._verdicts[key] = Verdict(verdict.version, None, REFUSED)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        backoff = Backoff(first=0.5, longest=30.0)
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            try:
+                await self._judge()
+                backoff.reset()
+            except (HaproxyError, OSError) as error:
+                log.warning("ingress: certificates cannot be tried: %s", error)
+                self._arrived.set()
+                await self._clock.sleep(backoff.next())
+                continue
+            self._settled.set()
+            self._changed()
+
+    async def _judge(self) -> None:
+        """Raises HaproxyError, OSError."""
+        good: dict[Key, tuple[str, Pair]] = {}
+        for key, secret in self._unjudged().items():
+            version = secret.metadata.resourceVersion
+            try:
+                good[key] = version, pair(secret)
+            except ValueError as error:
+                self._verdicts[key] = Verdict(version, None, str(error))
+            await asyncio.sleep(0)  # others have their turn
+
+        async def accepts(some: Iterable[Key]) -> bool:
+            return await self._haproxy.accepts([good[key][1].pem for key in some])
+
+        refused = await trial.refused(list(good), accepts)
+        if refused and not await self._haproxy.accepts([]):
+            raise HaproxyError("HAProxy takes no certificate at all")
+        for key, (version, found) in good.items():
+            self._verdicts[key] = Verdict(version, None, REFUSED) if key in refused else Verdict(version, found)
+
+    def _unjudged(self) -> Mapping[Key, Certificate]:
+        found = {key: informer.get(key) for key, informer in self._followed.items()}
+        known = {key: verdict.version for key, verdict in self._verdicts.items()}
+        return {
+            key: secret for key, secret in found.items()
+            if secret is not None and known.get(key) != secret.metadata.resourceVersion
+        }  # fmt: skip
