@@ -18,8 +18,8 @@ down:
 # beside each other, each process with a cluster of its own.
 test: test-packages $(VENV)/dev
 	@rm -f build/conformance.json
-	$(PYTEST) tests --ignore tests/soak --ignore tests/attack/long -m "not root and not containers" --numprocesses auto
-	$(PYTEST) tests --ignore tests/soak --ignore tests/attack/long -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests --ignore tests/soak -m "not root and not containers" --numprocesses auto
+	$(PYTEST) tests --ignore tests/soak -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev
 	$(PYTEST) tests/unit tests/suites

@@ -29,6 +29,7 @@ CONNECTS = ("/exec", "/attach", "/portforward", "/proxy")
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 BATCH = 4  # cases of one operation before the next has its turn
 PATIENCE = 4.0  # seconds to wait for an answer: watches have none to give
+ELSEWHERE = 0.9  # of what is not in a namespace, left out for somebody who may only do things in one
 SHOWN = 2_000  # characters of a body in a finding
 
 
@@ -62,7 +63,7 @@ class Fuzzer:
         self.credentials = Credentials(options.credentials)
         self.counts: Counter[str] = Counter()
         self.session = requests.Session()
-        self.namespaces = [options.namespace] * 6 + ["default", "kube-system", "nope"]
+        self.namespaces = [options.namespace] * 12 + ["default", "kube-system", "nope"]
         self.names = ["a", "b", "default", "kubernetes", "node-1", "node-2", "fuzz", "view", "kube-dns"]
 
     def run(self, operations: list[tuple[Any, GenerationMode]]) -> None:
@@ -70,6 +71,8 @@ class Fuzzer:
         while time.monotonic() < until:
             self.dice.shuffle(operations)
             for operation, mode in operations:
+                if self.options.within and "{namespace}" not in operation.path and self.dice.random() < ELSEWHERE:
+                    continue
                 if time.monotonic() >= until:
                     return
                 self.batch(operation, mode)
@@ -171,7 +174,8 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("--documents-as", required=True, help="cert:CERTIFICATE,KEY of who may read the documents")
     parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--namespace", default="fuzz")
+    parser.add_argument("--namespace", default="default")
+    parser.add_argument("--within", action="store_true", help="mostly in the namespace: the rest is forbidden")
     options = parser.parse_args()
     fuzzer = Fuzzer(options)
     operations = []

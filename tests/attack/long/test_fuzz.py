@@ -94,7 +94,7 @@ def credentials(cluster: Cluster, folder: Path) -> str:
 
 
 class Program:
-    """A fuzzer at work within the cluster's namespace."""
+    """A fuzzer at work within the cluster's namespace, for as long as the test lasts at the most."""
 
     def __init__(self, attacked: Attacked, name: str, *args: str, flags: tuple[str, ...] = ()) -> None:
         self._out = attacked.folder / f"{name}.{time.monotonic_ns()}.out"
@@ -105,6 +105,13 @@ class Program:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def findings(self) -> list[Any]:
         """What it printed, but for the counts, which are shown."""
@@ -122,22 +129,21 @@ class Program:
 def test_nothing_gives_way(attacked: Attacked) -> None:
     before = attacked.cluster.status()
     seconds, address = MINUTES * 60, attacked.server.removeprefix("https://")
-    bytes_ = Program(attacked, "byte_fuzzer.py", address, attacked.token, str(seconds))
     findings: list[Any] = []
-    for who, flags in (
-        ("anonymous", ()),
-        (f"token:{attacked.token}", ("--namespace", NAMESPACE)),
-        (attacked.certificate, ("--dry-run",)),  # may do anything, and does nothing
-    ):
-        fuzzer = Program(
-            attacked, "schema_fuzzer.py", attacked.server, str(attacked.ca), who, str(seconds / 3),
-            flags=("--documents-as", attacked.certificate, *flags),
-        )  # fmt: skip
-        while fuzzer.running:
-            nodes_are_ready(attacked.cluster)
-            time.sleep(LOOK)
-        findings += fuzzer.findings()
-    findings += bytes_.findings()
+    with Program(attacked, "byte_fuzzer.py", address, attacked.token, str(seconds)) as bytes_:
+        for who, flags in (
+            ("anonymous", ()),
+            (f"token:{attacked.token}", ("--namespace", NAMESPACE, "--within")),
+            (attacked.certificate, ("--dry-run",)),  # may do anything, and does nothing
+        ):
+            words = (attacked.server, str(attacked.ca), who, str(seconds / 3))
+            more = ("--documents-as", attacked.certificate, *flags)
+            with Program(attacked, "schema_fuzzer.py", *words, flags=more) as fuzzer:
+                while fuzzer.running:
+                    nodes_are_ready(attacked.cluster)
+                    time.sleep(LOOK)
+                findings += fuzzer.findings()
+        findings += bytes_.findings()
     nodes_are_ready(attacked.cluster)
     assert [each for each in findings if not allowed(each)] == []
     assert tracebacks(attacked.cluster.host.data) == []
