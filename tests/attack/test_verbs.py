@@ -10,6 +10,7 @@ import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.api.storage import CSI_CALLER, CSI_CONTROLLER
+from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import Pki
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams.csi import DriverCalls
@@ -101,7 +102,7 @@ def test_readers_open_no_streams(part: str, tmp_path: Path) -> None:
         await grant(api, "worker", ["get", "create"], "pods/exec", "pods/attach", "pods/portforward")
         pki = Pki(tmp_path, SystemClock())
         pair = pki.client("kubelet-client", "kubelet-client")
-        nodes = NodeConnections(pki.ca.pair.certificate, pair.certificate, pair.key, SystemClock())
+        nodes = NodeConnections(pki.node_serving.pair.certificate, pair, SystemClock(), Dialer(SystemClock()))
         streams = PodStreams(api.server.lookup, nodes, api.server.authorizer)
         for name in ("exec", "attach", "portforward"):
             api.server.dispatcher.subresources["pods", name] = getattr(streams, name)
@@ -147,8 +148,7 @@ def test_drivers_are_called_for_their_controller_alone(tmp_path: Path) -> None:
                     return await asyncio.open_connection("127.0.0.1", port, ssl=self._context, server_hostname="n1")
 
             def to_node(name: str, *groups: str) -> Here:
-                pair = pki.client(name, name, groups)
-                return Here(pki.ca.pair.certificate, pair.certificate, pair.key, clock)
+                return Here(pki.ca.pair.certificate, pki.client(name, name, groups), clock, Dialer(clock))
 
             try:
                 await api.make("/api/v1/nodes", {"metadata": {"name": "n1"}})

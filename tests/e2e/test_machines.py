@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from e2e.host import LONGBOAT, Done, Host
 from e2e.machines import Machine, switch
 from e2e.manifests import service, shell_pod, web_deployment
+from e2e.waiting import until
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -78,15 +79,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> I
         plane.terminate()
         plane.wait(20)
         host.close()
-
-
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> float:
-    """Wait; how long it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds, "it did not come about"
-        time.sleep(0.1)
-    return time.monotonic() - began
 
 
 def test_pods_on_different_machines_reach_each_other_through_the_tunnel(site: Site) -> None:

@@ -22,7 +22,7 @@ from longboat.apiserver.admission.ingress import DefaultIngressClass
 from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
-from longboat.apiserver.admission.nodes import TaintNodesByCondition
+from longboat.apiserver.admission.nodes import NodeNames, TaintNodesByCondition
 from longboat.apiserver.admission.pod_resize import PodResizeValidator
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.resource_quota import ResourceQuota
@@ -57,6 +57,7 @@ from longboat.apiserver.filters.requests import deadline, parse_request_info, re
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import paths
+from longboat.apiserver.pki import SERVING_NAMES
 from longboat.apiserver.request import Handler, Request, Response, User
 from longboat.apiserver.reviews import Reviews, reviews
 from longboat.machinery import schema
@@ -89,6 +90,7 @@ class Config:
     port: int = 6443
     service_cidr: str = "10.96.0.0/16"  # or two of different families, with a comma between
     node_ports: tuple[int, int] = (30000, 32767)
+    serving_names: frozenset[str] = frozenset(SERVING_NAMES)
     service_account_key: Path | None = None
     extend_token_expiration: bool = False
     client_ca: Path | None = None
@@ -199,6 +201,7 @@ class APIServer:
                 NodeRestriction(self.lookup),
                 LimitRanger(partial(every, kinds.LIMIT_RANGE)),
                 ServiceAccount(self.lookup),
+                NodeNames(self.config.serving_names),
                 TaintNodesByCondition(),
                 Priority(self.lookup, partial(every, kinds.PRIORITY_CLASS)),
                 DefaultTolerationSeconds(),

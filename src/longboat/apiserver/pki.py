@@ -16,6 +16,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from longboat.aio.clock import Clock
 
+# What any API server's certificate is good for, wherever it listens. No node may be called so.
+SERVING_NAMES = (
+    "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)  # fmt: skip
 CA_YEARS, LEAF_YEARS = 10, 1
 RENEW_BEFORE = timedelta(days=30)
 BACKDATED = timedelta(minutes=5)  # for clocks that are a little behind
@@ -73,7 +78,12 @@ class Authority:
 
 
 class Pki:
-    """The directory `pki/` of a cluster's data directory."""
+    """The directory `pki/` of a cluster's data directory.
+
+    Three authorities, each trusted for one thing: `ca` for clients and for the API server itself, `front_proxy` for who
+    may speak for others, `node_serving` for what a node's port shows: with that nobody is taken for the API server,
+    whatever names it holds.
+    """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
@@ -81,6 +91,7 @@ class Pki:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca = self._authority("ca", "longboat-ca")
         self.front_proxy = self._authority("front-proxy-ca", "longboat-front-proxy-ca")
+        self.node_serving = self._authority("node-serving-ca", "longboat-node-serving-ca")
         self._service_accounts()
 
     def pair(self, name: str) -> Pair:
@@ -92,31 +103,39 @@ class Pki:
 
     def serving(self, hosts: Iterable[str], name: str = "serving") -> Pair:
         """The API server's serving certificate, good for these hosts."""
-        pair, wanted = self.pair(name), sorted(set(hosts))
-        if not self._good(pair, wanted):
-            self.ca.issue(pair, self._clock, "kube-apiserver", usage="server", hosts=wanted)
-        return pair
+        return self._kept(self.ca, name, "kube-apiserver", (), "server", sorted(set(hosts)))
+
+    def kubelet_serving(self, file: str, name: str, groups: Iterable[str], hosts: Iterable[str]) -> Pair:
+        """What a node's port shows: who serves it, by subject, and the node's own names and addresses."""
+        return self._kept(self.node_serving, file, name, groups, "server", sorted(set(hosts)))
 
     def client(self, file: str, name: str, groups: Iterable[str] = ()) -> Pair:
         """A client certificate for this user, made once."""
-        pair = self.pair(file)
-        if not self._good(pair, []):
-            self.ca.issue(pair, self._clock, name, groups)
+        return self._kept(self.ca, file, name, groups, "client", [])
+
+    def _kept(
+        self, authority: Authority, file: str, name: str, groups: Iterable[str], usage: str, hosts: list[str]
+    ) -> Pair:
+        pair, groups = self.pair(file), tuple(groups)
+        if not self._good(pair, authority, _name(name, groups), hosts):
+            authority.issue(pair, self._clock, name, groups, usage=usage, hosts=hosts)
         return pair
 
-    def _good(self, pair: Pair, hosts: list[str]) -> bool:
-        """Whether the pair is there, ours, far from its end and good for exactly these hosts."""
+    def _good(self, pair: Pair, authority: Authority, subject: x509.Name, hosts: list[str]) -> bool:
+        """Whether the pair is there, the authority's, far from its end, of this subject and for exactly these hosts."""
         try:
             certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
             pair.key.stat()
-            certificate.verify_directly_issued_by(self.ca.certificate)
+            certificate.verify_directly_issued_by(authority.certificate)
         except (OSError, ValueError, TypeError):
             return False
         except Exception as error:  # cryptography raises InvalidSignature, which has no narrower base
             if type(error).__name__ != "InvalidSignature":
                 raise
             return False
-        return certificate.not_valid_after_utc - self._clock.now() > RENEW_BEFORE and _hosts(certificate) == hosts
+        if certificate.subject != subject or _hosts(certificate) != hosts:
+            return False
+        return certificate.not_valid_after_utc - self._clock.now() > RENEW_BEFORE
 
     def _authority(self, file: str, name: str) -> Authority:
         pair = self.pair(file)

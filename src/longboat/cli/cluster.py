@@ -24,6 +24,7 @@ class Cluster:
     api_port: int
     nodes: int = 0
     simulated_nodes: int = 0
+    simulated_port: int = 0  # of the agent that plays them, on 127.0.0.1; 0 until there are any
     egress: bool = True
     warn_unenforced: bool = True
     unsafe_sysctls: str = ""  # kernel parameters that pods may set beyond the safe ones, with commas between

@@ -19,7 +19,8 @@ from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
-from longboat.apiserver.pki import Pki, write_private
+from longboat.apiserver.dial import Dialer
+from longboat.apiserver.pki import SERVING_NAMES, Pair, Pki, write_private
 from longboat.apiserver.resource_metrics import ResourceMetrics
 from longboat.apiserver.server import Server, tls
 from longboat.apiserver.streams.csi import DriverCalls
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STORE_PATIENCE = 10.0  # seconds a store that is started beside us may take
-SERVING_NAMES = (
-    "localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-)  # fmt: skip
 
 
 class ControlPlane:
@@ -53,11 +50,9 @@ class ControlPlane:
         self.advertise = options.advertise or self.addresses[0][0]
         first = str(ipaddress.ip_network(split(options.service_cidr)[0])[1])
         self.pki = Pki(self.root / "pki", self.clock)
-        hosts = {*SERVING_NAMES, first, self.advertise, *(host for host, _ in self.addresses)}
-        self.serving = self.pki.serving(hosts)
-        self.kubelet_client = self.pki.client(
-            "apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",)
-        )
+        self.hosts = frozenset((*SERVING_NAMES, first, self.advertise, *(host for host, _ in self.addresses)))
+        self.serving = self.pki.serving(self.hosts)
+        self.kubelet_client = self.pki.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
         self._lock = keys.Lock(self.root)
         self._server: Server | None = None
         self.api: APIServer | None = None
@@ -80,6 +75,7 @@ class ControlPlane:
             port=self.addresses[0][1],
             service_cidr=self.options.service_cidr,
             node_ports=(int(low), int(high)),
+            serving_names=self.hosts,
             service_account_key=self.pki.service_account_key,
             extend_token_expiration=given.service_account_extend_token_expiration,
             client_ca=ca,
@@ -102,10 +98,10 @@ class ControlPlane:
 
     def _connect_streams(self, api: APIServer) -> None:
         """What the API server passes on to nodes, pods and Services."""
-        client = self.kubelet_client
-        nodes = NodeConnections(self.pki.ca.pair.certificate, client.certificate, client.key, self.clock)
+        dialer = Dialer(self.clock, {port for _, port in self.addresses}, split(self.options.service_cidr))
+        nodes = self._nodes(self.kubelet_client, dialer)
         pods = PodStreams(api.lookup, nodes, api.authorizer)
-        proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, self.clock, api.authorizer)
+        proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, dialer, api.authorizer)
         usage = ResourceMetrics(api.stores, nodes.summary, self.clock)
         api.dispatcher.reviews |= {"NodeMetrics": usage.nodes, "PodMetrics": usage.pods}
         api.dispatcher.subresources |= {
@@ -117,9 +113,13 @@ class ControlPlane:
             ("services", "proxy"): proxies.services,
             ("nodes", "proxy"): proxies.nodes,
         }
-        csi = self.pki.client("apiserver-csi-client", CSI_CALLER)
-        by_csi = NodeConnections(self.pki.ca.pair.certificate, csi.certificate, csi.key, self.clock)
+        by_csi = self._nodes(self.pki.client("apiserver-csi-client", CSI_CALLER), dialer)
         api.dispatcher.private["nodes", "csi"] = DriverCalls(api.lookup, by_csi)
+
+    def _nodes(self, client: Pair, dialer: Dialer) -> NodeConnections:
+        """The way to nodes as this client."""
+        authority = self.pki.node_serving.pair.certificate
+        return NodeConnections(authority, client, self.clock, dialer, self.options.simulated_node_port)
 
     def _start_components(self) -> None:
         """Controllers and scheduler, as clients over the in-process transport, each under its own name."""
@@ -139,8 +139,11 @@ class ControlPlane:
                 self.clock,
                 root_ca=self.pki.ca.pair.certificate.read_text(),
                 pod_cidr=self.options.pod_cidr,
+                service_cidr=self.options.service_cidr,
+                node_cidr=self.options.node_cidr,
                 load_balancer_pool=self.options.load_balancer_pool,
                 signer=Signer(self.pki.ca.certificate, self.pki.ca.key),
+                serving_signer=Signer(self.pki.node_serving.certificate, self.pki.node_serving.key),
             )
             self._tasks.spawn("controllers", manager.run())
         if "scheduler" in wanted:

@@ -24,15 +24,14 @@ def node(cluster: Cluster, name: str, addresses: tuple[str, ...]) -> None:
 
 def simulated(cluster: Cluster) -> None:
     """The same for the one agent that plays all simulated nodes."""
-    names = [f"simulated-{number}" for number in range(1, cluster.simulated_nodes + 1)]
-    _write(cluster, "simulated", cluster.url, [*names, "localhost", "127.0.0.1"], "system:longboat:simulated-nodes")
+    _write(cluster, "simulated", cluster.url, ["localhost", "127.0.0.1"], "system:longboat:simulated-nodes")
 
 
 def _write(cluster: Cluster, name: str, server: str, hosts: list[str], user: str, *groups: str) -> None:
     """`kubelet.kubeconfig`, and serving.crt, serving.key and ca.crt in `pki/`, in the node's directory."""
     pki = _pki(cluster)
     client = pki.client(f"kubelet-{name}", user, groups)
-    serving = pki.serving(hosts, name=f"kubelet-serving-{name}")
+    serving = pki.kubelet_serving(f"kubelet-serving-{name}", user, groups, hosts)
     place = files.directory(cluster.node_dir(name) / "pki")
     files.write(place / "serving.crt", serving.certificate.read_text())
     files.write(place / "serving.key", serving.key.read_text())

@@ -21,7 +21,7 @@ from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
 from longboat.network.families import family, ranges_by_family
 from longboat.node import certificates, sysctls
-from longboat.node.agent import Agent, NodeConfig
+from longboat.node.agent import Agent, NodeConfig, serving_context
 from longboat.node.make.dns import parse_resolv_conf
 from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder
@@ -139,7 +139,7 @@ def _renewals(
     pki, transport = config.pki, identity.transport
     serving = certificates.serving_renewal(
         transport, clock, config.name, config.addresses,
-        lambda: certificates.life_of(pki / "serving.crt", pki / "ca.crt"), agent.use_serving,
+        lambda: certificates.serving_life(pki / "serving.crt", pki / "ca.crt"), agent.use_serving,
     )  # fmt: skip
     client = certificates.client_renewal(transport, clock, config.name, identity.held, identity.use)
     other = certificates.network_renewal(transport, clock, config.name, network.held, network.use)
@@ -148,24 +148,34 @@ def _renewals(
 
 
 async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:
-    """As many nodes as `--simulated` says, each the same agent on a runtime that only remembers."""
+    """As many nodes as `--simulated` says, each the same agent on a runtime that only remembers; all at one port.
+
+    Raises OSError where that cannot be opened.
+    """
     from longboat.node.cri.memory import MemoryRuntime
+    from longboat.node.serve.http import Server
+    from longboat.node.serve.shared import SharedPort
 
     informers, events = Informers(client, clock, "simulated"), EventRecorder(client, clock, "kubelet", "simulated")
     ranges = ipaddress.ip_network("100.64.0.0/10").subnets(new_prefix=24)
     agents: dict[str, Agent] = {}
+    shared, pki = SharedPort(), Path(options.data_dir) / "pki"
+    server = Server(shared, await serving_context(pki, "simulated", clock), clock)
+    shared.number = await server.listen("127.0.0.1", options.port)
     for number, pods in zip(range(1, options.simulated + 1), ranges, strict=False):
         name = SIMULATED.format(number)
         config = NodeConfig(
-            name=name, addresses=("127.0.0.1",), listen="127.0.0.1", port=0, pki=Path(options.data_dir) / "pki",
+            name=name, addresses=("127.0.0.1",), pki=pki,
             paths=Paths(*(Path(options.data_dir) / name / part for part in ("kubelet", "pods", "containers"))),
             version=VERSION, simulated=True,
         )  # fmt: skip
         recorder = ApiRecorder(events, name, clock)
-        agents[name] = Agent(client, informers, clock, MemoryRuntime(clock, str(pods)), recorder, config)
+        runtime = MemoryRuntime(clock, str(pods))
+        agents[name] = Agent(client, informers, clock, runtime, recorder, config, shared_port=shared)
     try:
         await _together((informers,), **{name: agent.run() for name, agent in agents.items()})
     finally:
+        await server.close()
         await events.close()
 
 

@@ -51,9 +51,12 @@ def _control_plane(cluster: Cluster) -> Process:
     flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
     if not cluster.warn_unenforced:
         flags.append("--no-warn-unenforced")
+    if cluster.simulated_nodes:
+        flags += ["--simulated-node-port", str(cluster.simulated_port)]
     if cluster.node_cidr:
         leg = host_address(split(cluster.node_cidr)[0])
         flags += ["--listen", f"{in_url(leg)}:{cluster.api_port}", "--advertise", leg]
+        flags += ["--node-cidr", cluster.node_cidr]
         flags += ["--load-balancer-pool", ",".join(map(load_balancer_pool, split(cluster.node_cidr)))]
     return Process("control-plane", longboat("server", *flags))
 
@@ -83,4 +86,5 @@ def _simulated(cluster: Cluster) -> list[Process]:
         return []
     place = cluster.node_dir("simulated")
     flags = ("--kubeconfig", str(place / "kubelet.kubeconfig"), "--data-dir", str(place), "--node-name", "simulated")
-    return [Process("simulated-nodes", longboat("agent", *flags, "--simulated", str(cluster.simulated_nodes)))]
+    played = ("--simulated", str(cluster.simulated_nodes), "--port", str(cluster.simulated_port))
+    return [Process("simulated-nodes", longboat("agent", *flags, *played))]

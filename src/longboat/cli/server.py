@@ -47,6 +47,8 @@ class Options:
     store_socket: str = flag("", "socket of a store process that runs already")
     service_cidr: str = flag("10.96.0.0/16", "addresses of Services: a range, or two (IPv4,IPv6 or IPv6,IPv4)")
     pod_cidr: str = flag("10.244.0.0/16", "addresses of pods, likewise")
+    node_cidr: str = flag("", "addresses that nodes may have, likewise (default: all but those of Services and pods)")
+    simulated_node_port: int = flag(0, "port on 127.0.0.1 of the agent that plays simulated nodes; 0: there is none")
     load_balancer_pool: str = flag("", "addresses of load balancers, likewise (default: the nodes' own)")
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
@@ -69,6 +71,7 @@ def with_ranges(options: Options) -> Options:
         options,
         service_cidr=ranges.checked("--service-cidr", options.service_cidr),
         pod_cidr=ranges.checked("--pod-cidr", options.pod_cidr),
+        node_cidr=options.node_cidr and ranges.checked("--node-cidr", options.node_cidr),
         load_balancer_pool=options.load_balancer_pool
         and ranges.checked("--load-balancer-pool", options.load_balancer_pool),
     )

@@ -64,13 +64,13 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
             warn_unenforced=options.warn_unenforced is not False,
         )  # fmt: skip
         nodes = 1 if options.nodes is None else options.nodes
-        return replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0)
+        return _with_simulated_port(replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0))
     if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
         raise Failure(
             f"cluster {before.name!r} runs with its API on port {before.api_port}",
             f"To move it: longboat down --name {before.name}, then longboat up --api-port {options.api_port}",
         )
-    return replace(
+    after = replace(
         before,
         api_port=options.api_port or before.api_port,
         nodes=max(before.nodes, options.nodes or 0),
@@ -79,6 +79,15 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         warn_unenforced=before.warn_unenforced if options.warn_unenforced is None else options.warn_unenforced,
         unsafe_sysctls=sysctls or before.unsafe_sysctls,
     )
+    return _with_simulated_port(after)
+
+
+def _with_simulated_port(cluster: Cluster) -> Cluster:
+    """With a port for the simulated nodes' agent, chosen once: the API server connects to no other on 127.0.0.1."""
+    port = cluster.simulated_port
+    while cluster.simulated_nodes and port in (0, cluster.api_port):
+        port = startup.free_port()
+    return replace(cluster, simulated_port=port)
 
 
 def _sysctls(patterns: list[str]) -> str:

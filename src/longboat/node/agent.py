@@ -37,6 +37,7 @@ from longboat.node.relist import Relist
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
 from longboat.node.serve.port import NodePort
+from longboat.node.serve.shared import SharedPort
 from longboat.node.services import ApiServices
 from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
@@ -85,7 +86,9 @@ class Agent:
         config: NodeConfig,
         host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None,
         more_metrics: Callable[[], str] = str,
+        shared_port: SharedPort | None = None,
     ) -> None:
+        """`shared_port`: where it is found together with other nodes, instead of at a port of its own."""
         self._client, self._clock, self._runtime, self._config = client, clock, runtime, config
         self._recorder = recorder
         self._tasks = Tasks(f"node/{config.name}")
@@ -100,6 +103,7 @@ class Agent:
         self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
         self._observer = Observer(runtime, config.addresses[0])
         self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
+        self._shared_port = shared_port
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
         self._context: ssl.SSLContext | None = None
@@ -154,7 +158,8 @@ class Agent:
             log.info("node %s is at work", config.name)
             await asyncio.Event().wait()
         finally:
-            await server.close()
+            if server is not None:
+                await server.close()
             await self._tasks.close()
             await workers.close()
             await self._writer.close()
@@ -224,25 +229,24 @@ class Agent:
     async def use_serving(self, certificate: bytes, key: bytes) -> None:
         """Serve with another certificate from now on. Raises OSError."""
         pki = self._config.pki
-        await certificates.store(pki / "serving.key", key)
-        await certificates.store(pki / "serving.crt", certificate)
+        await certificates.store_serving(pki, certificate, key)
         if self._context is not None:
             self._context.load_cert_chain(pki / "serving.crt", pki / "serving.key")
 
-    async def _serve(self, workers: PodWorkers) -> tuple[Server, int]:
-        """Open the node's port. Raises OSError."""
+    async def _serve(self, workers: PodWorkers) -> tuple[Server | None, int]:
+        """Open the node's port, or be found at the shared one. Raises OSError."""
         config = self._config
-        if not (config.pki / "serving.crt").exists():
-            await self.use_serving(*certificates.stop_gap(config.name, self._clock.now()))
-        context = tls(config.pki / "serving.crt", config.pki / "serving.key", config.pki / "ca.crt")
-        self._context = context
         authorizer = Authorizer(self._client, self._clock, config.name)
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
             controllers=self._storage.call, more_metrics=self._more_metrics,
         )  # fmt: skip
-        server = Server(handler, context, self._clock)
+        if self._shared_port is not None:
+            self._shared_port.add(config.name, handler)
+            return None, self._shared_port.number
+        self._context = await serving_context(config.pki, config.name, self._clock)
+        server = Server(handler, self._context, self._clock)
         return server, await server.listen(config.listen or config.addresses[0], config.port)
 
     async def _look(self) -> Health:
@@ -260,6 +264,13 @@ class Agent:
         if self._images_seen is None or now - self._images_seen[0] > IMAGES_EVERY:
             self._images_seen = (now, tuple(await self._runtime.images()))
         return self._images_seen[1]
+
+
+async def serving_context(pki: Path, name: str, clock: Clock) -> ssl.SSLContext:
+    """What a node's port is served with; where there is nothing yet, what nobody trusts. Raises OSError."""
+    if not (pki / "serving.crt").exists():
+        await certificates.store_serving(pki, *certificates.stop_gap(name, clock.now()))
+    return tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt")
 
 
 def _tell(workers: PodWorkers, old: Pod | None, new: Pod | None) -> None:

@@ -116,16 +116,28 @@ def stop_gap(node: str, now: datetime) -> tuple[bytes, bytes]:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), pem
 
 
-def life_of(path: Path, authority: Path) -> tuple[datetime, datetime] | None:
-    """The life of the certificate in this file; None where there is none that this authority has signed."""
+def serving_life(path: Path, authority: Path) -> tuple[datetime, datetime] | None:
+    """The life of the certificate in this file; None where the API server does not take it for the node's.
+
+    It does not take one that nobody else has signed (a stop gap), nor one that the cluster's own `authority` has, which
+    nodes had to serve with in earlier versions.
+    """
     try:
         content = path.read_bytes()
-        x509.load_pem_x509_certificate(content).verify_directly_issued_by(
-            x509.load_pem_x509_certificate(authority.read_bytes())
-        )
+        found, of_cluster = (x509.load_pem_x509_certificate(each) for each in (content, authority.read_bytes()))
+        if _issued_by(found, found) or _issued_by(found, of_cluster):
+            return None
         return life(content)
-    except (OSError, ValueError, TypeError, InvalidSignature):
+    except (OSError, ValueError):
         return None
+
+
+def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def life(certificate: bytes) -> tuple[datetime, datetime]:
@@ -137,6 +149,12 @@ def life(certificate: bytes) -> tuple[datetime, datetime]:
 async def store(path: Path, content: bytes) -> None:
     """Replace a private file in one step. Raises OSError."""
     await asyncio.to_thread(_store, path, content)
+
+
+async def store_serving(pki: Path, certificate: bytes, key: bytes) -> None:
+    """Replace what a node's port is served with. Raises OSError."""
+    await store(pki / "serving.key", key)
+    await store(pki / "serving.crt", certificate)
 
 
 def _store(path: Path, content: bytes) -> None:

@@ -49,7 +49,8 @@ class Cluster:
         self._config = Config(warn_unenforced=warn_unenforced)
         self._options = {
             "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
-            "load_balancer_pool": "192.0.2.0/29",
+            "service_cidr": "10.96.0.0/16", "node_cidr": "", "load_balancer_pool": "192.0.2.0/29",
+            "serving_signer": None,
             **options,
         }  # fmt: skip
         self._tasks = Tasks("cluster")

@@ -135,6 +135,24 @@ def test_real_nodes_need_root(machine: Machine) -> None:
     failed(done, "root", "--simulated-nodes 1")
 
 
+def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_else_is(machine: Machine) -> None:
+    assert machine.up("--simulated-nodes", "2").code == 0
+    pods = "/api/v1/nodes/{}/proxy/pods"
+    for name in ("simulated-1", "simulated-2"):
+        assert json.loads(machine.kubectl("get", "--raw", pods.format(name)).quiet())["kind"] == "PodList"
+    assert "simulated-2" in machine.kubectl("top", "node").out
+    chosen = json.loads((machine.data / "cluster.json").read_text())
+    machine.host.run(
+        "kubectl", "create", "-f", "-", stdin='{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}}'
+    ).ok()
+    for port, why in ((chosen["simulated_port"], "NotFound"), (chosen["api_port"], "address not allowed: 127.0.0.1")):
+        at = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
+        at["daemonEndpoints"] = {"kubeletEndpoint": {"Port": port}}
+        machine.kubectl("patch", "node", "x", "--subresource=status", "-p", json.dumps({"status": at})).ok()
+        refused = machine.kubectl("get", "--raw", pods.format("x"))
+        assert (refused.code, why in refused.err) == (1, True), refused
+
+
 @pytest.mark.parametrize("missing", ["containerd", "runc", "conntrack"])
 def test_a_missing_program_is_named_with_its_package(machine: Machine, tmp_path: Path, missing: str) -> None:
     for folder in ("/usr/bin", "/usr/sbin"):

@@ -18,7 +18,7 @@ from longboat.cli.plan import plan
 from longboat.cli.supervisor import FIRST_DELAY, HEALTHY_AFTER, LONGEST_DELAY, next_delay
 
 SMALL = Cluster("default", "/data", 6443)
-BIG = replace(SMALL, nodes=2, node_cidr="172.30.0.0/24", simulated_nodes=3)
+BIG = replace(SMALL, nodes=2, node_cidr="172.30.0.0/24", simulated_nodes=3, simulated_port=7000)
 
 
 def names(cluster: Cluster) -> list[str]:
@@ -43,6 +43,23 @@ def test_the_api_also_listens_where_nodes_reach_it() -> None:
         "127.0.0.1:6443",
         "172.30.0.1:6443",
     ]
+
+
+def test_the_api_is_told_where_nodes_are_and_where_the_simulated_ones() -> None:
+    processes = {process.name: process.argv for process in plan(BIG)}
+    server, agent = processes["control-plane"], processes["simulated-nodes"]
+    assert server[server.index("--node-cidr") + 1] == "172.30.0.0/24"
+    assert server[server.index("--simulated-node-port") + 1] == agent[agent.index("--port") + 1] == "7000"
+    assert "--simulated-node-port" not in {process.name: process.argv for process in plan(SMALL)}["control-plane"]
+
+
+def test_the_simulated_nodes_port_is_chosen_once(tmp_path: Path) -> None:
+    chosen = up.settle(up.Options(nodes=0, simulated_nodes=1), tmp_path, None)
+    assert chosen.simulated_port not in (0, chosen.api_port)
+    assert up.settle(up.Options(simulated_nodes=2), tmp_path, chosen).simulated_port == chosen.simulated_port
+    before_there_was_one = replace(chosen, simulated_port=0)
+    assert up.settle(up.Options(), tmp_path, before_there_was_one).simulated_port
+    assert not up.settle(up.Options(nodes=0), tmp_path, None).simulated_port
 
 
 def test_a_second_family_is_passed_on() -> None:

@@ -208,6 +208,8 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:certificates.k8s.io:certificatesigningrequests:nodeclient": ("group:system:bootstrappers",),
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": ("group:system:nodes",),
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver": ("group:system:nodes",),
+    # By which this server speaks to nodes: they ask it what the name may do there.
+    "system:kubelet-api-admin": ("user:kube-apiserver-kubelet-client",),
     "system:kube-controller-manager": ("user:system:kube-controller-manager",),
     "system:kube-dns": ("sa:kube-system/kube-dns",),
     "system:kube-scheduler": ("user:system:kube-scheduler",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,13 +9,19 @@ from pathlib import Path
 
 from longboat.aio import http1
 from longboat.aio.clock import Clock
+from longboat.apiserver.dial import Connection, Dialer, NotAllowed
+from longboat.apiserver.pki import Pair
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig
 
 PORT = 10250
-CONNECT, ANSWER = 10.0, 10.0  # seconds
+ANSWER = 10.0  # seconds
 MOST = 16 << 20  # bytes of an answer
 PREFERRED = ("InternalIP", "ExternalIP")
+SIMULATED_AT, SIMULATED_AS = "127.0.0.1", (("commonName", "system:longboat:simulated-nodes"),)
+
+Subject = tuple[tuple[str, str], ...]
+"""Attributes and their values, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +33,13 @@ class Address:
 
 
 def address_of(node: Object) -> Address:
-    """Raises StatusError where the node has no address, or one that must not be connected to (security lesson 4).
-
-    Loopback is where simulated nodes are; what else listens there cannot show a certificate with the node's name.
-    """
-    name = dig(node, "metadata", "name", default="")
+    """Raises StatusError where the node has told no address."""
     listed = dig(node, "status", "addresses", default=[])
     by_type = {entry.get("type"): entry.get("address", "") for entry in reversed(listed)}
     host = next((by_type[kind] for kind in PREFERRED if by_type.get(kind)), "")
     if not host:
         raise unreachable(f"no preferred addresses found; known addresses: {[e.get('address') for e in listed]}")
-    port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=PORT)
-    try:
-        parsed = ipaddress.ip_address(host)
-    except ValueError:
-        raise unreachable(f"the address of node {name} is not an IP address") from None
-    if parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
-        raise unreachable(f"address not allowed: {host}")
-    return Address(host, port)
+    return Address(host, dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", default=PORT))
 
 
 def unreachable(why: str) -> StatusError:
@@ -55,17 +48,20 @@ def unreachable(why: str) -> StatusError:
 
 
 class NodeConnections:
-    """Dials nodes with the API server's client certificate; a node must show one of the cluster's CA with its name.
+    """Dials nodes with a client certificate; a node must show one of the nodes' own authority that says which it is.
 
-    So whoever may write a Node's addresses still cannot lead the API server, with its powers, to anything else: not
-    even to itself.
+    So whoever may write a Node's addresses cannot lead the API server, with what it may, to anything but that node: the
+    names a certificate is good for count for nothing, and nothing but nodes' certificates comes from `authority`.
+    `simulated_port` is where on 127.0.0.1 the agent of the simulated nodes is, as the owner of the cluster has said.
     """
 
-    def __init__(self, authority: Path, certificate: Path, key: Path, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, authority: Path, client: Pair, clock: Clock, dialer: Dialer, simulated_port: int = 0) -> None:
+        self._clock, self._dialer = clock, dialer
+        self._simulated = Address(SIMULATED_AT, simulated_port)
         self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(certificate, key)
+        self._context.check_hostname = False  # its subject is what is looked at, below
+        self._context.load_cert_chain(client.certificate, client.key)
 
     async def summary(self, node: Object) -> bytes:
         """What the node and its pods use (stats/v1alpha1 Summary). Raises StatusError."""
@@ -85,14 +81,28 @@ class NodeConnections:
             raise unreachable(f"the node answers {head.status}")
         return body
 
-    async def open(self, node: Object) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(self, node: Object) -> Connection:
         """Raises StatusError."""
-        address = address_of(node)
+        at, name = address_of(node), node["metadata"]["name"]
+        simulated = at == self._simulated
         try:
-            async with self._clock.timeout(CONNECT):
-                return await asyncio.open_connection(
-                    address.host, address.port, ssl=self._context, server_hostname=node["metadata"]["name"]
-                )
+            connection = await self._dialer.open(at.host, at.port, self._context, local=simulated)
+        except NotAllowed as error:
+            raise unreachable(str(error)) from error
         except (OSError, TimeoutError) as error:
-            why = f"error dialing backend: dial tcp {address.host}:{address.port}: {error or 'i/o timeout'}"
+            why = f"error dialing backend: dial tcp {at.host}:{at.port}: {error or 'i/o timeout'}"
             raise unreachable(why) from error
+        if _subject(connection) != (SIMULATED_AS if simulated else subject_of(name)):
+            connection[1].close()
+            raise unreachable(f"error dialing backend: the certificate at {at.host}:{at.port} is not node {name}'s")
+        return connection
+
+
+def subject_of(node: str) -> Subject:
+    """Of a node's certificates (Certificates API, `kubernetes.io/kubelet-serving`)."""
+    return (("commonName", f"system:node:{node}"), ("organizationName", "system:nodes"))
+
+
+def _subject(connection: Connection) -> Subject:
+    certificate = connection[1].get_extra_info("peercert") or {}
+    return tuple(sorted(pair for parts in certificate.get("subject", ()) for pair in parts))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import random
 import zlib
 from collections.abc import AsyncIterator
@@ -12,16 +11,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.apiserver.dial import Dialer, NotAllowed
 from longboat.apiserver.endpoint import MAX_BODY
 from longboat.apiserver.request import Request, RequestInfo, Response, User
 from longboat.apiserver.streams import relay
 from longboat.apiserver.streams.codings import Coding, coding
 from longboat.apiserver.streams.links import Page, Way
-from longboat.apiserver.streams.nodes import CONNECT, NodeConnections
+from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import Lookup
 from longboat.machinery.errors import StatusError, bad_request, forbidden, not_found
 from longboat.machinery.objects import Object, dig
@@ -49,13 +48,13 @@ class Proxies:
     """Handlers for the dispatcher's subresources."""
 
     def __init__(
-        self, lookup: Lookup, slices: Store, nodes: NodeConnections, clock: Clock, authorizer: Authorizer
+        self, lookup: Lookup, slices: Store, nodes: NodeConnections, dialer: Dialer, authorizer: Authorizer
     ) -> None:
         self._authorizer = authorizer
         self._lookup = lookup
         self._slices = slices
         self._nodes = nodes
-        self._clock = clock
+        self._dialer = dialer
         self._dice = random.Random()
 
     async def pods(self, request: Request) -> Response:
@@ -122,9 +121,10 @@ class Proxies:
 
     async def _to(self, request: Request, scheme: str, ip: str, port: int) -> Response:
         """Raises StatusError."""
-        parsed = ipaddress.ip_address(ip)
-        if parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast:
-            raise bad_request("address not allowed")
+        try:
+            self._dialer.check(ip, port)  # before the body is read
+        except NotAllowed:
+            raise bad_request("address not allowed") from None
         if (elsewhere := to_root(request)) is not None:
             return elsewhere
         at = f"{in_url(ip)}:{port}"
@@ -137,8 +137,9 @@ class Proxies:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         try:
-            async with self._clock.timeout(CONNECT):
-                connection = await asyncio.open_connection(ip, port, ssl=context)
+            connection = await self._dialer.open(ip, port, context)
+        except NotAllowed:
+            raise bad_request("address not allowed") from None
         except (OSError, TimeoutError) as error:
             message = f"error trying to reach service: dial tcp {at}: {error or 'i/o timeout'}"
             raise StatusError(503, "ServiceUnavailable", message) from error

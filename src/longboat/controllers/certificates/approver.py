@@ -1,4 +1,4 @@
-"""Approves what nodes ask for: a client certificate where they may, a serving one where the names are theirs.
+"""Approves what nodes ask for: a client certificate where they may, a serving one for what is the node's own.
 
 Whether somebody may is asked of the API (SubjectAccessReview), as kube-controller-manager's csrapproving controller
 does: of the pseudo-subresources `nodeclient`, `selfnodeclient`, and Longboat's `selfnodeserver`, `selfnetworkclient`.
@@ -6,11 +6,12 @@ does: of the pseudo-subresources `nodeclient`, `selfnodeclient`, and Longboat's 
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Iterable
 
 import msgspec
 
 from longboat.api import kinds
+from longboat.api.families import split
 from longboat.client.interface import Key
 from longboat.controllers.certificates.requests import (
     CLIENT,
@@ -26,6 +27,7 @@ from longboat.controllers.certificates.requests import (
 )
 from longboat.controllers.certificates.views import Node, SigningRequest, created
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
+from longboat.machinery import addresses
 
 SERVING_WAITS = 1.0  # seconds: a node that has just come may not have told its addresses yet
 HANDLED = (NODE_CLIENT, NODE_SERVING, CLIENT)
@@ -36,8 +38,11 @@ class Approver(Controller):
     name = "csrapproving"
     account = "certificate-controller"
     watches = (Watch(SigningRequest, own_key, when=lambda request: request.spec.signerName in HANDLED),)
+    options = ("service_cidr", "pod_cidr", "node_cidr", "load_balancer_pool")
     reads = (Node,)
     workers = 2
+    # Ranges, with commas between; nodes may be anywhere where theirs is "".
+    service_cidr = pod_cidr = node_cidr = load_balancer_pool = ""
 
     async def reconcile(self, key: Key) -> Requeue | None:
         request = self.cache(SigningRequest).get(key)
@@ -68,17 +73,23 @@ class Approver(Controller):
         return ways
 
     async def _serving(self, key: Key, request: SigningRequest, wanted: Wanted) -> Requeue | None:
-        """Only for itself, under its own name and addresses that no other node has."""
+        """Only for itself, under its own name, at addresses that no older node reports and a node may have."""
         if request.spec.username != wanted.name or not await self._may(request, "selfnodeserver"):
             return None
         name = wanted.name.removeprefix(NODE_PREFIX)
-        if owns(name, wanted, self.cache(Node).values()):
+        may_have = self._may_have
+        if owns(name, wanted, self.cache(Node).values()) and all(may_have.node(ip) for ip in wanted.ips):
             await self._approve(
                 key, request, "Auto approving kubelet serving certificate: its names are the node's own."
             )
             return None
         waited = (self.clock.now() - created(request)).total_seconds()
         return Requeue(SERVING_WAITS) if waited < GIVES_UP_AFTER else None
+
+    @property
+    def _may_have(self) -> Ranges:
+        others = (self.service_cidr, self.pod_cidr, self.load_balancer_pool)
+        return Ranges(split(self.node_cidr), [each for ranges in others for each in split(ranges)])
 
     async def _network(self, key: Key, request: SigningRequest, wanted: Wanted) -> None:
         """What a node does for the network it does under another name, which follows from its own."""
@@ -108,18 +119,41 @@ class Approver(Controller):
 
 
 def owns(name: str, wanted: Wanted, nodes: list[Node]) -> bool:
-    """Whether every name wanted is the node's own: its name, or an address that it alone reports."""
-    by_address: dict[str, set[str]] = {}
+    """Whether every name wanted is the node's name, and every address one that it reports and only younger nodes do.
+
+    Those take nothing away: else any node could keep any other from its certificate.
+    """
+    reporters: dict[str, list[tuple[str, str]]] = {}
     for node in nodes:
-        for address in node.status.addresses:
-            by_address.setdefault(_normal(address.address), set()).add(node.metadata.name)
-    return all(dns == name or by_address.get(dns) == {name} for dns in wanted.dns) and all(
-        by_address.get(_normal(ip)) == {name} for ip in wanted.ips
-    )
+        for ip in {_normal(address.address) for address in node.status.addresses}:
+            reporters.setdefault(ip, []).append((node.metadata.creationTimestamp or "", node.metadata.name))
+
+    def first(ip: str) -> str:
+        """Who has reported it longest; nobody where two have come in one second."""
+        told = sorted(reporters.get(_normal(ip), ()))
+        return told[0][1] if told and told[0][0] not in (since for since, _ in told[1:]) else ""
+
+    exists = any(node.metadata.name == name for node in nodes)
+    return exists and set(wanted.dns) <= {name} and all(first(ip) == name for ip in wanted.ips)
 
 
-def _normal(address: str) -> str:
+class Ranges:
+    """Which addresses may be a node's. It reports them itself, so what it reports says nothing."""
+
+    def __init__(self, nodes: Iterable[str], others: Iterable[str]) -> None:
+        self._nodes = [addresses.network(each) for each in nodes]
+        self._others = [addresses.network(each) for each in others]
+
+    def node(self, text: str) -> bool:
+        """In the nodes' ranges if these are known, in no others', and an address at which a machine can be found."""
+        address = addresses.parse(text)
+        if addresses.special(address) or any(address in each for each in self._others):
+            return False
+        return not self._nodes or any(address in each for each in self._nodes)
+
+
+def _normal(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(address))
+        return str(addresses.parse(text))
     except ValueError:
-        return address
+        return text

@@ -40,7 +40,7 @@ _ALL_BITS = (
 
 @dataclass(frozen=True)
 class Signer:
-    """The cluster's certificate authority, as the one who signs."""
+    """A certificate authority of the cluster's, as the one who signs."""
 
     certificate: x509.Certificate
     key: Any

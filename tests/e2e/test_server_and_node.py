@@ -1,0 +1,111 @@
+"""A machine that is server and node at once: the API server reaches its own address where the node is, no further."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.host import LONGBOAT, Done, Host
+from e2e.machines import Machine, switch
+from e2e.manifests import shell_pod
+from e2e.waiting import until
+from longboat.aio.clock import SystemClock
+from longboat.apiserver.pki import Pair, Pki
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
+
+PORT = 16443
+
+
+class Alone(Machine):
+    """One machine with the control plane and a node, both on its one address."""
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> Done:
+        kubectl = ["kubectl", f"--kubeconfig={self.folder}/server/admin.kubeconfig", *args]
+        ended = subprocess.run(
+            [*self.entering, *kubectl], input=stdin, capture_output=True, text=True, timeout=90,
+            env=self.host.environment,
+        )  # fmt: skip
+        return Done(kubectl, ended.returncode, ended.stdout, ended.stderr)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> Iterator[Alone]:
+    folder = tmp_path_factory.mktemp("alone")
+    host = Host(folder)
+    switch(host)
+    machine = Alone(host, folder, 1)
+    data = str(machine.folder / "server")
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*machine.entering, *LONGBOAT, "server", "--data-dir", data, "--listen", f"{machine.address}:{PORT}"],
+            text=True, env=host.environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        until(lambda: machine.kubectl("get", "--raw", "/readyz").code == 0)
+        token = machine.run(*LONGBOAT, "token", "create", "--data-dir", data).quiet().strip()
+        machine.join(f"https://{machine.address}:{PORT}", token)
+        until(lambda: machine.kubectl("get", "node", machine.name).code == 0)
+        machine.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s").ok()
+        ctr = ("ctr", "--address", "/run/longboat/containerd/containerd.sock", "--namespace", "k8s.io")
+        machine.run(*ctr, "images", "import", str(images["web"])).ok()
+        script = "echo said; mkdir /www; echo served > /www/index.html; exec httpd -f -p 8080 -h /www"
+        pods = [shell_pod("app", script), shell_pod("beside", script.replace("8080", "8081"))]
+        pods[1]["spec"]["hostNetwork"] = True
+        machine.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})).ok()
+        machine.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s").ok()
+        until(lambda: machine.kubectl("logs", "app").code == 0)  # its certificate comes once it has told its address
+        yield machine
+    finally:
+        machine.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+        host.close()
+
+
+def test_logs_exec_port_forward_and_metrics(alone: Alone) -> None:
+    assert alone.kubectl("logs", "app").quiet() == "said\n"
+    assert alone.kubectl("exec", "app", "--", "cat", "/www/index.html").quiet() == "served\n"
+    forwarding = f"kubectl --kubeconfig={alone.folder}/server/admin.kubeconfig port-forward pod/app 18080:8080"
+    script = f"{forwarding} & job=$!; trap 'kill $job' EXIT; for i in $(seq 100); do sleep 0.1;"
+    script += " curl -s http://127.0.0.1:18080/ && exit 0; done; exit 1"
+    assert "served" in alone.run("bash", "-c", script).ok().out
+    until(lambda: alone.name in alone.kubectl("top", "node").out, 30)
+    assert "kubelet_running_pods" in alone.kubectl("get", "--raw", f"/api/v1/nodes/{alone.name}/proxy/metrics").quiet()
+    for pod in ("app:8080", "beside:8081"):
+        assert alone.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}/proxy/").quiet() == "served\n"
+
+
+def test_nothing_leads_to_the_server_s_own_port(alone: Alone) -> None:
+    told = {
+        "addresses": [{"type": "InternalIP", "address": alone.address}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
+    }
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "edge"}}
+    alone.kubectl("create", "-f", "-", stdin=json.dumps(node)).ok()
+    alone.kubectl("patch", "node", "edge", "--subresource=status", "-p", json.dumps({"status": told})).ok()
+    for path, why in (
+        ("/api/v1/nodes/edge/proxy/api/v1/secrets", f"address not allowed: {alone.address} (this server's own"),
+        (f"/api/v1/namespaces/default/pods/https:beside:{PORT}/proxy/version", "address not allowed"),
+    ):
+        refused = alone.kubectl("get", "--raw", path)
+        assert (refused.code, why in refused.err) == (1, True), refused
+
+
+def test_a_certificate_of_the_former_kind_is_replaced_when_the_agent_starts(alone: Alone) -> None:
+    """Before nodes had an authority of their own the cluster's signed what they serve with."""
+    authority = Pki(alone.folder / "server" / "pki", SystemClock()).ca
+    place, name = alone.folder / "data" / "pki", f"system:node:{alone.name}"
+    alone.stop_agent()
+    old = Pair(place / "serving.crt", place / "serving.key")
+    authority.issue(old, SystemClock(), name, ("system:nodes",), usage="server", hosts=[alone.name, alone.address])
+    requests = alone.kubectl("get", "csr", "-o", "name").quiet().split()
+    alone.start_agent()
+    until(lambda: alone.kubectl("logs", "app").out == "said\n")
+    more = set(alone.kubectl("get", "csr", "-o", "name").quiet().split()) - set(requests)
+    assert len(more) == 1, "it has not joined again"
