@@ -198,7 +198,7 @@ class APIServer:
         return Chain(
             (
                 NamespaceLifecycle(self.lookup, self.clock),
-                NodeRestriction(self.lookup),
+                NodeRestriction(self.lookup, self.authorizer),
                 LimitRanger(partial(every, kinds.LIMIT_RANGE)),
                 ServiceAccount(self.lookup),
                 NodeNames(self.config.serving_names),

@@ -97,7 +97,7 @@ class Reviews:
             if issuer is None:
                 raise Rejected("this server knows no tokens")
             claims = issuer.claims(spec["token"], spec.get("audiences") or ())
-            user = user_of(claims, self._server.find)
+            user = user_of(claims, self._server.find, self._server.clock.now())
         except Rejected as error:
             review["status"] = {"user": {}, "error": str(error)}
             return _created(request, review)

@@ -166,7 +166,7 @@ def test_a_node_keeps_its_hands_off_others_and_off_its_own_restrictions() -> Non
             (f"{CORE}/pods/p/status", {"metadata": {"labels": {"a": "b"}}},
              'node "n1" cannot update labels through pod status'),
             (f"{CORE}/persistentvolumeclaims/claim/status", {"status": {"phase": "Lost"}},
-             "is not allowed to update fields other than status.capacity and status.conditions"),
+             "is not allowed to update fields other than status.quantity and status.conditions"),
         ):  # fmt: skip
             code, answer = await api.ask("PATCH", path, patch, NODE, **merge)
             assert (code, why in answer["message"]) == (403, True), (path, answer)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from longboat.api import kinds
+from longboat.api import kinds, subjects
 from longboat.api.storage import CSI_CALLER
 from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
@@ -49,17 +46,14 @@ class CertificateRequests(Plugin):
     def _subject(attributes: Attributes, request: Object) -> None:
         if dig(request, "spec", "signerName") != CLIENT_SIGNER:
             return
-        from cryptography import x509
-
         try:
-            pem = base64.b64decode(dig(request, "spec", "request", default=""))
-            subject = x509.load_pem_x509_csr(pem).subject
-        except (ValueError, binascii.Error) as error:
+            subject = subjects.requested(dig(request, "spec", "request", default="")).subject
+        except subjects.BadSubject as error:
             raise forbidden(attributes.kind, attributes.name, f"failed to parse CSR: {error}") from error
-        if any(a.value == MASTERS for a in subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)):
+        if MASTERS in subjects.groups_of(subject):
             why = f"use of {CLIENT_SIGNER} signer with {MASTERS} group is not allowed"
             raise forbidden(attributes.kind, attributes.name, why)
-        if any(a.value == CSI_CALLER for a in subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)):
+        if subjects.name_of(subject) == CSI_CALLER:
             why = f"use of {CLIENT_SIGNER} signer with common name {CSI_CALLER} is not allowed"
             raise forbidden(attributes.kind, attributes.name, why)
 

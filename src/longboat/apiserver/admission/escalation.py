@@ -40,8 +40,8 @@ class Escalation(Plugin):
         if self._authorizer.allowed(user, action):
             return
         self._confirm(attributes, user, new.get("rules") or [])
-        gathers = new.get("aggregationRule")
-        if gathers and gathers != old.get("aggregationRule") and self._lacks(user, "", EVERYTHING):
+        # A rule gathers anything, and what it has gathered cannot be tightened: so it is to take one away.
+        if (_gathers(new) or _gathers(old)) and self._lacks(user, "", EVERYTHING):
             why = "must have cluster-admin privileges to use an aggregationRule"
             raise forbidden(kind, attributes.name, why)
 
@@ -66,6 +66,10 @@ class Escalation(Plugin):
             who = f"user {quoted(user.name)} (groups={go_list(user.groups)})"
             why = f"{who} is attempting to grant RBAC permissions not currently held:\n{described(lacking)}"
             raise forbidden(kind, attributes.name, why)
+
+
+def _gathers(role: Object) -> bool:
+    return bool((role.get("aggregationRule") or {}).get("clusterRoleSelectors"))
 
 
 def _only_for_the_collector(attributes: Attributes) -> bool:

@@ -8,6 +8,8 @@ from copy import deepcopy
 from longboat.api import kinds
 from longboat.api.pod_references import references
 from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.node_requests import Audiences, certificate_refused
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.authz.node import LEASES, node_of
 from longboat.machinery.errors import forbidden, not_found
 from longboat.machinery.objects import Object, dig
@@ -25,6 +27,10 @@ OWN_LABELS = frozenset(
     )
 )  # fmt: skip
 OWN_LABEL_DOMAINS = ("kubelet.kubernetes.io", "node.kubernetes.io")
+OF_CLAIMS = {  # of a pod's status: what is written by who hands out claims, and how upstream calls it
+    "resourceClaimStatuses": "resource claim statues",
+    "extendedResourceClaimStatus": "extended resource claim status",
+}
 STATUS_OF_CLAIMS = ("capacity", "conditions", "allocatedResources", "allocatedResourceStatuses")
 
 Check = Callable[[str, Attributes], str | None]
@@ -34,8 +40,9 @@ Check = Callable[[str, Attributes], str | None]
 class NodeRestriction(Plugin):
     """Judges what the Node authorizer could not: it has not seen the object."""
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, authorizer: Authorizer) -> None:
         self._lookup = lookup
+        self._audiences = Audiences(lookup, authorizer)
         self._checks: dict[tuple[str, str], Check] = {
             ("pods", ""): self._pod,
             ("pods", "status"): self._pod_status,
@@ -47,6 +54,7 @@ class NodeRestriction(Plugin):
             ("leases", ""): self._lease,
             ("csinodes", ""): self._csi_node,
             ("resourceslices", ""): self._slice,
+            ("certificatesigningrequests", ""): self._certificate,
         }
 
     def handles(self, attributes: Attributes) -> bool:
@@ -60,6 +68,8 @@ class NodeRestriction(Plugin):
             why = check(node, attributes)
         elif resource == "pods":
             why = f"unexpected pod subresource \"{attributes.subresource}\", only 'status' and 'eviction' are allowed"
+        elif resource == "persistentvolumeclaims":
+            why = "may only update PVC status"
         else:
             return
         if why is not None:
@@ -119,8 +129,10 @@ class NodeRestriction(Plugin):
             return f'node "{node}" can only update pod status for pods with spec.nodeName set to itself'
         if (dig(old, "metadata", "labels") or {}) != (dig(new, "metadata", "labels") or {}):
             return f'node "{node}" cannot update labels through pod status'
-        claims = [dig(pod, "status", "resourceClaimStatuses") or [] for pod in (old, new)]
-        return None if claims[0] == claims[1] else f'node "{node}" cannot update resource claim statues'
+        for field, words in OF_CLAIMS.items():
+            if (dig(old, "status", field) or None) != (dig(new, "status", field) or None):
+                return f'node "{node}" cannot update {words}'
+        return None
 
     def _eviction(self, node: str, attributes: Attributes) -> str | None:
         if self._bound_to(node, attributes):
@@ -144,7 +156,7 @@ class NodeRestriction(Plugin):
             rest.append({key: value for key, value in kept.items() if value})
         if rest[0] == rest[1]:
             return None
-        return f'node "{node}" is not allowed to update fields other than status.capacity and status.conditions'
+        return f'node "{node}" is not allowed to update fields other than status.quantity and status.conditions'
 
     def _node(self, node: str, attributes: Attributes) -> str | None:
         new, old = attributes.obj or {}, attributes.old or {}
@@ -153,13 +165,18 @@ class NodeRestriction(Plugin):
             return f'node "{node}" is not allowed to modify node "{name}"'
         if attributes.operation == "DELETE":
             return None
-        if attributes.operation == "UPDATE":
-            if (dig(new, "spec", "taints") or []) != (dig(old, "spec", "taints") or []):
-                return f'node "{node}" is not allowed to modify taints'
-            if dig(new, "metadata", "ownerReferences") and not dig(old, "metadata", "ownerReferences"):
-                return f'node "{node}" is not allowed to add ownerReferences to itself'
-        elif dig(new, "metadata", "ownerReferences"):
-            return f'node "{node}" is not allowed to add ownerReferences to itself'
+        source = dig(new, "spec", "configSource")
+        if attributes.operation == "CREATE" and source:
+            return f'node "{node}" is not allowed to create pods with a non-nil configSource'
+        if source and source != dig(old, "spec", "configSource"):
+            return f'node "{node}" is not allowed to update configSource to a new non-nil configSource'
+        if attributes.operation == "UPDATE" and (dig(new, "spec", "taints") or []) != (
+            dig(old, "spec", "taints") or []
+        ):
+            return f'node "{node}" is not allowed to modify taints'
+        # It would end with an object that is not there, and come back without its taints (CVE-2025-5187).
+        if (dig(new, "metadata", "ownerReferences") or []) != (dig(old, "metadata", "ownerReferences") or []):
+            return f'node "{node}" is not allowed to modify ownerReferences'
         labels = [dig(each, "metadata", "labels") or {} for each in (new, old)]
         changed = {key for key in labels[0].keys() | labels[1].keys() if labels[0].get(key) != labels[1].get(key)}
         refused = ", ".join(sorted(filter(_is_restricted, changed)))
@@ -181,7 +198,11 @@ class NodeRestriction(Plugin):
             return f"{why}. The object might have been deleted and then recreated"
         if dig(pod, "spec", "nodeName") != node:
             return "node requested token bound to a pod scheduled on a different node"
-        return None
+        audiences = dig(attributes.obj or {}, "spec", "audiences") or []
+        return self._audiences.refused(attributes.user, attributes.name, pod, audiences)
+
+    def _certificate(self, node: str, attributes: Attributes) -> str | None:
+        return certificate_refused(node, attributes.obj or {}) if attributes.operation == "CREATE" else None
 
     def _lease(self, node: str, attributes: Attributes) -> str | None:
         if attributes.namespace != LEASES:

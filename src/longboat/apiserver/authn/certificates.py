@@ -12,10 +12,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
 from longboat.aio.clock import Clock
+from longboat.api import subjects
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
 from longboat.apiserver.request import Request, User
 
@@ -84,19 +85,13 @@ def client_certificates(root: Path, clock: Clock) -> Authenticator:
 
 
 def _subject(leaf: x509.Certificate) -> User:
-    names = _values(leaf, NameOID.COMMON_NAME)
-    if not names:
+    try:
+        name, uid = subjects.name_of(leaf.subject), subjects.uid_of(leaf.subject)
+    except subjects.BadSubject as error:
+        raise Rejected(f"client certificate: {error}") from error
+    if not name:
         raise Rejected("the certificate names nobody")
-    return known(names[0], _values(leaf, NameOID.ORGANIZATION_NAME), _uid(leaf))
-
-
-def _values(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:
-    return [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(oid)]
-
-
-def _uid(leaf: x509.Certificate) -> str:
-    """Kubernetes' own subject attribute for a UID (KEP-4193's 1.3.6.1.4.1.57683.2)."""
-    return next(iter(_values(leaf, x509.ObjectIdentifier("1.3.6.1.4.1.57683.2"))), "")
+    return known(name, subjects.groups_of(leaf.subject), uid)
 
 
 def front_proxy(root: Path, clock: Clock, names: Iterable[str] = FRONT_PROXY_NAMES) -> Authenticator:
@@ -104,18 +99,29 @@ def front_proxy(root: Path, clock: Clock, names: Iterable[str] = FRONT_PROXY_NAM
     verifier, allowed = Verifier(root, clock), frozenset(names)
 
     async def identify(request: Request) -> User | None:
-        der, name = request.peer_certificate, request.headers.get("x-remote-user")
-        if der is None or not name:
+        der, name = request.peer_certificate, _said_once(request, "x-remote-user")
+        if der is None or name == "":
             return None
         leaf = verifier.certificate(der)
-        if leaf is None or (allowed and not allowed & set(_values(leaf, NameOID.COMMON_NAME))):
+        if leaf is None or (allowed and _subject(leaf).name not in allowed):
             return None  # not the proxy: its headers count for nothing
+        if name is None:
+            raise Rejected("the front proxy names several users")
         groups = request.header_values("x-remote-group")
         extra: dict[str, tuple[str, ...]] = {}
         for header in request.headers:
             if header.lower().startswith("x-remote-extra-"):
                 key = unquote(header.lower().removeprefix("x-remote-extra-"))
                 extra[key] = tuple(request.header_values(header))
-        return known(name, groups, request.headers.get("x-remote-uid", ""), extra)
+        uid = _said_once(request, "x-remote-uid")
+        if uid is None:
+            raise Rejected("the front proxy names several UIDs")
+        return known(name, groups, uid, extra)
 
     return identify
+
+
+def _said_once(request: Request, header: str) -> str | None:
+    """ "" where it is not there, None where it is there more than once: a client's own beside the proxy's, perhaps."""
+    values = request.header_values(header)
+    return None if len(values) > 1 else values[0] if values else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from longboat.aio.clock import Clock
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
 from longboat.apiserver.authn.tokens import bearer
 from longboat.apiserver.request import Request, User
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, parse_timestamp
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 ALGORITHM = "ES256"
 CLAIM = "kubernetes.io"
 LEEWAY = 10  # seconds of clock difference that not-before forgives
+GOING = timedelta(seconds=60)  # how long a token outlives the time its object was to be deleted (serviceaccount/claims)
 
 FindObject = Callable[[str, str, str], Object | None]
 """plural, namespace, name → the object as it is now."""
@@ -73,20 +74,20 @@ class TokenIssuer:
 
     def __init__(self, key_file: Path, clock: Clock, issuer: str = ISSUER) -> None:
         self._key = ECKey.import_key(key_file.read_text())
-        self._clock = clock
+        self.clock = clock
         self.issuer = issuer
         self.audiences = (issuer,)
         self._header = {"alg": ALGORITHM, "kid": self._key.thumbprint()}
 
     def now(self) -> float:
-        return self._clock.now().timestamp()
+        return self.clock.now().timestamp()
 
     def issue(
         self, namespace: str, account: Object, seconds: int, audiences: Iterable[str] = (),
         bound: Bound | None = None, node: Object | None = None, warn_after: int | None = None,
     ) -> str:  # fmt: skip
         """`warn_after`: seconds after which its use is late, where it lasts longer than it says."""
-        now = self._clock.now()
+        now = self.clock.now()
         found = account["metadata"]
         own: dict[str, Any] = {
             "namespace": namespace,
@@ -143,11 +144,15 @@ class TokenIssuer:
         )
 
 
-def user_of(claims: Claims, find: FindObject) -> User:
-    """The ServiceAccount's user, if it and everything the token is bound to is still there. Raises Rejected."""
+def user_of(claims: Claims, find: FindObject, now: datetime) -> User:
+    """The ServiceAccount's user, if it and everything the token is bound to is still there.
+
+    What is about to be deleted counts as gone `GOING` after its deletionTimestamp, whatever finalizers hold it.
+    Raises Rejected.
+    """
     own = claims.own
     namespace, account = own.namespace, own.serviceaccount
-    _same(find("serviceaccounts", namespace, account.name), account)
+    _same(find("serviceaccounts", namespace, account.name), account, now)
     extra: dict[str, tuple[str, ...]] = {}
     if claims.jti:
         extra["authentication.kubernetes.io/credential-id"] = (f"JTI={claims.jti}",)
@@ -156,7 +161,7 @@ def user_of(claims: Claims, find: FindObject) -> User:
             continue
         # A pod's token names its node too; it lives as long as the pod.
         if kind != "node" or own.pod is None:
-            _same(find(f"{kind}s", "" if kind == "node" else namespace, bound.name), bound)
+            _same(find(f"{kind}s", "" if kind == "node" else namespace, bound.name), bound, now)
         if kind != "secret":
             extra[f"authentication.kubernetes.io/{kind}-name"] = (bound.name,)
             extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound.uid,)
@@ -164,9 +169,12 @@ def user_of(claims: Claims, find: FindObject) -> User:
     return known(f"system:serviceaccount:{namespace}:{account.name}", groups, account.uid, extra)
 
 
-def _same(obj: Object | None, bound: Named) -> None:
+def _same(obj: Object | None, bound: Named, now: datetime) -> None:
     if obj is None or obj["metadata"].get("uid") != bound.uid:
         raise Rejected("what the token is bound to is gone")
+    going = obj["metadata"].get("deletionTimestamp")
+    if going and parse_timestamp(going) < now - GOING:
+        raise Rejected("what the token is bound to has been deleted")
 
 
 def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticator:
@@ -186,6 +194,6 @@ def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticat
             if len(verified) > 4096:
                 verified.clear()
             verified[token] = claims
-        return user_of(claims, find)
+        return user_of(claims, find, issuer.clock.now())
 
     return identify

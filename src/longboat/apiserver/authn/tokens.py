@@ -14,7 +14,12 @@ WEBSOCKET_BEARER = "base64url.bearer.authorization.k8s.io."
 
 
 def bearer(request: Request) -> str:
-    """The token of the Authorization header, or of a WebSocket's subprotocols; empty if there is none."""
+    """The token of the Authorization header, or of a WebSocket's subprotocols; empty if there is none.
+
+    Raises Rejected for two headers: which of them counts depends on who looks.
+    """
+    if len(request.header_values("authorization")) > 1:
+        raise Rejected("there are several Authorization headers")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
-from longboat.apiserver.authn.identity import AUTHENTICATED, UNAUTHENTICATED
+from longboat.apiserver.authn.identity import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED
 from longboat.apiserver.authz.authorizer import Action, Authorizer, refused
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response, User
+from longboat.machinery import names
 from longboat.machinery.errors import bad_request
+from longboat.machinery.fieldpath import quoted
 
-EXTRA = "impersonate-extra-"
+EXTRA, ACCOUNT = "impersonate-extra-", "system:serviceaccount:"
 AUTHENTICATION = "authentication.k8s.io"
 
 
 def impersonate(authorizer: Authorizer) -> Filter:
-    """Raises StatusError 403 where the requester may not, 400 for headers that make no sense."""
+    """Raises StatusError 403 where the requester may not, 400 for headers that name somebody by halves, or two."""
 
     async def act_as(request: Request, inner: Handler) -> Response:
-        name = request.headers.get("impersonate-user")
-        if name is None:
-            _refuse_stray_headers(request)
+        name, uid = _said_once(request, "impersonate-user"), _said_once(request, "impersonate-uid")
+        groups = request.header_values("impersonate-group")
+        extra = _extra(request)
+        if not name:
+            if uid or groups or extra:
+                raise bad_request(f"requested {_as_go(uid, groups, extra)} without impersonating a user name")
             return await inner(request)
         requester = request.user
         assert requester is not None
-        groups = request.header_values("impersonate-group")
-        extra = {
-            unquote(header.lower().removeprefix(EXTRA)): tuple(request.header_values(header))
-            for header in request.headers
-            if header.lower().startswith(EXTRA)
-        }
-        uid = request.headers.get("impersonate-uid", "")
         for action in _wanted(name, groups, extra, uid):
             allowed, reason = authorizer.decide(requester, action)
             if not allowed:
@@ -41,17 +40,49 @@ def impersonate(authorizer: Authorizer) -> Filter:
     return act_as
 
 
-def _refuse_stray_headers(request: Request) -> None:
-    for header in ("impersonate-group", "impersonate-uid"):
-        if header in request.headers:
-            raise bad_request("requested impersonation without impersonating a user")
+def _said_once(request: Request, header: str) -> str:
+    """ "" where it is not there. Raises StatusError 400 for two: what stands between may have added its own."""
+    values = request.header_values(header)
+    if len(values) > 1:
+        raise bad_request(f"header {header.title()} is given {len(values)} times")
+    return values[0] if values else ""
+
+
+def _extra(request: Request) -> dict[str, tuple[str, ...]]:
+    return {
+        unquote(header.lower().removeprefix(EXTRA)): tuple(request.header_values(header))
+        for header in request.headers
+        if header.lower().startswith(EXTRA)
+    }
+
+
+def _as_go(uid: str, groups: list[str], extra: dict[str, tuple[str, ...]]) -> str:
+    """Whom nobody named, as upstream prints it (%#v of a user.DefaultInfo)."""
+    listed = ", ".join(f"{quoted(key)}:{_go_list(extra[key])}" for key in sorted(extra))
+    shown = f"{{{listed}}}" if extra else "(nil)"
+    named = _go_list(groups) if groups else "[]string(nil)"
+    return f'&user.DefaultInfo{{Name:"", UID:{quoted(uid)}, Groups:{named}, Extra:map[string][]string{shown}}}'
+
+
+def _go_list(values: Iterable[str]) -> str:
+    return f"[]string{{{', '.join(map(quoted, values))}}}"
+
+
+def _account(name: str) -> tuple[str, str] | None:
+    """Namespace and name of the ServiceAccount whose user this is; None for anybody else's, malformed ones included."""
+    parts = name.removeprefix(ACCOUNT).split(":")
+    if not name.startswith(ACCOUNT) or len(parts) != 2:
+        return None
+    namespace, account = parts
+    if names.dns1123_label(namespace) or names.dns1123_subdomain(account):
+        return None
+    return namespace, account
 
 
 def _wanted(name: str, groups: list[str], extra: dict[str, tuple[str, ...]], uid: str) -> list[Action]:
     """What the requester must be allowed, one by one."""
-    if name.startswith("system:serviceaccount:") and name.count(":") == 3:
-        _, _, namespace, account = name.split(":")
-        wanted = [Action("impersonate", "", "serviceaccounts", "", namespace, account)]
+    if account := _account(name):
+        wanted = [Action("impersonate", "", "serviceaccounts", "", *account)]
     else:
         wanted = [Action("impersonate", "", "users", "", "", name)]
     wanted += [Action("impersonate", "", "groups", "", "", group) for group in groups]
@@ -67,10 +98,11 @@ def _wanted(name: str, groups: list[str], extra: dict[str, tuple[str, ...]], uid
 
 def _groups(name: str, groups: list[str]) -> tuple[str, ...]:
     found = list(groups)
-    if not found and name.startswith("system:serviceaccount:") and name.count(":") == 3:
-        found = ["system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}"]
-    if name != "system:anonymous" and AUTHENTICATED not in found and UNAUTHENTICATED not in found:
-        found.append(AUTHENTICATED)
+    if not found and (account := _account(name)):
+        found = ["system:serviceaccounts", f"system:serviceaccounts:{account[0]}"]
+    everybody = UNAUTHENTICATED if name == ANONYMOUS.name else AUTHENTICATED
+    if everybody not in found:
+        found.append(everybody)
     return tuple(found)
 
 

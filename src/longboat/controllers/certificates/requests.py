@@ -5,14 +5,13 @@ The rules are those of the signers' documentation (Certificates API, "Kubernetes
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509.oid import NameOID
+
+from longboat.api import subjects
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
 NODE_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
@@ -44,18 +43,19 @@ class Wanted:
 def read(encoded: str) -> Wanted:
     """The request of a spec (base64 of PEM). Raises BadRequest, also where its signature is not its key's."""
     try:
-        parsed = x509.load_pem_x509_csr(base64.b64decode(encoded, validate=True))
+        parsed = subjects.requested(encoded)
         if not parsed.is_signature_valid:
             raise BadRequest("the request is not signed with its own key")
         names = _names(parsed)
-    except (ValueError, binascii.Error, UnsupportedAlgorithm, TypeError) as error:
+    except BadRequest:
+        raise
+    except (ValueError, UnsupportedAlgorithm, TypeError) as error:
         raise BadRequest(f"unable to parse csr: {error}") from error
-    common = [str(a.value) for a in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    groups = [str(a.value) for a in parsed.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    name, groups = subjects.name_of(parsed.subject), subjects.groups_of(parsed.subject)
     dns = [name.value for name in names if isinstance(name, x509.DNSName)]
     ips = [str(name.value) for name in names if isinstance(name, x509.IPAddress)]
     others = len(dns) + len(ips) != len(names)
-    return Wanted(common[0] if common else "", tuple(groups), tuple(dns), tuple(ips), others, parsed)
+    return Wanted(name, groups, tuple(dns), tuple(ips), others, parsed)
 
 
 def _names(parsed: x509.CertificateSigningRequest) -> list[x509.GeneralName]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from longboat.controllers.certificates.requests import Wanted
 
@@ -32,6 +32,12 @@ BITS = {
     "key agreement": "key_agreement",
     "data encipherment": "data_encipherment",
 }
+# Attributes of a subject that upstream's signers take over (Go, pkix.Name).
+KEPT = frozenset((
+    NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.COUNTRY_NAME,
+    NameOID.LOCALITY_NAME, NameOID.STATE_OR_PROVINCE_NAME, NameOID.STREET_ADDRESS, NameOID.POSTAL_CODE,
+    NameOID.SERIAL_NUMBER,
+))  # fmt: skip
 _ALL_BITS = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -52,7 +58,7 @@ class Signer:
         bits = {BITS[usage] for usage in usages if usage in BITS}
         builder = (
             x509.CertificateBuilder()
-            .subject_name(wanted.parsed.subject)
+            .subject_name(_subject(wanted))
             .issuer_name(self.certificate.subject)
             .public_key(wanted.parsed.public_key())
             .serial_number(x509.random_serial_number())
@@ -68,6 +74,11 @@ class Signer:
             names = wanted.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
             builder = builder.add_extension(names.value, critical=False)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _subject(wanted: Wanted) -> x509.Name:
+    """What was asked for and approved: name and groups, and what Go's signers keep beside them. No UID, say."""
+    return x509.Name(attribute for attribute in wanted.parsed.subject if attribute.oid in KEPT)
 
 
 def _issuer(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:

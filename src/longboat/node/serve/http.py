@@ -192,7 +192,10 @@ def _request(head: RequestHead, caller: Caller, body: bytes) -> Request:
 
 
 def _caller(writer: asyncio.StreamWriter) -> Caller:
+    """Raises BadMessage."""
     certificate = writer.get_extra_info("peercert") or {}
     subject = [pair for parts in certificate.get("subject", ()) for pair in parts]
     names = [value for key, value in subject if key == "commonName"]
+    if len(names) > 1:
+        raise BadMessage("the client's certificate names several users")
     return Caller(names[0] if names else "", tuple(value for key, value in subject if key == "organizationName"))
