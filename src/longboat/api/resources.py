@@ -12,6 +12,7 @@ Amounts = dict[str, int]  # cpu in thousandths of a core, everything else in its
 
 # What the scheduler's scores assume of a container that asks for nothing (kube-scheduler, util/pod_resources).
 DEFAULT_MILLI_CPU = 100
+LONGEST = 128  # characters of a resource and its amount that are remembered
 DEFAULT_MEMORY = 200 * 1024 * 1024
 
 
@@ -39,11 +40,17 @@ class Held(Part):
     allocatedResources: dict[str, str] = {}
 
 
-@lru_cache(maxsize=4096)
 def amount(resource: str, text: str) -> int:
     """A quantity as the whole number that sums are made of, rounded up. Raises ValueError."""
+    return _remembered(resource, text) if len(resource) + len(text) <= LONGEST else _amount(resource, text)
+
+
+def _amount(resource: str, text: str) -> int:
     parsed = quantity.parse(text)
     return parsed.milli if resource == "cpu" else parsed.value
+
+
+_remembered = lru_cache(maxsize=4096)(_amount)
 
 
 def amounts(listed: Mapping[str, str]) -> Amounts:

@@ -229,7 +229,7 @@ class APIServer:
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status
             parse_request_info,  # everything below speaks of verbs and resources, not paths
-            metrics.count(self.clock),
+            metrics.count(self.clock, metrics.Labels(self.strategies, ("", "api", "apis", *self._paths))),
             *(
                 (audit(self.trail, self.clock),) if self.trail else ()
             ),  # whatever may refuse is below, who asks included

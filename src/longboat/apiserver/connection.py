@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, home: Home) -> None:
         self._home = home
         self._parser = httptools.HttpRequestParser(self)
+        self._next = Message(self._pause, self._resume, self._send)
+        self._url = b""
         self._queue: list[Message] = []
         self._arriving: Message | None = None
         self._head_size = 0
@@ -132,6 +134,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.ended = True
+        del self._parser, self._next  # they know each other: else all they hold waits for the garbage collector
         self._home.left(self)
         if self._upgraded is not None:
             self._upgraded.feed_end(lost=True)
@@ -152,10 +155,6 @@ class Connection(asyncio.Protocol):
             self._writable.set_result(None)
 
     # what the parser tells
-
-    def on_message_begin(self) -> None:
-        self._next = Message(self._pause, self._resume, self._send)
-        self._url = b""
 
     def on_url(self, part: bytes) -> None:
         self._url += part
@@ -195,6 +194,8 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             self._arriving.end()
             self._arriving = None
+        self._next = Message(self._pause, self._resume, self._send)
+        self._url = b""
 
     # the task
 

@@ -89,7 +89,7 @@ class Message:
         self._wake()
 
     async def read(self, limit: int) -> bytes:
-        """The whole body. Raises StatusError 413 where it is longer than `limit`, 400 where it breaks off."""
+        """The whole body, once. Raises StatusError 413 where it is longer than `limit`, 400 where it breaks off."""
         length = self.headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             raise too_large(f"Request entity too large: limit is {limit}")
@@ -102,7 +102,8 @@ class Message:
             raise too_large(f"Request entity too large: limit is {limit}")
         if self.broken:
             raise _cut_short()
-        return bytes(self._body)
+        body, self._body = bytes(self._body), bytearray()
+        return body
 
     def discard(self) -> None:
         """What has not been read is not wanted."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+from longboat.aio.cache import short_lru
 from longboat.machinery.errors import not_acceptable
 
 JSON, YAML = "application/json", "application/yaml"
@@ -30,7 +30,7 @@ PLAIN = Form()
 _DISCOVERY = "apidiscovery.k8s.io"
 
 
-@lru_cache(maxsize=256)
+@short_lru(maxsize=256, longest=512)
 def negotiate(accept: str, *, forms: bool = True) -> Form:
     """The first form the client accepts that can be given. `forms`: tables and metadata are among them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from socket import gethostname
@@ -11,9 +12,11 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.audit.trail import COUNTS, RINGS
+from longboat.apiserver.discovery import subresources
 from longboat.apiserver.filters.requests import long_running
-from longboat.apiserver.request import Filter, Handler, Request, Response
+from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
 from longboat.machinery.errors import StatusError
+from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
@@ -33,6 +36,36 @@ HELP_UNAUDITED = (
 HELP_SECONDS = "Response latency distribution in seconds for each verb, group, version, resource and scope."
 
 Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
+OTHER = "other"
+# Upstream's (apiserver, metrics.CleanVerb); HEAD counts as GET. Everything else is "other".
+VERBS = {"head": "GET"} | {
+    verb: verb.upper()
+    for verb in ("connect", "create", "delete", "deletecollection", "get", "list", "patch", "post", "proxy", "put",
+                 "update", "watch")
+}  # fmt: skip
+
+
+class Labels:
+    """What a request is counted as: only what is served has a label, for whoever asks chooses the rest."""
+
+    def __init__(self, strategies: Iterable[Strategy], paths: Iterable[str]) -> None:
+        self._paths = frozenset(paths)  # first parts of those that name no resource
+        self._resources = {
+            (kind.group, kind.version, kind.plural, sub)
+            for strategy in strategies
+            for kind in (strategy.kind,)
+            for sub in ("", *(name for name, _, _ in subresources(strategy)))
+        }
+
+    def __call__(self, info: RequestInfo) -> Key:
+        verb = VERBS.get(info.verb, OTHER)
+        if not info.is_resource:
+            head = info.path.split("/", 2)[1] if info.path.startswith("/") else ""
+            return verb, "", "", "", head if head in self._paths else "", ""
+        if (info.group, info.version, info.resource, info.subresource) not in self._resources:
+            return verb, "", "", "", "", ""
+        scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
+        return verb, info.group, info.version, info.resource, info.subresource, scope
 
 
 class Figures:
@@ -59,7 +92,7 @@ class Figures:
 FIGURES = Figures()
 
 
-def count(clock: Clock, figures: Figures = FIGURES) -> Filter:
+def count(clock: Clock, labels: Labels, figures: Figures = FIGURES) -> Filter:
     monotonic = clock.monotonic
 
     async def measure(request: Request, inner: Handler) -> Response:
@@ -72,12 +105,8 @@ def count(clock: Clock, figures: Figures = FIGURES) -> Filter:
             code = error.code
             raise
         finally:
-            info = request.info
-            scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
-            key = (info.verb.upper(), info.group, info.version, info.resource, info.subresource, scope)
-            if not info.is_resource:
-                key = (info.verb.upper(), "", "", "", info.path.split("/", 2)[1] if info.path else "", "")
-            figures.add(key, code, None if long_running(request) else monotonic() - started)
+            seconds = None if long_running(request) else monotonic() - started
+            figures.add(labels(request.info), code if 100 <= code < 600 else 0, seconds)
 
     return measure
 
@@ -105,7 +134,7 @@ class _Requests:
 
         total = CounterMetricFamily("apiserver_request_total", HELP_TOTAL, labels=(*self.LABELS, "code"))
         for (key, code), value in list(FIGURES.totals.items()):
-            total.add_metric((*key, str(code)), value)
+            total.add_metric((*key, str(code or "unknown")), value)  # a backend says what it likes
         yield total
         seconds = HistogramMetricFamily("apiserver_request_duration_seconds", HELP_SECONDS, labels=self.LABELS)
         for key, counts in list(FIGURES.seconds.items()):

@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from longboat.aio import memory
 from longboat.aio.clock import SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
@@ -63,6 +64,7 @@ class ControlPlane:
     async def start(self) -> None:
         """Raises OSError, StorageError."""
         await self._lock.share(self.clock)
+        self._tasks.spawn("memory", memory.give_back(self.clock))
         self._storage = await self._open_storage()
         ca, proxy_ca = self.pki.ca.pair.certificate, self.pki.front_proxy.pair.certificate
         authenticators = [client_certificates(ca, self.clock), front_proxy(proxy_ca, self.clock)]

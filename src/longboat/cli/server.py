@@ -9,6 +9,7 @@ import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from longboat.aio import memory
 from longboat.cli import collector, flags, ranges
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
@@ -97,6 +98,7 @@ def run(argv: list[str]) -> int:
     from longboat.storage.interface import StorageError
 
     collector.hurry_less()
+    memory.spare()
     try:
         return uvloop.run(_serve(ControlPlane(options)))
     except (OSError, StorageError, Unusable, BadConfiguration) as error:

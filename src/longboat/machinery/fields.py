@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+
+from longboat.aio.cache import short_lru
 
 _OPERATOR = re.compile("!=|==|=")
 
@@ -42,7 +43,7 @@ class FieldSelector:
         return ",".join(str(r) for r in self.requirements)
 
 
-@lru_cache(maxsize=1024)
+@short_lru(maxsize=1024, longest=256)
 def parse(text: str) -> FieldSelector:
     """Read `a=b,c!=d`; a backslash escapes a comma, an equals sign or itself. Raises ValueError."""
     found = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import ROUND_UP, Context, Decimal
-from functools import lru_cache, total_ordering
+from functools import total_ordering
+
+from longboat.aio.cache import short_lru
 
 PATTERN = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 MISMATCH = f"quantities must match the regular expression '{PATTERN}'"
@@ -99,7 +101,7 @@ def _decimal(amount: Decimal, style: str) -> str:
     return f"{'-' if sign else ''}{number}{suffix}"
 
 
-@lru_cache(maxsize=8192)
+@short_lru(maxsize=8192, longest=64)
 def parse(text: str) -> Quantity:
     """Read a quantity. What is finer than a billionth is rounded away from zero; more than 2⁶³-1 becomes that.
 

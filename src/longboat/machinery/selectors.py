@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
+from longboat.aio.cache import short_lru
 from longboat.machinery import names
 
 OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}  # of metav1.LabelSelector
@@ -127,7 +127,7 @@ def _ordered(requirements: Iterable[Requirement]) -> LabelSelector:
     return LabelSelector(tuple(sorted(requirements, key=lambda r: r.key)))
 
 
-@lru_cache(maxsize=1024)
+@short_lru(maxsize=1024, longest=256)
 def parse(text: str) -> LabelSelector:
     """Read the text form (`a=b,c in (d,e),!f,g>1`). Raises ValueError with upstream's wording."""
     return _ordered(_Parser(text).requirements())

@@ -7,7 +7,6 @@ the front-proxy CA are checked apart (security lesson 3).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,11 +14,13 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
+from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.api import subjects
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
 from longboat.apiserver.request import Request, User
 
+MAX_CERTIFICATES, MAX_REMEMBERED = 1024, 4 << 20  # and bytes
 FRONT_PROXY_NAMES = frozenset(("front-proxy-client",))
 
 
@@ -32,11 +33,17 @@ class Verifier:
         self._leaf_policy = ExtensionPolicy.permit_all().may_be_present(
             x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _for_clients
         )
-        self._cached = lru_cache(maxsize=1024)(self._check)
+        self._checked: BoundedCache[bytes, tuple[x509.Certificate | None]] = BoundedCache(
+            MAX_CERTIFICATES, MAX_REMEMBERED, lambda der, found: 2 * len(der)
+        )
 
     def certificate(self, der: bytes) -> x509.Certificate | None:
         """The certificate, if the root vouches for it now."""
-        found = self._cached(der)
+        known = self._checked.get(der)
+        if known is None:
+            known = (self._check(der),)
+            self._checked.put(der, known)
+        found = known[0]
         if found is not None and not found.not_valid_before_utc <= self._clock.now() <= found.not_valid_after_utc:
             return None
         return found
@@ -64,7 +71,9 @@ def _for_clients(policy: object, certificate: x509.Certificate, usage: x509.Exte
 
 def client_certificates(root: Path, clock: Clock) -> Authenticator:
     verifier = Verifier(root, clock)
-    users: dict[bytes, User] = {}
+    users: BoundedCache[bytes, User] = BoundedCache(
+        MAX_CERTIFICATES, MAX_REMEMBERED, lambda der, user: 2 * len(der) + 4096
+    )
 
     async def identify(request: Request) -> User | None:
         der = request.peer_certificate
@@ -72,13 +81,12 @@ def client_certificates(root: Path, clock: Clock) -> Authenticator:
             return None
         leaf = verifier.certificate(der)
         if leaf is None:
-            users.pop(der, None)
+            users.pop(der)
             raise Rejected("the client certificate is not of this cluster")
         user = users.get(der)
         if user is None:
-            if len(users) > 1024:
-                users.clear()
-            user = users[der] = _subject(leaf)
+            user = _subject(leaf)
+            users.put(der, user)
         return user
 
     return identify

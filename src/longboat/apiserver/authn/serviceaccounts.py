@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
 from longboat.apiserver.authn.tokens import bearer
@@ -23,6 +24,7 @@ from longboat.machinery.objects import Object, parse_timestamp
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 ALGORITHM = "ES256"
 CLAIM = "kubernetes.io"
+MAX_TOKENS, MAX_REMEMBERED = 4096, 8 << 20  # and bytes
 LEEWAY = 10  # seconds of clock difference that not-before forgives
 GOING = timedelta(seconds=60)  # how long a token outlives the time its object was to be deleted (serviceaccount/claims)
 
@@ -179,7 +181,9 @@ def _same(obj: Object | None, bound: Named, now: datetime) -> None:
 
 def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticator:
     """Verified signatures are remembered; what the token is bound to is looked up each time."""
-    verified: dict[str, Claims] = {}
+    verified: BoundedCache[str, Claims] = BoundedCache(
+        MAX_TOKENS, MAX_REMEMBERED, lambda token, claims: 2 * len(token) + 512
+    )
 
     async def identify(request: Request) -> User | None:
         token = bearer(request)
@@ -189,11 +193,9 @@ def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticat
             raise Rejected("no such token")
         claims = verified.get(token)
         if claims is None or claims.exp <= issuer.now():
-            verified.pop(token, None)
+            verified.pop(token)
             claims = issuer.claims(token)
-            if len(verified) > 4096:
-                verified.clear()
-            verified[token] = claims
+            verified.put(token, claims)
         return user_of(claims, find, issuer.clock.now())
 
     return identify

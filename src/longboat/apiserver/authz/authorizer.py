@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from longboat.aio.cache import BoundedCache
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response, User
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.kinds import Kind
@@ -17,7 +18,7 @@ from longboat.storage.entry import Entry
 
 MASTERS = "system:masters"
 GROUP = "rbac.authorization.k8s.io"
-MAX_DECISIONS = 20_000  # remembered; all are forgotten whenever a role or binding changes
+MAX_DECISIONS, MAX_REMEMBERED = 20_000, 16 << 20  # and bytes; forgotten whenever a role or binding changes
 
 _decode = msgspec.json.Decoder().decode
 
@@ -100,6 +101,19 @@ class Decision(NamedTuple):
     reason: str
 
 
+Question: TypeAlias = tuple[str, tuple[str, ...], Action]
+"""User, groups, action."""
+
+
+def _size(question: Question, decision: Decision) -> int:
+    user, groups, action = question
+    asked = len(action.verb) + len(action.group) + len(action.resource) + len(action.subresource)
+    where = len(action.namespace) + len(action.name) + len(action.path)
+    fields = sum(len(name) + len(value) for name, value in action.fields)
+    mine = len(user) + sum(map(len, groups)) + 64 * len(groups)
+    return 512 + 4 * (mine + asked + where + fields + len(decision.reason))  # a character takes four bytes at most
+
+
 class Voter(Protocol):
     """An authorizer asked before RBAC. One that does not allow has no opinion, and may say why."""
 
@@ -116,7 +130,7 @@ class Authorizer:
         self._versions: list[int] = []
         self._users: dict[str, list[Grant]] = {}
         self._groups: dict[str, list[Grant]] = {}
-        self._decisions: dict[tuple[str, tuple[str, ...], Action], Decision] = {}
+        self._decisions: BoundedCache[Question, Decision] = BoundedCache(MAX_DECISIONS, MAX_REMEMBERED, _size)
 
     def allowed(self, user: User, action: Action) -> bool:
         return MASTERS in user.groups or self.decide(user, action).allowed
@@ -140,9 +154,8 @@ class Authorizer:
         key = (user.name, user.groups, action)
         decision = self._decisions.get(key)
         if decision is None:
-            if len(self._decisions) >= MAX_DECISIONS:
-                self._decisions.clear()
-            decision = self._decisions[key] = self._judge(user, action)
+            decision = self._judge(user, action)
+            self._decisions.put(key, decision)
         return decision
 
     def rules(self, user: User, namespace: str = "") -> Iterator[Rule]:
