@@ -79,6 +79,8 @@ async def _ask(kubeconfig: Path, work: Callable[[Request], Awaitable[int]]) -> i
 
 
 async def _create(options: Options, kubeconfig: Path, request: Request) -> int:
+    from cryptography.x509 import load_pem_x509_certificate
+
     from longboat.aio.clock import SystemClock
     from longboat.client.enrolment import JoinToken, pin_of
     from longboat.machinery.objects import timestamp
@@ -96,7 +98,7 @@ async def _create(options: Options, kubeconfig: Path, request: Request) -> int:
     }  # fmt: skip
     await request("POST", SECRETS, body)
     authority = b64decode(kubeconfigs.read(kubeconfig)["clusters"][0]["cluster"]["certificate-authority-data"])
-    token = JoinToken(f"{identity}.{secret}", pin_of(authority))
+    token = JoinToken(f"{identity}.{secret}", pin_of(load_pem_x509_certificate(authority)))
     print(json.dumps({"id": identity, "token": str(token)}) if options.output == "json" else token)
     if sys.stdout.isatty():
         server = await _server(request)

@@ -64,9 +64,9 @@ class JoinToken:
         return f"JoinToken({self.token[:6]}…)"
 
 
-def pin_of(authority_pem: bytes) -> str:
+def pin_of(authority: x509.Certificate) -> str:
     """What a join token says of a CA (kubeadm's --discovery-token-ca-cert-hash)."""
-    key = x509.load_pem_x509_certificate(authority_pem).public_key()
+    key = authority.public_key()
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
@@ -74,7 +74,8 @@ def pin_of(authority_pem: bytes) -> str:
 async def discover(server: str, pin: str, clock: Clock) -> str:
     """The CA (PEM) of the cluster at this URL, if it is the one that is named.
 
-    The connection it comes over is trusted in nothing else. Raises Refused, ConnectionError, StatusError.
+    The connection it comes over is trusted in nothing else: what is handed on is that one certificate, encoded anew, and
+    nothing that came beside it. Raises Refused, ConnectionError, StatusError.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -82,15 +83,18 @@ async def discover(server: str, pin: str, clock: Clock) -> str:
     try:
         found = msgspec.json.decode(await transport.request("GET", CLUSTER_INFO))
         config = msgspec.yaml.decode(found["data"]["kubeconfig"])
-        authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
-        actual = pin_of(authority)
+        bundle = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
+        authorities = x509.load_pem_x509_certificates(bundle)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise Refused(f"{server} does not say what its CA is") from error
     finally:
         await transport.close()
-    if not hmac.compare_digest(actual, pin):
+    if len(authorities) != 1:
+        raise Refused(f"{server} names {len(authorities)} CAs, and a token names one")
+    authority = authorities[0]
+    if not hmac.compare_digest(pin_of(authority), pin):
         raise Refused(f"{server} is not the cluster that the token names: its CA is another")
-    return authority.decode()
+    return authority.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @dataclass(frozen=True)
