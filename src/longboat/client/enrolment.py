@@ -74,8 +74,8 @@ def pin_of(authority: x509.Certificate) -> str:
 async def discover(server: str, pin: str, clock: Clock) -> str:
     """The CA (PEM) of the cluster at this URL, if it is the one that is named.
 
-    The connection it comes over is trusted in nothing else: what is handed on is that one certificate, encoded anew, and
-    nothing that came beside it. Raises Refused, ConnectionError, StatusError.
+    The connection it comes over is trusted in nothing else: what is handed on is that one certificate, encoded anew,
+    and nothing that came beside it. Raises Refused, ConnectionError, StatusError.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -170,5 +170,6 @@ CONTROLLERS: dict[str, str] = {
         update: certificates/certificatesigningrequests/status certificates/certificatesigningrequests/approval
         sign approve: certificates/signers
         create: authorization/subjectaccessreviews
+        get: nodes
     """,
 }

@@ -7,6 +7,7 @@ does: of the pseudo-subresources `nodeclient`, `selfnodeclient`, and Longboat's 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf, isfinite
 
 import msgspec
 
@@ -27,9 +28,11 @@ from longboat.controllers.certificates.requests import (
 )
 from longboat.controllers.certificates.views import Node, SigningRequest, created
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
-from longboat.machinery import addresses
+from longboat.machinery import addresses, names
+from longboat.machinery.errors import StatusError
 
 SERVING_WAITS = 1.0  # seconds: a node that has just come may not have told its addresses yet
+CLAIM = 60.0  # seconds a machine that has joined has to create its Node, before another may be given the name
 HANDLED = (NODE_CLIENT, NODE_SERVING, CLIENT)
 GIVES_UP_AFTER = 120.0
 
@@ -43,6 +46,9 @@ class Approver(Controller):
     workers = 2
     # Ranges, with commas between; nodes may be anywhere where theirs is "".
     service_cidr = pod_cidr = node_cidr = load_balancer_pool = ""
+
+    def setup(self) -> None:
+        self._claims: dict[str, tuple[str, float]] = {}  # node: the request that was granted it lately, until when
 
     async def reconcile(self, key: Key) -> Requeue | None:
         request = self.cache(SigningRequest).get(key)
@@ -60,9 +66,36 @@ class Approver(Controller):
             return None
         for subresource, what in self._ways(request, wanted):
             if await self._may(request, subresource):
+                if subresource == "nodeclient" and (wait := await self._until_free(key, request, wanted)):
+                    return Requeue(wait) if isfinite(wait) else None
                 await self._approve(key, request, f"Auto approving {what} certificate after SubjectAccessReview.")
                 return None
         return None
+
+    async def _until_free(self, key: Key, request: SigningRequest, wanted: Wanted) -> float:
+        """Seconds until the node's name may be this request's; 0: it is; without end: a node has it, or nobody can.
+
+        A join token makes new nodes, and no machine into one that there is: that is denied. Of those that ask for a
+        name at once one gets it, and the others wait until its Node is there or does not come.
+        """
+        node, now = wanted.name.removeprefix(NODE_PREFIX), self.clock.monotonic()
+        if names.dns1123_subdomain(node):
+            return inf
+        try:
+            await self.client.get_raw(kinds.NODE, Key("", node))  # the copy may lag: a name is not given on its word
+        except StatusError as error:
+            if error.code != 404:
+                raise
+        else:
+            self._claims.pop(node, None)
+            why = (
+                f"node {node} exists. For another machine to have its name, delete it first: kubectl delete node {node}"
+            )
+            await self._decide(key, request, "Denied", "NodeExists", why)
+            return inf
+        self._claims = {name: claim for name, claim in self._claims.items() if claim[1] > now}
+        holder, until = self._claims.setdefault(node, (request.metadata.uid, now + CLAIM))
+        return 0.0 if holder == request.metadata.uid else until - now
 
     @staticmethod
     def _ways(request: SigningRequest, wanted: Wanted) -> list[tuple[str, str]]:
@@ -110,7 +143,10 @@ class Approver(Controller):
         return bool(msgspec.json.decode(answer)["status"]["allowed"])
 
     async def _approve(self, key: Key, request: SigningRequest, message: str) -> None:
-        condition = {"type": "Approved", "status": "True", "reason": "AutoApproved", "message": message}
+        await self._decide(key, request, "Approved", "AutoApproved", message)
+
+    async def _decide(self, key: Key, request: SigningRequest, verdict: str, reason: str, message: str) -> None:
+        condition = {"type": verdict, "status": "True", "reason": reason, "message": message}
         patch = {
             "metadata": {"resourceVersion": request.metadata.resourceVersion},
             "status": {"conditions": [condition]},
