@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 LONGBOAT = [sys.executable, "-m", "longboat.cli.main"]
+CANARY = "a-secret-of-the-shell"  # nothing that a cluster starts may have it
 SOURCE = Path(__file__).parents[2] / "src"
 
 
@@ -60,6 +61,7 @@ class Host:
             "KUBECONFIG": str(self.kubeconfig),
             "XDG_STATE_HOME": str(folder / "state"),
             "HOME": str(folder),
+            "SHELL_SECRET": CANARY,
         }
         self._await_namespaces()
         self.run("ip", "link", "set", "lo", "up").ok()

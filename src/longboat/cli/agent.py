@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from longboat.aio import processes
 from longboat.api.families import split
 from longboat.cli import collector, flags, join, ranges
 from longboat.cli.errors import Failure, Usage
@@ -57,6 +58,10 @@ def run(argv: list[str]) -> int:
         raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # children only exec: gRPC need not prepare for them
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
+    os.umask(0o022)  # not what the shell had: pods see the modes of what is made here
+    processes.leave_no_core()
+    if options.simulated or options.container_runtime_endpoint:
+        processes.gain_nothing()
     import uvloop
 
     return uvloop.run(_serve(options))

@@ -27,7 +27,9 @@ class Running:
     def save(self, run_dir: Path) -> None:
         path = run_dir / f"{self.name}.json"
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(self)))
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(json.dumps(asdict(self)))
         os.replace(temporary, path)
 
 

@@ -10,6 +10,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+from longboat.aio import processes
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.cli import containerd, files
@@ -74,10 +75,17 @@ class OwnContainerd:
         with self._log.open("ab") as out:
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    "containerd", "--config", config, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out
+                    "containerd",
+                    "--config",
+                    config,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    env=processes.environment(reaches_out=True),
                 )
             except FileNotFoundError as error:
                 raise Failure("containerd is not installed", MISSING) from error
+        processes.cores_again(self._process.pid)  # containers have it from there
 
     async def _has_pause(self) -> bool:
         """Whether it answers and has the image, which is given to it if need be."""

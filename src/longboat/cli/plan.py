@@ -18,6 +18,7 @@ class Process:
     argv: tuple[str, ...]
     namespaces: str = ""  # directory with `net` and `mnt` to enter first
     gentle: bool = False  # holds other things up (a container runtime): stopped last
+    reaches_out: bool = False  # into the world, by the machine's proxies
 
     @property
     def spawn_argv(self) -> tuple[str, ...]:
@@ -32,7 +33,9 @@ def longboat(command: str, *flags: str) -> tuple[str, ...]:
 
 
 def supervisor(cluster: Cluster) -> Process:
-    return Process("supervisor", longboat("supervisor", "--data-dir", cluster.data_dir))
+    # It hands the way into the world on to those that need it.
+    command = longboat("supervisor", "--data-dir", cluster.data_dir)
+    return Process("supervisor", command, reaches_out=True)
 
 
 def plan(cluster: Cluster) -> tuple[Process, ...]:
@@ -76,7 +79,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
             *(("--allowed-unsafe-sysctls", cluster.unsafe_sysctls) if cluster.unsafe_sysctls else ()),
         )
-        processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True))
+        processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True, reaches_out=True))
         processes.append(Process(node, agent, namespaces))
     return processes
 

@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from longboat.aio import memory
+from longboat.aio import memory, processes
 from longboat.cli import collector, flags, ranges
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
@@ -99,6 +99,9 @@ def run(argv: list[str]) -> int:
 
     collector.hurry_less()
     memory.spare()
+    os.umask(0o077)
+    processes.gain_nothing()
+    processes.leave_no_core()
     try:
         return uvloop.run(_serve(ControlPlane(options)))
     except (OSError, StorageError, Unusable, BadConfiguration) as error:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from longboat.aio import processes
 from longboat.cli import alive, logfiles
 from longboat.cli.alive import Running
 from longboat.cli.cluster import load
@@ -183,8 +184,15 @@ def reap(pid: int) -> int | None:
 
 
 def spawn(process: Process, data_dir: Path) -> int:
-    """Start it in a session of its own, its output appended to its log. Returns the pid. Raises OSError."""
+    """Start it in a session of its own, its output appended to its log. Returns the pid. Raises OSError.
+
+    It gets its output, a short list of variables, and nothing else of ours.
+    """
     argv = process.spawn_argv
+    # Without compiled modules on disk every start would compile them again, half a second for a control plane:
+    # PYTHONDONTWRITEBYTECODE is among what stays behind.
+    variables = processes.environment(reaches_out=process.reaches_out)
+    processes.inherit_nothing()
     log = logfiles.path(data_dir / "logs", process.name)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     actions = [
@@ -195,24 +203,11 @@ def spawn(process: Process, data_dir: Path) -> int:
     return os.posix_spawnp(
         argv[0],
         argv,
-        environment(),
+        variables,
         file_actions=actions,
         setsid=True,
         setsigdef=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE],
     )
-
-
-def environment() -> dict[str, str]:
-    """The variables a process of the cluster gets: ours, able to import this very Longboat from any directory."""
-    import longboat
-
-    source = str(Path(longboat.__path__[0]).absolute().parent)
-    paths = [source, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    # Without compiled modules on disk every start would compile them again: half a second for a control plane.
-    unwanted = ("LONGBOAT_", "PYTHONDONTWRITEBYTECODE")
-    own = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
-    path = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
-    return own | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PATH": path}
 
 
 def say(text: str) -> None:
@@ -223,6 +218,7 @@ def say(text: str) -> None:
 def run(argv: list[str]) -> int:
     if len(argv) != 2 or argv[0] != "--data-dir":
         raise Failure("supervisor is started by `longboat up`")
+    os.umask(0o022)  # not what the shell had: containerd has it from here
     data_dir = Path(argv[1])
     lock = os.open(data_dir / "run" / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

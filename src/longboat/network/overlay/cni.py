@@ -13,6 +13,7 @@ from longboat.network.overlay.addresses import last_pod, nth, size
 
 FILE = "10-longboat.conflist"
 BRIDGE = "cni0"
+MODE = 0o600  # CIS Kubernetes Benchmark 1.1.9
 
 
 def conflist(pod_ranges: Sequence[str], data_dir: str, mtu: int) -> str:
@@ -46,10 +47,13 @@ def _range(cidr: str) -> dict[str, Any]:
 def write(conf_dir: Path, text: str) -> bool:
     """Put the configuration in place in one step; containerd sees the rename. True if it was another before."""
     path = conf_dir / FILE
-    if path.exists() and path.read_text() == text:
+    if path.exists() and path.read_text() == text and path.stat().st_mode & 0o777 == MODE:
         return False
-    conf_dir.mkdir(parents=True, exist_ok=True)
+    conf_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = conf_dir / f".{FILE}"
-    temporary.write_text(text)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
+    with open(descriptor, "w") as file:
+        os.fchmod(descriptor, MODE)
+        file.write(text)
     os.replace(temporary, path)
     return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket as sockets
 import sys
 from typing import IO
 
+from longboat.aio import processes
 from longboat.aio.clock import Clock
 from longboat.storage.interface import StorageError
 
@@ -103,5 +103,5 @@ async def _first_words(ours: sockets.socket, clock: Clock) -> bytes:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with our module path (so that it finds this package wherever we found it) and one allocation arena."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "1"}
+    """The few it needs, and one allocation arena."""
+    return processes.environment() | {"MALLOC_ARENA_MAX": "1"}

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import time
 
+from longboat.aio import processes
 from longboat.storage.sqlite.database import Database
 from longboat.storage.sqlite.listener import listen, remove
 from longboat.storage.sqlite.problems import StoreProblem, explain
@@ -35,6 +36,9 @@ def run(path: str, address: str, notify: int) -> None:
     `notify` is one end of a stream socket (-1: none): "ready" is written to it, and the store stops when the other end
     is closed, so that it does not outlive whoever started it.
     """
+    os.umask(0o077)
+    processes.gain_nothing()
+    processes.leave_no_core()
     try:
         database = Database(open_database(path), time.time)
     except sqlite3.Error as error:
