@@ -20,6 +20,8 @@ from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
+from longboat.apiserver.authz.authorizer import MASTERS
+from longboat.apiserver.authz.policy_components import ADMINISTRATORS
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import SERVING_NAMES, Pair, Pki, write_private
 from longboat.apiserver.resource_metrics import ResourceMetrics
@@ -95,7 +97,7 @@ class ControlPlane:
         self._server = Server(self.api.handle, tls(self.serving, (ca, proxy_ca)))
         for host, port in self.addresses:
             await self._server.listen(host, port)
-        self._write_kubeconfig()
+        self._write_kubeconfigs()
         self._start_components()
 
     def _connect_streams(self, api: APIServer) -> None:
@@ -159,29 +161,35 @@ class ControlPlane:
             informers.start()
             self._tasks.spawn("scheduler", scheduler.run())
 
-    def _write_kubeconfig(self) -> None:
-        """admin.kubeconfig: its being there tells `up` that the server listens."""
-        pair = self.pki.client("admin", "kubernetes-admin", ("system:masters",))
+    def _write_kubeconfigs(self) -> None:
+        """The administrator's comes last: its being there tells `up` that the server listens.
+
+        Roles say what that one may. The other is for when they do no more (who deletes the binding shuts the door), and
+        is asked about nothing: it is written down and kept out of everything else (CIS 5.1.7).
+        """
+        self._write_kubeconfig("super-admin", "kubernetes-super-admin", MASTERS)
+        self._write_kubeconfig("admin", "kubernetes-admin", ADMINISTRATORS)
+
+    def _write_kubeconfig(self, file: str, name: str, group: str) -> None:
+        pair, (host, port) = self.pki.client(file, name, (group,)), self.addresses[0]
         encoded = {
-            name: base64.b64encode(path.read_bytes()).decode()
-            for name, path in (
-                ("ca", self.pki.ca.pair.certificate),
-                ("certificate", pair.certificate),
-                ("key", pair.key),
-            )
-        }
-        user = {"client-certificate-data": encoded["certificate"], "client-key-data": encoded["key"]}
-        host, port = self.addresses[0]
-        server = {"server": f"https://{in_url(host)}:{port}", "certificate-authority-data": encoded["ca"]}
+            "certificate-authority-data": self.pki.ca.pair.certificate,
+            "client-certificate-data": pair.certificate, "client-key-data": pair.key,
+        }  # fmt: skip
+        server = {"server": f"https://{in_url(host)}:{port}"}
+        user: dict[str, str] = {}
+        for key, path in encoded.items():
+            whose = user if key.startswith("client-") else server
+            whose[key] = base64.b64encode(path.read_bytes()).decode()
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "longboat", "cluster": server}],
-            "users": [{"name": "admin", "user": user}],
-            "contexts": [{"name": "longboat", "context": {"cluster": "longboat", "user": "admin"}}],
+            "users": [{"name": file, "user": user}],
+            "contexts": [{"name": "longboat", "context": {"cluster": "longboat", "user": file}}],
             "current-context": "longboat",
         }
-        write_private(self.root / "admin.kubeconfig", json.dumps(config, indent=1).encode())
+        write_private(self.root / f"{file}.kubeconfig", json.dumps(config, indent=1).encode())
 
     async def close(self) -> None:
         if self.api:

@@ -135,6 +135,9 @@ def bootstrap() -> list[Object]:
         *(role(namespace, name, text) for (namespace, name), text in policy_components.ROLES.items()),
     ]
     bindings = [
+        cluster_binding(
+            "cluster-admin", f"group:{policy_components.ADMINISTRATORS}", name=policy_components.ADMINISTRATORS
+        ),
         *(cluster_binding(name, *subjects) for name, subjects in policy_components.CLUSTER_BINDINGS.items()),
         *(
             cluster_binding(f"system:controller:{name}", f"sa:kube-system/{name}")

@@ -191,6 +191,8 @@ USER_ROLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "system:aggregated-metrics-reader": ("READ: metrics/pods metrics/nodes", ("admin", "edit", "view"), ""),
 }
 
+ADMINISTRATORS = "longboat:cluster-admins"  # the group of who owns the cluster (kubeadm's is kubeadm:cluster-admins)
+
 CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "cluster-admin": ("group:system:masters",),
     "system:monitoring": ("group:system:monitoring",),
