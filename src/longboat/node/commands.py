@@ -34,7 +34,7 @@ async def run(clock: Clock, *command: str, within: float) -> Done:
     """Raises ToolFailed where it is not installed, and TimeoutError once it has been killed for taking too long."""
     said = os.memfd_create(command[0])  # not a pipe: what a command leaves running may hold on to it
     try:
-        process = await _started(command, said)
+        process = await _started(command, said, clock)
         try:
             async with clock.timeout(within):
                 code = await process.wait()
@@ -46,7 +46,19 @@ async def run(clock: Clock, *command: str, within: float) -> Done:
         os.close(said)
 
 
-async def _started(command: tuple[str, ...], said: int) -> asyncio.subprocess.Process:
+async def _started(command: tuple[str, ...], said: int, clock: Clock) -> asyncio.subprocess.Process:
+    """Whoever is cancelled meanwhile ends it with all that it has started: asyncio would end the command alone."""
+    starting = asyncio.ensure_future(_start(command, said))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait((starting,))
+        if starting.exception() is None:
+            await _kill(starting.result(), clock)
+        raise
+
+
+async def _start(command: tuple[str, ...], said: int) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True

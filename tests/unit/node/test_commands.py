@@ -68,6 +68,26 @@ def test_one_nobody_waits_for_any_more_is_ended(tmp_path: Path) -> None:
     assert has_ended(int(note.read_text()))
 
 
+def test_one_given_up_while_it_starts_is_ended(tmp_path: Path) -> None:
+    """Wherever in its start that happens: what it has started by then does not stay behind."""
+    note = tmp_path / "pids"
+
+    async def main() -> None:
+        for turns in range(30):
+            script = f"sleep 60 & echo $! >> {note}; wait"
+            work = asyncio.ensure_future(commands.run(SystemClock(), "sh", "-c", script, within=60))
+            for _ in range(turns % 6):
+                await asyncio.sleep(0)
+            time.sleep(0.005)  # noqa: ASYNC251 - the loop stands still while the command gets on
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+
+    asyncio.run(main())
+    started = [int(line) for line in note.read_text().split()]
+    assert started and all(map(has_ended, started))
+
+
 def written(note: Path) -> None:
     deadline = time.monotonic() + 10
     while not (note.exists() and note.read_text()):
