@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,7 @@ from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import paths
 from longboat.apiserver.pki import SERVING_NAMES
+from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response, User
 from longboat.apiserver.reviews import Reviews, reviews
 from longboat.machinery import schema
@@ -130,6 +131,7 @@ class APIServer:
             for strategy in self.strategies
         ]
         self.dispatcher = Dispatcher(endpoints, self.strategies)
+        self.dispatcher.reduced.update(self._reduced())
         self.dispatcher.reviews.update(reviews(self))
         pods = next(endpoint for endpoint in endpoints if endpoint.kind == kinds.POD)
         budgets = self.stores[kinds.POD_DISRUPTION_BUDGET]
@@ -190,6 +192,13 @@ class APIServer:
                 caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
             self.stores[strategy.kind] = Store(strategy, self.storage, caches[prefix], self.schema, self.clock)
         catalog.connect(self.strategies, self.stores, self.storage)
+
+    def _reduced(self) -> Iterator[tuple[Kind, Endpoint]]:
+        for kind, parts in SHOWN.items():
+            whole = self.stores[kind]
+            strategy = reduced(whole.strategy, parts)
+            store = Store(strategy, self.storage, whole.cache, self.schema, self.clock)
+            yield kind, Endpoint(strategy, store, self.schema, self.clock, self.admission)
 
     def _admission(self) -> Chain:
         def every(kind: Kind, namespace: str = "") -> list[Object]:

@@ -15,8 +15,10 @@ from longboat.apiserver.handlers.patch import patch
 from longboat.apiserver.handlers.scale import scale
 from longboat.apiserver.handlers.update import update
 from longboat.apiserver.handlers.watch import watch
+from longboat.apiserver.reduced import GROUP
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
+from longboat.machinery.kinds import Kind
 from longboat.registry.strategy import Strategy
 
 Verb = Callable[[Endpoint, Request], Awaitable[Response]]
@@ -48,6 +50,7 @@ class Dispatcher:
     """`subresources`: handlers by (plural, subresource); `reviews`: by kind name, for what is answered, not stored.
 
     `private`: as `subresources`, those of our own that discovery does not name, and whose callers the handler checks.
+    `reduced`: what users of `reduced.GROUP` meet in place of an endpoint.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint], strategies: Iterable[Strategy]) -> None:
@@ -55,6 +58,7 @@ class Dispatcher:
         self._discovery = Discovery(strategies)
         self.subresources: dict[tuple[str, str], Handler] = {}
         self.private: dict[tuple[str, str], Handler] = {}
+        self.reduced: dict[Kind, Endpoint] = {}
         self.reviews: dict[str, Handler] = {}
 
     def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
@@ -72,6 +76,9 @@ class Dispatcher:
         endpoint = self._endpoints.get((info.group, info.version, info.resource))
         if endpoint is None:
             raise path_not_found()
+        less = self.reduced.get(endpoint.kind)
+        if less is not None and request.user is not None and GROUP in request.user.groups:
+            endpoint = less
         if info.by_prefix:
             _check_prefixed(request)
         if info.subresource:

@@ -338,11 +338,11 @@ class Store:
         """The cache's entry in this kind's version; made once."""
         if self.strategy.hub is None:
             return entry
-        converted: Entry | None = entry.encodings.get(self.kind.api_version)
+        converted: Entry | None = entry.encodings.get(type(self.strategy))
         if converted is None:
             body = _encode(self.strategy.from_hub(_decode(entry.body)))
             converted = Entry(entry.key, entry.revision, body, entry.labels, entry.fields)
-            entry.encodings[self.kind.api_version] = converted
+            entry.encodings[type(self.strategy)] = converted
         return converted
 
     def _plain(self, item: Item | None) -> Item | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longboat.api import kinds
+from longboat.api.ingress import LEGACY_CLASS
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.objects import Object, dig
 from longboat.registry.admission import Attributes
 
 DEFAULT = "ingressclass.kubernetes.io/is-default-class"
-LEGACY_CLASS = "kubernetes.io/ingress.class"
 
 
 class DefaultIngressClass(Plugin):

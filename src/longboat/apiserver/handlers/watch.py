@@ -137,7 +137,7 @@ class _Stream:
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)
-        key = (kind, form.as_kind, form.version, self._endpoint.kind.api_version)
+        key = (kind, form.as_kind, form.version, type(self._endpoint.strategy))
         line = change.lines.get(key)
         if line is None:
             line = change.lines[key] = self._event(kind, entry)

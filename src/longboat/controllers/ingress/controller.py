@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from longboat.api import kinds
+from longboat.api.ingress import CLASS, CONTROLLER, LEGACY_CLASS
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.kinds import Kind
 
-CONTROLLER, CLASS = "longboat.dev/ingress", "longboat"
-LEGACY_CLASS = "kubernetes.io/ingress.class"
 NOT_HERE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from longboat.api.ingress import CLASS, CONTROLLER, LEGACY_CLASS
 from longboat.client.interface import Key
 from longboat.network.families import FAMILIES
 from longboat.network.ingress.holding import ANY_HOST, DEFAULT, Hosts
-from longboat.network.ingress.views import CLASS, CONTROLLER, LEGACY_CLASS, SHARED_HOSTS, Backend, Ingress, IngressClass
+from longboat.network.ingress.views import SHARED_HOSTS, Backend, Ingress, IngressClass
 from longboat.network.proxy.endpoints import targets
 from longboat.network.views import EndpointSlice, Service
 

@@ -8,9 +8,6 @@ from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
 
-CONTROLLER = "longboat.dev/ingress"
-LEGACY_CLASS = "kubernetes.io/ingress.class"  # annotation
-CLASS = "longboat"
 SHARED_HOSTS = "longboat.dev/shared-hosts"  # annotation of a class: "true" lets namespaces serve each other's hosts
 
 
