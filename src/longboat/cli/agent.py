@@ -13,10 +13,11 @@ from pathlib import Path
 
 from longboat.aio import processes
 from longboat.api.families import split
-from longboat.cli import collector, flags, join, ranges
+from longboat.cli import collector, flags, join, node_defaults, ranges
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.join import KUBECONFIG
+from longboat.cli.node_defaults import MAX_PIDS
 
 log = logging.getLogger(__name__)
 THREADS = 24  # that wait for disks: giving a large volume to a group takes minutes, and must not be felt elsewhere
@@ -46,6 +47,12 @@ class Options:
     ingress_https_port: int = flag(443, "where those with a certificate are; 0 for nowhere")
     allowed_unsafe_sysctls: list[str] = flag(
         [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
+    )
+    seccomp_default: bool | None = flag(
+        None, "give containers that name no seccomp profile the runtime's (default: yes; nodes of old: as they were)"
+    )
+    pod_max_pids: int | None = flag(
+        None, f"processes and threads of each pod; -1: no limit (default: {MAX_PIDS}; nodes of old: as they were)"
     )
     port: int = flag(10250, "port the API server reaches the node at")
     simulated: int = flag(0, "play so many nodes, without containers")
@@ -86,6 +93,7 @@ async def _serve(options: Options) -> int:
 
     clock = SystemClock()
     options = replace(options, node_name=options.node_name or socket.gethostname().lower())
+    options = node_defaults.settled(options)
     kubeconfig = Path(options.kubeconfig) if options.kubeconfig else await join.kubeconfig(options, clock)
     try:
         access = load(kubeconfig)

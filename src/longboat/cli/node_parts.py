@@ -86,6 +86,8 @@ async def real_node(
         cluster_domain=options.cluster_domain,
         resolv_conf=_resolv_conf(options),
         unsafe_sysctls=_checked(options.allowed_unsafe_sysctls),
+        seccomp_default=bool(options.seccomp_default),
+        pod_max_pids=options.pod_max_pids or 0,
         version=VERSION,
     )
     await asyncio.to_thread(host.prepare, addresses, options.pod_cidr, options.service_cidr)

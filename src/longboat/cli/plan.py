@@ -78,6 +78,8 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--cgroup-root", f"/{cluster.cgroup}/{node}"),
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
             *(("--allowed-unsafe-sysctls", cluster.unsafe_sysctls) if cluster.unsafe_sysctls else ()),
+            *(("--seccomp-default",) if cluster.seccomp_default else ()),
+            *(("--pod-max-pids", str(cluster.pod_max_pids)) if cluster.pod_max_pids else ()),
         )
         processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True, reaches_out=True))
         processes.append(Process(node, agent, namespaces))

@@ -6,11 +6,13 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from longboat.cli import alive, flags, preflight, registry, startup
+from longboat.cli import alive, flags, node_defaults, preflight, registry, startup
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
+from longboat.cli.node_defaults import MAX_PIDS
 from longboat.cli.plan import plan, supervisor
 from longboat.cli.steps import Steps
 
@@ -30,6 +32,12 @@ class Options:
         [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
     )
     warn_unenforced: bool | None = flag(None, "warn clients of what is stored and not in force (default: yes)")
+    seccomp_default: bool | None = flag(
+        None, "give containers that name no seccomp profile the runtime's (default: yes; old clusters: as they were)"
+    )
+    pod_max_pids: int | None = flag(
+        None, f"processes and threads of each pod; -1: no limit (default: {MAX_PIDS}; old clusters: as they were)"
+    )
     wait: float = flag(60.0, "seconds (or 90s, 2m) to wait until it is ready", parse=duration)
     output: str = flag("text", "text or json", choices=("text", "json"))
 
@@ -63,6 +71,8 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
             options.name, str(place), port, egress=options.egress is not False, unsafe_sysctls=sysctls,
             warn_unenforced=options.warn_unenforced is not False,
         )  # fmt: skip
+        fresh = replace(fresh, seccomp_default=True, pod_max_pids=MAX_PIDS)
+        fresh = replace(fresh, **_limits(options))
         nodes = 1 if options.nodes is None else options.nodes
         return _with_simulated_port(replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0))
     if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
@@ -78,6 +88,7 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         egress=before.egress if options.egress is None else options.egress,
         warn_unenforced=before.warn_unenforced if options.warn_unenforced is None else options.warn_unenforced,
         unsafe_sysctls=sysctls or before.unsafe_sysctls,
+        **_limits(options),
     )
     return _with_simulated_port(after)
 
@@ -88,6 +99,16 @@ def _with_simulated_port(cluster: Cluster) -> Cluster:
     while cluster.simulated_nodes and port in (0, cluster.api_port):
         port = startup.free_port()
     return replace(cluster, simulated_port=port)
+
+
+def _limits(options: Options) -> dict[str, Any]:
+    """What has been said of what containers may do. Raises Usage."""
+    said: dict[str, Any] = {}
+    if options.seccomp_default is not None:
+        said["seccomp_default"] = options.seccomp_default
+    if options.pod_max_pids is not None:
+        said["pod_max_pids"] = node_defaults.checked_pids(options.pod_max_pids)
+    return said
 
 
 def _sysctls(patterns: list[str]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from longboat.api import affinity
 from longboat.api import resources as api
-from longboat.node import allocation, sysctls
+from longboat.node import allocation, safeguards, sysctls
 from longboat.node.make import cgroups
+from longboat.node.safeguards import Safeguards
 from longboat.node.state import Waiting
 from longboat.node.views.pod import Pod
 
@@ -17,7 +18,11 @@ AFFINITY = "NodeAffinity"
 
 
 def refusal(
-    pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str], unsafe_sysctls: Collection[str] = ()
+    pod: Pod,
+    others: Iterable[Pod],
+    allocatable: Mapping[str, str],
+    can: Safeguards,
+    unsafe_sysctls: Collection[str] = (),
 ) -> Waiting | None:
     """Why the pod is not run beside the others: reason and message of its status (kubelet, pkg/kubelet/lifecycle).
 
@@ -25,7 +30,8 @@ def refusal(
     """
     if pod.status.startTime is not None:
         return None
-    return sysctls.refusal(pod, unsafe_sysctls) or _no_room(pod, others, allocatable)
+    refused = sysctls.refusal(pod, unsafe_sysctls) or safeguards.refusal(pod, can)
+    return refused or _no_room(pod, others, allocatable)
 
 
 def asks_for_labels(pod: Pod) -> bool:

@@ -18,6 +18,7 @@ from longboat.client.interface import Client
 from longboat.node import certificates, machine
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
+from longboat.node.cri.config import Seccomp
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
 from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
@@ -34,6 +35,7 @@ from longboat.node.pod_workers import PodWorkers, Tools
 from longboat.node.recorder import Recorder
 from longboat.node.registration import Registration
 from longboat.node.relist import Relist
+from longboat.node.safeguards import EVERYTHING, Safeguards
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
 from longboat.node.serve.port import NodePort
@@ -69,6 +71,8 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     resolv_conf: Path = Path("/etc/resolv.conf")
     labels: dict[str, str] = {}
     unsafe_sysctls: tuple[str, ...] = ()  # kernel parameters that pods may set beyond the safe ones
+    seccomp_default: bool = False  # containers that name no seccomp profile get the runtime's
+    pod_max_pids: int = 0  # processes and threads of a pod; 0 for as many as the machine has
     version: str = ""
     simulated: bool = False  # nothing is written to disk, no cgroups, no garbage
 
@@ -123,7 +127,7 @@ class Agent:
         config, runtime = self._config, await self._await_runtime()
         found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
         await self._checkpoints.load()
-        workers = self.workers = self._make_workers(runtime.name, found)
+        workers = self.workers = self._make_workers(runtime.name, found, await self._safeguards())
         server, port = await self._serve(workers)
         facts = Facts(
             name=config.name,
@@ -185,7 +189,19 @@ class Agent:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         return machine.examine(root)
 
-    def _make_workers(self, runtime_name: str, found: Machine) -> PodWorkers:
+    async def _safeguards(self) -> Safeguards:
+        """What of pods' security contexts can be done here. Raises RuntimeFailure."""
+        if self._config.simulated:
+            return EVERYTHING
+        features = await self._runtime.features()
+        return Safeguards(
+            apparmor=await asyncio.to_thread(machine.has_apparmor),
+            selinux=features.selinux and await asyncio.to_thread(machine.has_selinux),
+            supplemental_groups_policy=features.supplemental_groups_policy,
+            recursive_read_only=features.recursive_read_only,
+        )
+
+    def _make_workers(self, runtime_name: str, found: Machine, can: Safeguards) -> PodWorkers:
         config, runtime, clock, recorder = self._config, self._runtime, self._clock, self._recorder
         on_disk = not config.simulated
         facts = NodeFacts(
@@ -195,9 +211,11 @@ class Agent:
             cgroup_root=config.cgroup_root,
             resolver=self._resolver(),
             capacity=resources.amounts(found.capacity),
+            can=can,
+            default_seccomp=Seccomp(kind="RuntimeDefault" if config.seccomp_default else "Unconfined"),
         )
         images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
-        cgroups = Cgroups(config.cgroup_root) if on_disk else None
+        cgroups = Cgroups(config.cgroup_root, config.pod_max_pids) if on_disk else None
         image_volumes = ImageVolumes(runtime, images, config.paths, on_disk=on_disk)
         launcher = Launcher(
             runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, cgroups,

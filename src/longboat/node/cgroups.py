@@ -18,10 +18,13 @@ V2_CONTROLLERS = "+cpu +memory +pids"
 
 
 class Cgroups:
-    """`root` is the node's own cgroup, all pods beneath it (`/` on a machine of its own). Methods block."""
+    """`root` is the node's own cgroup, all pods beneath it (`/` on a machine of its own). Methods block.
 
-    def __init__(self, root: str, system: Path = SYSTEM) -> None:
-        self._root, self._system = root, system
+    `pids` is how many processes and threads a pod may have, 0 for no limit (kubelet, podPidsLimit).
+    """
+
+    def __init__(self, root: str, pids: int = 0, system: Path = SYSTEM) -> None:
+        self._root, self._pids, self._system = root, pids, system
         self._unified = (system / "cgroup.controllers").exists()
         self._shares: dict[str, int] = {}  # of burstable pods, by uid
 
@@ -35,6 +38,9 @@ class Cgroups:
         elif quality == BEST_EFFORT:
             self._set(cgroups.qos_parent(self._root, BEST_EFFORT), Limits())
         self._set(path, limits)
+        if self._pids:
+            tree = self._system if self._unified else self._system / "pids"
+            _write(tree / path.strip("/") / "pids.max", str(self._pids))
 
     def limits(self, pod: Pod) -> Limits:
         """What is set for a pod now. Raises OSError."""

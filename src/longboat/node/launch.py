@@ -69,7 +69,7 @@ class Launcher:
             if self._on_disk:
                 await asyncio.to_thread(self._prepare, pod)
             return await self._runtime.run_sandbox(wanted)
-        except (RuntimeFailure, OSError, LookupError) as failure:
+        except (RuntimeFailure, OSError, LookupError, security.NotPermitted) as failure:
             message = f"Failed to create pod sandbox: {failure}"
             self._recorder.pod(pod, WARNING, "FailedCreatePodSandBox", message)
             raise StartFailure("CreatePodSandboxError", message, SOON, grows=True) from failure
@@ -95,9 +95,9 @@ class Launcher:
         container = action.container
         image = await self._pull(pod, container, found)
         wanted = await self._config(pod, action, image, places, found, around, target)
-        sandbox_config = config.sandbox_config(pod, 0, self._node)
+        pod_config = config.sandbox_config(pod, 0, self._node)
         async with turn():
-            id = await self._create(pod, container, sandbox, wanted, sandbox_config)
+            id = await self._create(pod, container, sandbox, wanted, pod_config)
             try:
                 await self._runtime.start_container(id)
             except RuntimeFailure as failure:
@@ -148,13 +148,14 @@ class Launcher:
             variables = await self._environment(pod, container, around)
             places = {**places, **await self._image_volumes.show(pod, image_volume.of(container, found))}
             message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
-            files = (pod, container, message_file, places, variables)
+            recursive = await self._makes_read_only_throughout(pod, container)
+            files = (pod, container, message_file, places, variables, recursive)
             listed = await aside(self._files, *files) if self._on_disk else self._files(*files)
             return config.container_config(
                 pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
                 termination_file=message_file, target=target, devices=devices(pod, container, places),
             )  # fmt: skip
-        except (env.EnvError, security.NotPermitted, OSError, StatusError) as error:
+        except (env.EnvError, security.NotPermitted, OSError, LookupError, StatusError) as error:
             self._tell(pod, container, WARNING, "Failed", f"Error: {error}")
             raise StartFailure("CreateContainerConfigError", str(error), SOON, grows=True) from error
         except StartFailure as failure:
@@ -172,15 +173,22 @@ class Launcher:
         )
         return env.environment(pod, container, sources, await self._services.list(), around)
 
+    async def _makes_read_only_throughout(self, pod: Pod, container: Container) -> bool:
+        """Whether the pod's runtime makes what is mounted beneath a mount read-only too, where somebody asks."""
+        if not any(mount.recursiveReadOnly for mount in container.volumeMounts):
+            return False
+        return await self._services.handler(pod.spec.runtimeClassName) in self._node.can.recursive_read_only
+
     def _files(
-        self, pod: Pod, container: Container, message_file: Path, places: Mapping[str, Path], env: Mapping[str, str]
-    ) -> list[Mount]:
+        self, pod: Pod, container: Container, message_file: Path, places: Mapping[str, Path], env: Mapping[str, str],
+        recursive: bool,
+    ) -> list[Mount]:  # fmt: skip
         """What has to lie ready on disk (blocking): the file for the termination message, subPaths."""
         if self._on_disk:
             message_file.parent.mkdir(parents=True, exist_ok=True)
             message_file.touch()
             message_file.chmod(0o666)  # whoever the container runs as may write it
-        return mounts(pod, container, places, env, self._node.paths, on_disk=self._on_disk)
+        return mounts(pod, container, places, env, self._node.paths, on_disk=self._on_disk, recursive=recursive)
 
     def _prepare(self, pod: Pod) -> None:
         """The pod's directories, log directory and cgroup (blocking)."""

@@ -20,6 +20,21 @@ LEAST_INODES = 0.05
 LEAST_PIDS = 0.10
 
 
+APPARMOR = (Path("/sys/kernel/security/apparmor"), Path("/sbin/apparmor_parser"))  # as runc and the kubelet ask
+APPARMOR_ENABLED = Path("/sys/module/apparmor/parameters/enabled")
+SELINUX = Path("/sys/fs/selinux/enforce")
+
+
+def has_apparmor() -> bool:
+    """Whether AppArmor's profiles are in force here. Blocks."""
+    return all(path.exists() for path in (*APPARMOR, APPARMOR_ENABLED)) and APPARMOR_ENABLED.read_text()[:1] == "Y"
+
+
+def has_selinux() -> bool:
+    """Whether SELinux's labels mean anything here. Blocks."""
+    return SELINUX.exists()
+
+
 class Pressure(msgspec.Struct, frozen=True):
     """What runs short."""
 

@@ -13,7 +13,7 @@ from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
-from longboat.node import admission, allocation
+from longboat.node import admission, allocation, safeguards
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
@@ -110,6 +110,7 @@ class PodWorkers:
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
         if _is_edited(before, pod):
+            self._remark(pod, before)
             worker.edited()
         if _matters(before, pod):
             self._go(pod.uid)
@@ -253,9 +254,19 @@ class PodWorkers:
         """A pod that wants what it may not, or cannot, have here fails before anything of it runs."""
         if worker.must_end():
             return
-        why = admission.refusal(worker.pod, self._others(worker), self.allocatable, self._unsafe_sysctls)
+        pod, can = worker.pod, self.node.can
+        why = admission.refusal(pod, self._others(worker), self.allocatable, can, self._unsafe_sysctls)
         if why is not None:
             self._reject(worker, why)
+        elif pod.status.startTime is None:
+            self._remark(pod)
+
+    def _remark(self, pod: Pod, before: Pod | None = None) -> None:
+        """Tell what the pod asks for that has no effect here, unless it did before."""
+        known = set(safeguards.remarks(before, self.node.can)) if before else set()
+        for remark in safeguards.remarks(pod, self.node.can):
+            if remark not in known:
+                self.recorder.pod(pod, WARNING, *remark)
 
     def _reject(self, worker: PodWorker, why: Waiting) -> None:
         self.recorder.pod(worker.pod, WARNING, why.reason, why.message)

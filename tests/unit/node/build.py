@@ -217,19 +217,21 @@ class Node:
         on_disk: bool,
         cgroup: str = "/",
         ips: tuple[str, ...] = ("192.0.2.1",),
+        pids: int = 0,
+        **facts: Any,
     ) -> None:
         self.runtime, self.clock = runtime, clock
         self.told, self.objects, self.statuses, self.storage = Told(), Objects(), Statuses(), Storage()
         self.host_ports: list[Any] = []
         paths = Paths(folder / "kubelet", folder / "pods", folder / "containers")
-        facts = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30})
+        made = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30}, **facts)
         images = Images(runtime, clock, self.told)
         stopper = Stopper(runtime, clock, self.told)
-        cgroups = Cgroups(cgroup) if on_disk else None
+        cgroups = Cgroups(cgroup, pids) if on_disk else None
         observer = Observer(runtime)
         self.image_volumes = ImageVolumes(runtime, images, paths, on_disk=on_disk)
         launcher = Launcher(
-            runtime, clock, self.told, facts, self.objects, self.objects, images, self.image_volumes, stopper, cgroups,
+            runtime, clock, self.told, made, self.objects, self.objects, images, self.image_volumes, stopper, cgroups,
             on_disk=on_disk,
         )  # fmt: skip
         self.drivers = Drivers()
@@ -237,7 +239,7 @@ class Node:
         self.persistent = Persistent(self.storage, mounter, paths, clock, self.told, "n", on_disk=on_disk)
         self.workers = PodWorkers(
             Tools(
-                runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=facts,
+                runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=made,
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
                 volumes=Volumes(paths, self.objects, self.persistent, self.image_volumes, on_disk=on_disk),
                 writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,

@@ -10,6 +10,7 @@ import pytest
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.node import admission
+from longboat.node.safeguards import Safeguards
 from unit.node.build import changed, container, pod
 from unit.node.test_pod_workers import GONE, Simulated, on_a_node
 
@@ -38,7 +39,8 @@ def asking(**requests: str) -> Object:
     ],
 )
 def test_what_does_not_fit(asked: Any, others: list[Any], why: tuple[str, int, int, int] | None) -> None:
-    found = admission.refusal(pod("p", asking(**asked)), [pod("o", asking(**other)) for other in others], OFFERED)
+    beside = [pod("o", asking(**other)) for other in others]
+    found = admission.refusal(pod("p", asking(**asked)), beside, OFFERED, Safeguards())
     if why is None:
         assert found is None
         return

@@ -16,6 +16,7 @@ from longboat.node.make.dns import Resolver
 from longboat.node.make.env import Sources
 from longboat.node.make.expansion import expand, expand_strictly
 from longboat.node.make.fields import Surroundings
+from longboat.node.safeguards import Safeguards
 from longboat.node.views.objects import ConfigMap, Secret, Service, ServicePort, ServiceSpec
 from longboat.node.views.volumes import FieldRef, ResourceFieldRef
 from unit.node.build import container, pod
@@ -203,7 +204,7 @@ def test_a_containers_own_context_wins() -> None:
     own = {"runAsUser": 1, "seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}
     given = pod("p", container("c", securityContext=own),
                 securityContext={"runAsUser": 2, "runAsGroup": 3, "fsGroup": 4, "supplementalGroups": [5]})  # fmt: skip
-    made = security.for_container(given, given.spec.containers[0], Image(id="i"), Path("/seccomp"))
+    made = security.for_container(given, given.spec.containers[0], Image(id="i"), Path("/seccomp"), can=Safeguards())
     assert (made.user, made.group, made.supplemental_groups) == (1, 3, (5, 4))
     assert made.seccomp is not None and made.seccomp.path == "/seccomp/a.json"
     assert made.masked_paths and made.read_only_paths

@@ -71,7 +71,7 @@ def test_no_container_is_ever_allowed_more_than_its_pod(tmp_path: Path, unified:
         old = pod("p", *(container(n, resources=resources(f)) for n, f in zip("ab", before, strict=True)))
         tree(tmp_path, old, unified=unified)
         runtime = Watched(VirtualClock())
-        runtime.groups, runtime.given = groups, old = Cgroups("/", tmp_path), old
+        runtime.groups, runtime.given = groups, old = Cgroups("/", system=tmp_path), old
         groups.ensure_pod(old)
         assert groups.limits(old) == cgroups.pod_limits(old)
         new = resized(old, **{n: resources(f) for n, f in zip("ab", after, strict=True)})
@@ -97,7 +97,7 @@ def test_memory_in_use_is_not_taken_away(tmp_path: Path, unified: bool) -> None:
         old = pod("p", container("a", resources=sized("1m", memory="40Mi")), container("b", resources=sized("1m")))
         tree(tmp_path, old, unified=unified)
         runtime = Watched(VirtualClock())
-        runtime.groups, runtime.given = groups, _ = Cgroups("/", tmp_path), old
+        runtime.groups, runtime.given = groups, _ = Cgroups("/", system=tmp_path), old
         groups.ensure_pod(old)
         current = "memory.current" if unified else "memory.usage_in_bytes"
         place = tmp_path / ("" if unified else "memory") / cgroups.pod_parent("/", old).strip("/")

@@ -30,6 +30,15 @@ class Seccomp(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
 
 
+class Labels(msgspec.Struct, frozen=True, kw_only=True):
+    """SELinux's."""
+
+    user: str = ""
+    role: str = ""
+    type: str = ""
+    level: str = ""
+
+
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """Zero means: not set. Shares, quota and period are cgroup v1's; the runtime translates for v2."""
 
@@ -52,10 +61,12 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     username: str = ""
     group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
+    strict_groups: bool = False  # none of those that the image gives its user
     read_only_root: bool = False
     no_new_privileges: bool = False
     seccomp: Seccomp | None = None
     apparmor: str = ""
+    selinux: Labels | None = None
     masked_paths: tuple[str, ...] = ()
     read_only_paths: tuple[str, ...] = ()
 
@@ -80,6 +91,7 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     inside: str
     read_only: bool = False
+    recursive_read_only: bool = False
     propagation: str = "None"  # None HostToContainer Bidirectional
 
 

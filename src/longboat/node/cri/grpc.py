@@ -22,6 +22,7 @@ from longboat.node.cri.interface import (
     ContainerStatus,
     Credentials,
     ExecResult,
+    Features,
     FileSystem,
     Image,
     RuntimeFailure,
@@ -57,6 +58,9 @@ class GrpcRuntime:
     async def version(self) -> Version:
         answer = await call(self._runtime.Version, pb.VersionRequest(version="v1"))
         return Version(answer.runtime_name, answer.runtime_version)
+
+    async def features(self) -> Features:
+        return messages.features(await call(self._runtime.Status, pb.StatusRequest(verbose=True)))
 
     async def conditions(self) -> list[Condition]:
         answer = await call(self._runtime.Status, pb.StatusRequest())

@@ -151,6 +151,14 @@ class Version(msgspec.Struct, frozen=True):
     version: str
 
 
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runtime can do that not every one can."""
+
+    supplemental_groups_policy: bool = False
+    recursive_read_only: frozenset[str] = frozenset()  # by names of handlers, "" for the default one
+    selinux: bool = False  # it labels containers, where the machine has SELinux
+
+
 class Condition(msgspec.Struct, frozen=True):
     """RuntimeReady or NetworkReady."""
 
@@ -187,6 +195,8 @@ class Runtime(Protocol):
     """Every method raises RuntimeFailure; `stop_…` and `remove_…` are fine with what is gone."""
 
     async def version(self) -> Version: ...
+
+    async def features(self) -> Features: ...
 
     async def conditions(self) -> list[Condition]: ...
 

@@ -20,6 +20,7 @@ from longboat.node.cri.interface import (
     ContainerStatus,
     Credentials,
     ExecResult,
+    Features,
     FileSystem,
     Image,
     RuntimeFailure,
@@ -97,6 +98,9 @@ class MemoryRuntime:
 
     async def version(self) -> Version:
         return Version("simulated", "1.0")
+
+    async def features(self) -> Features:
+        return Features(supplemental_groups_policy=True, recursive_read_only=frozenset({""}), selinux=True)
 
     async def conditions(self) -> list[Condition]:
         return [Condition("RuntimeReady", True), Condition("NetworkReady", True)]

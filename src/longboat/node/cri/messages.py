@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from cri_api.v1 import api_pb2 as pb
 
-from longboat.node.cri.config import ContainerConfig, Namespaces, Resources, SandboxConfig, Seccomp, Security
-from longboat.node.cri.interface import Container, ContainerStatus, Credentials, Image, Sandbox, Usage
+from longboat.node.cri.config import ContainerConfig, Labels, Namespaces, Resources, SandboxConfig, Seccomp, Security
+from longboat.node.cri.interface import Container, ContainerStatus, Credentials, Features, Image, Sandbox, Usage
 
 UID_LABEL = "io.kubernetes.pod.uid"
 NANO = 1e9
@@ -45,6 +45,10 @@ class _Spec(msgspec.Struct, frozen=True):
     linux: _Linux = _Linux()
 
 
+class _Config(msgspec.Struct, frozen=True):
+    enableSelinux: bool = True
+
+
 class _Info(msgspec.Struct, frozen=True):
     runtimeSpec: _Spec | None = None
 
@@ -59,8 +63,10 @@ def sandbox_config(config: SandboxConfig) -> Any:
             run_as_user=_integer(security.user),
             run_as_group=_integer(security.group),
             supplemental_groups=security.supplemental_groups,
+            supplemental_groups_policy=_groups_policy(security),
             privileged=security.privileged,
             seccomp=_seccomp(security.seccomp),
+            selinux_options=_labels(security.selinux),
         ),
     )
     dns = config.dns
@@ -88,6 +94,7 @@ def container_config(config: ContainerConfig) -> Any:
         mounts=[
             pb.Mount(
                 host_path=mount.host, container_path=mount.inside, readonly=mount.read_only,
+                recursive_read_only=mount.recursive_read_only,
                 propagation=_PROPAGATION[mount.propagation],
             )
             for mount in config.mounts
@@ -134,6 +141,8 @@ def _security(wanted: Security) -> Any:
         run_as_username=wanted.username,
         run_as_group=_integer(wanted.group),
         supplemental_groups=wanted.supplemental_groups,
+        supplemental_groups_policy=_groups_policy(wanted),
+        selinux_options=_labels(wanted.selinux),
         readonly_rootfs=wanted.read_only_root,
         no_new_privs=wanted.no_new_privileges,
         masked_paths=wanted.masked_paths,
@@ -153,6 +162,16 @@ def _seccomp(wanted: Seccomp | None) -> Any:
     if wanted is None:
         return None
     return pb.SecurityProfile(profile_type=pb.SecurityProfile.ProfileType.Value(wanted.kind), localhost_ref=wanted.path)
+
+
+def _groups_policy(wanted: Security) -> Any:
+    return pb.SupplementalGroupsPolicy.Strict if wanted.strict_groups else pb.SupplementalGroupsPolicy.Merge
+
+
+def _labels(wanted: Labels | None) -> Any:
+    if wanted is None:
+        return None
+    return pb.SELinuxOption(user=wanted.user, role=wanted.role, type=wanted.type, level=wanted.level)
 
 
 def _integer(value: int | None) -> Any:
@@ -232,6 +251,20 @@ def resources_of_spec(info: str) -> Resources | None:
             memory_limit_in_bytes=memory.limit or 0,
         )
     )  # fmt: skip
+
+
+def features(answer: Any) -> Features:
+    """Of a status with everything said. That SELinux is off, containerd shows in its configuration."""
+    try:
+        config = msgspec.json.decode(answer.info.get("config", "{}"), type=_Config)
+    except msgspec.DecodeError:
+        config = _Config()
+    handlers = answer.runtime_handlers
+    return Features(
+        supplemental_groups_policy=answer.features.supplemental_groups_policy,
+        recursive_read_only=frozenset(each.name for each in handlers if each.features.recursive_read_only_mounts),
+        selinux=config.enableSelinux,
+    )
 
 
 def image(message: Any) -> Image:

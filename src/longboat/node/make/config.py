@@ -9,12 +9,13 @@ import msgspec
 
 from longboat.api.resources import Amounts
 from longboat.node import labels
-from longboat.node.cri.config import ContainerConfig, Device, Mount, SandboxConfig
+from longboat.node.cri.config import ContainerConfig, Device, Mount, SandboxConfig, Seccomp
 from longboat.node.cri.interface import Image
 from longboat.node.make import cgroups, dns, security
 from longboat.node.make.dns import Resolver
 from longboat.node.make.expansion import expand
 from longboat.node.paths import Paths
+from longboat.node.safeguards import Safeguards
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
@@ -28,9 +29,12 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_root: str = "/"
     resolver: Resolver = Resolver()
     capacity: Amounts = {}
+    can: Safeguards = Safeguards()
+    default_seccomp: Seccomp = Seccomp()  # of containers that name no profile
 
 
 def sandbox_config(pod: Pod, attempt: int, node: NodeFacts, handler: str = "") -> SandboxConfig:
+    """Raises NotPermitted."""
     meta = pod.metadata
     settings, _ = dns.resolve(pod, node.resolver)
     return SandboxConfig(
@@ -45,7 +49,7 @@ def sandbox_config(pod: Pod, attempt: int, node: NodeFacts, handler: str = "") -
         annotations=meta.annotations,
         cgroup_parent=cgroups.pod_parent(node.cgroup_root, pod),
         sysctls={sysctl.name.replace("/", "."): sysctl.value for sysctl in pod.spec.securityContext.sysctls},
-        security=security.for_sandbox(pod, node.paths.seccomp),
+        security=security.for_sandbox(pod, node.can, handler),
         handler=handler,
     )
 
@@ -87,5 +91,7 @@ def container_config(
         stdin_once=container.stdinOnce,
         tty=container.tty,
         resources=cgroups.container_resources(pod, container, node.capacity),
-        security=security.for_container(pod, container, image, node.paths.seccomp, target),
+        security=security.for_container(
+            pod, container, image, node.paths.seccomp, target, can=node.can, default_seccomp=node.default_seccomp
+        ),
     )

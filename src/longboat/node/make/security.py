@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longboat.node.cri.config import CONTAINER, NODE, POD, TARGET, Namespaces, Seccomp, Security
+from longboat.node import safeguards
+from longboat.node.cri.config import CONTAINER, NODE, POD, TARGET, Labels, Namespaces, Seccomp, Security
 from longboat.node.cri.interface import Image
-from longboat.node.views.container import Container, SeccompProfile, SecurityContext
+from longboat.node.safeguards import Safeguards
+from longboat.node.views.container import Container, SeccompProfile, SecurityContext, SELinuxOptions
 from longboat.node.views.pod import Pod
 
 # What an ordinary container does not see, and what it may not write (OCI runtimes' defaults, as the kubelet asks).
@@ -16,6 +18,9 @@ MASKED = (
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+STRICT = "Strict"
+UNCONFINED = Seccomp()
 
 
 class NotPermitted(Exception):
@@ -37,7 +42,15 @@ def namespaces(pod: Pod, target: str = "") -> Namespaces:
     )
 
 
-def for_sandbox(pod: Pod, profiles: Path) -> Security:
+def check_users(pod: Pod, can: Safeguards, handler: str = "") -> None:
+    """Raises NotPermitted where the pod is to have users of its own, and would have the machine's."""
+    if why := safeguards.users_problem(pod, can, handler):
+        raise NotPermitted(why)
+
+
+def for_sandbox(pod: Pod, can: Safeguards, handler: str = "") -> Security:
+    """Its process gets the runtime's seccomp profile, however narrow the pod's own is. Raises NotPermitted."""
+    check_users(pod, can, handler)
     given = pod.spec.securityContext
     return Security(
         namespaces=namespaces(pod),
@@ -45,12 +58,25 @@ def for_sandbox(pod: Pod, profiles: Path) -> Security:
         user=given.runAsUser,
         group=given.runAsGroup if given.runAsUser is not None else None,
         supplemental_groups=_groups(pod),
-        seccomp=seccomp(given.seccompProfile, profiles) or Seccomp(kind="RuntimeDefault"),
+        strict_groups=given.supplementalGroupsPolicy == STRICT,
+        seccomp=Seccomp(kind="RuntimeDefault"),
+        selinux=_labels(given.seLinuxOptions),
     )
 
 
-def for_container(pod: Pod, container: Container, image: Image, profiles: Path, target: str = "") -> Security:
-    """Raises NotPermitted where it must not run as root but would."""
+def for_container(
+    pod: Pod,
+    container: Container,
+    image: Image,
+    profiles: Path,
+    target: str = "",
+    *,
+    can: Safeguards,
+    default_seccomp: Seccomp = UNCONFINED,
+) -> Security:
+    """`default_seccomp` is for those that name no profile. Raises NotPermitted where it must not run as root but would,
+    or would see more of the machine than it may."""
+    check_users(pod, can)
     own, whole = container.securityContext or SecurityContext(), pod.spec.securityContext
     user = own.runAsUser if own.runAsUser is not None else whole.runAsUser
     group = own.runAsGroup if own.runAsGroup is not None else whole.runAsGroup
@@ -60,7 +86,10 @@ def for_container(pod: Pod, container: Container, image: Image, profiles: Path, 
         # The image's own choice, said aloud: runtimes differ in how they treat a group without a user.
         user, username = image_user(image)
     privileged = bool(own.privileged)
+    if own.procMount == "Unmasked" and pod.spec.hostUsers is not False:
+        raise NotPermitted("`hostUsers` must be false to use `Unmasked`")
     unmasked = own.procMount == "Unmasked" or privileged
+    chosen = seccomp(own.seccompProfile or whole.seccompProfile, profiles) or default_seccomp
     capabilities = own.capabilities
     return Security(
         namespaces=namespaces(pod, target),
@@ -73,8 +102,10 @@ def for_container(pod: Pod, container: Container, image: Image, profiles: Path, 
         supplemental_groups=_groups(pod),
         read_only_root=bool(own.readOnlyRootFilesystem),
         no_new_privileges=own.allowPrivilegeEscalation is False,
-        seccomp=Seccomp() if privileged else seccomp(own.seccompProfile or whole.seccompProfile, profiles) or Seccomp(),
-        apparmor=apparmor(own, privileged),
+        strict_groups=whole.supplementalGroupsPolicy == STRICT,
+        seccomp=UNCONFINED if privileged else chosen,
+        apparmor="" if privileged else apparmor(pod, container),
+        selinux=_labels(own.seLinuxOptions or whole.seLinuxOptions),
         masked_paths=() if unmasked else MASKED,
         read_only_paths=() if unmasked else READ_ONLY,
     )
@@ -116,10 +147,10 @@ def seccomp(profile: SeccompProfile | None, profiles: Path) -> Seccomp | None:
     return Seccomp(kind=profile.type)
 
 
-def apparmor(own: SecurityContext, privileged: bool) -> str:
+def apparmor(pod: Pod, container: Container) -> str:
     """The profile as the CRI writes it; "" leaves it to the runtime."""
-    profile = own.appArmorProfile
-    if profile is None or privileged:
+    profile = safeguards.apparmor_profile(pod, container)
+    if profile is None:
         return ""
     match profile.type:
         case "RuntimeDefault":
@@ -127,6 +158,12 @@ def apparmor(own: SecurityContext, privileged: bool) -> str:
         case "Unconfined":
             return "unconfined"
     return f"localhost/{profile.localhostProfile}"
+
+
+def _labels(given: SELinuxOptions | None) -> Labels | None:
+    if given is None:
+        return None
+    return Labels(user=given.user, role=given.role, type=given.type, level=given.level)
 
 
 def _groups(pod: Pod) -> tuple[int, ...]:

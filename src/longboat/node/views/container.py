@@ -48,6 +48,7 @@ class VolumeMount(Part):
     subPath: str = ""
     subPathExpr: str = ""
     readOnly: bool = False
+    recursiveReadOnly: str = ""  # Disabled IfPossible Enabled
     mountPropagation: str = "None"
 
 
@@ -71,6 +72,17 @@ class AppArmorProfile(Part):
     localhostProfile: str = ""
 
 
+class SELinuxOptions(Part):
+    user: str = ""
+    role: str = ""
+    type: str = ""
+    level: str = ""
+
+
+class WindowsOptions(Part):
+    """That there are any: nothing of them means anything here."""
+
+
 class SecurityContext(Part):
     privileged: bool | None = None
     runAsUser: int | None = None
@@ -82,6 +94,8 @@ class SecurityContext(Part):
     procMount: str = ""
     seccompProfile: SeccompProfile | None = None
     appArmorProfile: AppArmorProfile | None = None
+    seLinuxOptions: SELinuxOptions | None = None
+    windowsOptions: WindowsOptions | None = None
 
 
 class ResizePolicy(Part):

@@ -9,7 +9,7 @@ from longboat.api.affinity import NodeAffinity
 from longboat.api.resources import Resources
 from longboat.api.view import Meta, Part, View
 from longboat.machinery.kinds import Kind
-from longboat.node.views.container import Container, SeccompProfile
+from longboat.node.views.container import AppArmorProfile, Container, SeccompProfile, SELinuxOptions, WindowsOptions
 from longboat.node.views.volumes import Volume
 
 
@@ -27,6 +27,10 @@ class PodSecurityContext(Part):
     fsGroupChangePolicy: str = "Always"
     sysctls: list[Sysctl] = []
     seccompProfile: SeccompProfile | None = None
+    appArmorProfile: AppArmorProfile | None = None
+    seLinuxOptions: SELinuxOptions | None = None
+    windowsOptions: WindowsOptions | None = None
+    supplementalGroupsPolicy: str = ""  # Merge Strict
 
 
 class HostAlias(Part):
@@ -53,6 +57,10 @@ class ReadinessGate(Part):
     conditionType: str = ""
 
 
+class PodOS(Part):
+    name: str = ""
+
+
 class Affinity(Part):
     nodeAffinity: NodeAffinity | None = None
 
@@ -74,6 +82,8 @@ class PodSpec(Part):
     hostNetwork: bool = False
     hostPID: bool = False
     hostIPC: bool = False
+    hostUsers: bool | None = None
+    os: PodOS | None = None
     shareProcessNamespace: bool = False
     securityContext: PodSecurityContext = PodSecurityContext()
     imagePullSecrets: list[LocalReference] = []

@@ -10,6 +10,7 @@ from longboat.node.cri.config import Device, Mount
 from longboat.node.errors import StartFailure
 from longboat.node.make.expansion import expand_strictly
 from longboat.node.paths import Paths
+from longboat.node.safeguards import NOT_RECURSIVE
 from longboat.node.views.container import Container, VolumeMount
 from longboat.node.views.pod import Pod
 from longboat.node.volumes import image, sub_path
@@ -18,9 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def mounts(
-    pod: Pod, container: Container, places: Mapping[str, Path], env: Mapping[str, str], paths: Paths, *, on_disk: bool
-) -> list[Mount]:
-    """The container's mounts; subPaths are bound on the way (blocking). Raises StartFailure."""
+    pod: Pod, container: Container, places: Mapping[str, Path], env: Mapping[str, str], paths: Paths, *,
+    on_disk: bool, recursive: bool = False,
+) -> list[Mount]:  # fmt: skip
+    """The container's mounts; subPaths are bound on the way (blocking). Raises StartFailure.
+
+    `recursive` says whether the runtime can make what is mounted beneath a mount read-only, too.
+    """
     found = []
     for index, wanted in enumerate(container.volumeMounts):
         place = places.get(wanted.name)
@@ -40,8 +45,16 @@ def mounts(
             place = target
         inside = wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
         propagation = wanted.mountPropagation or "None"
+        if wanted.recursiveReadOnly == "Enabled" and not recursive:
+            raise _problem(NOT_RECURSIVE % wanted.name)
+        throughout = recursive and wanted.readOnly and wanted.recursiveReadOnly in ("Enabled", "IfPossible")
         read_only = wanted.readOnly or _is_read_only(pod, wanted.name)
-        found.append(Mount(host=str(place), inside=inside, read_only=read_only, propagation=propagation))
+        found.append(
+            Mount(
+                host=str(place), inside=inside, read_only=read_only, recursive_read_only=throughout,
+                propagation=propagation,
+            )
+        )  # fmt: skip
     return found
 
 
