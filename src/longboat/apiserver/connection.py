@@ -13,6 +13,7 @@ from longboat.aio import heads
 from longboat.aio.cache import short_lru
 from longboat.aio.clock import Clock
 from longboat.apiserver import http1
+from longboat.apiserver.budget import Budget
 from longboat.apiserver.http1 import Message
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.upgraded import Upgraded
@@ -28,7 +29,7 @@ DRAINED = 256 << 10  # bytes of an unwanted body that are read, so that the conn
 LINGER = 2.0  # seconds a client may go on sending after an answer that ends the connection
 STALLED = 60.0  # seconds a client may take none of what it is sent
 HEAD_TIME, IDLE_TIME = 32.0, 90.0  # seconds to send a head, and between requests
-SMALL = 64 << 10  # bodies up to here are sent in one piece with their head
+SMALL = 64 << 10  # bytes that are sent in one piece: what is longer waits for its client in between
 
 _NO_QUERY: dict[str, list[str]] = {}
 
@@ -45,6 +46,8 @@ class Home(Protocol):
     handler: Handler
     clock: Clock
     closing: bool
+    unread: Budget  # what clients have sent and nobody has taken yet
+    unsent: Budget  # what clients have yet to take
 
     def joined(self, connection: Connection) -> None: ...
 
@@ -67,12 +70,14 @@ class Connection(asyncio.Protocol):
         self._arriving: Message | None = None
         self._head_size = 0
         self._ahead = 0
+        self._held = 0
         self._useful = 0  # of the bytes being parsed: data of a body, and what it takes to say so
         self._waiting: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._upgraded: Upgraded | None = None
         self._leftover = b""  # what came right behind a request to upgrade
         self._deaf = False  # what comes after a request that is refused is not listened to
+        self._sending = b""  # an answer that is too long to be sent in one piece
         self._streaming = False
         self._remote = ""
         self._tls = False
@@ -87,6 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=SMALL)  # uvloop's own would be 512 KiB under TLS
         peer = transport.get_extra_info("peername")
         self._remote = peer[0] if isinstance(peer, tuple) else ""
         tls = transport.get_extra_info("ssl_object")
@@ -125,6 +131,10 @@ class Connection(asyncio.Protocol):
             before.excess = max(0, before.excess + len(data) - self._useful)
             if before.excess > MAX_EXCESS:
                 self._refuse(400, "400 Bad Request: chunked encoding contains too much non-data")
+        held = self._head_size + self._ahead + (self._arriving.held if self._arriving is not None else 0)
+        if held != self._held:
+            self._home.unread.hold(self, held)
+            self._held = held
 
     def eof_received(self) -> bool:
         if self._upgraded is not None:
@@ -135,6 +145,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.ended = True
         del self._parser, self._next  # they know each other: else all they hold waits for the garbage collector
+        self._home.unread.hold(self, 0)
+        self._home.unsent.hold(self, 0)
         self._home.left(self)
         if self._upgraded is not None:
             self._upgraded.feed_end(lost=True)
@@ -189,6 +201,8 @@ class Connection(asyncio.Protocol):
         self._useful += 3 * len(data)
         if self._arriving is not None:
             self._arriving.feed(data)
+            if self._streaming and self._arriving.discarded > DRAINED:
+                self._transport.abort()
 
     def on_message_complete(self) -> None:
         if self._arriving is not None:
@@ -234,7 +248,7 @@ class Connection(asyncio.Protocol):
         else:
             if not message.complete and message.expects:
                 keep_alive = False  # the client may send the body all the same, or not: there is no telling
-            self._whole(message, response, keep_alive=keep_alive)
+            await self._whole(message, response, keep_alive=keep_alive)
         if self._writable is not None and not self._writable.done():
             await self._drain()
         return keep_alive if message.complete else await self._rest(message, keep_alive)
@@ -254,7 +268,7 @@ class Connection(asyncio.Protocol):
             raw_query=query,
         )
 
-    def _whole(self, message: Message, response: Response, *, keep_alive: bool) -> None:
+    async def _whole(self, message: Message, response: Response, *, keep_alive: bool) -> None:
         body = response.body
         head = http1.head(response, self._home.date(), keep_alive=keep_alive, length=len(body))
         if message.method == "HEAD":
@@ -263,7 +277,27 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._transport.write(body)
+            self._sending, response.body = body, b""
+            del body
+            await self._pieces(chunked=False)
+
+    async def _pieces(self, *, chunked: bool) -> None:
+        """Send what is long, no more at once than the client takes: one that does not read has it held here, once, and
+        not copied and encrypted behind the transport. `abort` lets go of it there and then."""
+        size, unsent = len(self._sending), self._home.unsent
+        unsent.hold(self, size)
+        for at in range(0, size, SMALL):
+            piece = self._sending[at : at + SMALL]
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if self._writable is not None and not self._writable.done():
+                await self._drain()
+            else:
+                await asyncio.sleep(0)  # others' turn
+            if self.ended:
+                return
+            unsent.hold(self, size)
+        self._sending = b""
+        unsent.hold(self, 0)
 
     async def _stream(self, message: Message, response: Response, *, keep_alive: bool) -> bool:
         """Send chunks as they come. True if the connection can go on afterwards."""
@@ -273,13 +307,19 @@ class Connection(asyncio.Protocol):
         keep_alive = keep_alive and chunked
         write(http1.head(response, self._home.date(), keep_alive=keep_alive, length=None, chunked=chunked))
         self._streaming = True
+        message.discard()  # reading goes on: else nobody would hear the client go
         try:
             if message.method != "HEAD":
                 async for chunk in chunks:
-                    if chunk:
+                    if len(chunk) > SMALL:
+                        self._sending = chunk
+                        await self._pieces(chunked=chunked)
+                    elif chunk:
                         write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                     if self._writable is not None and not self._writable.done():
+                        self._home.unsent.hold(self, 2 * SMALL)
                         await self._drain()
+                        self._home.unsent.hold(self, 0)
                     if self.ended:
                         return False
                 if chunked:
@@ -379,4 +419,6 @@ class Connection(asyncio.Protocol):
             self._waiting.set_result(None)
 
     def abort(self) -> None:
+        """Hang up; what it has yet to send is let go of at once."""
+        self._sending = b""
         self._transport.abort()

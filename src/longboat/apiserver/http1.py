@@ -105,10 +105,18 @@ class Message:
         body, self._body = bytes(self._body), bytearray()
         return body
 
+    @property
+    def held(self) -> int:
+        """Bytes of the body that wait to be read."""
+        return len(self._body)
+
     def discard(self) -> None:
         """What has not been read is not wanted."""
         self.discarding = True
         self._body.clear()
+        if self.paused:
+            self.paused = False
+            self._resume()
 
     async def more(self) -> None:
         """Return once more of the body, or its end, has come."""

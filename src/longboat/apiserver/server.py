@@ -11,6 +11,7 @@ from pathlib import Path
 from longboat.aio import sockets
 from longboat.aio.clock import Clock, SystemClock
 from longboat.aio.tasks import Tasks
+from longboat.apiserver.budget import Budget
 from longboat.apiserver.connection import Connection
 from longboat.apiserver.pki import Pair
 from longboat.apiserver.request import Handler
@@ -19,6 +20,7 @@ DRAIN = 5.0  # seconds answers under way get at shutdown
 CHECK_EVERY = 5.0  # seconds between looks for idle and slow connections
 BACKLOG = 1024  # connections the kernel holds until they are taken
 HANDSHAKE = 10.0  # seconds a client may take for TLS
+MAX_UNREAD = MAX_UNSENT = 256 << 20  # bytes held for all clients together: of requests, and of answers
 
 
 def tls(serving: Pair, client_authorities: Iterable[Path]) -> ssl.SSLContext:
@@ -46,6 +48,7 @@ class Server:
         self.handler = handler
         self.clock = clock or SystemClock()
         self.closing = False
+        self.unread, self.unsent = Budget(MAX_UNREAD, self.clock), Budget(MAX_UNSENT, self.clock)
         self._context = context
         self._connections: set[Connection] = set()
         self._listeners: list[asyncio.Server] = []
@@ -107,3 +110,5 @@ class Server:
             now = self.clock.monotonic()
             for connection in list(self._connections):
                 connection.check(now)
+            self.unread.settle()
+            self.unsent.settle()

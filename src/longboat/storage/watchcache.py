@@ -13,7 +13,7 @@ from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage, Unopened, Unreadable
 from longboat.storage.snapshot import Ordered, Snapshot
-from longboat.storage.watcher import Ring, Watcher
+from longboat.storage.watcher import Ring, Watcher, size_of
 
 log = logging.getLogger(__name__)
 
@@ -288,8 +288,9 @@ class WatchCache:
                         batches.setdefault(parent, []).append(change)
                     at = key.find("/", at + 1)
         for prefix, batch in batches.items():
+            size = sum(map(size_of, batch))
             for watcher in self._watchers[prefix].copy():
-                watcher.push(batch)
+                watcher.push(batch, size)
 
     def _forget(self, watcher: Watcher) -> None:
         watchers = self._watchers[watcher.prefix]

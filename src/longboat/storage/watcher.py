@@ -12,6 +12,7 @@ from longboat.storage.entry import Change
 from longboat.storage.interface import Compacted, Progress
 
 REVISION = attrgetter("revision")
+BUFFER_BYTES = 32 << 20  # of changes that wait for one reader; all readers share them
 
 
 class Ring:
@@ -29,7 +30,7 @@ class Ring:
 
     def extend(self, changes: Sequence[Change]) -> None:
         self._changes += changes
-        self._bytes += sum(map(_size, changes))
+        self._bytes += sum(map(size_of, changes))
         if len(self._changes) > self._limit or self._bytes > self._limit_bytes:
             self._trim()
 
@@ -41,7 +42,7 @@ class Ring:
         for change in self._changes:
             if dropped >= drop and size <= self._limit_bytes * 3 // 4:
                 break
-            size -= _size(change)
+            size -= size_of(change)
             dropped += 1
         self.floor = self._changes[dropped - 1].revision
         self._bytes = size
@@ -55,7 +56,7 @@ class Ring:
         return [change for change in recent if change.key.startswith(prefix)]
 
 
-def _size(change: Change) -> int:
+def size_of(change: Change) -> int:
     entry = change.new or change.old
     return len(entry.body) if entry else 0
 
@@ -63,8 +64,9 @@ def _size(change: Change) -> int:
 class Watcher:
     """One reader of changes: an async iterator of batches, and of progress while idle.
 
-    Ends when closed. One that lets more than `buffer` changes pile up is closed too (`slow` is then true): what is
-    buffered is still delivered, then the iteration ends and the reader has to watch anew from where it stands.
+    Ends when closed. One that lets more than `buffer` changes pile up, or BUFFER_BYTES of them, is closed too (`slow`
+    is then true): what is buffered is still delivered, then the iteration ends and the reader has to watch anew from
+    where it stands.
     """
 
     def __init__(
@@ -75,26 +77,28 @@ class Watcher:
         self.slow = False
         self._queued = from_revision  # everything up to here has been queued
         self._buffer = buffer
-        self._batches: deque[Sequence[Change]] = deque()
+        self._batches: deque[tuple[Sequence[Change], int]] = deque()  # and how many bytes they are
         self._pending = 0
+        self._pending_bytes = 0
         self._forget = forget
         self._closed = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         if backlog:
-            self._batches.append(backlog)
+            self._batches.append((backlog, 0))
             self._queued = backlog[-1].revision
 
-    def push(self, batch: Sequence[Change]) -> None:
-        """Queue changes, oldest first (the cache's side). The batch is shared with other watchers."""
+    def push(self, batch: Sequence[Change], size: int) -> None:
+        """Queue changes, oldest first, of so many bytes (the cache's side). Other watchers share the batch."""
         if batch[0].revision <= self._queued:
             batch = [change for change in batch if change.revision > self._queued]
             if not batch:
                 return
-        self._batches.append(batch)
+        self._batches.append((batch, size))
         self._pending += len(batch)
+        self._pending_bytes += size
         self._queued = batch[-1].revision
-        if self._pending > self._buffer:
+        if self._pending > self._buffer or (self._pending_bytes > BUFFER_BYTES and len(self._batches) > 1):
             self.slow = True
             self.close()
         self._wake()
@@ -111,8 +115,9 @@ class Watcher:
     async def __anext__(self) -> Sequence[Change] | Progress:
         while True:
             if self._batches:
-                batch = self._batches.popleft()
+                batch, size = self._batches.popleft()
                 self._pending = max(self._pending - len(batch), 0)
+                self._pending_bytes -= size
                 self.revision = batch[-1].revision
                 return batch
             if self._error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
@@ -21,6 +21,7 @@ from longboat.storage.interface import Compacted, Progress
 
 SHORTEST = 1800  # seconds a watch lasts at least where the client does not say (apiserver, minRequestTimeout)
 BOOKMARK_EVERY = 60.0
+PIECE = 32 << 10  # bytes
 INITIAL_END = "k8s.io/initial-events-end"
 
 _encode = msgspec.json.Encoder().encode
@@ -38,7 +39,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
         endpoint.store.cache.check(stream.prefix)
         initial = endpoint.store.cache.snapshot()
         initial_events = (
-            stream.initial(initial.entries(stream.prefix)) if request.arg("sendInitialEvents") != "false" else []
+            stream.initial(initial.walk(stream.prefix)) if request.arg("sendInitialEvents") != "false" else []
         )
         events = stream.run(initial.revision, seconds, initial_events, end=streaming)
     else:
@@ -102,15 +103,15 @@ class _Stream:
             return
         timer = clock.call_later(seconds, watcher.close)
         try:
-            if lines := b"".join(initial):
-                yield lines
+            for piece in in_pieces(initial):
+                yield piece
             if end:
                 yield self._bookmark(revision, ended=True)
             marked = clock.monotonic()
             async for batch in watcher:
-                lines = b"" if isinstance(batch, Progress) else b"".join([self._line(change) for change in batch])
-                if lines:
-                    yield lines
+                if not isinstance(batch, Progress):
+                    for piece in in_pieces(map(self._line, batch)):
+                        yield piece
                 if self._bookmarks and clock.monotonic() - marked >= BOOKMARK_EVERY:
                     yield self._bookmark(watcher.revision)
                     marked = clock.monotonic()
@@ -180,6 +181,20 @@ class _Stream:
     def _gone(self, revision: int) -> bytes:
         error = expired(f"too old resource version: {revision} ({self._endpoint.store.cache.revision})")
         return _wrap("ERROR", _encode(error.status()))
+
+
+def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines joined to pieces of some length, each made when it is asked for: a client that does not read has no more
+    than one of them made for it."""
+    found, size = [], 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size >= PIECE:
+            yield b"".join(found)
+            found, size = [], 0
+    if size:
+        yield b"".join(found)
 
 
 def _wrap(kind: str, body: bytes) -> bytes:
