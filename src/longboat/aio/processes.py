@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SOURCE = str(Path(__file__).absolute().parents[2])
-KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "SUDO_UID", "TZ")  # who called us may own where we work
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 WAY_OUT = (*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")
 ALWAYS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from longboat.aio import processes
 from longboat.api.families import split
-from longboat.cli import collector, flags, join, node_defaults, ranges
+from longboat.cli import collector, flags, join, node_defaults, ranges, trust
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.join import KUBECONFIG
@@ -63,6 +63,8 @@ def run(argv: list[str]) -> int:
     options = with_ranges(flags.parse(Options, argv, prog="longboat agent"))
     if not options.kubeconfig and not Path(options.data_dir, KUBECONFIG).exists() and not options.server:
         raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
+    for place in (options.data_dir, *(() if options.simulated else (options.root_dir,))):
+        trust.check(Path(place).absolute())
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # children only exec: gRPC need not prepare for them
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     os.umask(0o022)  # not what the shell had: pods see the modes of what is made here

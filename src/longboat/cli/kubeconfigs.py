@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from longboat.cli import files
+from longboat.cli import files, trust
 from longboat.cli.errors import Failure
 
 Config = dict[str, Any]
@@ -87,6 +87,7 @@ def uninstall(path: Path, context: str) -> None:
 
 
 def _change(path: Path, change: Any) -> None:
+    trust.check(path)  # the administrator's key goes there
     path = path.resolve()  # a symlink (dotfiles) stays one
     person = files.caller()
     owner = (person.pw_uid, person.pw_gid)

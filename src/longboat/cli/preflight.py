@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from longboat.cli import files
+from longboat.cli import files, trust
 from longboat.cli.errors import Failure
 
 PACKAGES = "containerd runc containernetworking-plugins nftables conntrack"
@@ -48,8 +48,10 @@ def _missing(problem: str, reason: str, packages: str, without: str) -> Failure:
 
 
 def check_data_dir(place: Path) -> None:
-    """That the data directory can be made and written, has room, and leaves room for a socket's path."""
+    """That the data directory can be made and written, is ours, has room, and leaves room for a socket's path."""
     files.directory(place)
+    trust.check(place)  # again: it may have been made by another meanwhile
+    trust.check_private(place / "run")
     if not os.access(place, os.W_OK | os.X_OK):
         raise Failure(f"cannot write to {place}", "Run as its owner (sudo?), or choose another: --data-dir DIR")
     room = os.statvfs(place)

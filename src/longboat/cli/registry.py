@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from longboat.cli import files
+from longboat.cli import files, trust
 from longboat.cli.cluster import Cluster, default_data_dir, load
 from longboat.cli.errors import Failure, Usage
 
@@ -15,8 +15,11 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
 def directory() -> Path:
+    """Raises Failure if somebody else could have written what it says."""
     base = os.environ.get("XDG_STATE_HOME") if "SUDO_UID" not in os.environ else None
-    return Path(base or files.home() / ".local" / "state") / "longboat"
+    found = Path(base or files.home() / ".local" / "state").absolute() / "longboat"
+    trust.check(found)
+    return found
 
 
 def checked(name: str) -> str:
@@ -38,9 +41,13 @@ def remove(name: str) -> None:
 
 
 def data_dir(name: str, explicit: str = "") -> Path:
-    """Where a cluster's data is: as told, as registered, else the default place."""
-    if explicit:
-        return Path(explicit).absolute()
+    """Where a cluster's data is: as told, as registered, else the default place. Raises Failure if it is not ours."""
+    place = Path(explicit).absolute() if explicit else _registered(name)
+    trust.check(place)
+    return place
+
+
+def _registered(name: str) -> Path:
     try:
         registered = json.loads((directory() / f"{checked(name)}.json").read_text())["dataDir"]
     except FileNotFoundError:

@@ -7,10 +7,11 @@ import logging
 import os
 import signal
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.aio import memory, processes
-from longboat.cli import collector, flags, ranges
+from longboat.cli import collector, flags, ranges, trust
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
@@ -89,6 +90,7 @@ def check_parts(only: list[str]) -> None:
 def run(argv: list[str]) -> int:
     options = with_ranges(flags.parse(Options, argv, prog="longboat server"))
     check_parts(options.only)
+    trust.check(Path(options.data_dir).absolute())
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop
 

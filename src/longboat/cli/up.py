@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from longboat.cli import alive, flags, node_defaults, preflight, registry, startup
+from longboat.cli import alive, flags, node_defaults, preflight, registry, startup, trust
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
@@ -131,6 +131,9 @@ def _start(cluster: Cluster, before: Cluster | None, options: Options, steps: St
         startup.check_port(cluster.api_port)
     if cluster.nodes:
         preflight.check_nodes(max(1, cluster.nodes))
+    trust.check(_kubeconfig(cluster, options))
+    registry.directory()
+    if cluster.nodes:
         from longboat.cli import nodes
 
         cluster = nodes.prepare(cluster, undo)
@@ -170,12 +173,18 @@ def _connect(cluster: Cluster, options: Options, steps: Steps) -> None:
     """Give the person a kubectl context, and the cluster an entry in the registry."""
     from longboat.cli import kubeconfigs
 
-    path = kubeconfigs.target(options.kubeconfig or ("" if os.environ.get("KUBECONFIG") else cluster.kubeconfig))
+    path = _kubeconfig(cluster, options)
     kubeconfigs.install(path, kubeconfigs.read(cluster.admin_kubeconfig), cluster.context)
     if str(path) != cluster.kubeconfig:
         replace(load(cluster.root) or cluster, kubeconfig=str(path)).save()
     registry.add(cluster)
     steps.done(f"kubectl context {cluster.context!r} in {path}")
+
+
+def _kubeconfig(cluster: Cluster, options: Options) -> Path:
+    from longboat.cli import kubeconfigs
+
+    return kubeconfigs.target(options.kubeconfig or ("" if os.environ.get("KUBECONFIG") else cluster.kubeconfig))
 
 
 def _disconnect(cluster: Cluster) -> None:

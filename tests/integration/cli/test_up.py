@@ -102,7 +102,7 @@ def test_a_busy_port_is_named(machine: Machine) -> None:
 
 def test_a_full_disk_is_named_and_nothing_is_left_running(machine: Machine) -> None:
     machine.data.mkdir()
-    machine.host.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(machine.data)).ok()
+    machine.host.run("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(machine.data)).ok()
     try:
         failed(machine.up(), "no space left", "--data-dir")
         machine.host.run("mount", "-o", "remount,size=100m", str(machine.data)).ok()
