@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 from longboat.aio import sockets
+from longboat.aio import tls as strong
 from longboat.aio.clock import Clock, SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.budget import Budget
@@ -28,8 +29,7 @@ def tls(serving: Pair, client_authorities: Iterable[Path]) -> ssl.SSLContext:
 
     Which authority signed is for authentication to tell: the client CA and the front-proxy CA are different roots.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = strong.serving()
     context.load_cert_chain(serving.certificate, serving.key)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])

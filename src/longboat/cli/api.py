@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 from longboat.cli import kubeconfigs
@@ -22,6 +23,7 @@ class Api:
         credentials = kubeconfigs.read(cluster.admin_kubeconfig)
         user, server = credentials["users"][0]["user"], credentials["clusters"][0]["cluster"]
         authority = base64.b64decode(server["certificate-authority-data"]).decode()
+        self._authority = authority
         self._context = ssl.create_default_context(cadata=authority)
         pem = base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"])
         _load_chain(self._context, pem)
@@ -29,13 +31,30 @@ class Api:
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status code and body (decoded where it is JSON). Raises one of UNREACHABLE."""
+        return self.ask("GET", path)
+
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """As `get`, with any method; `body` is sent as JSON."""
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=self._timeout, context=self._context)
         try:
-            connection.request("GET", path)
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
             response = connection.getresponse()
-            body = response.read()
+            content = response.read()
             kind = response.headers.get_content_type()
-            return response.status, json.loads(body) if kind == "application/json" else body.decode()
+            return response.status, json.loads(content) if kind == "application/json" else content.decode()
+        finally:
+            connection.close()
+
+    def anonymous(self, path: str) -> int:
+        """The status that somebody without a credential gets. Raises one of UNREACHABLE."""
+        context = ssl.create_default_context(cadata=self._authority)
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=self._timeout, context=context)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
         finally:
             connection.close()
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("longboat.cli.token", "tokens with which other machines join a cluster"),
     "secrets-encrypt": ("longboat.cli.secrets_encrypt", "keys that seal Secrets: status, rotate, rewrite"),
     "backup": ("longboat.cli.backup", "save a cluster's state to a file, or restore it"),
+    "check": ("longboat.cli.check", "hold a running cluster against the CIS benchmark"),
     "server": ("longboat.cli.server", "run a control plane in the foreground"),
     "agent": ("longboat.cli.agent", "run a node in the foreground"),
     "version": ("longboat.cli.version", "print the version"),

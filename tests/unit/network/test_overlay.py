@@ -102,6 +102,15 @@ def test_a_change_leads_to_what_is_wanted(present: dict[str, str], want: dict[st
     assert routes.change(want, want) == routes.Change({}, frozenset())
 
 
+def test_nobody_else_reads_the_leases(tmp_path: Path) -> None:
+    place = tmp_path / "cni" / "networks"
+    cni.leases(place)
+    assert place.stat().st_mode & 0o777 == 0o700
+    place.chmod(0o755)  # as a former version, or the plugin, has made it
+    cni.leases(place)
+    assert place.stat().st_mode & 0o777 == 0o700
+
+
 def test_the_cni_configuration_is_written_once(tmp_path: Path) -> None:
     text = cni.conflist(["10.244.1.0/24"], "/state", 1450)
     bridge = json.loads(text)["plugins"][0]

@@ -44,6 +44,12 @@ def _range(cidr: str) -> dict[str, Any]:
     return {"subnet": cidr} if last == size(cidr) - 2 else {"subnet": cidr, "rangeEnd": nth(cidr, last)}
 
 
+def leases(data_dir: Path) -> None:
+    """The directory that host-local keeps its leases in, its owner's alone: the plugin writes them for all to read."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_dir.chmod(0o700)
+
+
 def write(conf_dir: Path, text: str) -> bool:
     """Put the configuration in place in one step; containerd sees the rename. True if it was another before."""
     path = conf_dir / FILE

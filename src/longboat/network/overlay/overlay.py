@@ -83,6 +83,7 @@ class Overlay:
         Pods that may have to do with nodes beyond the tunnel send packets that fit into it.
         """
         if ranges := self._own_ranges():
+            cni.leases(self._state_dir)
             mtu = MTU - vxlan.overhead(self._address) if self._distant() else MTU
             if cni.write(self._conf_dir, cni.conflist(ranges, str(self._state_dir), mtu)):
                 log.info("pods of this node get addresses from %s", " and ".join(ranges))

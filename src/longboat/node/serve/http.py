@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from longboat.aio import tls as strong
 from longboat.aio.clock import Clock
 from longboat.aio.http1 import MAX_HEAD, BadMessage, RequestHead, encode_response, read_body, read_request
 from longboat.node.streams.pipe import Pipe, SocketPipe
@@ -73,8 +74,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 def tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
     """Clients without a certificate of the authority do not get past the handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = strong.serving()
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(authority)
     context.verify_mode = ssl.CERT_REQUIRED
