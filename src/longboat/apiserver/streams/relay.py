@@ -45,19 +45,27 @@ async def upgrade(request: Request, connection: Connection, host: str, target: s
         await writer.drain()
         head = await http1.read_response(reader, request.method)
         if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise await refusal(reader, head)
+            try:
+                return await _not_upgraded(reader, head)
+            finally:
+                writer.close()
     except (BadMessage, OSError) as error:
         writer.close()
         raise unreachable(f"error dialing backend: {error}") from error
-    except StatusError:
-        writer.close()
-        raise
     passed = {name.title(): value for name, value in head.headers.items() if name != "content-length"}
 
     async def relay(socket: Socket) -> None:
         await both_ways(socket, reader, writer)
 
     return Response(101, headers=passed, upgrade=relay)
+
+
+async def _not_upgraded(reader: asyncio.StreamReader, head: ResponseHead) -> Response:
+    """A refusal is the backend's own, as upstream passes it on. Raises StatusError, BadMessage, OSError."""
+    if head.status < HTTPStatus.BAD_REQUEST:
+        raise unreachable(f"invalid upgrade response: status code {head.status}")
+    said = await http1.read_body(reader, head, MAX_ERROR)
+    return Response(head.status, said, head.headers.get("content-type", "text/plain; charset=utf-8"))
 
 
 def _without_token(value: str) -> str:
