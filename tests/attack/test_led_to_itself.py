@@ -92,7 +92,11 @@ def test_a_pod_leads_to_no_address_of_the_servers_machine(plane: ControlPlane, l
     assert plane.ask("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": POD})[0] == 201
     for address in FORBIDDEN:
         told = {"status": {"podIP": address, "podIPs": [{"ip": address}]}}
-        assert plane.ask("PATCH", "/api/v1/namespaces/default/pods/p/status", told, **MERGE)[0] == 200, address
+        stored = plane.ask("PATCH", "/api/v1/namespaces/default/pods/p/status", told, **MERGE)[0]
+        if address.lower().startswith("::ffff:"):
+            assert stored == 422, address
+            continue
+        assert stored == 200, address
         code, answer, _ = plane.ask("GET", f"/api/v1/namespaces/default/pods/p:{port}/proxy/x")
         assert (code, answer["message"]) == (400, "address not allowed"), address
     assert not heard(listener)

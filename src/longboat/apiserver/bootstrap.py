@@ -18,6 +18,7 @@ from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
 from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_storage import storage_objects
+from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -145,8 +146,8 @@ class _Layer:
         }
         service = {"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "spec": spec}
         await self.keep(kinds.SERVICE, "default", service)
-        address = ipaddress.ip_address(config.advertise)
-        if address.is_loopback or address.is_unspecified:
+        address = addresses.parse(config.advertise)
+        if addresses.special(address) in ("loopback", "unspecified"):
             log.info("%s is no address pods could reach: the kubernetes Service has no endpoints", address)
             return
         await self._api_endpoints(config.advertise, config.port, family)

@@ -6,6 +6,7 @@ import ipaddress
 
 from longboat.api.families import family_of, split
 from longboat.cli.errors import Usage
+from longboat.machinery import addresses
 
 
 def checked(flag: str, text: str) -> str:
@@ -28,16 +29,16 @@ def checked(flag: str, text: str) -> str:
 
 def checked_addresses(flag: str, text: str) -> tuple[str, ...]:
     """A node's addresses, the primary first. Raises Usage."""
-    addresses = split(text)
-    for each in addresses:
+    found = []
+    for each in split(text):
         try:
-            ipaddress.ip_address(each)
+            found.append(str(addresses.parse(each)))
         except ValueError as error:
             raise Usage(f"{flag}: {each!r} is not an IP address") from error
-    if len(addresses) > 2:
+    if len(found) > 2:
         raise Usage(f"{flag} must contain either a single IP or a dual-stack pair of IPs")
-    _of_different_families(flag, addresses)
-    return addresses
+    _of_different_families(flag, tuple(found))
+    return tuple(found)
 
 
 def _of_different_families(flag: str, listed: tuple[str, ...]) -> None:

@@ -36,7 +36,13 @@ def unmapped(address: IPAddress) -> IPAddress:
 
 
 def network(text: str) -> IPNetwork:
-    """A range, an IPv4 one likewise however it is written; host bits may be set. Raises ValueError."""
+    """A range, an IPv4 one likewise however it is written; host bits may be set.
+
+    Raises ValueError, also for one with a zone, which Python takes whatever stands in it, or with a netmask.
+    """
+    _, slash, bits = text.partition("/")
+    if "%" in text or (slash and not (bits.isascii() and bits.isdigit() and str(int(bits[:4])) == bits)):
+        raise ValueError(f"{text!r} is not a range of addresses")
     found = ip_network(text, strict=False)
     if isinstance(found, IPv6Network) and found.network_address.ipv4_mapped and found.prefixlen >= 96:
         return IPv4Network((found.network_address.ipv4_mapped, found.prefixlen - 96))

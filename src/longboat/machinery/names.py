@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from longboat.machinery import addresses
+
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -185,8 +187,11 @@ def port_number(value: int) -> list[str]:
 
 
 def ip_address(value: str) -> list[str]:
+    """As KEP-4858 has it: no IPv4 address in IPv6's dress. Nor any with a zone, in which Python takes any text."""
     try:
-        ipaddress.ip_address(value)
+        found = ipaddress.ip_address(value)
+        addresses.unmapped(found)
     except ValueError:
         return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    return []
+    mapped = isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None
+    return ["must not be an IPv4-mapped IPv6 address"] if mapped else []

@@ -5,8 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from longboat.api.families import family_of, split
+from longboat.machinery import addresses
+
+LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,12 @@ class Family:
     bits: int
 
     def has(self, text: str) -> bool:
-        """Whether this is an address or range of the family; "" and "None" (of a headless Service) are of none."""
-        return text not in ("", "None") and family_of(text) == self.name
+        """Whether this is an address or range of the family; "" and "None" (of a headless Service) are of none.
+
+        Nothing else gets into rules, which are text: not what was stored before it was checked, nor what never is (a
+        container's hostIP).
+        """
+        return len(text) <= LONGEST and _kind(text) == self.name
 
     def first(self, listed: Iterable[str]) -> str:
         """The first of these that is of the family; "" where none is."""
@@ -30,6 +38,16 @@ class Family:
     def at(self, address: str, port: int) -> str:
         """Address and port in one."""
         return f"[{address}]:{port}" if self is IPV6 else f"{address}:{port}"
+
+
+@lru_cache(maxsize=1 << 14)
+def _kind(text: str) -> str:
+    """The family; "" for what is no address or range, or an IPv4 one written as IPv6, which rules cannot match."""
+    try:
+        found = addresses.network(text)
+    except ValueError:
+        return ""
+    return family_of(text) if (found.version == 6) == (":" in text) else ""
 
 
 IPV4 = Family("IPv4", "ip", "ipv4_addr", "127.0.0.0/8", "0.0.0.0", socket.AF_INET, 32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from longboat.machinery import names
 from longboat.node.views.pod import Pod
 
 
@@ -34,6 +35,7 @@ def host_ports(pod: Pod, ips: Sequence[str]) -> list[HostPort]:
         for container in (*pod.spec.containers, *sidecars)
         for port in container.ports
         if port.hostPort
+        and not (port.hostIP and names.ip_address(port.hostIP))  # the API takes any text, as upstream's
         for ip in ips
         if not port.hostIP or (":" in port.hostIP) == (":" in ip)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 
 from longboat.api.workloads import Condition
@@ -15,6 +14,7 @@ from longboat.controllers.endpoints.views import (
     ServicePort,
     Target,
 )
+from longboat.machinery import addresses
 
 FINISHED = frozenset(("Succeeded", "Failed"))
 ZONE = "topology.kubernetes.io/zone"
@@ -30,7 +30,7 @@ def address(pod: BackingPod, family: str) -> str:
     """The pod's address of this family; empty if it has none."""
     wanted = 4 if family == "IPv4" else 6
     listed = [entry.ip for entry in pod.status.podIPs] or ([pod.status.podIP] if pod.status.podIP else [])
-    return next((ip for ip in listed if ipaddress.ip_address(ip).version == wanted), "")
+    return next((ip for ip in listed if addresses.parse(ip).version == wanted), "")
 
 
 def counts(pod: BackingPod) -> bool:

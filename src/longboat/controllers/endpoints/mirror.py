@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from longboat.controllers.endpoints.views import (
     EndpointSlice,
     Subset,
 )
+from longboat.machinery import addresses
 
 MOST = 1000  # addresses of a subset (kube-controller-manager, --mirroring-max-endpoints-per-subset)
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -92,8 +92,8 @@ def repacked(subsets: Iterable[Subset]) -> list[Subset]:
     for subset in subsets:
         for port in subset.ports or (None,):
             states = by_port.setdefault(port, {})
-            for addresses, ready in ((subset.addresses, True), (subset.notReadyAddresses, False)):
-                for address in addresses:
+            for listed, ready in ((subset.addresses, True), (subset.notReadyAddresses, False)):
+                for address in listed:
                     key = (address.ip, address.targetRef.uid if address.targetRef else "")
                     known.setdefault(key, address)
                     states[key] = states.get(key, True) and ready
@@ -134,7 +134,7 @@ def plan(endpoints: Endpoints, groups: Mapping[Group, Sequence[Endpoint]], exist
 def family_of(address: str) -> str:
     """The address type; "" for what is no address."""
     try:
-        return f"IPv{ipaddress.ip_address(address).version}"
+        return f"IPv{addresses.parse(address).version}"
     except ValueError:
         return ""
 
@@ -150,7 +150,7 @@ def _alike(each: EndpointSlice, endpoints: Endpoints, held: Sequence[Endpoint]) 
 
 def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
     return Endpoint(
-        addresses=[str(ipaddress.ip_address(address.ip))],
+        addresses=[str(addresses.parse(address.ip))],
         conditions=EndpointConditions(ready=ready),
         hostname=address.hostname or None,
         nodeName=address.nodeName,

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection, Sequence
 
 from longboat.api.families import family_of, of_family
+from longboat.machinery import addresses
 
 
 class NoAddress(Exception):
@@ -37,14 +38,14 @@ def from_pool(pool: str, taken: Collection[str], wanted: str = "") -> str:
     network = ipaddress.ip_network(pool)
     if wanted:
         try:
-            inside = ipaddress.ip_address(wanted) in network
+            found = addresses.parse(wanted)
         except ValueError:
-            inside = False
-        if not inside:
+            raise NoAddress(f"{wanted} is not in {pool}") from None
+        if found not in network:
             raise NoAddress(f"{wanted} is not in {pool}")
-        if wanted in taken:
+        if str(found) in taken:  # in the one form in which it is taken, however it is asked for
             raise NoAddress(f"{wanted} is in use")
-        return wanted
+        return str(found)
     for address in network:
         # The last one of the nodes' network, at whose end the pool may lie, is for broadcasts.
         if str(address) not in taken and address != network.broadcast_address:

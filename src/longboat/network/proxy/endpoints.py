@@ -41,7 +41,11 @@ def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str, famil
                 continue
             for endpoint in piece.endpoints:
                 conditions = endpoint.conditions
-                found = {Target(a, candidate.port, endpoint.nodeName == node) for a in endpoint.addresses[:1]}
+                found = {
+                    Target(address, candidate.port, endpoint.nodeName == node)
+                    for address in endpoint.addresses[:1]
+                    if family.has(address)
+                }
                 if conditions.ready:
                     ready |= found
                 elif conditions.serving and conditions.terminating:

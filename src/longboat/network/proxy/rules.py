@@ -225,7 +225,7 @@ def _entrances(service: Service, port: ServicePort, protocol: str, family: Famil
 
 def _guarded(name: str, verdict: str, sources: list[str], family: Family, chains: dict[str, Chain]) -> str:
     """The verdict for a load balancer's address, which only some may come to (loadBalancerSourceRanges)."""
-    allowed = [each.strip() for each in sources if family.has(each)]
+    allowed = [each for each in map(str.strip, sources) if family.has(each)]
     if not sources or not verdict:
         return verdict
     listed = f"{family.word} saddr {{ {', '.join(allowed)} }} {verdict}"

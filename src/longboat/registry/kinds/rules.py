@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from longboat.machinery import names, quantity
+from longboat.machinery import addresses, names, quantity
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.quantity import Quantity
@@ -87,9 +86,12 @@ def cidr(value: str, path: Path, err: Errors) -> None:
     try:
         if "/" not in value:
             raise ValueError
-        ipaddress.ip_network(value, strict=False)
+        found = addresses.network(value)
     except ValueError:
         err.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+        return
+    if found.version == 4 and ":" in value:
+        err.invalid(path, value, "must not have an IPv4-mapped IPv6 address")
 
 
 def label_name(value: str, path: Path, err: Errors) -> None:
