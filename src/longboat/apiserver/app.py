@@ -178,6 +178,11 @@ class APIServer:
         entry = self.stores[kind].find(namespace, name)
         return None if entry is None else _decode(entry.body)
 
+    async def seek(self, kind: Kind, namespace: str, name: str, seconds: float = 0.0) -> Object | None:
+        """As `lookup`, of what any API server has written, and may yet write within so many seconds."""
+        entry = await self.stores[kind].seek(namespace, name, seconds)
+        return None if entry is None else _decode(entry.body)
+
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
         """As `lookup`, for the core kinds that tokens are bound to."""
         return self.lookup(_BOUND[plural], namespace, name)
@@ -206,20 +211,20 @@ class APIServer:
 
         return Chain(
             (
-                NamespaceLifecycle(self.lookup, self.clock),
+                NamespaceLifecycle(self.lookup, self.seek),
                 NodeRestriction(self.lookup, self.authorizer),
                 LimitRanger(partial(every, kinds.LIMIT_RANGE)),
-                ServiceAccount(self.lookup),
+                ServiceAccount(self.lookup, self.seek),
                 NodeNames(self.config.serving_names),
                 TaintNodesByCondition(),
-                Priority(self.lookup, partial(every, kinds.PRIORITY_CLASS)),
+                Priority(self.lookup, self.seek, partial(every, kinds.PRIORITY_CLASS)),
                 DefaultTolerationSeconds(),
                 DefaultStorageClass(partial(every, kinds.STORAGE_CLASS)),
                 DefaultIngressClass(partial(every, kinds.INGRESS_CLASS)),
                 StorageObjectInUseProtection(),
                 PersistentVolumeClaimResize(self.lookup),
                 PodResizeValidator(self.lookup),
-                RuntimeClass(self.lookup),
+                RuntimeClass(self.lookup, self.seek),
                 DenyServiceExternalIPs(),
                 CertificateRequests(self.authorizer),
                 Escalation(self.authorizer),

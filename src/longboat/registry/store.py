@@ -19,7 +19,16 @@ from longboat.registry import deletion, metadata, size
 from longboat.registry.admission import Admission, Admitted, Attributes
 from longboat.registry.strategy import Context, Deletion, Reservation, Strategy
 from longboat.storage.entry import Entry, splice
-from longboat.storage.interface import Item, KeyExists, RevisionMismatch, Storage, StorageError, Unopened, Unreadable
+from longboat.storage.interface import (
+    Compacted,
+    Item,
+    KeyExists,
+    RevisionMismatch,
+    Storage,
+    StorageError,
+    Unopened,
+    Unreadable,
+)
 from longboat.storage.watchcache import WatchCache
 
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
@@ -71,6 +80,23 @@ class Store:
 
     def find(self, namespace: str, name: str) -> Entry | None:
         return self.cache.get(self.key(namespace, name))
+
+    async def seek(self, namespace: str, name: str, seconds: float) -> Entry | None:
+        """As `find`, of what any API server has written until now; if it is not there, wait so long for it to come."""
+        await self.cache.fresh()
+        if seconds <= 0 or self.find(namespace, name) is not None:
+            return self.find(namespace, name)
+        watcher = self.cache.watch(self.prefix(namespace), self.cache.revision)
+        try:
+            async with self._clock.timeout(seconds):
+                async for _ in watcher:
+                    if self.find(namespace, name) is not None:
+                        break
+        except (TimeoutError, Compacted):
+            pass  # what is there now is the answer
+        finally:
+            watcher.close()
+        return self.find(namespace, name)
 
     def get(self, namespace: str, name: str) -> Entry:
         """Raises StatusError 404."""

@@ -3,7 +3,8 @@ those that note what it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -13,17 +14,29 @@ Lookup = Callable[[Kind, str, str], Object | None]
 """kind, namespace, name → the object as it is now, or None."""
 
 
+class Seek(Protocol):
+    """What a `Lookup` missed, looked for again among all that any API server has written, and then for so many seconds
+    more: somebody may just be making it. None if it does not come."""
+
+    def __call__(self, kind: Kind, namespace: str, name: str, seconds: float = 0.0) -> Awaitable[Object | None]: ...
+
+
 class Plugin:
-    """The plugin that lets everything pass. `handles` spares it what it does not look at."""
+    """The plugin that lets everything pass. `handles` spares it what it does not look at.
+
+    One that has to wait returns what to await (it may be a coroutine function); the others cost no more for it.
+    """
 
     def handles(self, attributes: Attributes) -> bool:
         return True
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         """May change `attributes.obj`. Raises StatusError."""
+        return None
 
-    def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         """Raises StatusError."""
+        return None
 
     async def charge(self, attributes: Attributes) -> None:
         """Note what a write takes that nobody else refuses. Raises StatusError."""
@@ -39,13 +52,13 @@ class Chain:
 
     async def mutate(self, attributes: Attributes) -> None:
         for plugin in self._mutating:
-            if plugin.handles(attributes):
-                plugin.mutate(attributes)
+            if plugin.handles(attributes) and (pending := plugin.mutate(attributes)) is not None:
+                await pending
 
     async def validate(self, attributes: Attributes) -> None:
         for plugin in self._validating:
-            if plugin.handles(attributes):
-                plugin.validate(attributes)
+            if plugin.handles(attributes) and (pending := plugin.validate(attributes)) is not None:
+                await pending
         for plugin in self._charging:
             if plugin.handles(attributes):
                 await plugin.charge(attributes)

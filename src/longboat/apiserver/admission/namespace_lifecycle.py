@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from longboat.aio.clock import Clock
+from collections.abc import Awaitable
+
 from longboat.api import kinds
-from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import StatusError, forbidden, not_found
-from longboat.machinery.objects import dig
+from longboat.machinery.objects import Object, dig
 from longboat.registry.admission import Attributes
 
 IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
@@ -15,19 +16,29 @@ EXEMPT = frozenset(("LocalSubjectAccessReview",))
 
 
 class NamespaceLifecycle(Plugin):
-    def __init__(self, lookup: Lookup, clock: Clock) -> None:
+    def __init__(self, lookup: Lookup, seek: Seek) -> None:
         self._lookup = lookup
-        self._clock = clock
+        self._seek = seek
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         kind = attributes.kind
         if attributes.operation == "DELETE" and kind == kinds.NAMESPACE and attributes.name in IMMORTAL:
             raise forbidden(kind, attributes.name, "this namespace may not be deleted")
         if attributes.operation != "CREATE" or not kind.namespaced or attributes.subresource or kind.name in EXEMPT:
-            return
+            return None
         namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
         if namespace is None:
+            return self._look_again(attributes)
+        self._check(attributes, namespace)
+        return None
+
+    async def _look_again(self, attributes: Attributes) -> None:
+        namespace = await self._seek(kinds.NAMESPACE, "", attributes.namespace)
+        if namespace is None:
             raise not_found(kinds.NAMESPACE, attributes.namespace)
+        self._check(attributes, namespace)
+
+    def _check(self, attributes: Attributes, namespace: Object) -> None:
         if dig(namespace, "status", "phase") == "Terminating" or dig(namespace, "metadata", "deletionTimestamp"):
             raise self._terminating(attributes, namespace["metadata"])
 

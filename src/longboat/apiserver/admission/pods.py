@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from longboat.api import kinds
 from longboat.api.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
-from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object
 from longboat.registry.admission import Attributes
@@ -40,20 +40,32 @@ def _speaks_of(toleration: Object, key: str) -> bool:
 class Priority(Plugin):
     """spec.priority comes from the PriorityClass alone."""
 
-    def __init__(self, lookup: Lookup, classes: Callable[[], list[Object]]) -> None:
+    def __init__(self, lookup: Lookup, seek: Seek, classes: Callable[[], list[Object]]) -> None:
         self._lookup = lookup
+        self._seek = seek
         self._classes = classes
 
     def handles(self, attributes: Attributes) -> bool:
         return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None
         spec = attributes.obj.setdefault("spec", {})
         name = spec.get("priorityClassName") or ""
         found = self._lookup(kinds.PRIORITY_CLASS, "", name) if name else self._default()
         if name and found is None:
+            return self._look_again(attributes, spec, name)
+        self._set(attributes, spec, name, found)
+        return None
+
+    async def _look_again(self, attributes: Attributes, spec: Object, name: str) -> None:
+        found = await self._seek(kinds.PRIORITY_CLASS, "", name)
+        if found is None:
             raise forbidden(kinds.POD, attributes.name, f"no PriorityClass with name {name} was found")
+        self._set(attributes, spec, name, found)
+
+    @staticmethod
+    def _set(attributes: Attributes, spec: Object, name: str, found: Object | None) -> None:
         value = found["value"] if found else 0
         if spec.get("priority") not in (None, value):
             raise forbidden(

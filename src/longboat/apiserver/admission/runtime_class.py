@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import NoReturn
 
 from longboat.api import kinds
-from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery import quantity
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
@@ -18,16 +19,30 @@ UNFOUNDED = "pod rejected: Pod Overhead set without corresponding RuntimeClass d
 class RuntimeClass(Plugin):
     """A pod's class must exist; its overhead is the class's, and its placement both its own and the class's."""
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, seek: Seek) -> None:
         self._lookup = lookup
+        self._seek = seek
 
     def handles(self, attributes: Attributes) -> bool:
         return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None
         spec = attributes.obj.setdefault("spec", {})
-        found = self._class_of(attributes, spec)
+        found = self._class_of(spec)
+        if found is None:
+            return self._look_again(attributes, spec)
+        self._bring(attributes, spec, found)
+        return None
+
+    async def _look_again(self, attributes: Attributes, spec: Object) -> None:
+        name = spec["runtimeClassName"]
+        found = await self._seek(kinds.RUNTIME_CLASS, "", name)
+        if found is None:
+            _reject(attributes, f'pod rejected: RuntimeClass "{name}" not found')
+        self._bring(attributes, spec, found)
+
+    def _bring(self, attributes: Attributes, spec: Object, found: Object) -> None:
         if overhead := _overhead(found):
             if spec.get("overhead") and not _same(spec["overhead"], overhead):
                 _reject(attributes, MISMATCH)
@@ -49,21 +64,19 @@ class RuntimeClass(Plugin):
     def validate(self, attributes: Attributes) -> None:
         assert attributes.obj is not None
         spec = attributes.obj.get("spec") or {}
-        own, theirs = spec.get("overhead") or {}, _overhead(self._class_of(attributes, spec))
+        found = self._class_of(spec)
+        if found is None:
+            _reject(attributes, f'pod rejected: RuntimeClass "{spec["runtimeClassName"]}" not found')
+        own, theirs = spec.get("overhead") or {}, _overhead(found)
         if own and not theirs:
             _reject(attributes, UNFOUNDED)
         if own and not _same(own, theirs):
             _reject(attributes, MISMATCH)
 
-    def _class_of(self, attributes: Attributes, spec: Object) -> Object:
-        """Empty for a pod of no class."""
+    def _class_of(self, spec: Object) -> Object | None:
+        """Empty for a pod of no class; None for one whose class is not there."""
         name = spec.get("runtimeClassName")
-        if name is None:
-            return {}
-        found = self._lookup(kinds.RUNTIME_CLASS, "", name)
-        if found is None:
-            _reject(attributes, f'pod rejected: RuntimeClass "{name}" not found')
-        return found
+        return {} if name is None else self._lookup(kinds.RUNTIME_CLASS, "", name)
 
 
 def merged(first: list[Object], second: list[Object]) -> list[Object]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from longboat.api import kinds
 from longboat.api.pod_references import references
 from longboat.apiserver.admission import mountable_secrets
-from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
 from longboat.registry import metadata
@@ -14,12 +16,17 @@ from longboat.registry.admission import Attributes
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607  # an hour, and a tell-tale (upstream's WarnOnlyBoundTokenExpirationSeconds)
 VOLUME_PREFIX = "kube-api-access-"
+DEFAULT = "default"
+PATIENCE = 1.8  # seconds to wait for a namespace's default account (upstream: ten looks, 100 to 200 ms apart)
 MIRROR = "kubernetes.io/config.mirror"
 
 
 class ServiceAccount(Plugin):
-    def __init__(self, lookup: Lookup) -> None:
+    """The namespace's default account is waited for: the controller makes it once it has seen the namespace."""
+
+    def __init__(self, lookup: Lookup, seek: Seek) -> None:
         self._lookup = lookup
+        self._seek = seek
 
     def handles(self, attributes: Attributes) -> bool:
         if attributes.kind != kinds.POD:
@@ -28,41 +35,50 @@ class ServiceAccount(Plugin):
             return not attributes.subresource
         return attributes.operation == "UPDATE" and attributes.subresource == "ephemeralcontainers"
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         pod = attributes.obj
         assert pod is not None
         if attributes.operation != "CREATE":
-            return
+            return None
         if _is_mirror(pod):
             return self.validate(attributes)  # already here, as upstream: its answer comes before NodeRestriction's
         spec: Object = pod.setdefault("spec", {})
-        spec["serviceAccountName"] = spec.get("serviceAccountName") or "default"
-        account = self._account(attributes, spec)
-        if _wants_token(account, spec):
-            _mount_token(spec)
-        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
-            spec["imagePullSecrets"] = [dict(ref) for ref in account["imagePullSecrets"]]
-        return None
+        spec["serviceAccountName"] = spec.get("serviceAccountName") or DEFAULT
+        return self._with_account(attributes, spec, _lend)
 
-    def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         pod = attributes.obj
         assert pod is not None
         spec = pod["spec"]
         if _is_mirror(pod):
             return self._check_mirror(attributes, pod)
-        account = self._account(attributes, spec)
-        if mountable_secrets.enforced(account) and (why := mountable_secrets.refusal(account, spec)):
-            raise forbidden(kinds.POD, attributes.name, why)
-        return None
 
-    def _account(self, attributes: Attributes, spec: Object) -> Object:
-        """Raises StatusError 403."""
-        name = spec.get("serviceAccountName") or "default"
+        def check(account: Object, spec: Object) -> None:
+            if mountable_secrets.enforced(account) and (why := mountable_secrets.refusal(account, spec)):
+                raise forbidden(kinds.POD, attributes.name, why)
+
+        return self._with_account(attributes, spec, check)
+
+    def _with_account(
+        self, attributes: Attributes, spec: Object, act: Callable[[Object, Object], None]
+    ) -> Awaitable[None] | None:
+        """Raises StatusError 403, at once or when awaited."""
+        name = spec.get("serviceAccountName") or DEFAULT
         account = self._lookup(kinds.SERVICE_ACCOUNT, attributes.namespace, name)
         if account is None:
-            why = f'error looking up service account {attributes.namespace}/{name}: serviceaccount "{name}" not found'
+            return self._look_again(attributes, name, spec, act)
+        act(account, spec)
+        return None
+
+    async def _look_again(
+        self, attributes: Attributes, name: str, spec: Object, act: Callable[[Object, Object], None]
+    ) -> None:
+        namespace, patience = attributes.namespace, PATIENCE if name == DEFAULT else 0.0
+        account = await self._seek(kinds.SERVICE_ACCOUNT, namespace, name, patience)
+        if account is None:
+            why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
             raise forbidden(kinds.POD, attributes.name, why)
-        return account
+        act(account, spec)
 
     @staticmethod
     def _check_mirror(attributes: Attributes, pod: Object) -> None:
@@ -82,6 +98,14 @@ class ServiceAccount(Plugin):
 
 def _is_mirror(pod: Object) -> bool:
     return MIRROR in (meta(pod).get("annotations") or {})
+
+
+def _lend(account: Object, spec: Object) -> None:
+    """Give the pod what its account brings."""
+    if _wants_token(account, spec):
+        _mount_token(spec)
+    if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = [dict(ref) for ref in account["imagePullSecrets"]]
 
 
 def _wants_token(account: Object, spec: Object) -> bool:
