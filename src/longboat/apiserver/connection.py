@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._upgraded: Upgraded | None = None
         self._leftover = b""  # what came right behind a request to upgrade
         self._deaf = False  # what comes after a request that is refused is not listened to
+        self._asked: Request | None = None  # the one that is being worked on
         self._sending = b""  # an answer that is too long to be sent in one piece
         self._streaming = False
         self._remote = ""
@@ -155,7 +156,8 @@ class Connection(asyncio.Protocol):
         for waiting in (self._waiting, self._writable):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
-        if self._streaming and self.task is not None:
+        given_up = self._asked is not None and self._asked.for_client_alone
+        if (self._streaming or given_up) and self.task is not None:
             self.task.cancel()  # nobody is left to read
 
     def pause_writing(self) -> None:
@@ -236,7 +238,16 @@ class Connection(asyncio.Protocol):
             self._transport.write(http1.plain(*message.refused))
             return await self._rest(message, keep_alive=False)
         request = self._request(message)
+        self._asked = request
         response = await self._home.handler(request)
+        self._asked = None
+        try:
+            return await self._answer(message, response)
+        finally:
+            response.end()
+
+    async def _answer(self, message: Message, response: Response) -> bool:
+        """Send it. False when the connection is not to be used again."""
         if self.ended:
             return False
         keep_alive = message.keep_alive and not message.upgrade and not self._home.closing

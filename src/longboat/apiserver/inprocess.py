@@ -31,7 +31,10 @@ class InProcessTransport:
     ) -> bytes:
         headers = {"accept": accept, "content-type": content_type, "user-agent": self._user.name}
         response = await self._handle(self._request(method, path, query, body or b"", headers))
-        content = response.body if response.stream is None else await _gathered(response.stream)
+        try:
+            content = response.body if response.stream is None else await _gathered(response.stream)
+        finally:
+            response.end()
         if response.status >= 300:
             raise StatusError.parse(_status(content), response.status)
         return content
@@ -40,6 +43,7 @@ class InProcessTransport:
         headers = {"accept": "application/json", "user-agent": self._user.name}
         response = await self._handle(self._request("GET", path, query, b"", headers))
         if response.status >= 300:
+            response.end()
             raise StatusError.parse(_status(response.body), response.status)
         if response.stream is None:
             yield response.body
@@ -50,6 +54,7 @@ class InProcessTransport:
                 for line in chunk.splitlines():
                     yield line
         finally:
+            response.end()
             if hasattr(chunks, "aclose"):
                 await chunks.aclose()
 

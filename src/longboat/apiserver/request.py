@@ -63,6 +63,7 @@ class Request:
     info: RequestInfo = RequestInfo(path="", verb="")
     request_id: str = ""
     raw_query: str = ""  # as it came, for proxies
+    for_client_alone: bool = False  # the work is worth nothing once the client has gone: it is cancelled then
     warnings: list[str] = field(default_factory=list)
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
@@ -93,6 +94,17 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     stream: AsyncIterator[bytes] | None = None
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
+    ends: list[Callable[[], None]] = field(default_factory=list)
+
+    def after(self, end: Callable[[], None]) -> None:
+        """Have `end` called once the answer is through, or is not going to be sent. (A stream that nobody has begun to
+        read runs none of its own code when it is closed.)"""
+        self.ends.append(end)
+
+    def end(self) -> None:
+        """Whoever has sent the response, or will not, calls this."""
+        while self.ends:
+            self.ends.pop()()
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -27,6 +27,7 @@ from longboat.apiserver.pki import SERVING_NAMES, Pair, Pki, write_private
 from longboat.apiserver.resource_metrics import ResourceMetrics
 from longboat.apiserver.server import Server, tls
 from longboat.apiserver.streams.csi import DriverCalls
+from longboat.apiserver.streams.gate import Gate
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
@@ -108,7 +109,7 @@ class ControlPlane:
         proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, dialer, api.authorizer)
         usage = ResourceMetrics(api.stores, nodes.summary, self.clock)
         api.dispatcher.reviews |= {"NodeMetrics": usage.nodes, "PodMetrics": usage.pods}
-        api.dispatcher.subresources |= {
+        led_on = {
             ("pods", "log"): pods.log,
             ("pods", "exec"): pods.exec,
             ("pods", "attach"): pods.attach,
@@ -117,6 +118,8 @@ class ControlPlane:
             ("services", "proxy"): proxies.services,
             ("nodes", "proxy"): proxies.nodes,
         }
+        gate = Gate(self.clock)
+        api.dispatcher.subresources |= {way: gate.guard(handler) for way, handler in led_on.items()}
         by_csi = self._nodes(self.pki.client("apiserver-csi-client", CSI_CALLER), dialer)
         api.dispatcher.private["nodes", "csi"] = DriverCalls(api.lookup, by_csi)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from longboat.apiserver.request import Request
+from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import messages
 from longboat.machinery.errors import StatusError
 from longboat.machinery.streams import websocket
@@ -65,7 +65,7 @@ def talk(request: Request, stream: Stream, client: Client) -> list[tuple[int, by
     """What the client is told."""
     agreed = messages.handshake(request)
     assert agreed is not None
-    response = agreed.answer(stream.iterate())
+    response = agreed.answer(Response(200, stream=stream.iterate()))
     assert response.status == 101 and response.upgrade is not None
     asyncio.run(asyncio.wait_for(response.upgrade(client), 5))  # type: ignore[arg-type]
     return [(message.kind, message.data) for message in client.told]

@@ -26,8 +26,10 @@ class Handshake:
     protocol: str  # "" where it named none
     headers: dict[str, str]
 
-    def answer(self, stream: AsyncIterator[bytes]) -> Response:
-        """Each piece of the stream a message, after an empty one that says it has begun."""
+    def answer(self, answer: Response) -> Response:
+        """Each piece of the answer's stream a message, after an empty one that says it has begun."""
+        assert answer.stream is not None
+        stream = answer.stream
 
         async def upgraded(socket: Socket) -> None:
             async with Tasks("messages") as tasks:
@@ -35,7 +37,7 @@ class Handshake:
                 listening = tasks.spawn("listen", _listen(socket))
                 await asyncio.wait((sending, listening), return_when=asyncio.FIRST_COMPLETED)
 
-        return Response(101, headers=self.headers, upgrade=upgraded)
+        return Response(101, headers=self.headers, upgrade=upgraded, ends=answer.ends)
 
 
 def handshake(request: Request) -> Handshake | None:

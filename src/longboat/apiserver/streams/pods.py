@@ -39,7 +39,7 @@ class PodStreams:
         target = _target("containerLogs", request, container, list(options.items()))
         node, handshake = self._node(pod), messages.handshake(request)
         answer = await relay.fetch(await self._nodes.open(node), _host(node), target)
-        return handshake.answer(answer.stream) if handshake and answer.stream is not None else answer
+        return handshake.answer(answer) if handshake else answer
 
     async def exec(self, request: Request) -> Response:
         self._require_create(request)

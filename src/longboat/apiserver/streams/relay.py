@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -16,11 +16,20 @@ from longboat.machinery.errors import StatusError, bad_request
 
 CHUNK = 64 << 10
 MAX_ERROR = 4 << 10  # bytes of a refusal that are read
-# Credentials are for this server alone; the rest describes a connection, not a message (RFC 9110, section 7.6.1).
-NOT_PASSED_ON = frozenset(
-    ("authorization", "connection", "content-length", "cookie", "host", "keep-alive", "proxy-authenticate",
-     "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+# These describe a connection, not a message (RFC 9110, section 7.6.1); so does whatever Connection names.
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+     "transfer-encoding", "upgrade")
 )  # fmt: skip
+# Credentials are for this server alone; the rest is said anew for the backend.
+NOT_PASSED_ON = HOP_BY_HOP | {
+    "authorization", "content-length", "cookie", "expect", "host", "x-forwarded-for", "x-forwarded-uri",
+}  # fmt: skip
+# A backend must not open this server's origin to other sites' scripts (upstream's corsRemovingTransport).
+NOT_PASSED_BACK = HOP_BY_HOP | {
+    "content-length", "content-type", "access-control-allow-credentials", "access-control-allow-headers",
+    "access-control-allow-methods", "access-control-allow-origin",
+}  # fmt: skip
 IDENTITY = ("x-remote-", "impersonate-")  # says who somebody is to a server that trusts us (security lesson 3)
 PATH = "/:@!$&'()*+,;=~"  # what needs no quoting in a path (RFC 3986, section 3.3)
 UPGRADE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version")
@@ -38,10 +47,11 @@ async def upgrade(request: Request, connection: Connection, host: str, target: s
     the connection is closed and never used again (security lesson 1). Raises StatusError."""
     reader, writer = connection
     headers = [("Host", host), ("Connection", "Upgrade"), ("Upgrade", request.headers["upgrade"])]
+    headers.append(("X-Forwarded-For", forwarded_for(request)))
     for name in UPGRADE_HEADERS:
         headers += [(name, _without_token(value)) for value in request.header_values(name) if _without_token(value)]
-    writer.write(http1.encode_request(request.method, target, headers))
     try:
+        writer.write(http1.encode_request(request.method, target, headers))
         await writer.drain()
         head = await http1.read_response(reader, request.method)
         if head.status != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -49,15 +59,17 @@ async def upgrade(request: Request, connection: Connection, host: str, target: s
                 return await _not_upgraded(reader, head)
             finally:
                 writer.close()
-    except (BadMessage, OSError) as error:
-        writer.close()
-        raise unreachable(f"error dialing backend: {error}") from error
+    except BaseException as error:
+        writer.close()  # whatever it is, the client's going among it
+        if isinstance(error, (BadMessage, OSError)):
+            raise unreachable(f"error dialing backend: {error}") from error
+        raise
     passed = {name.title(): value for name, value in head.headers.items() if name != "content-length"}
 
     async def relay(socket: Socket) -> None:
         await both_ways(socket, reader, writer)
 
-    return Response(101, headers=passed, upgrade=relay)
+    return Response(101, headers=passed, upgrade=relay, ends=[writer.close])
 
 
 async def _not_upgraded(reader: asyncio.StreamReader, head: ResponseHead) -> Response:
@@ -111,24 +123,36 @@ async def fetch(connection: Connection, host: str, target: str) -> Response:
         head = await http1.read_response(reader)
         if head.status >= HTTPStatus.BAD_REQUEST:
             raise await refusal(reader, head)
-    except (BadMessage, OSError) as error:
+    except BaseException as error:
         writer.close()
-        raise unreachable(str(error)) from error
-    except StatusError:
-        writer.close()
+        if isinstance(error, (BadMessage, OSError)):
+            raise unreachable(str(error)) from error
         raise
-    return Response(head.status, content_type="text/plain", stream=_closing(reader, writer, head))
+    stream = _closing(reader, writer, head)
+    return Response(head.status, content_type="text/plain", stream=stream, ends=[writer.close])
+
+
+def forwarded_for(request: Request) -> str:
+    """Who it came from and through whom, the last of them last: what we know ourselves stands at the end."""
+    return ", ".join((*request.header_values("x-forwarded-for"), request.remote))
+
+
+def named_by(connection: Iterable[str]) -> frozenset[str]:
+    """The headers that Connection says are for this connection alone."""
+    return frozenset(token.strip().lower() for value in connection for token in value.split(","))
 
 
 async def forward(request: Request, connection: Connection, host: str, target: str, body: bytes) -> Response:
     """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too."""
     reader, writer = connection
-    headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", request.remote)]
+    headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", forwarded_for(request))]
     headers.append(("X-Forwarded-Uri", quote(request.path, safe=PATH)))
+    hidden = NOT_PASSED_ON | named_by(request.header_values("connection"))
     headers += [
         (name, value)
-        for name, value in request.headers.items()
-        if name not in NOT_PASSED_ON and name != "x-forwarded-uri" and not name.startswith(IDENTITY)
+        for name in request.headers
+        if name not in hidden and not name.startswith(IDENTITY)
+        for value in request.header_values(name)
     ]
     if body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(body))))
@@ -136,13 +160,16 @@ async def forward(request: Request, connection: Connection, host: str, target: s
         writer.write(http1.encode_request(request.method, target, headers) + body)
         await writer.drain()
         head = await http1.read_response(reader, request.method)
-    except (BadMessage, OSError, ValueError) as error:
+    except BaseException as error:
         writer.close()
-        raise StatusError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
-    hidden = NOT_PASSED_ON | {"content-type"}
+        if isinstance(error, (BadMessage, OSError, ValueError)):
+            raise StatusError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
+        raise
+    hidden = NOT_PASSED_BACK | named_by((head.headers.get("connection", ""),))
     passed = {name.title(): value for name, value in head.headers.items() if name not in hidden}
     content_type = head.headers.get("content-type", "application/octet-stream")
-    return Response(head.status, content_type=content_type, headers=passed, stream=_closing(reader, writer, head))
+    stream = _closing(reader, writer, head)
+    return Response(head.status, content_type=content_type, headers=passed, stream=stream, ends=[writer.close])
 
 
 async def _closing(
