@@ -38,7 +38,8 @@ class Backend:
         self.heard: list[bytes] = []
         self._open: list[socket.socket] = []
         self.listener = socket.create_server((own_address(), 0), backlog=1000)
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     @property
     def port(self) -> int:
@@ -50,11 +51,14 @@ class Backend:
             while True:
                 taken, _ = self.listener.accept()
                 self._open.append(taken)
-                if self.says:
-                    self.heard.append(taken.recv(65536))
-                    taken.sendall(self.says)
+                with contextlib.suppress(ConnectionError):
+                    if self.says:
+                        self.heard.append(taken.recv(65536))
+                        taken.sendall(self.says)
 
     def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes who waits for the next
+        self._thread.join(5)
         self.listener.close()
         for taken in self._open:
             taken.close()
