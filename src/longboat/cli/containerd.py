@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +11,6 @@ from longboat.cli import files
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.cli.pause import IMAGE as PAUSE
-from longboat.cli.pause import image as pause_image
 
 SOCKET = "/run/containerd/containerd.sock"  # in the node's own /run
 NAMESPACE = "k8s.io"  # where the CRI plugin keeps its images
@@ -96,21 +94,6 @@ def ctr(cluster: Cluster, node: str, *arguments: str, archive: BinaryIO | None =
     return done.stdout.decode()
 
 
-def import_image(cluster: Cluster, node: str, archive: BinaryIO) -> list[str]:
-    """Load an OCI or docker archive into a node's store and unpack it. Returns the names of its images."""
-    said = ctr(cluster, node, "images", "import", "-", archive=archive)
-    return [line.split()[1] for line in said.splitlines() if line.startswith("unpacking")]
-
-
 def images(cluster: Cluster, node: str) -> list[str]:
     """The names in a node's store."""
     return ctr(cluster, node, "images", "ls", "-q").split()
-
-
-def ensure_pause(cluster: Cluster, node: str) -> None:
-    """Put the pause image into a node's store, if it is not there."""
-    if PAUSE not in images(cluster, node):
-        with tempfile.TemporaryFile() as file:
-            file.write(pause_image())
-            file.seek(0)
-            import_image(cluster, node, file)

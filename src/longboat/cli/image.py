@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from longboat.cli import alive, containerd, flags, registry
+from longboat.cli import alive, containerd, flags, image_import, registry
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
@@ -62,7 +62,7 @@ def import_archive(cluster: Cluster, nodes: list[str], path: Path, steps: Steps)
     for node in nodes:
         try:
             with path.open("rb") as archive:
-                names = containerd.import_image(cluster, node, archive)
+                names = image_import.import_image(cluster, node, archive)
         except OSError as error:
             raise Failure(f"cannot read {path}: {error.strerror}") from error
         if not names:

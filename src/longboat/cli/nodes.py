@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from longboat.api.families import IPV6, of_family
-from longboat.cli import alive, containerd, credentials, files, registry, startup
+from longboat.cli import alive, containerd, credentials, files, image_import, registry, startup
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.network.nftables import Nftables, NftError
@@ -68,7 +68,7 @@ def start_up(cluster: Cluster, seconds: float) -> None:
             if not _socket(cluster, node).exists():
                 continue
             try:
-                containerd.ensure_pause(cluster, node)
+                image_import.ensure_pause(cluster, node)
                 missing.remove(node)
             except Failure as failure:
                 problem = failure  # it is still starting

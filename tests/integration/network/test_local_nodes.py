@@ -51,10 +51,10 @@ nodes.dismantle(found)
 IMPORT = """
 import sys
 from pathlib import Path
-from longboat.cli import cluster, containerd
+from longboat.cli import cluster, image_import
 found = cluster.load(Path(sys.argv[1]))
 for node in found.node_names:
-    print(containerd.import_image(found, node, open(sys.argv[2], "rb")))
+    print(image_import.import_image(found, node, open(sys.argv[2], "rb")))
 """
 
 GREET = """
