@@ -127,3 +127,22 @@ def test_who_sends_ahead_without_end_is_hung_up_on(plane: ControlPlane) -> None:
             pass
     assert sent < 8 * MIB
     assert wire.rss(plane.pid) - held < 8 * MIB
+
+
+def test_answers_to_a_thousand_mistakes_are_bounded(plane: ControlPlane) -> None:
+    """3 MiB of mistakes were answered with 60 MiB, and their warnings with headers that no client reads."""
+    configmaps = "/api/v1/namespaces/default/configmaps"
+    fields = {f"unknown{number}": {f"a{'b' * 1000}": 1} for number in range(2000)}
+    code, _, headers = plane.ask("POST", configmaps, {"metadata": {"name": "warned"}} | fields)
+    assert code == 201
+    assert len(headers["warning"]) < 8 << 10
+    data = {f"{number}/{'k' * 300}": "" for number in range(8000)}
+    code, body, _ = plane.ask("POST", configmaps, {"metadata": {"name": "invalid"}, "data": data})
+    assert (code, body["reason"]) == (422, "Invalid")
+    assert len(body["details"]["causes"]) <= 1000
+    assert body["message"].endswith(" more]")
+    assert len(json.dumps(body)) < 4 * MIB
+    labels = {"x": "y" * 2 * MIB}
+    code, body, _ = plane.ask("POST", configmaps, {"metadata": {"name": "invalid", "labels": labels}})
+    assert code == 422
+    assert len(json.dumps(body)) < MIB

@@ -99,6 +99,8 @@ STALE = "the object has been modified; please apply your changes to the latest v
 def invalid(kind: Kind, name: str, errors: Errors) -> StatusError:
     """422: one message that joins the causes as upstream joins them (one bare, several in brackets)."""
     lines = list(dict.fromkeys(str(cause) for cause in errors))
+    if errors.untold:
+        lines.append(f"and {errors.untold} more")
     summary = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
     qualified = f"{kind.name}.{kind.group}" if kind.group else kind.name
     message = f'{qualified} "{name}" is invalid: {summary}'

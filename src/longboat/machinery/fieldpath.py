@@ -11,6 +11,10 @@ from typing import Any
 
 import msgspec
 
+# What is told of one object: so many complaints, so many characters of each and of all. An object of 3 MiB can have
+# 300,000 of them, and each may show a value as long as itself.
+MOST, LONGEST, ALL = 1000, 64 << 10, 1 << 20
+
 
 class Path:
     """An immutable field path: `Path("spec").at("containers").index(0).at("name")` is `spec.containers[0].name`."""
@@ -71,18 +75,32 @@ def quoted(value: Any) -> str:
 
 @dataclass(slots=True)
 class Errors:
-    """Collects everything that is wrong with one object; empty means valid."""
+    """Collects what is wrong with one object; empty means valid. Beyond a bound complaints are only counted."""
 
     causes: list[Cause] = field(default_factory=list)
+    untold: int = 0  # complaints that there was no room for
+    _room: int = ALL
 
     def __bool__(self) -> bool:
         return bool(self.causes)
+
+    @property
+    def count(self) -> int:
+        """How many complaints there have been, told or not."""
+        return len(self.causes) + self.untold
 
     def __iter__(self) -> Iterator[Cause]:
         return iter(self.causes)
 
     def _add(self, reason: str, path: Path, message: str) -> None:
-        self.causes.append(Cause(reason, str(path), message))
+        where = str(path)
+        if len(message) > LONGEST:
+            message = f"{message[:LONGEST]}..."
+        if self.causes and (len(self.causes) >= MOST or len(where) + len(message) > self._room):
+            self.untold += 1
+            return
+        self._room -= len(where) + len(message)
+        self.causes.append(Cause(reason, where if len(where) <= LONGEST else f"{where[:LONGEST]}...", message))
 
     def extend(self, path: Path, messages: Iterable[str], value: Any = ...) -> None:
         """Record a name check's messages as Invalid at `path` (value defaults to the path's last key)."""

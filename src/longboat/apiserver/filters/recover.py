@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import msgspec
 
@@ -11,6 +12,8 @@ from longboat.machinery.errors import StatusError, internal
 from longboat.storage.interface import StorageError, Unreadable
 
 log = logging.getLogger(__name__)
+
+ALL_WARNINGS, A_WARNING = 4 << 10, 256  # characters of all, and of each once those are exceeded (truncateAtTotalRunes)
 
 
 async def recover(request: Request, inner: Handler) -> Response:
@@ -23,8 +26,8 @@ async def recover(request: Request, inner: Handler) -> Response:
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.path, request.request_id)
         response = refusal(internal("the request could not be completed"))
-    for text in request.warnings:
-        _warn(response, text)
+    if request.warnings:
+        response.headers["Warning"] = warning(request.warnings)
     return response
 
 
@@ -33,9 +36,22 @@ def refusal(error: StatusError) -> Response:
     return Response(error.code, msgspec.json.encode(error.status()), headers=headers)
 
 
-def _warn(response: Response, text: str) -> None:
-    """RFC 7234's Warning header with code 299; several are joined into one line."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    line = f'299 - "{quoted}"'
-    before = response.headers.get("Warning")
-    response.headers["Warning"] = f"{before}, {line}" if before else line
+def warning(texts: Iterable[str]) -> str:
+    """RFC 7234's Warning header with code 299; several are joined into one line, each once. What is more than upstream
+    sends (apiserver, WithWarningRecorder) is cut, every text, then left out."""
+    told: list[str] = []
+    length, cutting = 0, False
+    for text in filter(None, dict.fromkeys(texts)):
+        if cutting and length >= ALL_WARNINGS:
+            break
+        if not cutting and length + len(text) > ALL_WARNINGS:
+            cutting = True
+            told = [each[:A_WARNING] for each in told]
+            length = sum(map(len, told))
+        told.append(text[:A_WARNING] if cutting else text)
+        length += len(told[-1])
+    return ", ".join(f'299 - "{_quoted(text)}"' for text in told)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -83,15 +83,15 @@ def _block(block: Object, path: Path, err: Errors) -> None:
     if not cidr:
         err.required(path.at("cidr"))
         return
-    known = len(err.causes)
+    known = err.count
     rules.cidr(cidr, path.at("cidr"), err)
-    if len(err.causes) > known:
+    if err.count > known:
         return
     whole = ipaddress.ip_network(cidr, strict=False)
     for i, text in enumerate(block.get("except") or ()):
-        at, known = path.at("except").index(i), len(err.causes)
+        at, known = path.at("except").index(i), err.count
         rules.cidr(text, at, err)
-        if len(err.causes) > known:
+        if err.count > known:
             continue
         part = ipaddress.ip_network(text, strict=False)
         inside = part.version == whole.version and whole.supernet_of(part) and part != whole  # type: ignore[arg-type]

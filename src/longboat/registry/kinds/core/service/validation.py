@@ -109,7 +109,7 @@ def _cluster_ips(spec: Object, err: Errors) -> None:
         if ip and not ips:
             err.forbidden(_IPS, "may not be set for ExternalName services")
         return
-    known = len(err.causes)
+    known = err.count
     if ips and not ip:
         err.invalid(_IPS, ips, "must be empty when `clusterIP` is not specified")
     elif ips and ips[0] != ip:
@@ -128,7 +128,7 @@ def _cluster_ips(spec: Object, err: Errors) -> None:
             rules.address(found, _IPS.index(i), err)
     if len(ips) > 2:
         err.invalid(_IPS, ips, "may only hold up to 2 values")
-    if len(err.causes) > known or needs.HEADLESS in ips:
+    if err.count > known or needs.HEADLESS in ips:
         return
     if len(ips) == 2 and family_of(ips[0]) == family_of(ips[1]):
         err.invalid(_IPS, ips, "may specify no more than one IP for each IP family")
