@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
-from longboat.aio.tasks import Tasks
+from longboat.aio.parts import Parts, Run
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.health import GIT_VERSION as VERSION
-from longboat.cli import collector
+from longboat.cli import collector, node_kept
 from longboat.cli.cluster import INGRESS
 from longboat.cli.errors import Failure
+from longboat.cli.node_kept import AgentPart
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
@@ -24,14 +26,16 @@ from longboat.node import certificates, sysctls
 from longboat.node.agent import Agent, NodeConfig, serving_context
 from longboat.node.make.dns import parse_resolv_conf
 from longboat.node.paths import Paths
-from longboat.node.recorder import ApiRecorder
+from longboat.node.recorder import ApiRecorder, Recorder
 
 if TYPE_CHECKING:
     from longboat.cli.agent import Options
     from longboat.cli.join import Identity
     from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.network.ingress.gateway import Gateway
+    from longboat.node.cri.interface import Runtime
     from longboat.node.host_ports import HostPort
+    from longboat.node.serve.shared import SharedPort
 
 SIMULATED = "simulated-{}"
 ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
@@ -55,7 +59,7 @@ async def real_node(
 
     name, place = options.node_name or socket.gethostname().lower(), Path(options.data_dir)
     root = await asyncio.to_thread(Path(options.root_dir).resolve)  # by which the kernel lists what is mounted there
-    informers, events = Informers(client, clock, "node"), EventRecorder(client, clock, "kubelet", name)
+    events = EventRecorder(client, clock, "kubelet", name)
     network_identity = await join.network(options, identity, clock)
     network_client = RestClient(network_identity.transport, clock)
     network = Informers(network_client, clock, "network")
@@ -96,26 +100,34 @@ async def real_node(
         await own_runtime.start()
     runtime = GrpcRuntime(own_runtime.endpoint if own_runtime else options.container_runtime_endpoint)
     recorder = ApiRecorder(events, name, clock, lambda: agent.is_busy)
-    agent = Agent(client, informers, clock, runtime, recorder, config, publish, dns.metrics if dns else str)
-    parts = {
-        "agent": agent.run(), "proxy": proxy.run(), "overlay": overlay.run(), "policies": enforcer.run(),
+    parts = node_kept.kept(f"node {name}", clock, recorder)
+
+    def metrics() -> str:
+        return node_kept.metrics(parts) + (dns.metrics() if dns else "")
+
+    agent = AgentPart(
+        client, clock, "node",
+        lambda informers: Agent(client, informers, clock, runtime, recorder, config, publish, metrics, parts=parts),
+    )  # fmt: skip
+    runs: dict[str, Run] = {
+        "agent": agent.run, "proxy": proxy.run, "overlay": overlay.run, "policies": enforcer.run,
         **_renewals(agent, clock, identity, network_identity, config),
     }  # fmt: skip
-    parts["load balancers"] = Announcer(network, clock, name, holder(addresses)).run()
+    runs["load balancers"] = Announcer(network, clock, name, holder(addresses)).run
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
     proxy_events = EventRecorder(network_client, clock, "kube-proxy", name)
-    parts["health checks"] = health_checks.HealthChecks(
+    runs["health checks"] = health_checks.HealthChecks(
         network, clock, name, proxy.health, proxy_events, health_checks.HEALTHZ
-    ).run()
+    ).run
     if options.ingress_http_port or options.ingress_https_port:
         has_ipv6 = any(":" in each for each in addresses)
-        parts["ingress"] = _gateway(options, network, clock, name, network_events, has_ipv6).run()
+        runs["ingress"] = _gateway(options, network, clock, name, network_events, has_ipv6).run
     if own_runtime is not None:
-        parts["containerd"] = own_runtime.run()
+        runs["containerd"] = own_runtime.run
     if dns is not None:
-        parts["dns"] = dns.run()
+        runs["dns"] = dns.run
     try:
-        await _together((informers, network), **parts)
+        await _together(network, [(parts, runs)])
     finally:
         await events.close()
         await network_events.close()
@@ -135,8 +147,8 @@ def _checked(patterns: list[str]) -> tuple[str, ...]:
 
 
 def _renewals(
-    agent: Agent, clock: Clock, identity: Identity, network: Identity, config: NodeConfig
-) -> dict[str, Coroutine[Any, Any, None]]:  # fmt: skip
+    agent: AgentPart, clock: Clock, identity: Identity, network: Identity, config: NodeConfig
+) -> dict[str, Run]:  # fmt: skip
     """What keeps the node's certificates in time."""
     pki, transport = config.pki, identity.transport
     serving = certificates.serving_renewal(
@@ -146,7 +158,7 @@ def _renewals(
     client = certificates.client_renewal(transport, clock, config.name, identity.held, identity.use)
     other = certificates.network_renewal(transport, clock, config.name, network.held, network.use)
     renewals = {"client": client, "network": other, "serving": serving}
-    return {f"{name} certificate": renewal.run() for name, renewal in renewals.items()}
+    return {f"{name} certificate": renewal.run for name, renewal in renewals.items()}
 
 
 async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:
@@ -160,7 +172,7 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
 
     informers, events = Informers(client, clock, "simulated"), EventRecorder(client, clock, "kubelet", "simulated")
     ranges = ipaddress.ip_network("100.64.0.0/10").subnets(new_prefix=24)
-    agents: dict[str, Agent] = {}
+    kept: list[tuple[Parts, dict[str, Run]]] = []
     shared, pki = SharedPort(), Path(options.data_dir) / "pki"
     server = Server(shared, await serving_context(pki, "simulated", clock), clock)
     shared.number = await server.listen("127.0.0.1", options.port)
@@ -173,28 +185,41 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
         )  # fmt: skip
         recorder = ApiRecorder(events, name, clock)
         runtime = MemoryRuntime(clock, str(pods))
-        agents[name] = Agent(client, informers, clock, runtime, recorder, config, shared_port=shared)
+        parts = node_kept.kept(f"node {name}", clock, recorder)
+        make = partial(_simulated, client, clock, runtime, recorder, config, shared, parts)
+        kept.append((parts, {"agent": AgentPart(client, clock, name, make, informers).run}))
     try:
-        await _together((informers,), **{name: agent.run() for name, agent in agents.items()})
+        await _together(informers, kept)
     finally:
         await server.close()
         await events.close()
 
 
-async def _together(informers: Iterable[Informers], **parts: Coroutine[Any, Any, None]) -> None:
-    """Run all parts; if one ends, with whatever error, all do."""
+def _simulated(
+    client: RestClient, clock: Clock, runtime: Runtime, recorder: Recorder, config: NodeConfig, shared: SharedPort,
+    parts: Parts, informers: Informers,
+) -> Agent:  # fmt: skip
+    """One simulated node, made for one start."""
+    metrics = partial(node_kept.metrics, parts)
+    return Agent(
+        client, informers, clock, runtime, recorder, config, more_metrics=metrics, shared_port=shared, parts=parts
+    )
+
+
+async def _together(informers: Informers, kept: Iterable[tuple[Parts, Mapping[str, Run]]]) -> None:
+    """Keep all parts at work, until cancelled."""
     collector.settled()
-    async with Tasks("node") as tasks:
-        running = [tasks.spawn(name, part) for name, part in parts.items()]
-        for each in informers:
-            each.start()
-        try:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for each in informers:
-                await each.close()
+    listed = list(kept)
+    for parts, runs in listed:
+        for name, run in runs.items():
+            parts.start(name, run)
+    informers.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for parts, _ in listed:
+            await parts.close()
+        await informers.close()
 
 
 def _dns_addresses(service_cidr: str) -> tuple[str, ...]:

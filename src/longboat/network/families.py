@@ -60,6 +60,11 @@ def family(text: str) -> Family:
     return IPV6 if IPV6.has(text) else IPV4
 
 
+def is_address(text: str) -> bool:
+    """Whether it is one address of either family, and nothing else."""
+    return "/" not in text and (IPV4.has(text) or IPV6.has(text))
+
+
 def ranges_by_family(ranges: str) -> dict[Family, str]:
     """Of a comma-separated list, the primary first."""
     return {family(each): each for each in split(ranges)}

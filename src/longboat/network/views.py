@@ -7,6 +7,7 @@ from typing import ClassVar
 from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
+from longboat.network.families import is_address
 
 SERVICE_NAME = "kubernetes.io/service-name"  # label of an EndpointSlice
 
@@ -144,8 +145,10 @@ class Node(View):
 
     @property
     def addresses(self) -> list[str]:
-        """Its internal ones, the primary first."""
-        return [each.address for each in self.status.addresses if each.type == "InternalIP" and each.address]
+        """Its internal ones, the primary first. A node reports them itself: what is no address is passed over."""
+        return [
+            each.address for each in self.status.addresses if each.type == "InternalIP" and is_address(each.address)
+        ]
 
     @property
     def pod_ranges(self) -> list[str]:

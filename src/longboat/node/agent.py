@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.api import resources
 from longboat.client.informer import Informers
@@ -91,11 +92,15 @@ class Agent:
         host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None,
         more_metrics: Callable[[], str] = str,
         shared_port: SharedPort | None = None,
+        parts: Parts | None = None,
     ) -> None:
-        """`shared_port`: where it is found together with other nodes, instead of at a port of its own."""
+        """`shared_port`: where it is found together with other nodes, instead of at a port of its own. `parts`: those
+        of the process, together with which its own are told of."""
         self._client, self._clock, self._runtime, self._config = client, clock, runtime, config
         self._recorder = recorder
         self._tasks = Tasks(f"node/{config.name}")
+        self._parts = (parts or Parts(config.name, clock)).within(f"node {config.name}")
+        self._server: Server | None = None
         self._pods = informers.of(Pod, fields=f"spec.nodeName={config.name}")
         self._sources = ApiSources(client, informers, clock, self._refresh)
         self._services = ApiServices(client, informers)
@@ -123,12 +128,26 @@ class Agent:
         return self.workers is not None and self.workers.starting > 1
 
     async def run(self) -> None:
-        """Raises OSError where the node's port cannot be opened."""
+        """Once: whoever starts over makes another. Raises OSError where the node's port cannot be opened."""
+        try:
+            await self._work()
+        finally:
+            if self._server is not None:
+                await self._server.close()
+            await self._parts.close()
+            await self._tasks.close()
+            if self.workers is not None:
+                await self.workers.close()
+                self.workers = None
+            await self._writer.close()
+            await self._storage.close()
+
+    async def _work(self) -> None:
         config, runtime = self._config, await self._await_runtime()
         found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
         await self._checkpoints.load()
         workers = self.workers = self._make_workers(runtime.name, found, await self._safeguards())
-        server, port = await self._serve(workers)
+        port = await self._serve(workers)
         facts = Facts(
             name=config.name,
             addresses=config.addresses,
@@ -138,36 +157,37 @@ class Agent:
             allocatable=found.allocatable,
             labels=config.labels,
         )
-        await self._storage.start(self._tasks)
+        await self._storage.start(self._tasks, self._parts)
         registration = Registration(self._client, self._clock, self._recorder, facts, self._look)
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
         self._storage.has_grown = workers.refresh
         registration.on_registered(self._storage.node_exists)
-        self._tasks.spawn("report", registration.report())
-        self._tasks.spawn("lease", registration.hold_lease())
-        self._tasks.spawn("events", relist.listen())
-        self._pods.on_change(lambda old, new: _tell(workers, old, new))
-        try:
-            await self._pods.synced()
-            self._tasks.spawn("relist", relist.look())
-            self._tasks.spawn("orphans", orphans.remove())
-            if not config.simulated:
-                garbage = Garbage(self._runtime, self._clock, config.paths)
-                self._tasks.spawn("garbage", garbage.collect())
-                self._tasks.spawn("log rotation", garbage.rotate_logs())
-                limits = Limits(self._clock, config.paths, workers.pods, workers.evict)
-                self._tasks.spawn("volumes' limits", limits.watch())
-            log.info("node %s is at work", config.name)
-            await asyncio.Event().wait()
-        finally:
-            if server is not None:
-                await server.close()
-            await self._tasks.close()
-            await workers.close()
-            await self._writer.close()
-            await self._storage.close()
+        self._parts.start("report", registration.report)
+        self._parts.start("lease", registration.hold_lease)
+        self._parts.start("events", relist.listen)
+        self._pods.on_change(self._tell)
+        await self._pods.synced()
+        self._parts.start("relist", relist.look)
+        self._parts.start("orphans", orphans.remove)
+        if not config.simulated:
+            garbage = Garbage(self._runtime, self._clock, config.paths)
+            self._parts.start("garbage", garbage.collect)
+            self._parts.start("log rotation", garbage.rotate_logs)
+            limits = Limits(self._clock, config.paths, workers.pods, workers.evict)
+            self._parts.start("volumes' limits", limits.watch)
+        log.info("node %s is at work", config.name)
+        await asyncio.Event().wait()
+
+    def _tell(self, old: Pod | None, new: Pod | None) -> None:
+        """Pass a change in the API on. A pod of the same name but another uid is another pod."""
+        if self.workers is None:
+            return
+        if old is not None and (new is None or new.uid != old.uid):
+            self.workers.remove(old.uid)
+        if new is not None:
+            self.workers.update(new)
 
     def _refresh(self, uid: str) -> None:
         if self.workers is not None:
@@ -251,7 +271,7 @@ class Agent:
         if self._context is not None:
             self._context.load_cert_chain(pki / "serving.crt", pki / "serving.key")
 
-    async def _serve(self, workers: PodWorkers) -> tuple[Server | None, int]:
+    async def _serve(self, workers: PodWorkers) -> int:
         """Open the node's port, or be found at the shared one. Raises OSError."""
         config = self._config
         authorizer = Authorizer(self._client, self._clock, config.name)
@@ -262,10 +282,10 @@ class Agent:
         )  # fmt: skip
         if self._shared_port is not None:
             self._shared_port.add(config.name, handler)
-            return None, self._shared_port.number
+            return self._shared_port.number
         self._context = await serving_context(config.pki, config.name, self._clock)
-        server = Server(handler, self._context, self._clock)
-        return server, await server.listen(config.listen or config.addresses[0], config.port)
+        self._server = Server(handler, self._context, self._clock)
+        return await self._server.listen(config.listen or config.addresses[0], config.port)
 
     async def _look(self) -> Health:
         """How the node is now."""
@@ -289,11 +309,3 @@ async def serving_context(pki: Path, name: str, clock: Clock) -> ssl.SSLContext:
     if not (pki / "serving.crt").exists():
         await certificates.store_serving(pki, *certificates.stop_gap(name, clock.now()))
     return tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt")
-
-
-def _tell(workers: PodWorkers, old: Pod | None, new: Pod | None) -> None:
-    """Pass a change in the API on. A pod of the same name but another uid is another pod."""
-    if old is not None and (new is None or new.uid != old.uid):
-        workers.remove(old.uid)
-    if new is not None:
-        workers.update(new)

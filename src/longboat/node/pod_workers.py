@@ -292,9 +292,12 @@ class PodWorkers:
         try:
             await worker.run()
         except (RuntimeFailure, StatusError, OSError) as failure:
-            worker.failures += 1
             log.warning("pod %s: %s; trying again", worker.pod, failure)
-            worker.wake, worker.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True
+            self._try_again(worker)
+        except Exception as error:  # whatever is odd about it, the pod is not given up
+            log.exception("pod %s: trying again", worker.pod)
+            self.recorder.pod(worker.pod, WARNING, "FailedSync", f"Error syncing pod: {type(error).__name__}")
+            self._try_again(worker)
         else:
             worker.failures = 0
         finally:
@@ -307,6 +310,10 @@ class PodWorkers:
                     self._timers[uid] = self.clock.call_later(worker.wake, lambda: self._go(uid))
             else:
                 self._again.discard(uid)
+
+    def _try_again(self, worker: PodWorker) -> None:
+        worker.failures += 1
+        worker.wake, worker.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True
 
     async def _observe_and_publish(self, worker: PodWorker) -> None:
         try:

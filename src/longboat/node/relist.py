@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -46,7 +47,7 @@ class Relist:
             except RuntimeFailure as failure:
                 if failure.code == "Unimplemented":
                     self._hears = False
-                    return
+                    await asyncio.Event().wait()  # there is nothing to hear: looking has to do
                 log.info("the runtime's events have stopped: %s", failure)
             self._hears = False
             await self._clock.sleep(OFTEN)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from longboat.aio.clock import Clock
+from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.api.storage import LOCAL_DRIVER
 from longboat.client.informer import Informers
@@ -52,15 +53,15 @@ class NodeStorage:
             cluster, self._volumes, paths, clock, recorder, node, on_disk=images is not None
         )  # fmt: skip
 
-    async def start(self, tasks: Tasks) -> None:
+    async def start(self, tasks: Tasks, parts: Parts) -> None:
         """Before pods are looked at. Raises OSError."""
         self._tasks = tasks
         if self._images is not None:
             await asyncio.to_thread(self._images.prepare)
             await self._volumes.recover()
-            tasks.spawn("plugins", self._sockets.watch())
+            parts.start("plugins", self._sockets.watch)
         self.drivers.add(await introduced(LOCAL_DRIVER, InProcessPlugin(self._clock, *self._services())))
-        tasks.spawn("CSINode", self._csi_node.run())
+        parts.start("CSINode", self._csi_node.run)
 
     def node_exists(self) -> None:
         """From now on the API knows of the node."""

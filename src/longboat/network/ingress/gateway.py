@@ -64,9 +64,12 @@ class Gateway:
         if not self._haproxy.is_installed():
             log.warning("%s is not there: this node serves no Ingress. apt install haproxy", BINARY)
             await asyncio.Event().wait()
+        self._adopted = False
         async with Tasks("ingress") as tasks:
-            tasks.spawn("certificates", self._secrets.run())
-            await self._keep_up()
+            work = tasks.spawn("certificates", self._secrets.run()), tasks.spawn("routes", self._keep_up())
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
 
     async def _keep_up(self) -> None:
         backoff = Backoff(first=1.0, longest=30.0)

@@ -63,6 +63,8 @@ class Enforcer:
         """Until cancelled. The rules stay when it ends."""
         for informer in (self._namespaces, self._pods, self._policies):
             await informer.synced()
+        for table in self._tables:
+            table.whole = True  # whoever ran before was interrupted: nothing is known of the kernel's rules
         self._changed.set()
         while True:
             try:
@@ -99,7 +101,7 @@ class Enforcer:
         dirty, table.dirty = table.dirty, set()
         after = dict(table.parts)
         for part in dirty:
-            made = self._make(*part, table.family)
+            made = self._made(part, table)
             if made == Ruleset():
                 after.pop(part, None)
             else:
@@ -117,6 +119,20 @@ class Enforcer:
             table.dirty |= dirty
             raise
         table.whole, table.parts = False, after
+
+    def _made(self, part: Part, table: _Table) -> Ruleset:
+        """The rules of a part. One that cannot be read keeps what it had, and isolates where it had none: an odd object
+        neither hides the others nor opens anything."""
+        try:
+            return self._make(*part, table.family)
+        except Exception:
+            log.exception("the %s rules of %s %s cannot be made; it keeps what it had", table.family.name, *part)
+        if part in table.parts:
+            return table.parts[part]
+        policy, pod = self._policies.get(part[1]), self._pods.get(part[1])
+        if part[0] == "policy":
+            return rules.nothing(policy) if policy is not None else Ruleset()
+        return rules.isolation(pod, table.family) if pod is not None else Ruleset()
 
     def _make(self, what: str, key: Key, family: Family) -> Ruleset:
         if what == "policy":
@@ -159,7 +175,7 @@ class Enforcer:
             namespace = self._namespaces.get(Key("", pod.metadata.namespace))
             labels = namespace.metadata.labels if namespace else {}
             for policy in self._policies.values():
-                if rules.concerns(policy, pod, labels):
+                if _may_concern(policy, pod, labels):
                     self._mark("policy", _key(policy))
             if pod.spec.nodeName == self._node:
                 self._mark("pod", _key(pod))
@@ -179,6 +195,14 @@ class Enforcer:
 
 def _key(obj: NetworkPolicy | Pod) -> Key:
     return Key(obj.metadata.namespace, obj.metadata.name)
+
+
+def _may_concern(policy: NetworkPolicy, pod: Pod, labels: dict[str, str]) -> bool:
+    """A policy that cannot be read may: it is looked at when its rules are made."""
+    try:
+        return rules.concerns(policy, pod, labels)
+    except ValueError:
+        return True
 
 
 def _matter(pod: Pod) -> object:

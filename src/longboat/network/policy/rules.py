@@ -104,6 +104,20 @@ def assignment(pod: Pod, policies: Sequence[NetworkPolicy], family: Family = IPV
     return Ruleset(chains, {}, elements)
 
 
+def nothing(policy: NetworkPolicy) -> Ruleset:
+    """The chains of a policy that cannot be read: they let nothing in or out."""
+    return Ruleset({chain_of(policy, direction): Chain(()) for direction in DIRECTIONS})
+
+
+def isolation(pod: Pod, family: Family = IPV4) -> Ruleset:
+    """For a pod of which it cannot be told what it is allowed: nothing."""
+    own = pod.address(family)
+    if not own:
+        return Ruleset()
+    chain = f"alone-{_digest(pod.metadata.namespace, pod.metadata.name)}"
+    return Ruleset({chain: Chain(("drop",))}, {}, {name: {own: f"goto {chain}"} for name in MAPS.values()})
+
+
 def chain_of(policy: NetworkPolicy, direction: str) -> str:
     return f"p-{_digest(policy.metadata.namespace, policy.metadata.name)}-{direction.lower()}"
 

@@ -75,7 +75,9 @@ class HealthChecks:
                 except TimeoutError:
                     continue
         finally:
-            for port in (self._own, *(port for _, port in self._open.values())):
+            ports = [self._own, *(port for _, port in self._open.values())]
+            self._own, self._open = None, {}
+            for port in ports:
                 if port is not None:
                     await port.close()
 

@@ -38,6 +38,10 @@ class Keeper:
         self._dirty: set[Key] = set()
         self._whole = True  # the kernel's table is not known to be ours: write it anew
 
+    def distrust(self) -> None:
+        """Who used it last was interrupted: nothing is known of the kernel's table."""
+        self._whole = True
+
     def mark(self, service: Key) -> None:
         """Something of the Service or its endpoints has changed."""
         self._dirty.add(service)
@@ -75,9 +79,11 @@ class Keeper:
         flows: list[Flow] = []
         fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
         for key in sorted(dirty):
-            service, slices = self._services.get(key), self._slices.by_index("service", str(key))
-            parts[key] = Ruleset() if service is None else service_rules(service, slices, self._node)
-            fronts[key] = {} if service is None else conntrack.fronts(service, slices, self._node)
+            try:
+                parts[key], fronts[key] = self._make(key)
+            except Exception:  # one odd object must not hide the others
+                log.exception("Service %s keeps the %s rules that it had: no others can be made", key, self.family.name)
+                parts[key], fronts[key] = self._parts.get(key, Ruleset()), self._fronts.get(key, {})
             flows += conntrack.stale(self._fronts.get(key, {}), fronts[key])
             old.append(self._parts.get(key, Ruleset()))
             new.append(parts[key])
@@ -97,6 +103,12 @@ class Keeper:
         for key in [key for key, part in parts.items() if part == Ruleset()]:
             del self._parts[key], self._fronts[key]
         await conntrack.forget(flows, self.family)
+
+    def _make(self, key: Key) -> tuple[Ruleset, dict[conntrack.Front, frozenset[str]]]:
+        service, slices = self._services.get(key), self._slices.by_index("service", str(key))
+        if service is None:
+            return Ruleset(), {}
+        return service_rules(service, slices, self._node), conntrack.fronts(service, slices, self._node)
 
     async def check(self) -> bool:
         """Look whether the table is still in the kernel; False where it has to be written anew."""

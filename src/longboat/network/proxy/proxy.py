@@ -70,6 +70,8 @@ class Proxy:
         """Until cancelled. The rules stay when it ends: connections must outlive an agent's restart."""
         for informer in (self._services, self._slices, self._nodes):
             await informer.synced()
+        for keeper in self._keepers:
+            keeper.distrust()
         self._changed.set()
         while True:
             try:

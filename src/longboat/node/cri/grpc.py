@@ -101,10 +101,12 @@ class GrpcRuntime:
         return found
 
     async def create_container(self, sandbox: str, config: ContainerConfig, pod: SandboxConfig) -> str:
+        try:
+            container = messages.container_config(config)
+        except UnicodeEncodeError as error:  # a Secret as a variable may hold any bytes; protobuf's strings may not
+            raise RuntimeFailure("grpc: error while marshaling: string field contains invalid UTF-8") from error
         request = pb.CreateContainerRequest(
-            pod_sandbox_id=sandbox,
-            config=messages.container_config(config),
-            sandbox_config=messages.sandbox_config(pod),
+            pod_sandbox_id=sandbox, config=container, sandbox_config=messages.sandbox_config(pod)
         )
         answer = await call(self._runtime.CreateContainer, request, SLOW)
         return str(answer.container_id)
