@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 MIN_FEASIBLE = 100  # below this many nodes every one is looked at (kube-scheduler, minFeasibleNodesToFind)
 
@@ -65,10 +66,13 @@ class Cycle:
         if why.overall:
             return why
         feasible: list[NodeInfo] = []
+        nominated = snapshot.node(name := snapshot.nominator.where(pod.uid))
+        if nominated is not None and self._admits(pod, nominated, snapshot, checks, NoFit(1)):
+            return Placement(name)
         wanted = enough(len(nodes))
         for step in range(len(nodes)):
             node = nodes[(self._start + step) % len(nodes)]
-            if self._admits(pod, node, checks, why):
+            if self._admits(pod, node, snapshot, checks, why):
                 feasible.append(node)
                 if len(feasible) == wanted:
                     self._start = (self._start + step + 1) % len(nodes)
@@ -81,7 +85,7 @@ class Cycle:
         """Whether every filter accepts this one node."""
         why = NoFit(1)
         checks = self._prepared(pod, snapshot, why)
-        return not why.overall and self._admits(pod, node, checks, why)
+        return not why.overall and self._admits(pod, node, snapshot, checks, why)
 
     def _prepared(self, pod: PodInfo, snapshot: Snapshot, why: NoFit) -> list[tuple[Plugin, Any]]:
         checks = []
@@ -94,8 +98,20 @@ class Cycle:
                 checks.append((plugin, state))
         return checks
 
+    def _admits(
+        self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot, checks: list[tuple[Plugin, Any]], why: NoFit
+    ) -> bool:
+        """With the pods that are nominated for the node and go first, and without: they may never come, and then this
+        one must not rest on them."""
+        name = node.node.metadata.name if node.node is not None else ""
+        if nominees := snapshot.nominator.ahead_of(pod, name):
+            with snapshot.holding(nominees, name):
+                if not self._passes(pod, node, self._prepared(pod, snapshot, why), why):
+                    return False
+        return self._passes(pod, node, checks, why)
+
     @staticmethod
-    def _admits(pod: PodInfo, node: NodeInfo, checks: list[tuple[Plugin, Any]], why: NoFit) -> bool:
+    def _passes(pod: PodInfo, node: NodeInfo, checks: list[tuple[Plugin, Any]], why: NoFit) -> bool:
         for plugin, state in checks:
             answer = plugin.filter(pod, node, state)
             if not answer:

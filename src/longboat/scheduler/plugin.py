@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from enum import Flag, auto
 from typing import Any, ClassVar, NamedTuple
 
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.info import PodInfo
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 SKIP: Any = object()  # what `prepare` returns when the plugin has nothing to say of this pod
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from longboat.machinery import selectors
 from longboat.scheduler.cycle import Cycle, NoFit
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
-from longboat.scheduler.views import Pod, PodDisruptionBudget
+from longboat.scheduler.info import PodInfo
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
+from longboat.scheduler.views import PodDisruptionBudget
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
@@ -24,11 +25,13 @@ class Preemption:
     violations: int = 0  # of disruption budgets, where it cannot be helped
 
 
-def allowed(pod: Pod, snapshot: Snapshot) -> str:
+def allowed(info: PodInfo, snapshot: Snapshot, hopeful: Sequence[str]) -> str:
     """Why the pod may not preempt; empty if it may."""
+    pod = info.pod
     if pod.spec.preemptionPolicy == "Never":
         return "not eligible due to preemptionPolicy=Never."
-    nominated = snapshot.node(pod.status.nominatedNodeName) if pod.status.nominatedNodeName else None
+    name = snapshot.nominator.where(info.uid)
+    nominated = snapshot.node(name) if name in hopeful else None  # elsewhere if that will never do
     if nominated is not None and any(
         other.pod.metadata.deletionTimestamp and other.pod.spec.priority < pod.spec.priority
         for other in nominated.pods.values()
@@ -100,9 +103,9 @@ def _on(
     return Preemption(name, tuple(victims), violations) if victims else None
 
 
-def _importance(info: PodInfo) -> tuple[int, str]:
-    """The most important first: by priority, then by how long it has run."""
-    return (-info.pod.spec.priority, info.pod.status.startTime or "~")
+def _importance(info: PodInfo) -> tuple[bool, int, str]:
+    """The most important first: those that are not going anyway, by priority, then by how long it has run."""
+    return (info.pod.metadata.deletionTimestamp is not None, -info.pod.spec.priority, info.pod.status.startTime or "~")
 
 
 def _split(pods: Iterable[PodInfo], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodInfo], list[PodInfo]]:

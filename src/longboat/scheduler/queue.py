@@ -8,8 +8,8 @@ import itertools
 from collections.abc import Callable
 
 from longboat.aio.clock import Clock, Timer
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change
-from longboat.scheduler.snapshot import PodInfo
 
 FIRST_BACKOFF = 1.0  # seconds (kube-scheduler, podInitialBackoffSeconds)
 LONGEST_BACKOFF = 10.0
@@ -50,6 +50,9 @@ class Queue:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._all
+
     @property
     def ready(self) -> int:
         """How many could be tried at once."""
@@ -66,6 +69,17 @@ class Queue:
         waiting.changes |= Change.POD_UPDATED
         if self._unschedulable.pop(info.uid, None):
             self._rest(waiting)
+
+    def refresh(self, info: PodInfo) -> None:
+        """What changed about the pod does not matter to scheduling."""
+        if waiting := self._all.get(info.uid):
+            waiting.info = info
+
+    def again(self, uid: str) -> None:
+        """Another try for this pod, whatever it waits for."""
+        if waiting := self._all.get(uid):
+            waiting.changes |= Change.POD_UPDATED
+            self._reconsider(uid)
 
     def remove(self, uid: str) -> None:
         """The pod needs no node any more. Its entry among the active is skipped when its turn comes."""

@@ -17,10 +17,11 @@ from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit, Placement
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change, NotReady
 from longboat.scheduler.preemption import Preemption
 from longboat.scheduler.queue import Queue
-from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.snapshot import Snapshot
 from longboat.scheduler.views import Namespace, Node, Pod, PodDisruptionBudget
 from longboat.scheduler.volume_binder import VolumeBinder
 from longboat.scheduler.volumes import ClaimKey, Volumes
@@ -89,6 +90,7 @@ class Scheduler:
         decision = self._cycle.decide(info, self._snapshot)
         if isinstance(decision, Placement):
             self._snapshot.place(info, decision.node)
+            self._lose_nomination(info.uid, decision.node)
             if (node := self._snapshot.node(decision.node)) is not None:
                 for plugin in self._cycle.plugins:
                     plugin.reserve(info, node)
@@ -107,24 +109,49 @@ class Scheduler:
             self._slots.release()
 
     async def _make_room(self, info: PodInfo, refused: NoFit) -> None:
-        """Evict pods of lower priority if that helps, and tell the pod why it waits."""
-        why, room = preemption.allowed(info.pod, self._snapshot), None
+        """Evict pods of lower priority if that helps, and tell the pod why it waits.
+
+        The room is the pod's from now on, though it may take its victims long to go.
+        """
+        waits = info.uid in self._queue
+        why, room = preemption.allowed(info, self._snapshot, refused.hopeful), None
+        nominated = None if why else ""  # what it was nominated for may still come
         if not why and refused.nodes:
             room = preemption.plan(info, self._snapshot, self._cycle, refused.hopeful, self._budgets.values())
             why = "" if room else preemption.message(refused, refused.hopeful)
+        if room and waits:
+            self._snapshot.nominator.nominate(info, nominated := room.node)
+        elif nominated is not None:
+            self._lose_nomination(info.uid)
         self._queue.failed(info.uid, refused.cures)
         if room:
             await self._evict(info, room)
+            await self._outdo(info, room.node)
         message = (
             f"{refused.message} preemption: {why}"
             if why.startswith("not eligible")
             else (f"{refused.message} {why}".rstrip())
         )
-        await self._explain(info.pod, "Unschedulable", message, nominated=room.node if room else "")
+        await self._explain(info.pod, "Unschedulable", message, nominated)
+
+    def _lose_nomination(self, uid: str, node: str = "") -> None:
+        """The pod goes to `node`, or nowhere: the room it was nominated for is free for others again."""
+        before = self._snapshot.nominator.where(uid)
+        if self._snapshot.nominator.forget(uid) and before != node:
+            self._queue.changed(Change.POD_GONE)
+
+    async def _outdo(self, info: PodInfo, node: str) -> None:
+        """Send those that were nominated for the node, and matter less, to look for another."""
+        for other in self._snapshot.nominator.behind(info, node):
+            self._snapshot.nominator.forget(other.uid)
+            self._queue.again(other.uid)
+            await self._write_status(other.pod, {"nominatedNodeName": None})
 
     async def _evict(self, info: PodInfo, room: Preemption) -> None:
         for victim in room.victims:
             meta = victim.pod.metadata
+            if meta.deletionTimestamp is not None:
+                continue  # it is going already
             key = Key(meta.namespace, meta.name)
             who = f"{info.pod.metadata.namespace}/{info.pod.metadata.name}"
             condition = {
@@ -199,25 +226,31 @@ class Scheduler:
         if not (isinstance(error, StatusError) and error.code == 404):
             await self._explain(info.pod, "SchedulerError", said or f"binding rejected: {error}")
 
-    async def _explain(self, pod: Pod, reason: str, message: str, nominated: str = "") -> None:
-        """Tell the pod's owner why it has no node: an Event, and its PodScheduled condition."""
+    async def _explain(self, pod: Pod, reason: str, message: str, nominated: str | None = None) -> None:
+        """Tell the pod's owner why it has no node: an Event, and its PodScheduled condition.
+
+        `nominated`: the node it is nominated for, "" for none; None if that is as it was.
+        """
         self._events.event(pod, "Warning", "FailedScheduling", message, action="Scheduling")
         before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
         same = before and (before.status, before.reason, before.message) == ("False", reason, message)
-        if same and nominated in ("", pod.status.nominatedNodeName):
+        if same and nominated in (None, pod.status.nominatedNodeName):
             return
         condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
         if before is None or before.status != "False":
             condition["lastTransitionTime"] = timestamp(self._clock.now())
         status: dict[str, object] = {"conditions": [condition]}
-        if nominated:
-            status["nominatedNodeName"] = nominated
+        if nominated is not None and nominated != pod.status.nominatedNodeName:
+            status["nominatedNodeName"] = nominated or None
+        await self._write_status(pod, status)
+
+    async def _write_status(self, pod: Pod, status: dict[str, object]) -> None:
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}
         key = Key(pod.metadata.namespace, pod.metadata.name)
         try:
             await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
         except (StatusError, ConnectionError) as error:
-            log.info("could not record why %s waits: %s", key, error)
+            log.info("could not write the status of %s: %s", key, error)
 
     def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
         if new is not None:
@@ -248,6 +281,8 @@ class Scheduler:
         if old is not None and new is not None and old.metadata.uid != uid:
             self._pod_changed(old, None)  # deleted and created again between two looks
             old = None
+        if new is None or new.spec.nodeName or new.metadata.deletionTimestamp or new.status.phase in FINISHED:
+            self._lose_nomination(uid, new.spec.nodeName if new else "")
         if new is None or new.status.phase in FINISHED:
             self._queue.remove(uid)
             if self._volumes.intent(uid) is not None:
@@ -259,13 +294,30 @@ class Scheduler:
             self._count(old, new)
         elif new.metadata.deletionTimestamp is not None or new.spec.schedulingGates:
             self._queue.remove(uid)
-        elif new.spec.schedulerName == self.name and (old is None or scheduling_changed(old, new)):
-            self._queue.put(PodInfo(new))
+        elif new.spec.schedulerName == self.name:
+            self._waits(old, new)
+
+    def _waits(self, old: Pod | None, new: Pod) -> None:
+        info, uid = PodInfo(new), new.metadata.uid
+        if old is None or scheduling_changed(old, new):
+            self._queue.put(info)
+        else:
+            self._queue.refresh(info)
+        nominator, name = self._snapshot.nominator, new.status.nominatedNodeName
+        if self._snapshot.where(uid) is not None:
+            return  # it has its node, though that is not written yet
+        if name == (old.status.nominatedNodeName if old is not None else ""):
+            name = nominator.where(uid)  # ours may not be written yet
+        if name:
+            nominator.nominate(info, name)
+        else:
+            self._lose_nomination(uid)
 
     def _count(self, old: Pod | None, new: Pod) -> None:
         counted = self._snapshot.where(new.metadata.uid) == new.spec.nodeName
         resized = old is not None and resizing(old, new)
-        if counted and old is not None and not (resized or scheduling_changed(old, new)):
+        going = old is not None and old.metadata.deletionTimestamp != new.metadata.deletionTimestamp
+        if counted and old is not None and not (resized or going or scheduling_changed(old, new)):
             return
         self._snapshot.place(PodInfo(new), new.spec.nodeName)
         if old is None or not old.spec.nodeName:

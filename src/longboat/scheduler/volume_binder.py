@@ -13,8 +13,9 @@ from longboat.api.volume_matching import Place, belongs_to, is_bound, reaches
 from longboat.client.events import reference
 from longboat.client.interface import Client, Key
 from longboat.machinery.objects import Object
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import NotReady
-from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.snapshot import Snapshot
 from longboat.scheduler.volumes import ClaimKey, Intent, Volumes
 
 LONGEST = 600.0  # seconds (kube-scheduler, VolumeBindingArgs.bindTimeoutSeconds)

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.info import PodInfo
+from longboat.scheduler.snapshot import Snapshot
 from longboat.scheduler.views import Node, Pod
 
 _uids = itertools.count(1)

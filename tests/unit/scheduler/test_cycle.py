@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from longboat.scheduler import catalog
 from longboat.scheduler.cycle import Cycle, NoFit, Placement, enough
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change
-from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.snapshot import Snapshot
 from unit.scheduler.build import cluster, node, pod
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.cycle import Cycle, NoFit
-from longboat.scheduler.snapshot import PodInfo, Snapshot
+from longboat.scheduler.info import PodInfo
+from longboat.scheduler.snapshot import Snapshot
 from longboat.scheduler.views import PodDisruptionBudget
 from unit.scheduler.build import cluster, node, pod
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from longboat.api import resources
-from longboat.scheduler.snapshot import PodInfo
+from longboat.scheduler.info import PodInfo
 from unit.scheduler.build import cluster, node, pod
 
 NODES = ("a", "b")

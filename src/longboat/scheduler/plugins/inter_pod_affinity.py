@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
 from longboat.scheduler.pod_selection import PodTerm
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 from longboat.scheduler.views import Pod, PodAffinity
 
 Domain = tuple[str, str]  # a node label and its value

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from longboat.api import affinity
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal, scaled
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 
 class NodeAffinity(Plugin):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 
 class NodeName(Plugin):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from longboat.scheduler.info import ANY_IP, HostPort, PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import ANY_IP, HostPort, NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 
 class NodePorts(Plugin):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo
+from longboat.scheduler.snapshot import NodeInfo
 
 WEIGHED = ("cpu", "memory")
 

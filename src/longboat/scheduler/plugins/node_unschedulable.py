@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from longboat.api import taints
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo
+from longboat.scheduler.snapshot import NodeInfo
 
 CORDON = taints.Taint(key=taints.UNSCHEDULABLE, effect=taints.NO_SCHEDULE)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 from longboat.scheduler.volumes import Volumes
 
 TOO_MANY = Refusal("node(s) exceed max volume count")

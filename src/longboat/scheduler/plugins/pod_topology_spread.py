@@ -9,10 +9,11 @@ from typing import Any
 
 from longboat.api import affinity, taints
 from longboat.machinery.selectors import LabelSelector
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
 from longboat.scheduler.plugins.taint_toleration import HARD
 from longboat.scheduler.pod_selection import selector_for
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 from longboat.scheduler.views import Pod, TopologySpreadConstraint
 
 

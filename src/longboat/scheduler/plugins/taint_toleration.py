@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from longboat.api import taints
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change, Plugin, Refusal, scaled
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
 HARD = frozenset((taints.NO_SCHEDULE, taints.NO_EXECUTE))
 SOFT = frozenset((taints.PREFER_NO_SCHEDULE,))

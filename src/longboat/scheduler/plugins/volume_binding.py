@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from longboat.api.storage import Claim, StorageClass, claim_class, size, waits_for_consumer
 from longboat.api.view import controller_of
 from longboat.api.volume_matching import Place, is_bound, match, reaches
+from longboat.scheduler.info import ClaimUse, PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import ClaimUse, NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 from longboat.scheduler.volume_binder import VolumeBinder
 from longboat.scheduler.volumes import ClaimKey, Intent, Volumes
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from longboat.api.storage import Volume
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
-from longboat.scheduler.snapshot import NodeInfo, PodInfo, Snapshot
+from longboat.scheduler.snapshot import NodeInfo, Snapshot
 from longboat.scheduler.volumes import Volumes
 
 ELSEWHERE = Refusal("node(s) had no available volume zone", final=True)
