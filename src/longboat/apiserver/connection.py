@@ -13,6 +13,7 @@ from longboat.aio import heads
 from longboat.aio.cache import short_lru
 from longboat.aio.clock import Clock
 from longboat.apiserver import http1
+from longboat.apiserver.authn.identity import UNAUTHENTICATED
 from longboat.apiserver.budget import Budget
 from longboat.apiserver.http1 import Message
 from longboat.apiserver.request import Handler, Request, Response
@@ -51,6 +52,10 @@ class Home(Protocol):
 
     def joined(self, connection: Connection) -> None: ...
 
+    def acquainted(self, connection: Connection) -> None:
+        """It has shown who it is."""
+        ...
+
     def left(self, connection: Connection) -> None: ...
 
     def date(self) -> str:
@@ -61,10 +66,11 @@ class Home(Protocol):
 class Connection(asyncio.Protocol):
     """`run` is its one task: it answers one request after the other, for as long as the connection lasts."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, remote: str = "") -> None:
         self._home = home
-        self._parser = httptools.HttpRequestParser(self)
-        self._next = Message(self._pause, self._resume, self._send)
+        self.remote = remote
+        self._parser: httptools.HttpRequestParser
+        self._next: Message
         self._url = b""
         self._queue: list[Message] = []
         self._arriving: Message | None = None
@@ -80,10 +86,11 @@ class Connection(asyncio.Protocol):
         self._asked: Request | None = None  # the one that is being worked on
         self._sending = b""  # an answer that is too long to be sent in one piece
         self._streaming = False
-        self._remote = ""
+        self._known = False
         self._tls = False
         self._certificate: bytes | None = None
         self._transport: asyncio.Transport
+        self.handshake: asyncio.Task[None] | None = None  # until there is a transport
         self.task: asyncio.Task[None] | None = None
         self.ended = False
         self.busy = False
@@ -94,8 +101,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=SMALL)  # uvloop's own would be 512 KiB under TLS
-        peer = transport.get_extra_info("peername")
-        self._remote = peer[0] if isinstance(peer, tuple) else ""
+        self._parser = httptools.HttpRequestParser(self)
+        self._next = Message(self._pause, self._resume, self._send)
         tls = transport.get_extra_info("ssl_object")
         self._tls = tls is not None
         self._certificate = tls.getpeercert(binary_form=True) if tls is not None else None
@@ -241,6 +248,9 @@ class Connection(asyncio.Protocol):
         self._asked = request
         response = await self._home.handler(request)
         self._asked = None
+        if not self._known and (user := request.user) is not None and UNAUTHENTICATED not in user.groups:
+            self._known = True
+            self._home.acquainted(self)
         try:
             return await self._answer(message, response)
         finally:
@@ -274,7 +284,7 @@ class Connection(asyncio.Protocol):
             parse_qs(query, keep_blank_values=True) if query else _NO_QUERY,
             message.headers,
             message.read,
-            remote=self._remote,
+            remote=self.remote,
             peer_certificate=self._certificate,
             raw_query=query,
         )
@@ -363,12 +373,12 @@ class Connection(asyncio.Protocol):
         try:
             await response.upgrade(upgraded)
         except ConnectionError as error:
-            log.debug("an upgraded connection of %s broke: %s", self._remote, error)
+            log.debug("an upgraded connection of %s broke: %s", self.remote, error)
         except asyncio.CancelledError:
             if not self.ended and not self._home.closing:
                 raise
         except Exception:
-            log.exception("an upgraded connection of %s failed", self._remote)
+            log.exception("an upgraded connection of %s failed", self.remote)
 
     async def _rest(self, message: Message, keep_alive: bool) -> bool:
         """Take what still comes of a body nobody wanted: closing at once would lose the answer on its way."""
@@ -390,7 +400,7 @@ class Connection(asyncio.Protocol):
             async with self._home.clock.timeout(STALLED):
                 await self._writable
         except TimeoutError:
-            log.debug("%s takes nothing, closing its connection", self._remote)
+            log.debug("%s takes nothing, closing its connection", self.remote)
             self._transport.abort()
 
     # flow
@@ -432,4 +442,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Hang up; what it has yet to send is let go of at once."""
         self._sending = b""
-        self._transport.abort()
+        if self.task is not None:
+            self._transport.abort()
+        elif self.handshake is not None:
+            self.handshake.cancel()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import socket
 import ssl
 from collections.abc import Iterable
 from email.utils import format_datetime
@@ -13,11 +16,18 @@ from longboat.aio import tls as strong
 from longboat.aio.clock import Clock, SystemClock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.budget import Budget
+from longboat.apiserver.census import Census
 from longboat.apiserver.connection import Connection
 from longboat.apiserver.pki import Pair
 from longboat.apiserver.request import Handler
 
+log = logging.getLogger(__name__)
+
 DRAIN = 5.0  # seconds answers under way get at shutdown
+SHORT = frozenset(
+    (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+)  # what a process or a machine runs short of
+BREATH = 1.0  # seconds until it is tried again
 CHECK_EVERY = 5.0  # seconds between looks for idle and slow connections
 BACKLOG = 1024  # connections the kernel holds until they are taken
 HANDSHAKE = 10.0  # seconds a client may take for TLS
@@ -44,35 +54,39 @@ def tls(serving: Pair, client_authorities: Iterable[Path]) -> ssl.SSLContext:
 class Server:
     """Serves one handler on any number of addresses."""
 
-    def __init__(self, handler: Handler, context: ssl.SSLContext | None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, handler: Handler, context: ssl.SSLContext | None, clock: Clock | None = None, census: Census | None = None
+    ) -> None:
         self.handler = handler
         self.clock = clock or SystemClock()
         self.closing = False
         self.unread, self.unsent = Budget(MAX_UNREAD, self.clock), Budget(MAX_UNSENT, self.clock)
         self._context = context
+        self._census = census or Census()
         self._connections: set[Connection] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._tasks = Tasks("http")
         self._empty = asyncio.Event()
         self._date = (-1, "")
 
     async def listen(self, host: str, port: int) -> int:
         """At an IP address. Returns the port. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        patience = HANDSHAKE if self._context else None
-        listener = await loop.create_server(
-            lambda: Connection(self), sock=sockets.listening(host, port, BACKLOG), backlog=BACKLOG, ssl=self._context,
-            ssl_handshake_timeout=patience,
-        )  # fmt: skip
+        listener = sockets.listening(host, port, BACKLOG)
+        listener.setblocking(False)
         if not self._listeners:
             self._tasks.spawn("check", self._check())
         self._listeners.append(listener)
-        found: int = listener.sockets[0].getsockname()[1]
+        self._accepting.append(self._tasks.spawn("accept", self._accept(listener)))
+        found: int = listener.getsockname()[1]
         return found
 
     async def close(self) -> None:
         """Take no more, let answers under way go out, end streams, then hang up."""
         self.closing = True
+        for accepting in self._accepting:
+            accepting.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listener in self._listeners:
             listener.close()
         for connection in list(self._connections):
@@ -86,13 +100,47 @@ class Server:
                     connection.abort()
         await self._tasks.close()
 
+    async def _accept(self, listener: socket.socket) -> None:
+        """Take connections, as long as there is room for more; TLS comes after that, for it is what costs."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                taken, address = await loop.sock_accept(listener)
+            except OSError as error:
+                if error.errno in SHORT:
+                    log.error("no connection can be taken: %s", error)
+                    await self.clock.sleep(BREATH)
+                continue
+            connection = Connection(self, str(address[0]))
+            if self._census.enter(connection):
+                connection.handshake = self._tasks.spawn("handshake", self._join(connection, taken))
+            else:
+                taken.close()
+
+    async def _join(self, connection: Connection, taken: socket.socket) -> None:
+        patience = HANDSHAKE if self._context else None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, taken, ssl=self._context, ssl_handshake_timeout=patience
+            )
+        except OSError as error:  # ssl.SSLError is one
+            log.debug("%s: %s", connection.remote, error)
+        finally:
+            if connection.task is None:
+                self._census.leave(connection)
+                taken.close()
+
     # what connections need
 
     def joined(self, connection: Connection) -> None:
         self._connections.add(connection)
         connection.task = self._tasks.spawn("connection", connection.run())
 
+    def acquainted(self, connection: Connection) -> None:
+        self._census.acquaint(connection)
+
     def left(self, connection: Connection) -> None:
+        self._census.leave(connection)
         self._connections.discard(connection)
         if self.closing and not self._connections:
             self._empty.set()

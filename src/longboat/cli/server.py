@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +102,7 @@ def run(argv: list[str]) -> int:
 
     collector.hurry_less()
     memory.spare()
+    _allow_descriptors()
     os.umask(0o077)
     processes.gain_nothing()
     processes.leave_no_core()
@@ -108,6 +110,12 @@ def run(argv: list[str]) -> int:
         return uvloop.run(_serve(ControlPlane(options)))
     except (OSError, StorageError, Unusable, BadConfiguration) as error:
         raise Failure(f"the control plane cannot start: {error}") from error
+
+
+def _allow_descriptors() -> None:
+    """As many as the process may have: shells give fewer, for the sake of select(2), which nothing here uses."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(plane: ControlPlane) -> int:
