@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from longboat.network.families import FAMILIES, IPV6
+from longboat.network.overlay.routes import wanted
+from longboat.network.overlay.vxlan import peers
 from longboat.network.policy.rules import policy_rules
 from longboat.network.policy.views import NetworkPolicy
 from longboat.network.proxy import rules
 from longboat.network.proxy.endpoints import targets
 from longboat.network.proxy.ruleset import create
-from longboat.network.views import EndpointSlice, Service, ServicePort
+from longboat.network.views import EndpointSlice, Node, Service, ServicePort
 from longboat.node.host_ports import host_ports
 from longboat.node.views.pod import Pod
 from unit.apiserver.harness import Api, play
@@ -70,6 +72,21 @@ def test_a_policy_of_one_tenant_leaves_those_of_the_others_alone(cidr: str) -> N
     body = {"metadata": {"name": "p"}, "spec": {"podSelector": {}, "ingress": [{"from": [peer, whole]}]}}
     for family in FAMILIES:
         assert cidr not in text_of(policy_rules(msgspec.convert(body, NetworkPolicy), lambda _: [], list, family))
+
+
+@pytest.mark.parametrize("address", ["", "n2.example", "1.2.3.4 }", "fe80::1%x", "10.0.0.0/8", "1" * 100])
+def test_what_one_node_says_of_itself_keeps_no_other_from_its_routes(address: str) -> None:
+    """A Node's addresses are its own words. One that is none ended the overlay, and so the agent, of all others."""
+
+    def node(name: str, ip: str, number: int) -> Node:
+        status = {"addresses": [{"type": "InternalIP", "address": ip}]}
+        return msgspec.convert(
+            {"metadata": {"name": name}, "spec": {"podCIDR": f"10.244.{number}.0/24"}, "status": status}, Node
+        )
+
+    nodes = [node("evil", address, 1), node("far", "192.0.2.7", 2), node("near", "172.30.0.13", 3)]
+    assert wanted(nodes, "own", "172.30.0.0/24") == {"10.244.3.0/24": "172.30.0.13"}
+    assert list(peers(nodes, "own", "172.30.0.0/24", "172.30.0.11")) == ["10.244.2.0/24"]
 
 
 def test_what_is_no_address_is_not_stored(tmp_path: Any) -> None:
