@@ -80,11 +80,23 @@ class Scheduler:
                 self._working += 1
                 try:
                     await self._slots.acquire()
-                    tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, self._decide(info)))
                 except BaseException:
                     self._working -= 1
                     raise
+                if (decision := self._decided(info)) is not None:
+                    tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, decision))
                 await asyncio.sleep(0)  # a long queue must not hold the loop
+
+    def _decided(self, info: PodInfo) -> Placement | NoFit | None:
+        """None where the pod cannot be judged: it comes again after a while, and the others have their turns."""
+        try:
+            return self._decide(info)
+        except Exception:
+            log.exception("pod %s/%s cannot be judged", info.pod.metadata.namespace, info.pod.metadata.name)
+            self._queue.failed(info.uid, Change(0))
+            self._working -= 1
+            self._slots.release()
+            return None
 
     def _decide(self, info: PodInfo) -> Placement | NoFit:
         decision = self._cycle.decide(info, self._snapshot)
