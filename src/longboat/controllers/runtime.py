@@ -6,12 +6,14 @@ informers' copies, compares, and writes through the client; running it once too 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from longboat.aio.clock import Clock
+from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.aio.workqueue import Closed, WorkQueue
 from longboat.api.view import View, controller_of
@@ -115,17 +117,20 @@ class Controller:
         """Work until cancelled."""
         for view in (*self.reads, *(watch.view for watch in self.watches)):
             await self.cache(view).synced()
+        parts = Parts(self.name, self.clock)
+        parts.start("background", self.background)
         async with Tasks(self.name) as tasks:
-            tasks.spawn("background", self.background())
             running = [tasks.spawn(f"worker-{number}", self._work()) for number in range(self.workers)]
             try:
                 for task in running:
                     await task
             finally:
+                await parts.close()
                 await self.events.close()
 
     async def background(self) -> None:
-        """What the controller does beside reconciling keys."""
+        """What the controller does beside reconciling keys, until it is cancelled. Started again should it fail."""
+        await asyncio.Event().wait()
 
     async def _work(self) -> None:
         while True:

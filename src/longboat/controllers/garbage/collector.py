@@ -53,6 +53,7 @@ class GarbageCollector(Controller):
         self._ready = asyncio.Event()
 
     async def background(self) -> None:
+        self._monitors.clear()  # of an earlier start, which has ended them
         async with Tasks("garbage-monitors") as tasks:
             while True:
                 try:

@@ -76,6 +76,7 @@ class ResourceQuotaController(Controller):
 
     async def background(self) -> None:
         """Look for kinds, and have everything counted anew from time to time."""
+        self._departures, self._kinds = {}, []  # an earlier start has ended its watches
         async with self._tasks:
             await self._wanted.wait()
             counted = self.clock.monotonic()
