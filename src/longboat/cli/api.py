@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from longboat.cli import kubeconfigs
 from longboat.cli.cluster import Cluster
@@ -27,6 +28,7 @@ class Api:
         self._context = ssl.create_default_context(cadata=authority)
         pem = base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"])
         _load_chain(self._context, pem)
+        self.host = urlsplit(server["server"]).hostname or "127.0.0.1"
         self._port, self._timeout = cluster.api_port, timeout
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -37,7 +39,7 @@ class Api:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Any]:
         """As `get`, with any method; `body` is sent as JSON."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=self._timeout, context=self._context)
+        connection = http.client.HTTPSConnection(self.host, self._port, timeout=self._timeout, context=self._context)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
@@ -51,7 +53,7 @@ class Api:
     def anonymous(self, path: str) -> int:
         """The status that somebody without a credential gets. Raises one of UNREACHABLE."""
         context = ssl.create_default_context(cadata=self._authority)
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=self._timeout, context=context)
+        connection = http.client.HTTPSConnection(self.host, self._port, timeout=self._timeout, context=context)
         try:
             connection.request("GET", path)
             return connection.getresponse().status

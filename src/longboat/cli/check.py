@@ -25,12 +25,12 @@ def run(argv: list[str]) -> int:
     if options.benchmark != "cis":
         raise Usage("say: longboat check cis")
     from longboat.cli.api import UNREACHABLE
-    from longboat.cli.cis import benchmark
+    from longboat.cli.cis import benchmark, processes
     from longboat.cli.cis.control import FAIL
     from longboat.cli.cis.evidence import Evidence
 
-    cluster = registry.find(options.name, options.data_dir)
     try:
+        cluster = processes.cluster(registry.data_dir(options.name, options.data_dir), options.name)
         results = benchmark.run(Evidence(cluster))
     except PermissionError as error:
         raise Failure(f"cannot look at the cluster: {error}", "Run as the user it runs as (sudo?)") from error

@@ -32,7 +32,8 @@ def timestamp(moment: datetime) -> str:
 
 def micro_timestamp(moment: datetime) -> str:
     """metav1.MicroTime: RFC 3339, UTC, microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from e2e.host import Cluster
-from integration.apiserver.process import SOURCE
+from integration.apiserver.process import SOURCE, control_plane
 from longboat.cli import agent
 from longboat.cli.api import Api
 from longboat.cli.cluster import load
@@ -104,6 +104,25 @@ def test_what_it_says_of_a_stopped_cluster_and_of_other_words(local: Local, tmp_
     assert (wrong.returncode, "say: longboat check cis" in wrong.stderr) == (2, True)
     nothing = Local(tmp_path).longboat("check", "cis")
     assert nothing.returncode == 1 and "there is no cluster in" in nothing.stderr
+
+
+def test_a_server_that_somebody_else_started_is_looked_at_with_its_own_flags(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.csv"
+    tokens.write_text("hunter2,jane,1,devs\n")
+    tokens.chmod(0o600)
+    weak = ("--token-file", str(tokens), "--audit-log-maxage", "7", "--service-account-extend-token-expiration")
+    with control_plane(tmp_path, *weak) as plane:
+        env = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": SOURCE}
+        line = [sys.executable, "-m", "longboat.cli.main", "check", "cis", "--output", "json"]
+        done = subprocess.run(
+            [*line, "--data-dir", str(plane.data)], env=env, capture_output=True, text=True, timeout=90
+        )
+        assert done.stderr == "" and done.returncode == 1
+        controls = {control["number"]: control for control in json.loads(done.stdout)["controls"]}
+        assert set(failing(controls)) == UNMET | {"1.2.2", "1.2.17", "1.2.30"}, failing(controls)
+        assert "--audit-log-maxage=7" in controls["1.2.17"]["reason"] and "hunter2" not in done.stdout
+    gone = subprocess.run([*line, "--data-dir", str(plane.data)], env=env, capture_output=True, text=True, timeout=90)
+    assert gone.returncode == 1 and "no control plane" in gone.stderr
 
 
 def _cluster(local: Local) -> Any:

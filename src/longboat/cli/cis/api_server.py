@@ -159,7 +159,7 @@ def _provider(e: Evidence) -> Finding:
 
 
 def _ciphers(e: Evidence) -> Finding:
-    weak = weak_tls("127.0.0.1", e.cluster.api_port)
+    weak = weak_tls(e.api.host, e.cluster.api_port)
     return judged(
         not weak, "it refuses ciphers without forward secrecy or authenticated encryption", f"it speaks {weak}"
     )

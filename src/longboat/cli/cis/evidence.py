@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from longboat.api.families import split
-from longboat.cli import agent, alive, flags, kubeconfigs, server
+from longboat.cli import agent, kubeconfigs, server
 from longboat.cli.api import Api
+from longboat.cli.cis import processes
 from longboat.cli.cis.control import Finding, all_of, failed, not_applicable, passed
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
@@ -48,30 +49,21 @@ class Evidence:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.root = cluster.root
-        found = alive.read(cluster.run_dir, "control-plane")
-        if found is None or not alive.is_running(found):
-            raise Failure(f"cluster {cluster.name!r} is stopped", f"Start it: longboat up --name {cluster.name}")
-        self.control_plane = found
+        self.control_plane = processes.control_plane(cluster)
         self.api = Api(cluster)
         self._lists: dict[str, list[dict[str, Any]]] = {}
 
     @cached_property
     def options(self) -> server.Options:
         """The control plane's, from its command line, its environment and its defaults."""
-        argv = self.control_plane.argv
-        given = argv[argv.index("server") + 1 :]
-        return flags.parse(server.Options, given, prog="longboat server", environ=environment(self.control_plane.pid))
+        return processes.options(self.control_plane, server.Options)
 
     @cached_property
     def nodes(self) -> list[Node]:
-        found = []
-        for process in alive.running(self.cluster.run_dir):
-            if "agent" not in process.argv or "--simulated" in process.argv:
-                continue
-            given = process.argv[process.argv.index("agent") + 1 :]
-            options = flags.parse(agent.Options, given, prog="longboat agent", environ=environment(process.pid))
-            found.append(Node(process.name, process.pid, Path(options.data_dir), options))
-        return found
+        return [
+            Node(options.node_name or process.name, process.pid, Path(options.data_dir), options)
+            for process, options in processes.agents(self.cluster)
+        ]
 
     def of_nodes(self, check: Any) -> Finding:
         """The worst of what `check` finds on each real node."""
@@ -136,15 +128,6 @@ class Evidence:
         name = context["user"] if context else config["users"][0]["name"]
         user: dict[str, Any] = next(user["user"] for user in config["users"] if user["name"] == name)
         return user
-
-
-def environment(pid: int) -> dict[str, str]:
-    """That a process was started with. Raises Failure."""
-    try:
-        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError as error:
-        raise Failure(f"cannot look at process {pid}: {error.strerror}", "Run as its owner (sudo?)") from error
-    return dict(pair.decode("utf-8", "replace").split("=", 1) for pair in pairs if b"=" in pair)
 
 
 def mode_of(path: Path) -> int:
