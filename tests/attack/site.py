@@ -31,11 +31,12 @@ PATIENCE = 15.0  # seconds
 
 
 class Site:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         folder.mkdir()
-        self.settings = Settings(folder / "ingress", _free_port(), _free_port())
+        self.settings = Settings(folder / "ingress", _free_port(), _free_port(), **settings)
         self.settings.folder.mkdir(mode=0o700)
         self.clock, self._tasks = SystemClock(), Tasks("site")
+        self.held: list[asyncio.StreamWriter] = []  # connections of clients that stay until the end
 
     async def __aenter__(self) -> Self:
         self.api = APIServer(MemoryStorage(self.clock), self.clock, Config())
@@ -52,6 +53,8 @@ class Site:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for writer in self.held:
+            await closed(writer)
         await self._tasks.close()
         await self._informers.close()
         await self._events.close()

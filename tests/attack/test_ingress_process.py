@@ -69,3 +69,28 @@ def test_workers_are_nobody_in_an_empty_directory_before_and_after_a_reload(tmp_
             assert readable == [], "keys and sockets are for root alone"
 
     asyncio.run(play())
+
+
+def test_reloads_do_not_pile_up_workers(tmp_path: Path) -> None:
+    """A worker goes on while it has a connection: one kept open for each change of an Ingress kept all of them."""
+
+    async def play() -> None:
+        async with Site(tmp_path / "site", generations=1) as site:
+            await site.namespace("a")
+            await site.ingress("a/web", "a.example.com/")
+            await until(lambda: reached(site, "a.example.com"))
+            seen: set[int] = set()
+            for number in range(4):
+                _, held = await asyncio.open_connection("127.0.0.1", site.settings.http)
+                site.held.append(held)
+                seen.update(site.workers())
+                await site.ingress(f"a/web-{number}", f"{number}.a.example.com/")
+                await until(lambda number=number: reached(site, f"{number}.a.example.com"))
+            assert len(seen) >= 4
+
+            async def few() -> bool:
+                return len(site.workers()) <= 1 + 1 + 1
+
+            await until(few, patience=3.0)
+
+    asyncio.run(play())

@@ -34,7 +34,8 @@ Slots = dict[str, list[Address | None]]
 class Settings:
     """Where things are, and at which ports it listens (0 for none), of all IPv4 addresses or of all there are.
 
-    Whoever speaks to clients runs as `user` and `group`.
+    Whoever speaks to clients runs as `user` and `group`, and goes on with what it has begun for so many `generations`
+    of those that follow: each reload makes one, each takes memory, and any Ingress that changes is a reload.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Settings:
     ipv6: bool = False
     user: str = "haproxy"
     group: str = "haproxy"
+    generations: int = 30
 
     @property
     def file(self) -> Path:
@@ -180,6 +182,7 @@ def _head(settings: Settings) -> str:
     return f"""{GLOBAL}
     stats socket {settings.runtime} mode 600 level admin expose-fd listeners
     hard-stop-after 1h
+    mworker-max-reloads {settings.generations}
     chroot {settings.jail}
     user {settings.user}
     group {settings.group}

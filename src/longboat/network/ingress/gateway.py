@@ -26,6 +26,7 @@ from longboat.network.views import EndpointSlice, Node, Service
 
 log = logging.getLogger(__name__)
 COALESCE = 0.01  # seconds: a rollout changes several endpoints at once
+RELOADS = 0.5  # seconds from one reload to the next: whoever changes an Ingress all the time is not the only one here
 READ = 5.0  # seconds for certificates to be read before anything is shown
 LOOK = 2.0  # seconds between looks whether HAProxy is there
 RBAC = ("ingresses, ingressclasses: get list watch", "secrets named in spec.tls: get list watch (Node authorizer)")
@@ -50,6 +51,7 @@ class Gateway:
         self._pairs: dict[Key, Pair] = {}  # as they are shown
         self._told: set[Problem] = set()
         self._adopted = False  # whether what runs is known to be as `_shape` and `_slots` say
+        self._next_reload = 0.0
         self._services_used: set[Key] = set()
         self._slices.index("service", lambda piece: [piece.service])
         for informer in (self._ingresses, self._classes):
@@ -153,7 +155,9 @@ class Gateway:
         for path, text in config.files(self._settings, shape, slots).items():
             write(path, text.encode())
         if self._haproxy.is_running():
+            await self._clock.sleep(max(0.0, self._next_reload - self._clock.monotonic()))
             await self._haproxy.reload()
+            self._next_reload = self._clock.monotonic() + RELOADS
         else:
             await self._haproxy.start()
         kept = {self._settings.certificate(key) for key in (None, *shape.certificates)}
