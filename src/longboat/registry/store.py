@@ -32,7 +32,6 @@ from longboat.storage.interface import (
 from longboat.storage.watchcache import WatchCache
 
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
-UPDATE_ATTEMPTS = 10  # optimistic updates tried before the conflict is the client's
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -175,15 +174,18 @@ class Store:
         retry: bool = False,
         creates: Object | None = None,
     ) -> Result:
-        """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it,
-        so it is made anew when somebody else was faster. `creates`: what to create where there is nothing yet.
+        """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it.
+        `creates`: what to create where there is nothing yet.
 
+        When somebody else was faster, what rests on nothing it has read is made anew, until it succeeds or its caller
+        gives up (a request has a deadline). Those who lost once take turns, so each of many on one object gets through.
         Raises StatusError: 404, 409 with `STALE`, 422 and what admission says.
         """
-        key = self.key(namespace, name)
-        entry = self.cache.get(key)
-        current = Item(key, entry.body, entry.revision) if entry else None
-        for attempt in range(UPDATE_ATTEMPTS):
+        key, warned = self.key(namespace, name), len(write.warnings)
+
+        async def once(current: Item | None) -> Result:
+            """Raises RevisionMismatch where another try may help."""
+            del write.warnings[warned:]
             if current is None:
                 if creates is not None and not write.subresource:
                     return await self.create(creates, namespace, write)
@@ -194,11 +196,29 @@ class Store:
             self._check_version(new, current, name)
             try:
                 return await self._replace(current, old, new, namespace, name, write)
-            except RevisionMismatch as lost:
-                if not again or attempt == UPDATE_ATTEMPTS - 1:
+            except RevisionMismatch:
+                if not again:
                     raise errors.conflict(self.kind, name, STALE) from None
-                current = self._plain(lost.current)
-        raise errors.conflict(self.kind, name, STALE)
+                raise
+
+        if not (retry and key in self.cache.turns):
+            try:
+                return await once(self._current(key))
+            except RevisionMismatch as lost:
+                if lost.current is None:
+                    return await once(None)
+        async with self.cache.turns.of(key):
+            current = self._current(key)
+            while True:
+                try:
+                    return await once(current)
+                except RevisionMismatch as lost:
+                    current = self._plain(lost.current)
+                    await asyncio.sleep(0)
+
+    def _current(self, key: str) -> Item | None:
+        entry = self.cache.get(key)
+        return Item(key, entry.body, entry.revision) if entry else None
 
     def _check_version(self, new: Object, current: Item, name: str) -> None:
         found = meta(new)
@@ -275,9 +295,7 @@ class Store:
 
     async def delete(self, namespace: str, name: str, wish: Deletion, write: Write) -> tuple[bytes, bool]:
         """The object as it now is (or last was), and whether it is gone. Raises StatusError."""
-        key = self.key(namespace, name)
-        entry = self.cache.get(key)
-        current = Item(key, entry.body, entry.revision) if entry else None
+        current = self._current(self.key(namespace, name))
         admitted = False
         while True:
             if current is None:
@@ -294,6 +312,7 @@ class Store:
                 return await self._carry_out(outcome, current, old, write)
             except RevisionMismatch as lost:
                 current = self._plain(lost.current)
+                await asyncio.sleep(0)
 
     async def _carry_out(
         self, outcome: deletion.Outcome, current: Item, old: Object, write: Write

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.aio.turns import Turns
 from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage, Unopened, Unreadable
@@ -81,6 +82,7 @@ class WatchCache:
         self._indexes: dict[str, FieldIndex] = {}  # by selectable field
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
+        self.turns = Turns()  # of those who write one key and got in each other's way
         self.unopened: dict[str, str] = {}  # what is stored but cannot be opened: key to why
         self._loaded = 0  # revision of the last load: events up to it are in already
         self._feed.attach(self)
