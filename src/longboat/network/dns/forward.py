@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.network.dns import wire
@@ -22,7 +22,7 @@ PORT = 53
 PATIENCE = 1.5  # seconds one server is waited for
 ROUNDS = 2  # times each server is tried; a client gives up after five seconds
 RESTING = 5.0  # seconds in which a server that did not answer is asked last
-ENTRIES = 10_000  # answers kept
+ENTRIES, KEPT = 10_000, 16 << 20  # answers kept, and bytes of them
 LARGEST_ENTRY = 4096  # bytes; longer answers are asked for again
 MOST_QUESTIONS = 1000  # under way at once
 
@@ -39,6 +39,10 @@ class _Entry:
     until: float
 
 
+def _size(asked: tuple[bytes, bool], entry: _Entry) -> int:
+    return len(asked[0]) + len(entry.message) + 40 * len(entry.offsets)
+
+
 class Forwarder:
     """`servers` are addresses, which may change. Messages here lack their id: the first two bytes."""
 
@@ -46,7 +50,7 @@ class Forwarder:
         self._clock, self._port = clock, port
         self.servers = tuple(servers)
         self._resting: dict[str, float] = {}
-        self._kept: OrderedDict[tuple[bytes, bool], _Entry] = OrderedDict()
+        self._kept: BoundedCache[tuple[bytes, bool], _Entry] = BoundedCache(ENTRIES, KEPT, _size)
         self._asking: dict[tuple[bytes, bool], asyncio.Task[bytes | None]] = {}
         self._tasks = Tasks("dns/forward")
         self.asked = self.hits = self.unanswered = 0
@@ -58,9 +62,8 @@ class Forwarder:
             return None
         now = self._clock.monotonic()
         if now >= found.until:
-            del self._kept[question, tcp]
+            self._kept.pop((question, tcp))
             return None
-        self._kept.move_to_end((question, tcp))
         self.hits += 1
         return older(found.message, found.offsets, int(now - found.since))
 
@@ -115,9 +118,7 @@ class Forwarder:
             return
         if seconds > 0 and len(answer) <= LARGEST_ENTRY:
             now = self._clock.monotonic()
-            self._kept[question, tcp] = _Entry(answer, offsets, now, now + seconds)
-            if len(self._kept) > ENTRIES:
-                self._kept.popitem(last=False)
+            self._kept.put((question, tcp), _Entry(answer, offsets, now, now + seconds))
 
     async def _over_udp(self, server: str, question: bytes) -> bytes:
         """Raises OSError."""

@@ -14,7 +14,8 @@ from longboat.network.dns.query import LARGEST, Query, opt
 from longboat.network.dns.wire import Record
 from longboat.network.dns.zone import Found
 
-ENTRIES = 10_000  # answers kept
+ENTRIES, KEPT = 10_000, 16 << 20  # answers kept, and bytes of them
+AN_ANSWER = 512  # bytes it takes besides its contents, roughly
 MOST = 65_535  # bytes of a message over TCP
 _FLAGS = wire.RESPONSE | wire.CAN_RECURSE
 
@@ -31,7 +32,20 @@ class Cell:
 class Reply:
     """One answer. `ring` holds equally long records twice over, of which any stretch of `length` bytes will do."""
 
-    __slots__ = ("after", "before", "cell", "choices", "end", "head", "keys", "length", "ring", "stride", "tags")
+    __slots__ = (
+        "after",
+        "before",
+        "cell",
+        "choices",
+        "end",
+        "head",
+        "keys",
+        "length",
+        "ring",
+        "size",
+        "stride",
+        "tags",
+    )
 
     def __init__(self, head: bytes, end: int, before: bytes, ring: bytes, stride: int, length: int, after: bytes):
         self.head, self.end, self.before, self.ring, self.after = head, end, before, ring, after
@@ -40,6 +54,7 @@ class Reply:
         self.cell = Cell()
         self.tags: tuple[str, ...] = ()
         self.keys: list[bytes] = []
+        self.size = 0  # bytes it takes where it is kept
 
     def to(self, packet: bytes, turn: int = 0) -> bytes:
         """The answer to one packet; `turn` chooses which record comes first."""
@@ -113,6 +128,7 @@ class Replies:
 
     def __init__(self, entries: int = ENTRIES) -> None:
         self._entries = entries
+        self.bytes = 0
         self._by_key: OrderedDict[bytes, Reply] = OrderedDict()  # a plain dict is slow to tell its oldest key
         self._by_tag: dict[str, set[Reply]] = {}
         self.get = self._by_key.get  # the hot path saves a call
@@ -122,11 +138,16 @@ class Replies:
 
     def put(self, keys: Iterable[bytes], reply: Reply) -> None:
         for each in keys:
+            if (former := self._by_key.get(each)) is not None:
+                self._forget(former)
             self._by_key[each] = reply
             reply.keys.append(each)
         for tag in reply.tags:
             self._by_tag.setdefault(tag, set()).add(reply)
-        while len(self._by_key) > self._entries:
+        parts = (reply.head, reply.before, reply.ring, reply.after, *reply.keys)
+        reply.size = AN_ANSWER + sum(map(len, parts))
+        self.bytes += reply.size
+        while len(self._by_key) > self._entries or self.bytes > KEPT:
             self._forget(next(iter(self._by_key.values())))
 
     def drop(self, tags: Iterable[str]) -> None:
@@ -135,6 +156,8 @@ class Replies:
                 self._forget(reply)
 
     def _forget(self, reply: Reply) -> None:
+        self.bytes -= reply.size
+        reply.size = 0
         for each in reply.keys:
             if self._by_key.get(each) is reply:
                 del self._by_key[each]

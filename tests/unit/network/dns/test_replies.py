@@ -8,7 +8,7 @@ import dns.rdatatype
 
 from longboat.network.dns import wire
 from longboat.network.dns.query import Query
-from longboat.network.dns.replies import Replies, encode, key
+from longboat.network.dns.replies import KEPT, Replies, encode, key
 from longboat.network.dns.wire import Record
 from longboat.network.dns.zone import Found
 from unit.network.dns.book import Desk, endpoint, lines, namespace, piece, service
@@ -108,6 +108,22 @@ def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
     assert len(replies) == 2 and replies.get(b"key-3") is None
     replies.drop(["all"])
     assert len(replies) == 0 and not replies._by_tag
+
+
+def test_memory_is_bounded_in_bytes_too() -> None:
+    """Of a Service with thousands of endpoints every answer holds them all."""
+    replies, query = Replies(), Query(0, (b"x",), wire.A, 19)
+    records = tuple(Record((b"x",), wire.A, 5, number.to_bytes(4)) for number in range(5000))
+    for number in range(300):
+        replies.put([b"key-%d" % number], encode(query, Found(answers=records), 512))
+        assert replies.bytes <= KEPT
+    assert 10 < len(replies) < 300
+    assert replies.get(b"key-299") is not None
+    replies.put([b"key-299"], encode(query, Found(), 512))
+    for number in range(300):
+        if (kept := replies.get(b"key-%d" % number)) is not None:
+            replies._forget(kept)
+    assert (len(replies), replies.bytes) == (0, 0)
 
 
 def test_the_key_leaves_out_the_id_and_the_case_of_the_name_only() -> None:
