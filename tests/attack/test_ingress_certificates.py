@@ -107,6 +107,11 @@ async def attacked(site: Site, folder: Path) -> None:
     await until(lambda: reached(site, "more.a.example.com"))
     await site.secret("a/web", *second)
     await until(lambda: shows(site, "a.example.com", second[0]))
+    expired = certificate(EC, "old.a.example.com", days=(-30, -1))
+    await site.secret("a/old", expired, key_pem(EC))
+    await site.ingress("a/old", "old.a.example.com/", **tls("old", "old.a.example.com"))
+    await until(lambda: shows(site, "old.a.example.com", expired))
+    assert 'Secret "a/old"' in str((await until_told(site, "a/old", "CertificateExpired"))["message"])
     stand_in = await site.shown("nobody.example.com")
     for name in odd:
         told = await until_told(site, f"b/{name}")
