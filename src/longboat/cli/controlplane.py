@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from longboat.aio import memory
 from longboat.aio.clock import SystemClock
+from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.families import in_url, split
@@ -60,7 +61,7 @@ class ControlPlane:
         self._lock = keys.Lock(self.root)
         self._server: Server | None = None
         self.api: APIServer | None = None
-        self._tasks = Tasks("control-plane")
+        self._tasks, self._parts = Tasks("control-plane"), Parts("control-plane", self.clock)
         self._storage: Storage | None = None
         self._store_process: object = None
 
@@ -162,7 +163,7 @@ class ControlPlane:
             informers = Informers(client, self.clock, "scheduler")
             scheduler = Scheduler(client, informers, self.clock)
             informers.start()
-            self._tasks.spawn("scheduler", scheduler.run())
+            self._parts.start("scheduler", scheduler.run)
 
     def _write_kubeconfigs(self) -> None:
         """The administrator's comes last: its being there tells `up` that the server listens.
@@ -199,6 +200,7 @@ class ControlPlane:
             self.api.retire()
         if self._server:
             await self._server.close()
+        await self._parts.close()
         await self._tasks.close()
         if self.api:
             await self.api.close()

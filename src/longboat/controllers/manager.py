@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from longboat.aio.clock import Clock
-from longboat.aio.tasks import Tasks
+from longboat.aio.parts import Parts
 from longboat.client.informer import Informers
 from longboat.client.interface import Transport
 from longboat.client.rest import RestClient
@@ -43,10 +44,11 @@ class Manager:
     async def run(self) -> None:
         """Until cancelled."""
         self.informers.start()
-        async with Tasks("controllers") as tasks:
-            running = [tasks.spawn(controller.name, controller.run()) for controller in self.controllers]
-            try:
-                for task in running:
-                    await task
-            finally:
-                await self.informers.close()
+        parts = Parts("controllers", self._clock)
+        for controller in self.controllers:
+            parts.start(controller.name, controller.run)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await parts.close()
+            await self.informers.close()
