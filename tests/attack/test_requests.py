@@ -12,7 +12,7 @@ from attack import wire
 from integration.apiserver.process import ControlPlane, control_plane
 
 MIB = 1 << 20
-CODING = "Unsupported transfer encoding"
+CODING = "400 Bad Request: unsupported transfer encoding"
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
@@ -71,14 +71,14 @@ def test_what_is_no_data_of_a_chunked_body_is_bounded(plane: ControlPlane, befor
         ("GET /version HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400, "400 Bad Request: too many Host headers"),
         ("GET /version HTTP/1.1\r\nHost: a/b\r\n", 400, "400 Bad Request: malformed Host header"),
         ("GET /version HTTP/1.1\r\nHost: a b\r\n", 400, "400 Bad Request: malformed Host header"),
-        ("GET /version HTTP/2.0\r\nHost: a\r\n", 505, "505 HTTP Version Not Supported: unsupported protocol version"),
+        ("GET /version HTTP/2.0\r\nHost: a\r\n", 400, "400 Bad Request: unsupported protocol version"),
         ("GET * HTTP/1.1\r\nHost: a\r\n", 400, "400 Bad Request"),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n", 400, "400 Bad Request"),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n", 400, "400 Bad Request"),
         ("GET /version HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n", 417, ""),
-        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", 501, CODING),
-        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 501, CODING),
-        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n", 501, CODING),
+        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n", 400, CODING),
+        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n", 400, CODING),
+        ("POST /version HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n", 400, CODING),
         ("POST /version HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", 400, "400 Bad Request"),
     ],
 )  # fmt: skip

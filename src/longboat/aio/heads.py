@@ -1,5 +1,8 @@
-"""What the head of a request must say beyond its grammar before a server of ours acts on it, in the words of Go's
-net/http, which Kubernetes' clients know. Pure."""
+"""What the head of a request must say beyond its grammar before a server of ours acts on it. Pure.
+
+The words are those of Go's net/http, which Kubernetes' clients know; but where that answers 501 or 505, this is 400:
+the mistake is the client's, and a 5xx has clients try again and people look for a fault of the server's.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ class Refused(NamedTuple):
     text: str
 
 
-def _bad(why: str, status: int = 400) -> Refused:
-    return Refused(status, f"{status} {HTTPStatus(status).phrase}: {why}")
+def _bad(why: str) -> Refused:
+    return Refused(400, f"400 {HTTPStatus.BAD_REQUEST.phrase}: {why}")
 
 
 def check(
@@ -32,7 +35,7 @@ def check(
     (section 6.1: whoever does not understand one must not guess where the body ends); a path to ask for.
     """
     if version not in VERSIONS:
-        return _bad("unsupported protocol version", 505)
+        return _bad("unsupported protocol version")
     if not target.startswith(("/", "http://", "https://")):
         return Refused(400, "400 Bad Request")  # `*`, or the address that CONNECT names: there is no such thing here
     if len(hosts) != 1:
@@ -43,7 +46,7 @@ def check(
     elif not _HOST(hosts[0]):
         return _bad("malformed Host header")
     if codings and (len(codings) > 1 or codings[0].lower() != "chunked"):
-        return Refused(501, "Unsupported transfer encoding")
+        return _bad("unsupported transfer encoding")
     if codings and version == "1.0":
         return Refused(400, "400 Bad Request")  # HTTP/1.0 knows none: a proxy before us may have seen another body
     if expect and "100-continue" not in (token.strip().lower() for token in expect.split(",")):

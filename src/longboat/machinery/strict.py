@@ -27,7 +27,7 @@ class Members(list[tuple[str, Any]]):
 
 def as_written(data: bytes) -> Any:
     """The document with its objects as Members."""
-    return json.loads(data, object_pairs_hook=Members)
+    return json.loads(data.decode("utf-8", "replace"), object_pairs_hook=Members)  # as Go reads broken UTF-8
 
 
 def repeats(data: bytes, decoded: Any) -> bool:

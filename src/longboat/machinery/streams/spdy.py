@@ -248,7 +248,7 @@ class Codec:
                 (size,) = struct.unpack_from(">I", plain, at)
                 if at + 4 + size > len(plain):
                     raise SpdyError("a header ends beyond its block")
-                texts.append(plain[at + 4 : at + 4 + size].decode())
+                texts.append(plain[at + 4 : at + 4 + size].decode("utf-8", "replace"))
                 at += 4 + size
             headers[texts[0].lower()] = texts[1]
         return headers
