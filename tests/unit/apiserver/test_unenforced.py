@@ -34,20 +34,12 @@ async def warned(api: Api, target: str, body: Any, method: str = "POST", **heade
     return re.findall(r'299 - "((?:[^"\\]|\\.)*)"', response.headers.get("Warning", ""))
 
 
-def mounted(recursive: str) -> Any:
-    mount = {"name": "v", "mountPath": "/v", "readOnly": True, "recursiveReadOnly": recursive}
-    return {"containers": [container(volumeMounts=[mount])], "volumes": [{"name": "v", "emptyDir": {}}]}
-
-
 @pytest.mark.parametrize(
     ("spec", "where", "why"),
     [
         ({}, "", ""),
         ({"containers": [container(), container(name="d", resources={"limits": {"ephemeral-storage": "1Gi"}})]},
          "spec.containers[1].resources.limits[ephemeral-storage]", "it may fill its node's disk"),
-        (mounted("Disabled"), "", ""),
-        (mounted("IfPossible"), "spec.containers[0].volumeMounts[0].recursiveReadOnly",
-         "mounts beneath it stay writable"),
         ({"initContainers": [container(name="i", restartPolicy="Always")]}, "", ""),
         ({"initContainers": [container(name="i", restartPolicy="OnFailure")]}, "spec.initContainers[0].restartPolicy",
          "the pod's restartPolicy decides"),

@@ -23,15 +23,14 @@ PARTS = ("", "ephemeralcontainers")  # the writes that may bring such fields; ot
 class Unenforced:
     """A field, or a whole kind, that is stored and not in force. `why` says what therefore does not happen.
 
-    `only`: the values of which that is true; none means all. `but`: those of which it is not.
+    `but`: the values of which that is not so.
     """
 
     why: str
-    only: tuple[Any, ...] = ()
     but: tuple[Any, ...] = ()
 
     def holds(self, value: Any) -> bool:
-        return value not in self.but and (not self.only or value in self.only)
+        return value not in self.but
 
 
 class Entries:
@@ -107,7 +106,7 @@ def rows(table: Table) -> Iterator[tuple[str, str, str]]:
 
 def _entries(shape: Shape, path: str) -> Iterator[tuple[str, Unenforced]]:
     if isinstance(shape, Unenforced):
-        values = " or ".join(map(str, shape.only)) or "".join(f"not {value}" for value in shape.but)
+        values = " nor ".join(f"not {value}" for value in shape.but)
         yield f"{path}: {values}" if values else path, shape
     elif isinstance(shape, Entries):
         for key, entry in shape.entries.items():

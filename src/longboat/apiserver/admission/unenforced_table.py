@@ -31,9 +31,6 @@ _CONTAINER: Final[dict[str, Shape]] = {
     "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
     "resources": {"limits": Entries({"ephemeral-storage": Unenforced("it may fill its node's disk")})},
     "restartPolicyRules": Unenforced("the pod's restartPolicy decides"),
-    "volumeMounts": {
-        "recursiveReadOnly": Unenforced("mounts beneath it stay writable", only=("Enabled", "IfPossible")),
-    },
 }
 _POD_SPEC: Shape = {
     "containers": {**_CONTAINER, "restartPolicy": Unenforced("the pod's restartPolicy decides")},

@@ -368,7 +368,7 @@ CONTROLS = (
     Control(
         "5.6.2",
         "Pods have a seccomp profile",
-        "Where nodes run with `--seccomp-default` every one has the runtime's.",
+        "Where nodes run with `--seccomp-default`, as new ones do, every one has the runtime's.",
         _seccomp,
         "Start agents with --seccomp-default, or name a profile in each pod",
     ),

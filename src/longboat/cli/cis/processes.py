@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from longboat.cli import agent, alive, flags, kubeconfigs, server
+from longboat.cli import agent, alive, flags, kubeconfigs, node_defaults, server
 from longboat.cli.alive import Running
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
@@ -47,7 +47,7 @@ def agents(of: Cluster) -> Iterator[tuple[Running, agent.Options]]:
         told = options(process, agent.Options)
         kubeconfig = Path(told.kubeconfig or Path(told.data_dir) / KUBECONFIG)
         if not told.simulated and kubeconfig.is_file() and _authority(kubeconfig) == authority:
-            yield process, told
+            yield process, node_defaults.settled(told)
 
 
 def options(process: Running, of: type[O]) -> O:

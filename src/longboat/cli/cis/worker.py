@@ -77,10 +77,10 @@ def _ciphers(evidence: Evidence, node: Node) -> Finding:
 
 
 def set_on_nodes(option: str, flag: str, remedy: str) -> Check:
-    """That an option of the agent is on; one that this version does not have is not."""
+    """That an option of the agent is on."""
 
     def look(evidence: Evidence, node: Node) -> Finding:
-        value: Any = getattr(node.options, option, None)
+        value: Any = getattr(node.options, option)
         said = f"{node.name}: {flag}={str(value).lower()}"
         return judged(bool(value), said, f"{said}: {remedy}")
 
@@ -201,16 +201,16 @@ CONTROLS = (
     Control(
         "4.2.13",
         "Processes of a pod are limited",
-        "By `longboat agent --pod-max-pids`.",
+        "4,096 processes and threads a pod, on new nodes; `--pod-max-pids` says otherwise.",
         set_on_nodes("pod_max_pids", "--pod-max-pids", "pods may have as many processes as the machine"),
-        "Start the agent with --pod-max-pids=4096, say",
+        "longboat up --pod-max-pids 4096, or the same flag of longboat agent",
     ),
     Control(
         "4.2.14",
         "Containers have the runtime's seccomp profile where they name none",
-        "By `longboat agent --seccomp-default`.",
+        "On new nodes; a node of old keeps to what it was until `--seccomp-default` is said.",
         set_on_nodes("seccomp_default", "--seccomp-default", "containers that name no profile have none"),
-        "Start the agent with --seccomp-default",
+        "longboat up --seccomp-default, or the same flag of longboat agent",
     ),
     Control(
         "4.3.1", "The proxy's metrics are on loopback alone", "The proxy serves none of its own.", _no_port(10249, True)
