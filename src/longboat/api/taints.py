@@ -13,6 +13,7 @@ NO_EXECUTE = "NoExecute"
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"  # somebody vouches that nothing runs there any more (KEP-2268)
 
 
 class Taint(Part):

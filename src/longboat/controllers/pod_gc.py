@@ -1,21 +1,22 @@
-"""Removes pods nobody will: those of nodes that are gone, and the oldest of too many that have ended."""
+"""Removes pods nobody will: those of nodes that are gone or given up, and the oldest of too many that have ended."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from longboat.api import kinds
+from longboat.api.taints import OUT_OF_SERVICE, Taint
 from longboat.api.view import Part, View
+from longboat.api.workloads import Condition
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import timestamp
+from longboat.machinery.objects import Object, timestamp
 
 EVERY = 20.0  # seconds between rounds
 MOST_ENDED = 12500  # ended pods kept (kube-controller-manager, --terminated-pod-gc-threshold)
 QUARANTINE = 40.0  # seconds a node is missing before its pods are (PodGC's nodeQuarantine)
-OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 ENDED = frozenset(("Succeeded", "Failed"))
 
 
@@ -34,8 +35,25 @@ class Pod(View):
     status: Status = Status()
 
 
+class NodeSpec(Part):
+    taints: list[Taint] = []
+
+
+class NodeStatus(Part):
+    conditions: list[Condition] = []
+
+
 class Node(View):
     KIND: ClassVar[Kind] = kinds.NODE
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it is not ready, and somebody vouches that nothing runs there any more."""
+        ready = any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+        return not ready and any(taint.key == OUT_OF_SERVICE for taint in self.spec.taints)
 
 
 class PodGC(Controller):
@@ -59,7 +77,8 @@ class PodGC(Controller):
         ended = sorted((p for p in pods if p.status.phase in ENDED), key=lambda p: p.metadata.creationTimestamp or "")
         doomed = ended[: max(len(ended) - MOST_ENDED, 0)]
         doomed += [pod for pod in pods if pod.spec.nodeName in lost]
-        doomed += [pod for pod in pods if pod.metadata.deletionTimestamp and not pod.spec.nodeName]
+        given_up = {node.metadata.name for node in self.cache(Node).values() if node.given_up} | {""}
+        doomed += [pod for pod in pods if pod.metadata.deletionTimestamp and pod.spec.nodeName in given_up]
         return doomed
 
     def _lost(self, used: set[str]) -> set[str]:
@@ -73,39 +92,44 @@ class PodGC(Controller):
         pod = self.cache(Pod).get(key)
         if pod is None:
             return None
+        lost = pod.spec.nodeName in self._missing
         try:
-            if pod.spec.nodeName in self._missing:
-                if await self._node_exists(pod.spec.nodeName):
-                    return None
-                await self._mark_failed(key, pod)
+            if not await self._doomed_still(pod, lost):
+                return None
+            await self._mark_failed(key, pod, lost)
             await self.client.delete(kinds.POD, key, uid=pod.metadata.uid, grace=0)
         except StatusError as error:
             if error.code not in (404, 409):
                 raise
         return None
 
-    async def _node_exists(self, name: str) -> bool:
-        """The copy may lag: never delete on its word alone."""
+    async def _doomed_still(self, pod: Pod, lost: bool) -> bool:
+        """Another may have its name by now; and of what may be running the copy's word is not enough: it may lag."""
+        if not (lost or pod.metadata.deletionTimestamp or pod.status.phase in ENDED):
+            return False
+        if not pod.spec.nodeName or (pod.status.phase in ENDED and not lost):
+            return True
         try:
-            await self.client.get(Node, Key("", name))
+            node = await self.client.get(Node, Key("", pod.spec.nodeName))
         except StatusError as error:
             if error.code == 404:
-                return False
+                return True
             raise
-        return True
+        return node.given_up and not lost
 
-    async def _mark_failed(self, key: Key, pod: Pod) -> None:
+    async def _mark_failed(self, key: Key, pod: Pod, lost: bool) -> None:
+        """Nobody else will: it would be Running for ever where a finalizer holds it."""
         if pod.status.phase in ENDED:
             return
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByPodGC",
-            "message": "PodGC: node no longer exists",
-            "lastTransitionTime": timestamp(self.clock.now()),
-        }
-        patch = {
-            "metadata": {"uid": pod.metadata.uid},
-            "status": {"phase": "Failed", "conditions": [condition]},
-        }
+        status: Object = {"phase": "Failed"}
+        if lost:
+            condition = {
+                "type": "DisruptionTarget",
+                "status": "True",
+                "reason": "DeletionByPodGC",
+                "message": "PodGC: node no longer exists",
+                "lastTransitionTime": timestamp(self.clock.now()),
+            }
+            status["conditions"] = [condition]
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}
         await self.client.patch(kinds.POD, key, patch, style="strategic", subresource="status")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from longboat.api.storage import Volume, VolumeAttachment
+from longboat.api.taints import OUT_OF_SERVICE
 from longboat.controllers.volumes.views import Node, Pod, is_ready
 from longboat.machinery.objects import Object
 
-OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 FORCED_AFTER = 360.0  # seconds a node that is not ready is given to unmount (reconcilerMaxWaitForUnmountDuration)
 SHARED = frozenset(("ReadWriteMany", "ReadOnlyMany"))
 
