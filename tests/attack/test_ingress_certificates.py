@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def by_openssl(folder: Path, *make: str, sign: str = "-sha256") -> Pair:
     return made.read_bytes(), key.read_bytes()
 
 
+def re_encoded(certificate: bytes, old: bytes, new: bytes) -> bytes:
+    """With other bytes in its DER; its signature holds no longer, but nobody looks at that."""
+    der = x509.load_pem_x509_certificate(certificate).public_bytes(serialization.Encoding.DER)
+    assert old in der
+    text = b64encode(der.replace(old, new, 1))
+    return b"-----BEGIN CERTIFICATE-----\n" + text + b"\n-----END CERTIFICATE-----\n"
+
+
 def oversized() -> Pair:
     """Of RSA with 8,192 bits: no product of primes, which would take as long to make as it takes to check."""
     e, p, q = 65537, (1 << 4095) + 1, (1 << 4095) + 3
@@ -76,6 +85,7 @@ def odd_ones(folder: Path) -> dict[str, Pair]:
         "unknown-curve-other-key": (curve[0], key),
         "weak-curve": by_openssl(folder, "ecparam", "-name", "prime192v1", "-genkey", "-noout"),
         "weak-link": (good + weak[0], key),
+        "odd-version": (re_encoded(good, b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"), key),
         "no-utf8": (b"\xff\xfe\x00", b"\xff\xfe\x00"),
         "mismatch": (good, key_pem(ec.generate_private_key(ec.SECP256R1()))),
         "encrypted": (good, key_pem(EC, b"secret")),

@@ -33,7 +33,10 @@ MOST_LINKS = 10
 # those who shake hands with other hosts wait for it; public authorities certify none that are longer.
 RSA = range(2048, 4096 + 1)
 EDWARDS = (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
-ODD = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+ODD = (
+    ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 

@@ -108,10 +108,11 @@ class Secrets:
         good: dict[Key, tuple[str, Pair]] = {}
         for key, secret in self._unjudged().items():
             version = secret.metadata.resourceVersion
-            try:
-                good[key] = version, pair(secret)
-            except ValueError as error:
-                self._verdicts[key] = Verdict(version, None, str(error))
+            found = _judged(key, secret)
+            if isinstance(found, str):
+                self._verdicts[key] = Verdict(version, None, found)
+            else:
+                good[key] = version, found
             await asyncio.sleep(0)  # others have their turn
 
         async def accepts(some: Iterable[Key]) -> bool:
@@ -130,3 +131,16 @@ class Secrets:
             key: secret for key, secret in found.items()
             if secret is not None and known.get(key) != secret.metadata.resourceVersion
         }  # fmt: skip
+
+
+def _judged(key: Key, secret: Certificate) -> Pair | str:
+    """What the Secret holds, or what is wrong with it. Whatever it holds, others are judged after it."""
+    try:
+        return pair(secret)
+    except ValueError as error:
+        return str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a panic of the library is no Exception
+        log.exception("ingress: the certificate of Secret %s is odd in a way that nobody thought of", key)
+        return "it cannot be read"
