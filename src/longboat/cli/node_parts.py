@@ -20,6 +20,7 @@ from longboat.cli.errors import Failure
 from longboat.cli.node_kept import AgentPart
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
+from longboat.client.interface import Key
 from longboat.client.rest import RestClient
 from longboat.network.families import family, ranges_by_family
 from longboat.node import certificates, sysctls
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from longboat.node.cri.interface import Runtime
     from longboat.node.host_ports import HostPort
     from longboat.node.serve.shared import SharedPort
+    from longboat.node.views.pod import Pod
 
 SIMULATED = "simulated-{}"
 ETC, BEHIND_STUB = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
@@ -77,6 +79,9 @@ async def real_node(
     def publish(ports: list[HostPort]) -> None:
         proxy.set_host_ports(rules.HostPort(p.protocol, p.port, p.pod_ip, p.pod_port, p.host_ip) for p in ports)
 
+    async def isolate(pod: Pod, sandbox: str) -> None:
+        await enforcer.admit(Key(pod.metadata.namespace, pod.metadata.name), pod.metadata.labels, sandbox)
+
     config = NodeConfig(
         name=name,
         addresses=addresses,
@@ -107,7 +112,9 @@ async def real_node(
 
     agent = AgentPart(
         client, clock, "node",
-        lambda informers: Agent(client, informers, clock, runtime, recorder, config, publish, metrics, parts=parts),
+        lambda informers: Agent(
+            client, informers, clock, runtime, recorder, config, publish, metrics, parts=parts, isolate=isolate
+        ),
     )  # fmt: skip
     runs: dict[str, Run] = {
         "agent": agent.run, "proxy": proxy.run, "overlay": overlay.run, "policies": enforcer.run,

@@ -24,6 +24,7 @@ from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
 from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
+from longboat.node.isolation import Isolate, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.machine import Machine, Pressure
 from longboat.node.make.config import NodeFacts
@@ -93,6 +94,7 @@ class Agent:
         more_metrics: Callable[[], str] = str,
         shared_port: SharedPort | None = None,
         parts: Parts | None = None,
+        isolate: Isolate = nobody_isolates,
     ) -> None:
         """`shared_port`: where it is found together with other nodes, instead of at a port of its own. `parts`: those
         of the process, together with which its own are told of."""
@@ -111,7 +113,7 @@ class Agent:
         self._writer = ApiStatusWriter(client, clock)
         self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
         self._observer = Observer(runtime, config.addresses[0])
-        self._host_ports_changed, self._more_metrics = host_ports_changed, more_metrics
+        self._host_ports_changed, self._more_metrics, self._isolate = host_ports_changed, more_metrics, isolate
         self._shared_port = shared_port
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
@@ -246,7 +248,7 @@ class Agent:
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(config.paths, self._sources, self._storage.persistent, image_volumes, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
-            unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels,
+            unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels, isolate=self._isolate,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable

@@ -215,6 +215,7 @@ class PodWorker:
         sandbox = self.observed.sandbox
         if sandbox is None:
             return
+        await self._workers.isolation.ensure(self.pod, sandbox.id)
         if self._places is None:
             await self._set_up_volumes()
         container, now = action.container, self._now()

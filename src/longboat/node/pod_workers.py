@@ -20,6 +20,7 @@ from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime, RuntimeFailure
 from longboat.node.host_ports import HostPort, host_ports
 from longboat.node.images import Images
+from longboat.node.isolation import Isolate, Isolation, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
@@ -58,6 +59,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: Checkpoints
     labels: Callable[[], Awaitable[Mapping[str, str]]]  # of the Node, as the API has them now
     cgroups: Cgroups | None = None
+    isolate: Isolate = nobody_isolates
     on_disk: bool = True
     starts: int = STARTS
     unsafe_sysctls: tuple[str, ...] = ()  # that pods may set all the same
@@ -72,6 +74,7 @@ class PodWorkers:
         self.launcher, self.stopper, self.volumes = tools.launcher, tools.stopper, tools.volumes
         self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
         self.checkpoints = tools.checkpoints
+        self.isolation = Isolation(tools.isolate, tools.recorder)
         self.resizer = Resizer(tools.runtime, tools.cgroups, tools.node.capacity)
         self._sources, self._images = tools.sources, tools.images
         self._unsafe_sysctls, self._labels = tools.unsafe_sysctls, tools.labels

@@ -128,7 +128,9 @@ def test_host_ports_lead_into_the_pod(node: BareNode, pods: list[Pod]) -> None:
 
 def test_a_pod_that_is_denied_is_found_but_not_reached(node: BareNode, pods: list[Pod]) -> None:
     apply(node, rules([], [], NODE))
-    closed = Ruleset({"closed": Chain(("drop",))}, {}, {policies.TO: {pods[1].address6: "goto closed"}})
+    free = {pod.address6: "accept" for pod in pods}
+    verdicts = {policies.TO: free | {pods[1].address6: "goto closed"}, policies.FROM: free}
+    closed = Ruleset({"closed": Chain(("drop",))}, {}, verdicts)
     apply(node, merge([policies.base(IPV6), closed]), policies.TABLE)
     try:
         pods[0].run("ip", "neigh", "flush", "dev", "eth0")

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from longboat.network.families import IPV4, IPV6
 from longboat.network.policy import rules as policy
+from longboat.network.policy.attachments import Attachment
+from longboat.network.policy.ports import port_rules
 from longboat.network.proxy.conntrack import Flow, Front, arguments, fronts
 from longboat.network.proxy.rules import HostPort, NodeInfo, rules
 from longboat.network.proxy.ruleset import Ruleset
@@ -22,6 +24,10 @@ from unit.network.test_rules import NODE, clusters, endpoint, piece, service
 
 T = TypeVar("T")
 SIX = NodeInfo("node-1", IPV6, pod_cidr="fd10:244:1::/124", cluster_cidr="fd10:244::/32")
+AT = Attachment(
+    sandbox="s", namespace="a", name="x", uid="u", port="veth0", mac="02:00:00:00:00:01",
+    addresses=("10.0.0.1", "fd10::1"),
+)  # fmt: skip
 
 
 def six(text: str) -> str:
@@ -130,22 +136,30 @@ def test_a_policy_holds_in_both_families() -> None:
         for family, pods in ((IPV4, PODS[:2]), (IPV6, [in_six(pod) for pod in PODS[:2]]))
     }
     (one,), (other,) = ([line for c in found[f].chains.values() for line in c.rules][1:] for f in (IPV4, IPV6))
-    assert one.startswith("ip saddr 10.0.0.0/8 meta l4proto tcp ip daddr . th dport @")
+    assert one.startswith("ct original ip saddr 10.0.0.0/8 ct protocol tcp ct reply ip saddr . ct reply proto-src @")
     assert other == one.replace("ip ", "ip6 ").replace("10.0.0.0/8", "fd00::/8")
     assert four(str([dict(t) for t in found[IPV6].elements.values()])) == str(list(found[IPV4].elements.values()))
-    both = msgspec.convert({**msgspec.to_builtins(PODS[0]), "status": {
-        "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd10::1"}]}}, type(PODS[0]))  # fmt: skip
     for family, address in ((IPV4, "10.0.0.1"), (IPV6, "fd10::1")):
-        assert policy.assignment(both, [made], family).elements[policy.TO].keys() == {address}
-    assert policy.assignment(PODS[0], [made], IPV6) == Ruleset()
+        found_of = policy.assignment(AT.of(family), policy.isolation([made]))
+        assert found_of.elements[policy.TO].keys() == {address}
+    assert policy.assignment([], policy.isolation([made])) == Ruleset()
 
 
 def test_neighbours_are_found_and_link_local_addresses_are_no_way_round() -> None:
-    for chain in policy.base(IPV6).chains.values():
-        neighbours, *closed, pods = chain.rules[1:]
+    chains = policy.base(IPV6).chains
+    for chain in (chains["egress"], chains["ingress"]):
+        neighbours, *closed = chain.rules[:3]
         assert "nd-neighbor-solicit" in neighbours and neighbours.endswith("accept")
-        assert all(rule.endswith("drop") and "fe80::/10" in rule for rule in closed) and "vmap" in pods
-    assert not any("icmpv6" in rule for chain in policy.base(IPV4).chains.values() for rule in chain.rules)
+        assert all(rule.endswith("drop") and "fe80::/10" in rule for rule in closed)
+        assert "vmap" in chain.rules[4]
+    assert not any("nd-" in rule for chain in policy.base(IPV4).chains.values() for rule in chain.rules)
+
+
+def test_a_port_lets_in_what_is_of_the_pod_and_of_the_clusters_families() -> None:
+    (both,) = port_rules(AT, (IPV4, IPV6)).chains.values()
+    assert "ether type ip6 ip6 saddr { fd10::1, fe80::ff:fe00:1 } accept" in both.rules and both.rules[-1] == "drop"
+    (one,) = port_rules(AT, (IPV4,)).chains.values()
+    assert [rule for rule in one.rules if "ip6 " in rule and "!=" not in rule] == []
 
 
 @given(st.sampled_from(["", "None"]))

@@ -12,8 +12,8 @@ from longboat.network.families import FAMILIES, family
 from longboat.network.overlay.addresses import last_pod, nth, size
 
 FILE = "10-longboat.conflist"
-BRIDGE = "cni0"
 MODE = 0o600  # CIS Kubernetes Benchmark 1.1.9
+BRIDGE, NETWORK = "cni0", "longboat"
 
 
 def conflist(pod_ranges: Sequence[str], data_dir: str, mtu: int) -> str:
@@ -35,7 +35,7 @@ def conflist(pod_ranges: Sequence[str], data_dir: str, mtu: int) -> str:
             "routes": [{"dst": f"{each.anywhere}/0"} for each in FAMILIES if each in map(family, pod_ranges)],
         },
     }
-    network = {"cniVersion": "1.0.0", "name": "longboat", "plugins": [bridge, {"type": "loopback"}]}
+    network = {"cniVersion": "1.0.0", "name": NETWORK, "plugins": [bridge, {"type": "loopback"}]}
     return json.dumps(network, indent=1) + "\n"
 
 

@@ -1,42 +1,61 @@
-"""Keeps the kernel's policy rules of one node as NetworkPolicies, pods and namespaces say."""
+"""Keeps the kernel's rules for the pods of one node: what NetworkPolicies let them do, and that they are who they say.
+
+A pod's rules are there before its first process. The node agent asks for that (`admit`) before it starts a container,
+and starts none where it is not told so in time. What comes from the pods' bridge and is not of a pod that has been
+admitted is dropped, whatever the reason. When the agent ends, all rules stay; the next one takes up what is attached.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
-from longboat.network.families import IPV4, Family
+from longboat.network.families import Family
 from longboat.network.nftables import NftError
-from longboat.network.policy import rules
+from longboat.network.policy import attachments, ports, rules
+from longboat.network.policy.attachments import Attachment
+from longboat.network.policy.kept import Kept
+from longboat.network.policy.rules import Isolation
 from longboat.network.policy.views import Namespace, NetworkPolicy, Pod
-from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
+from longboat.network.proxy.ruleset import Ruleset, create, place
 
 log = logging.getLogger(__name__)
 
 COALESCE = 0.005  # seconds: a rollout changes several pods at once
 RETRY = 1.0  # seconds after a transaction was refused
-CHECK = 30.0  # seconds between looks whether our tables are still there
+CHECK = 30.0  # seconds between looks whether our tables are still there, and which sandboxes are
+ADMITTED_WITHIN = 10.0  # seconds after which a pod's start is tried again later
+TRIAL = "longboat-trial"  # a table that is never there longer than a transaction
 
-Part = tuple[str, Key]
-"""("policy" or "pod", its key)."""
+Part = tuple[str, Key | str]
+"""("policy", its key), ("pod", its sandbox) or ("combination", a chain)."""
 
 
-class _Table:
-    """What is in the kernel for one family."""
+class _Local(msgspec.Struct):
+    """A pod of this node. `labels` are what the agent has said; None: it was there before the agent."""
 
-    def __init__(self, family: Family) -> None:
-        self.family, self.place = family, place(family, rules.TABLE)
-        self.parts: dict[Part, Ruleset] = {}
-        self.dirty: set[Part] = set()
-        self.whole = True  # it is not known to be ours: write it anew
+    at: Attachment
+    labels: dict[str, str] | None
+    isolation: Isolation
+    in_force: asyncio.Event
+
+    @property
+    def key(self) -> Key:
+        return Key(self.at.namespace, self.at.name)
 
 
 class Enforcer:
-    """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it."""
+    """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it.
+
+    `ranges` are the pods' of the whole cluster, by family.
+    """
 
     def __init__(
         self,
@@ -44,13 +63,20 @@ class Enforcer:
         clock: Clock,
         node: str,
         apply: Callable[[str], str],
-        families: Iterable[Family] = (IPV4,),
+        ranges: Mapping[Family, str],
+        results: Path = attachments.RESULTS,
     ) -> None:
         self._policies = informers.of(NetworkPolicy)
         self._pods = informers.of(Pod)
         self._namespaces = informers.of(Namespace)
-        self._clock, self._node, self._apply = clock, node, apply
-        self._tables = [_Table(family) for family in families]
+        self._clock, self._node, self._apply, self._results = clock, node, apply, results
+        self._families = tuple(ranges)
+        self._tables = {
+            each: Kept[Part](place(each, rules.TABLE), rules.base(each, ranges[each]), rules.WITNESS) for each in ranges
+        }
+        self._ports = Kept[Part](ports.PLACE, ports.base(), ports.ARRIVALS)
+        self._locals: dict[str, _Local] = {}  # by sandbox
+        self._refused: dict[Key, str] = {}  # policies that the kernel does not take, and in which version
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
         self._pods.index("namespace", lambda pod: [pod.metadata.namespace])
@@ -59,90 +85,183 @@ class Enforcer:
         self._pods.on_change(self._pod_changed)
         self._namespaces.on_change(self._namespace_changed)
 
+    async def admit(self, pod: Key, labels: Mapping[str, str], sandbox: str) -> None:
+        """Return once all rules for the pod in this sandbox are in force. Raises OSError: its containers must wait."""
+        local = self._locals.get(sandbox)
+        if local is None:
+            try:
+                at = await asyncio.to_thread(attachments.of, sandbox, self._results)
+            except ValueError as error:
+                raise OSError(f"CNI has left a strange note: {error}") from error
+            if Key(at.namespace, at.name) != pod:
+                raise OSError(f"sandbox {sandbox} is {at.namespace}/{at.name}'s")
+            local = self._take(at)
+        if local.labels is None:
+            local.labels = dict(labels)
+            self._mark_pod(sandbox)
+        if not local.in_force.is_set():
+            try:
+                async with self._clock.timeout(ADMITTED_WITHIN):
+                    await local.in_force.wait()
+            except TimeoutError:
+                raise TimeoutError("the rules that guard the pod's network are not in force yet") from None
+
     async def run(self) -> None:
         """Until cancelled. The rules stay when it ends."""
         for informer in (self._namespaces, self._pods, self._policies):
             await informer.synced()
-        for table in self._tables:
+        for table in self._all():
             table.whole = True  # whoever ran before was interrupted: nothing is known of the kernel's rules
+        await self._look()
         self._changed.set()
         while True:
             try:
                 async with self._clock.timeout(CHECK):
                     await self._changed.wait()
             except TimeoutError:
-                for table in self._tables:
+                await self._look()
+                for table in self._all():
                     table.whole = not await self._present(table)
-                if not any(table.whole for table in self._tables):
+                if not any(table.whole for table in self._all()) and not self._changed.is_set():
                     continue
-            await self._clock.sleep(COALESCE)
+            if all(local.in_force.is_set() for local in self._locals.values()):
+                await self._clock.sleep(COALESCE)  # nobody waits
             self._changed.clear()
-            if all([await self._tried(table) for table in self._tables]):
+            if await self._tried():
                 self.synced.set()
             else:
                 self._changed.set()
                 await self._clock.sleep(RETRY)
 
-    async def _tried(self, table: _Table) -> bool:
+    def _all(self) -> Iterator[Kept[Part]]:
+        yield from self._tables.values()
+        yield self._ports
+
+    async def _tried(self) -> bool:
+        was_whole = all(table.whole for table in self._all())
         try:
-            await self._sync(table)
+            await self._sync()
         except NftError as error:
-            log.warning("the policies' %s rules were refused; writing all of them anew: %s", table.family.name, error)
-            table.whole = True
+            log.warning("the rules for pods were refused; writing all of them anew: %s", error)
+            if was_whole:
+                await self._put_aside()
             return False
         return True
 
-    async def _sync(self, table: _Table) -> None:
+    async def _sync(self) -> None:
         """Bring the kernel up to date in one transaction."""
-        if table.whole:
-            table.dirty |= {("policy", _key(policy)) for policy in self._policies.values()}
-            table.dirty |= {("pod", _key(pod)) for pod in self._pods.values() if pod.spec.nodeName == self._node}
-            table.dirty |= table.parts.keys()
-        dirty, table.dirty = table.dirty, set()
-        after = dict(table.parts)
-        for part in dirty:
-            made = self._made(part, table)
-            if made == Ruleset():
-                after.pop(part, None)
-            else:
-                after[part] = made
-        base = rules.base(table.family)
-        commands = ""
-        if table.whole:
-            commands = create(merge([base, *after.values()]), table.place)
-        elif after != table.parts:
-            commands = diff(merge([base, *table.parts.values()]), merge([base, *after.values()]), table.place)
+        tables = list(self._all())
+        if any(table.whole for table in tables):
+            self._mark(*(("policy", _key(policy)) for policy in self._policies.values()))
+            for sandbox in self._locals:
+                self._mark_pod(sandbox)
+        waiting = [local for local in self._locals.values() if not local.in_force.is_set()]
+        commands = "".join(table.commands(self._maker(family)) for family, table in self._tables.items())
+        commands += self._ports.commands(self._port)
         try:
             if commands:
                 await asyncio.to_thread(self._apply, commands)
         except BaseException:
-            table.dirty |= dirty
+            for table in tables:
+                table.failed()
             raise
-        table.whole, table.parts = False, after
+        for table in tables:
+            table.done()
+        for local in waiting:
+            local.in_force.set()
 
-    def _made(self, part: Part, table: _Table) -> Ruleset:
-        """The rules of a part. One that cannot be read keeps what it had, and isolates where it had none: an odd object
-        neither hides the others nor opens anything."""
-        try:
-            return self._make(*part, table.family)
-        except Exception:
-            log.exception("the %s rules of %s %s cannot be made; it keeps what it had", table.family.name, *part)
-        if part in table.parts:
-            return table.parts[part]
-        policy, pod = self._policies.get(part[1]), self._pods.get(part[1])
-        if part[0] == "policy":
-            return rules.nothing(policy) if policy is not None else Ruleset()
-        return rules.isolation(pod, table.family) if pod is not None else Ruleset()
+    def _maker(self, family: Family) -> Callable[[Part], Ruleset]:
+        return lambda part: self._make(*part, family)
 
-    def _make(self, what: str, key: Key, family: Family) -> Ruleset:
+    def _make(self, what: str, key: Key | str, family: Family) -> Ruleset:
+        """A part's share of a family's table."""
         if what == "policy":
+            assert isinstance(key, Key)
             policy = self._policies.get(key)
-            return Ruleset() if policy is None else rules.policy_rules(policy, self._in, self._labelled, family)
-        pod = self._pods.get(key)
-        if pod is None or pod.spec.nodeName != self._node:
-            return Ruleset()
-        found = self._policies.by_index("namespace", key.namespace)
-        return rules.assignment(pod, [policy for policy in found if rules.selects(policy, pod)], family)
+            if policy is None:
+                return Ruleset()
+            if self._refused.get(key) == policy.metadata.resourceVersion:
+                return rules.nothing(policy)
+            return self._policy(policy, family)
+        if what == "combination":
+            used = (local.isolation.chains.get(str(key)) for local in self._locals.values())
+            chain = next(filter(None, used), None)
+            return Ruleset({str(key): chain}) if chain else Ruleset()
+        local = self._locals.get(str(key))
+        return rules.assignment(local.at.of(family), local.isolation) if local else Ruleset()
+
+    def _policy(self, policy: NetworkPolicy, family: Family) -> Ruleset:
+        """One that cannot be read keeps what it had, and isolates where it had none: an odd object neither hides the
+        others nor opens anything."""
+        try:
+            return rules.policy_rules(policy, self._in, self._labelled, family)
+        except Exception:
+            log.exception("the %s rules of NetworkPolicy %s cannot be made", family.name, _key(policy))
+            return self._tables[family].present(("policy", _key(policy))) or rules.nothing(policy)
+
+    def _port(self, part: Part) -> Ruleset:
+        what, key = part
+        local = self._locals.get(str(key)) if what == "pod" else None
+        return ports.port_rules(local.at, self._families) if local else Ruleset()
+
+    async def _put_aside(self) -> None:
+        """Find the policies that the kernel refuses: until they change, they isolate and let nothing through."""
+        for policy in self._policies.values():
+            for family in self._families:
+                trial = f"{family.word} {TRIAL}"
+                made = self._make("policy", _key(policy), family)
+                try:
+                    await asyncio.to_thread(self._apply, create(made, trial) + f"delete table {trial}\n")
+                except NftError as error:
+                    log.error("NetworkPolicy %s lets nothing through: it was refused: %s", _key(policy), error)
+                    self._refused[_key(policy)] = policy.metadata.resourceVersion
+
+    async def _look(self) -> None:
+        """Take up what is attached and forget what is no more. Who has no Pod in the API may do nothing."""
+        before = set(self._locals)
+        found = await asyncio.to_thread(attachments.sandboxes, self._results)
+        for sandbox in before - found:
+            self._drop(sandbox)
+        for sandbox in found - self._locals.keys():
+            try:
+                self._take(await asyncio.to_thread(attachments.of, sandbox, self._results))
+            except (OSError, ValueError) as error:
+                log.warning("sandbox %s stays without a network: %s", sandbox, error)
+
+    def _take(self, at: Attachment) -> _Local:
+        """From now on the addresses and the port are this sandbox's, whoever had them before."""
+        if known := self._locals.get(at.sandbox):
+            return known  # taken while its note was being read
+        for sandbox, other in list(self._locals.items()):
+            if other.at.port == at.port or set(other.at.addresses) & set(at.addresses):
+                self._drop(sandbox)
+        local = self._locals[at.sandbox] = _Local(at, None, rules.isolation(None), asyncio.Event())
+        self._mark_pod(at.sandbox)
+        return local
+
+    def _drop(self, sandbox: str) -> None:
+        local = self._locals.pop(sandbox)
+        self._mark(("pod", sandbox), *(("combination", name) for name in local.isolation.chains))
+
+    def _mark_pod(self, sandbox: str) -> None:
+        """Work out what isolates the pod now."""
+        local = self._locals[sandbox]
+        before, local.isolation = local.isolation, self._isolation(local)
+        names = before.chains.keys() | local.isolation.chains.keys()
+        self._mark(("pod", sandbox), *(("combination", name) for name in names))
+
+    def _isolation(self, local: _Local) -> Isolation:
+        """Where a policy's selector cannot be read, the pod keeps what it had: at first, nothing."""
+        pod = self._pods.get(local.key)
+        labels = pod.metadata.labels if pod is not None and pod.metadata.uid == local.at.uid else local.labels
+        if labels is None:
+            return rules.isolation(None)
+        found = self._policies.by_index("namespace", local.at.namespace)
+        try:
+            return rules.isolation([policy for policy in found if rules.picks(policy, labels)])
+        except Exception:
+            log.exception("it cannot be told what isolates %s", local.key)
+            return local.isolation
 
     def _in(self, namespace: str) -> list[Pod]:
         return self._pods.by_index("namespace", namespace)
@@ -151,9 +270,9 @@ class Enforcer:
         for namespace in self._namespaces.values():
             yield namespace.metadata.name, namespace.metadata.labels
 
-    async def _present(self, table: _Table) -> bool:
+    async def _present(self, table: Kept[Part]) -> bool:
         try:
-            await asyncio.to_thread(self._apply, f"list chain {table.place} ingress")
+            await asyncio.to_thread(self._apply, f"list chain {table.place} {table.witness}")
         except NftError:
             return False
         return True
@@ -161,10 +280,10 @@ class Enforcer:
     def _policy_changed(self, old: NetworkPolicy | None, new: NetworkPolicy | None) -> None:
         either = new or old
         assert either is not None
-        self._mark("policy", _key(either))
-        for pod in self._in(either.metadata.namespace):
-            if pod.spec.nodeName == self._node:
-                self._mark("pod", _key(pod))
+        self._mark(("policy", _key(either)))
+        for sandbox, local in self._locals.items():
+            if local.at.namespace == either.metadata.namespace:
+                self._mark_pod(sandbox)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and new is not None and _matter(old) == _matter(new):
@@ -176,20 +295,24 @@ class Enforcer:
             labels = namespace.metadata.labels if namespace else {}
             for policy in self._policies.values():
                 if _may_concern(policy, pod, labels):
-                    self._mark("policy", _key(policy))
-            if pod.spec.nodeName == self._node:
-                self._mark("pod", _key(pod))
+                    self._mark(("policy", _key(policy)))
+        either = new or old
+        assert either is not None
+        if either.spec.nodeName == self._node:
+            for sandbox, local in self._locals.items():
+                if local.key == _key(either):
+                    self._mark_pod(sandbox)
 
     def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
         if old is not None and new is not None and old.metadata.labels == new.metadata.labels:
             return
         for policy in self._policies.values():
             if any(peer.namespaceSelector is not None for rule in policy.rules for peer in rule.peers):
-                self._mark("policy", _key(policy))
+                self._mark(("policy", _key(policy)))
 
-    def _mark(self, what: str, key: Key) -> None:
-        for table in self._tables:
-            table.dirty.add((what, key))
+    def _mark(self, *parts: Part) -> None:
+        for table in self._all():
+            table.mark(parts)
         self._changed.set()
 
 
@@ -207,4 +330,4 @@ def _may_concern(policy: NetworkPolicy, pod: Pod, labels: dict[str, str]) -> boo
 
 def _matter(pod: Pod) -> object:
     """What of a pod the rules depend on."""
-    return pod.addresses, pod.spec.nodeName, pod.metadata.labels, pod.named_ports()
+    return pod.addresses, pod.spec.nodeName, pod.metadata.labels, pod.metadata.uid, pod.named_ports()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from longboat.api.view import Meta
 from longboat.client.informer import Informers
 from longboat.machinery.objects import Object
-from longboat.network.families import Family
+from longboat.network.families import IPV4
 from longboat.network.policy import rules
 from longboat.network.policy.enforcer import Enforcer
 from longboat.network.policy.views import NetworkPolicy
@@ -22,37 +25,47 @@ def policy(name: str, app: str, **spec: object) -> Object:
     return {**head, "spec": {"podSelector": {"matchLabels": {"app": app}}, **spec}}
 
 
-async def pod(cluster: Cluster, app: str, ip: str) -> None:
+async def pod(cluster: Cluster, app: str, ip: str, notes: Path) -> None:
+    """On the node, and attached there."""
     spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": "n", "automountServiceAccountToken": False}
     await cluster.apply({"kind": "Pod", "metadata": {"name": app, "labels": {"app": app}}, "spec": spec})
     status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
     await cluster.patch(f"pod/{app}", {"status": status}, subresource="status")
+    made = await cluster.get(f"pod/{app}")
+    args = [["K8S_POD_NAMESPACE", "default"], ["K8S_POD_NAME", app], ["K8S_POD_UID", made["metadata"]["uid"]]]
+    ends = [{"name": f"veth-{app}"}, {"name": "eth0", "mac": "02:00:00:00:00:01", "sandbox": "/run/netns/x"}]
+    note = {"containerId": app, "cniArgs": args, "result": {"interfaces": ends, "ips": [{"address": f"{ip}/24"}]}}
+    (notes / f"longboat-{app}-eth0").write_text(json.dumps(note))
 
 
-def test_what_cannot_be_read_isolates_and_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    make, choose = rules.policy_rules, rules.assignment
+def test_what_cannot_be_read_isolates_and_hides_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    make, choose = rules.policy_rules, rules.picks
 
     def fails_for_odd(policy: NetworkPolicy, *rest: object) -> Ruleset:
         if policy.metadata.name == "odd":
             raise ValueError("odd")
         return make(policy, *rest)  # type: ignore[arg-type]
 
-    def fails_for_lost(pod: rules.Pod, policies: list[NetworkPolicy], family: Family) -> Ruleset:
-        if pod.metadata.name == "lost":
+    def fails_for_lost(policy: NetworkPolicy, labels: Mapping[str, str]) -> bool:
+        if labels["app"] == "lost":
             raise ValueError("lost")
-        return choose(pod, policies, family)
+        return choose(policy, labels)
 
     monkeypatch.setattr(rules, "policy_rules", fails_for_odd)
-    monkeypatch.setattr(rules, "assignment", fails_for_lost)
+    monkeypatch.setattr(rules, "picks", fails_for_lost)
     applied: list[str] = []
+
+    def apply(text: str) -> str:
+        applied.append(text)
+        return ""
 
     async def main() -> None:
         async with Cluster() as cluster:
             await cluster.apply(policy("odd", "guarded", ingress=[{}]), policy("good", "other", ingress=[]))
             for number, app in enumerate(("guarded", "other", "lost")):
-                await pod(cluster, app, f"10.244.0.{number + 1}")
+                await pod(cluster, app, f"10.244.0.{number + 1}", tmp_path)
             informers = Informers(cluster.client, cluster.clock, "network")
-            enforcer = Enforcer(informers, cluster.clock, "n", lambda text: applied.append(text) or "")
+            enforcer = Enforcer(informers, cluster.clock, "n", apply, {IPV4: "10.244.0.0/16"}, tmp_path)
             running = asyncio.create_task(enforcer.run())
             informers.start()
             while not enforcer.synced.is_set():  # rules are applied in a thread
@@ -69,6 +82,5 @@ def test_what_cannot_be_read_isolates_and_hides_nothing(monkeypatch: pytest.Monk
         own = [line for line in text.splitlines() if f"{rules.chain_of(odd, direction)}" in line]
         assert any(line.startswith("add chain") for line in own)
         assert not any("accept" in line for line in own)
-    for ip in ("10.244.0.1", "10.244.0.2", "10.244.0.3"):
-        assert f"{ip} : goto" in text
-    assert text.count("10.244.0.3 : goto alone-") == 2
+    assert "10.244.0.1 : goto" in text and "10.244.0.2 : goto" in text
+    assert text.count("10.244.0.3 : drop") == 2

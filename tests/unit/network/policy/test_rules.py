@@ -65,7 +65,7 @@ def test_no_rules_let_nothing_in_and_an_empty_rule_everything() -> None:
 def test_selectors_become_sets_of_addresses() -> None:
     peers = [{"podSelector": {"matchLabels": {"app": "y"}}}, {"namespaceSelector": {"matchLabels": {"team": "blue"}}}]
     lines, _, sets = compiled(ingress=[{"from": peers}])
-    assert lines == ["ip saddr @p-ingress-0 accept"]
+    assert lines == ["ct original ip saddr @p-ingress-0 accept"]
     assert sets == {
         "p-ingress-0": ["10.0.0.2", "10.0.1.1"]
     }  # one that shares its node's network has no address of its own
@@ -78,13 +78,19 @@ def test_selectors_become_sets_of_addresses() -> None:
 def test_blocks_ranges_and_names() -> None:
     block = {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.2.0.0/16"]}}
     ports = [{"port": 80}, {"port": 8000, "endPort": 8010, "protocol": "UDP"}, {"protocol": "SCTP"}]
-    lines, _, _ = compiled(ingress=[{"from": [block], "ports": ports}])
-    out = "ip saddr != { 10.1.0.0/16, 10.2.0.0/16 }"
-    assert lines == [
-        line
-        for port in ("tcp dport 80", "udp dport 8000-8010", "meta l4proto sctp")
-        for line in (f"ip saddr @p-ingress-0 {port} accept", f"ip saddr 10.0.0.0/8 {out} {port} accept")
-    ]
+    made = policy(ingress=[{"from": [block], "ports": ports}])
+    chains = rules.policy_rules(made, lambda ns: [], lambda: []).chains
+    name = rules.chain_of(made, "Ingress")
+    out = "ct original ip saddr != { 10.1.0.0/16, 10.2.0.0/16 }"
+    assert chains[name].rules == (
+        f"ct original ip saddr @{name}-0 jump {name}-0-ports",
+        f"ct original ip saddr 10.0.0.0/8 {out} jump {name}-0-ports",
+    )
+    assert chains[f"{name}-0-ports"].rules == (
+        "ct protocol tcp ct reply proto-src 80 accept",
+        "ct protocol udp ct reply proto-src 8000-8010 accept",
+        "ct protocol sctp accept",
+    )
     _, _, sets = compiled(ingress=[{"ports": [{"port": "web"}]}])
     assert sets == {"p-ingress-0-port-0": ["10.0.0.1 . 8080"]}  # the number it has in the pods selected
     to = [
@@ -94,16 +100,31 @@ def test_blocks_ranges_and_names() -> None:
         }
     ]
     _, lines, sets = compiled(policyTypes=["Egress"], egress=to)
-    assert lines == ["ip daddr @p-egress-0 meta l4proto udp ip daddr . th dport @p-egress-0-port-0 accept"]
+    assert lines == [
+        "ct reply ip saddr @p-egress-0 ct protocol udp ct reply ip saddr . ct reply proto-src @p-egress-0-port-0 accept"
+    ]
     assert sets["p-egress-0-port-0"] == ["10.0.1.1 . 53"]  # the number it has in the pods at the other end
 
 
 def test_a_pod_goes_through_all_policies_that_select_it_and_then_nowhere() -> None:
     first, second = policy(ingress=[{}]), policy(egress=[{}], policyTypes=["Egress"])
-    found = rules.assignment(PODS[0], [first, second])
-    (to,) = found.elements[rules.TO].values()
-    (out,) = found.elements[rules.FROM].values()
-    assert found.chains[to.removeprefix("goto ")].rules == (f"jump {rules.chain_of(first, 'Ingress')}", "drop")
-    assert found.chains[out.removeprefix("goto ")].rules == (f"jump {rules.chain_of(second, 'Egress')}", "drop")
-    assert rules.assignment(PODS[0], []).elements == {}
-    assert rules.assignment(PODS[3], [first]).elements == {}
+    isolated = rules.isolation([first, second])
+    found = rules.assignment(["10.0.0.1"], isolated).elements
+    (to,) = found[rules.TO].values()
+    (out,) = found[rules.FROM].values()
+    assert isolated.chains[to.removeprefix("goto ")].rules == (f"jump {rules.chain_of(first, 'Ingress')}", "drop")
+    assert isolated.chains[out.removeprefix("goto ")].rules == (f"jump {rules.chain_of(second, 'Egress')}", "drop")
+    free, unknown = rules.isolation([]), rules.isolation(None)
+    assert rules.assignment(["10.0.0.1"], free).elements[rules.TO] == {"10.0.0.1": "accept"}
+    assert rules.assignment(["10.0.0.1"], unknown).elements[rules.FROM] == {"10.0.0.1": "drop"}
+    assert rules.assignment([], free).elements == {}
+
+
+def test_excepted_ranges_may_overlap_and_a_policy_does_not_grow_by_products() -> None:
+    """What the kernel would refuse, and 4,000,000 lines where 4,000 say the same."""
+    block = {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.1.2.0/24", "10.0.0.0/16"]}}
+    assert compiled(ingress=[{"from": [block]}])[0][1].endswith("!= { 10.0.0.0/15 } accept")
+    blocks = [{"ipBlock": {"cidr": f"10.{i // 250}.{i % 250}.0/24"}} for i in range(2000)]
+    made = policy(ingress=[{"from": blocks, "ports": [{"port": port} for port in range(1, 2001)]}])
+    found = rules.policy_rules(made, lambda ns: [], lambda: [])
+    assert sum(len(chain.rules) for chain in found.chains.values()) == 4001
