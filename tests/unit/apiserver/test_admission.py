@@ -97,6 +97,33 @@ def test_a_pod_bears_a_lost_node_for_five_minutes() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("how", ["put", "merge", "json"])
+def test_a_replaced_list_of_tolerations_still_bears_a_lost_node(how: str) -> None:
+    """Who replaces the tolerations, or leaves out what admission has set, need not know of it."""
+
+    async def scene(api: Api) -> None:
+        await account(api)
+        own = {"key": "example.com/a", "operator": "Exists"}
+        made = await api.make(PODS, pod())
+        before = made["spec"]["tolerations"]
+        if how == "put":
+            changed = {**made, "spec": {**made["spec"], "tolerations": [own]}}
+            for field in ("priority", "preemptionPolicy"):
+                del changed["spec"][field]
+            code, found = await api.ask("PUT", f"{PODS}/p", changed)
+        elif how == "merge":
+            body: Any = {"spec": {"tolerations": [own]}}
+            code, found = await api.ask("PATCH", f"{PODS}/p", body, content_type="application/merge-patch+json")
+        else:
+            body = [{"op": "replace", "path": "/spec/tolerations", "value": [own]}]
+            code, found = await api.ask("PATCH", f"{PODS}/p", body, content_type="application/json-patch+json")
+        assert code == 200, found
+        assert found["spec"]["tolerations"] == [own, *before]
+        assert (found["spec"]["priority"], found["spec"]["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+    play(scene)
+
+
 def test_priority_comes_from_its_class() -> None:
     async def scene(api: Api) -> None:
         await account(api)

@@ -15,11 +15,19 @@ TOLERATED_SECONDS = 300
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
 
 
+def _writes(attributes: Attributes) -> bool:
+    writes = attributes.operation in ("CREATE", "UPDATE")
+    return writes and attributes.kind == kinds.POD and not attributes.subresource
+
+
 class DefaultTolerationSeconds(Plugin):
-    """A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise."""
+    """A pod stays five minutes on a node that is not ready or cannot be reached, unless it says otherwise.
+
+    On every write: who replaces the tolerations need not know of these.
+    """
 
     def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+        return _writes(attributes)
 
     def mutate(self, attributes: Attributes) -> None:
         assert attributes.obj is not None
@@ -46,17 +54,27 @@ class Priority(Plugin):
         self._classes = classes
 
     def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+        return _writes(attributes)
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None
         spec = attributes.obj.setdefault("spec", {})
+        if attributes.old is not None:
+            self._keep(spec, attributes.old.get("spec") or {})
+            return None
         name = spec.get("priorityClassName") or ""
         found = self._lookup(kinds.PRIORITY_CLASS, "", name) if name else self._default()
         if name and found is None:
             return self._look_again(attributes, spec, name)
         self._set(attributes, spec, name, found)
         return None
+
+    @staticmethod
+    def _keep(spec: Object, former: Object) -> None:
+        """What was set here stays as it was where the new version says nothing of it."""
+        for field in ("priority", "preemptionPolicy"):
+            if spec.get(field) is None and former.get(field) is not None:
+                spec[field] = former[field]
 
     async def _look_again(self, attributes: Attributes, spec: Object, name: str) -> None:
         found = await self._seek(kinds.PRIORITY_CLASS, "", name)
