@@ -401,6 +401,29 @@ def test_a_stream_waits_for_a_client_that_does_not_read() -> None:
     talk(scene, ticking.handle)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["a long answer", "a stream"])
+def test_who_takes_nothing_for_a_minute_is_hung_up_on(whole: bool) -> None:
+    clock, ticking = VirtualClock(), Ticking(bytes(1 << 20), 0)
+
+    async def handle(request: Request) -> Response:
+        return Response(200, bytes(64 << 20)) if whole else await ticking.handle(request)
+
+    async def main() -> None:
+        async with serving(handle, clock) as (server, port), asyncio.timeout(20):
+            client = Client(*await asyncio.open_connection("127.0.0.1", port))
+            client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert await client.reader.read(1) == b"H"
+            if whole:
+                assert server.unsent.total == 64 << 20
+            while server._connections:
+                await clock.advance(connections.STALLED)
+                await asyncio.sleep(0)
+            assert (server.unsent.total, server.unread.total) == (0, 0)
+            client.close()
+
+    asyncio.run(main())
+
+
 def test_closing_ends_streams_properly_and_lets_answers_out() -> None:
     ticking, release = Ticking(), asyncio.Event()
 
