@@ -69,7 +69,11 @@ async def real_node(
     dns = _cluster_dns(options, network, clock, dns_servers) if options.serve_dns else None
     own_services = [(server, 53) for server in dns_servers] if dns else []
     enforcer = Enforcer(network, clock, name, Nftables().run, ranges_by_family(options.pod_cidr))
-    proxy = Proxy(network, clock, name, options.pod_cidr, Nftables().run, options.service_cidr, own_services)
+    proxy_events = EventRecorder(network_client, clock, "kube-proxy", name)
+    proxy = Proxy(
+        network, clock, name, options.pod_cidr, Nftables().run, options.service_cidr, own_services, addresses,
+        _reserved(options), tell=lambda service, text: proxy_events.event(service, "Warning", "PortInUse", text),
+    )  # fmt: skip
     on_link = options.node_cidr or ",".join([await asyncio.to_thread(_range_of, each) for each in addresses])
     overlay = Overlay(
         network, clock, node=name, address=addresses[0], on_link=on_link,
@@ -122,7 +126,6 @@ async def real_node(
     }  # fmt: skip
     runs["load balancers"] = Announcer(network, clock, name, holder(addresses)).run
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
-    proxy_events = EventRecorder(network_client, clock, "kube-proxy", name)
     runs["health checks"] = health_checks.HealthChecks(
         network, clock, name, proxy.health, proxy_events, health_checks.HEALTHZ
     ).run
@@ -143,6 +146,15 @@ async def real_node(
         await network_identity.transport.close()
         if own_runtime is not None:
             await own_runtime.stop()
+
+
+def _reserved(options: Options) -> list[int]:
+    """TCP ports that the node's own parts listen at, though they may not yet."""
+    from longboat.network.ingress.haproxy import Haproxy
+    from longboat.network.proxy.health_checks import HEALTHZ
+
+    ingress = (options.ingress_http_port, options.ingress_https_port) if Haproxy.is_installed() else ()
+    return [options.port, HEALTHZ, *filter(None, ingress)]
 
 
 def _checked(patterns: list[str]) -> tuple[str, ...]:

@@ -60,6 +60,12 @@ class Kernel:
             rest, applies = self._conditions(rule, packet)
             if not applies:
                 continue
+            if rest == "return":
+                return None
+            if rest == "meta l4proto . th dport @taken-ports return":
+                if f"{packet.protocol} . {packet.port}" in self.rules.elements["taken-ports"]:
+                    return None
+                continue
             if rest.startswith("meta mark set"):
                 masqueraded = True
                 rest = rest.removeprefix("meta mark set mark or 0x4000").strip()
@@ -75,6 +81,7 @@ class Kernel:
         matches = (
             (r"ip saddr != (\S+?)/16 ", lambda m: not packet.source.startswith(prefix(m[1]))),
             (r"ip saddr (\d\S+?)/16 ", lambda m: packet.source.startswith(prefix(m[1]))),
+            (r"ip daddr @(other-nodes|node-addresses) ", lambda m: packet.address in self.rules.elements[m[1]]),
             (r"ip saddr @\S+ ", lambda m: False),  # nobody has come before
             (r"fib saddr type local ", lambda m: packet.from_node),
             (r"fib daddr type local ip daddr != 127.0.0.0/8 ", lambda m: packet.local and not inside(packet.address)),

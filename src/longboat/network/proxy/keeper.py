@@ -12,6 +12,7 @@ from longboat.client.interface import Key
 from longboat.network.nftables import NftError
 from longboat.network.proxy import conntrack
 from longboat.network.proxy.conntrack import Flow
+from longboat.network.proxy.listeners import Listener, taken
 from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
 from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
 from longboat.network.views import EndpointSlice, Service
@@ -29,7 +30,7 @@ class Keeper:
         self, node: NodeInfo, services: Informer[Service], slices: Informer[EndpointSlice], apply: Apply
     ) -> None:
         self.family = node.family
-        self._node, self._services, self._slices, self._apply = node, services, slices, apply
+        self.node, self._services, self._slices, self._apply = node, services, slices, apply
         self._place = place(node.family, TABLE)
         self._base = Ruleset()
         self._next_base = base(node)
@@ -47,17 +48,30 @@ class Keeper:
         self._dirty.add(service)
 
     def set_host_ports(self, ports: Iterable[HostPort]) -> None:
-        self._set(replace(self._node, host_ports=tuple(sorted(set(ports)))))
+        self._set(replace(self.node, host_ports=tuple(sorted(set(ports)))))
 
     def set_pod_cidr(self, cidr: str) -> bool:
         """Whether it was another before."""
-        changed = cidr != self._node.pod_cidr
+        changed = cidr != self.node.pod_cidr
         if changed:
-            self._set(replace(self._node, pod_cidr=cidr))
+            self._set(replace(self.node, pod_cidr=cidr))
+        return changed
+
+    def set_others(self, addresses: frozenset[str]) -> None:
+        """The addresses of other nodes."""
+        if addresses != self.node.others:
+            self._set(replace(self.node, others=addresses))
+
+    def set_listeners(self, listeners: Iterable[Listener]) -> bool:
+        """What the node itself listens at. Whether it was something else before."""
+        found = taken(listeners, self.node.addresses)
+        changed = found != self.node.taken
+        if changed:
+            self._set(replace(self.node, taken=found))
         return changed
 
     def _set(self, node: NodeInfo) -> None:
-        self._node, self._next_base = node, base(node)
+        self.node, self._next_base = node, base(node)
 
     async def sync(self) -> bool:
         """Bring the kernel up to date in one transaction. False where it was refused."""
@@ -108,7 +122,7 @@ class Keeper:
         service, slices = self._services.get(key), self._slices.by_index("service", str(key))
         if service is None:
             return Ruleset(), {}
-        return service_rules(service, slices, self._node), conntrack.fronts(service, slices, self._node)
+        return service_rules(service, slices, self.node), conntrack.fronts(service, slices, self.node)
 
     async def check(self) -> bool:
         """Look whether the table is still in the kernel; False where it has to be written anew."""

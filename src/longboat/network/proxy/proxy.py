@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from longboat.aio.clock import Clock
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.families import IPV4, ranges_by_family
+from longboat.network.proxy import listeners
 from longboat.network.proxy.health import ProxyHealth
 from longboat.network.proxy.keeper import Apply, Keeper
-from longboat.network.proxy.rules import HostPort, NodeInfo
+from longboat.network.proxy.listeners import Listener
+from longboat.network.proxy.rules import HostPort, NodeInfo, clashes
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service
 
 COALESCE = 0.002  # seconds: a rollout changes several objects at once, and each transaction costs a millisecond
 RETRY = 1.0  # seconds after a transaction was refused
+LOOK = 10.0  # seconds between looks at what the node itself listens at
 CHECK = 30.0  # seconds between looks whether our tables are still there
 RBAC = ("services, nodes: get list watch", "endpointslices.discovery.k8s.io: get list watch")
 
@@ -25,6 +29,8 @@ class Proxy:
 
     `cluster_cidr` is the pods' range, or two with a comma between: there are rules for their families. `service_cidr`
     are the Services', likewise. `own_services` are addresses and ports of Services that the node itself answers at.
+    `addresses` are the node's own, where what it listens at (`listeners`, which may block, and the TCP ports
+    `reserved` for it) is nobody else's; `tell` is told of Services that want it.
     """
 
     def __init__(
@@ -36,6 +42,10 @@ class Proxy:
         apply: Apply,
         service_cidr: str = "",
         own_services: Iterable[tuple[str, int]] = (),
+        addresses: Iterable[str] = (),
+        reserved: Iterable[int] = (),
+        listeners: Callable[[], frozenset[Listener]] = listeners.read,
+        tell: Callable[[Service, str], None] = lambda service, text: None,
     ) -> None:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
@@ -44,13 +54,18 @@ class Proxy:
         self._keepers = [
             Keeper(
                 NodeInfo(
-                    node, family, cluster_cidr=cidr, own_services=own,
+                    node, family, cluster_cidr=cidr, own_services=own, addresses=tuple(addresses),
                     service_cidr=ranges_by_family(service_cidr).get(family, ""),
                 ),
                 self._services, self._slices, apply,
             )
             for family, cidr in (ranges_by_family(cluster_cidr) or {IPV4: ""}).items()
         ]  # fmt: skip
+        self._reserved: frozenset[Listener] = frozenset(("TCP", port, "") for port in reserved)
+        self._listeners, self._tell = listeners, tell
+        self._others: dict[str, tuple[str, ...]] = {}  # other nodes' addresses, by their names
+        self._told: dict[Key, set[str]] = {}
+        self._suspects: set[Key] = set()  # Services of which it is to be seen whether they want what is taken
         self._changed = asyncio.Event()
         self.synced = asyncio.Event()
         self.health = ProxyHealth(clock, tuple(keeper.family.name for keeper in self._keepers))
@@ -70,27 +85,57 @@ class Proxy:
         """Until cancelled. The rules stay when it ends: connections must outlive an agent's restart."""
         for informer in (self._services, self._slices, self._nodes):
             await informer.synced()
-        for keeper in self._keepers:
-            keeper.distrust()
         self._changed.set()
+        looked = checked = float("-inf")
         while True:
+            if (now := self._clock.monotonic()) - looked >= LOOK:
+                looked = now
+                await self._look()
             try:
-                async with self._clock.timeout(CHECK):
+                async with self._clock.timeout(LOOK):
                     await self._changed.wait()
             except TimeoutError:
+                if self._clock.monotonic() - checked < CHECK:
+                    continue
+                checked = self._clock.monotonic()
                 if all([await keeper.check() for keeper in self._keepers]):
                     continue
             await self._clock.sleep(COALESCE)
             self._changed.clear()
             began = self._clock.monotonic()
+            others = frozenset(chain.from_iterable(self._others.values()))
+            for keeper in self._keepers:
+                keeper.set_others(others)
             if all([await keeper.sync() for keeper in self._keepers]):
+                self._tell_clashes()
                 self.synced.set()
                 self.health.updated(waiting_since=began if self._changed.is_set() else None)
             else:
                 self._changed.set()
                 await self._clock.sleep(RETRY)
 
+    async def _look(self) -> None:
+        """See what the node listens at: that comes first, whenever it came."""
+        found = self._reserved | await asyncio.to_thread(self._listeners)
+        if any([keeper.set_listeners(found) for keeper in self._keepers]):
+            self._suspects.update(_key(service) for service in self._services.values())
+            self._wake()
+
+    def _tell_clashes(self) -> None:
+        """Once for each Service, and again when it changes."""
+        suspects, self._suspects = self._suspects, set()
+        for key in suspects:
+            service = self._services.get(key)
+            found = {each for keeper in self._keepers for each in clashes(service, keeper.node)} if service else set()
+            if service is None or not found:
+                self._told.pop(key, None)
+            elif found != self._told.get(key):
+                listed = ", ".join(sorted(found))
+                self._tell(service, f"node {self._name} does not serve {listed}: it listens there itself")
+                self._told[key] = found
+
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        self._suspects.add(_key(old or new))
         self._mark(_key(old or new))
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
@@ -101,7 +146,13 @@ class Proxy:
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         either = new or old
-        if either is None or either.metadata.name != self._name:
+        if either is None:
+            return
+        if either.metadata.name != self._name:
+            before, after = (tuple(node.addresses) if node else () for node in (old, new))
+            if before != after:
+                self._others[either.metadata.name] = after
+                self._wake()
             return
         ranges = new.pod_ranges if new is not None else []
         if any([keeper.set_pod_cidr(keeper.family.first(ranges)) for keeper in self._keepers]):

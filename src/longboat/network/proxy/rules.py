@@ -46,6 +46,9 @@ class NodeInfo:
     service_cidr: str = ""  # all services
     host_ports: tuple[HostPort, ...] = ()
     own_services: tuple[tuple[str, int], ...] = ()  # service addresses and ports that the node itself answers at
+    addresses: tuple[str, ...] = ()  # its own
+    others: frozenset[str] = frozenset()  # other nodes' own: what goes there is theirs to decide
+    taken: frozenset[tuple[str, int]] = frozenset()  # protocols and ports at which the node itself listens
 
 
 def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
@@ -67,6 +70,10 @@ def base(node: NodeInfo) -> Ruleset:
     destination = f"{ip} daddr . meta l4proto . th dport"
     loopback = node.family.loopback
     here = f"fib daddr type local {ip} daddr != {loopback}"
+    # Where the node itself listens no Service or pod hides it; and what other nodes listen at only they know.
+    theirs = f"{ip} daddr @other-nodes return"
+    listens = "meta l4proto . th dport @taken-ports return"
+    ours = f"{ip} daddr @node-addresses {listens}"
     own_asked = f"meta l4proto {{ tcp, udp }} {ip} daddr . th dport @own-services notrack"
     own_replies = f"meta l4proto {{ tcp, udp }} {ip} saddr . th sport @own-services notrack"
     chains = {
@@ -74,7 +81,10 @@ def base(node: NodeInfo) -> Ruleset:
         "refused": Chain(("meta l4proto tcp reject with tcp reset", "reject")),
         "services": Chain(
             (
+                theirs,
+                ours,
                 f"{destination} vmap @service-addresses",
+                f"{here} {listens}",
                 f"{here} meta l4proto . th dport vmap @node-ports",
                 f"{here} jump host-ports",
             )
@@ -82,7 +92,10 @@ def base(node: NodeInfo) -> Ruleset:
         "host-ports": Chain(_host_port_rules(ip)),
         "refuse": Chain(
             (
+                theirs,
+                ours,
                 f"{destination} vmap @refused-addresses",
+                f"fib daddr type local {listens}",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
                 f"{ip} daddr @cluster-addresses goto refused",
                 *([f"{ip} daddr {node.service_cidr} goto refused"] if node.service_cidr else []),
@@ -113,6 +126,9 @@ def base(node: NodeInfo) -> Ruleset:
         "refused-ports": Table("map", "type inet_proto . inet_service : verdict;"),
         "own-pods": Table("set", f"type {address} . {address};"),
         "own-services": Table("set", f"type {address} . inet_service;"),
+        "node-addresses": Table("set", f"type {address};"),
+        "other-nodes": Table("set", f"type {address};"),
+        "taken-ports": Table("set", "type inet_proto . inet_service;"),
     }
     elements: dict[str, dict[str, str]] = {name: {} for name in tables}
     return Ruleset(chains, tables, elements | _base_elements(node))
@@ -121,6 +137,9 @@ def base(node: NodeInfo) -> Ruleset:
 def _base_elements(node: NodeInfo) -> dict[str, dict[str, str]]:
     family = node.family
     elements: dict[str, dict[str, str]] = {"host-ports": {}, "host-address-ports": {}}
+    elements["node-addresses"] = {each: "" for each in node.addresses if family.has(each)}
+    elements["other-nodes"] = {each: "" for each in node.others - {*node.addresses} if family.has(each)}
+    elements["taken-ports"] = {f"{protocol.lower()} . {port}": "" for protocol, port in node.taken}
     elements["own-services"] = {f"{address} . {port}": "" for address, port in node.own_services if family.has(address)}
     for item in node.host_ports:
         if not family.has(item.pod_ip):
@@ -211,6 +230,20 @@ def _port_rules(service: Service, address: str, port: ServicePort, found: Target
                 refused = "refused-ports" if table == "node-ports" else "refused-addresses"
                 elements[refused][entrance] = "drop" if found.cluster else "goto refused"
     return Ruleset(chains, tables, elements)
+
+
+def clashes(service: Service, node: NodeInfo) -> list[str]:
+    """Which of a Service's ports this node does not serve, since it listens there itself."""
+    found = []
+    at_node = service.spec.type == "LoadBalancer" and any(
+        point.ip in node.addresses for point in service.status.loadBalancer.ingress
+    )
+    for port in service.spec.ports:
+        if at_node and (port.protocol, port.port) in node.taken:
+            found.append(f"port {port.port}/{port.protocol}")
+        if service.spec.type in ("NodePort", "LoadBalancer") and (port.protocol, port.nodePort) in node.taken:
+            found.append(f"node port {port.nodePort}/{port.protocol}")
+    return found
 
 
 def _entrances(service: Service, port: ServicePort, protocol: str, family: Family) -> Iterable[tuple[str, str]]:
