@@ -49,6 +49,8 @@ class Target:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     with control_plane(tmp_path_factory.mktemp("plane"), "--only", "api") as plane:
         plane.ask("GET", "/metrics")  # what is made once is made now
+        account = {"metadata": {"name": "default"}}  # else each pod waits for it
+        assert plane.ask("POST", "/api/v1/namespaces/default/serviceaccounts", account)[0] == 201
         yield Target(plane)
         assert "Traceback" not in plane.log.read_text()
 
