@@ -10,7 +10,7 @@ from longboat.apiserver.request import Request
 
 SILENT_PATHS = ("/healthz", "/livez", "/readyz", "/metrics", "/version", "/api", "/apis", "/openapi")
 READS = frozenset(("get", "list", "watch"))
-CONFIDENTIAL = frozenset(("secrets", "configmaps"))  # whose reads are recorded
+CONFIDENTIAL = frozenset(("secrets",))  # whose reads are recorded
 ENTERING = frozenset(("exec", "attach", "portforward", "proxy"))  # into a pod or a node
 TOLD = ENTERING | {"log"}  # parts of objects whose reads are recorded
 REFUSED = frozenset((401, 403))

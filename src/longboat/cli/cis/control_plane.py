@@ -106,7 +106,7 @@ CONTROLS = (
     Control(
         "3.2.2",
         "It covers Secrets, pods, and ways into them",
-        "Reads of Secrets and ConfigMaps, all writes, exec, attach, port-forward, proxies, token reviews; no bodies.",
+        "Reads of Secrets, all writes, exec, attach, port-forward, proxies, token reviews; no bodies.",
         _policy,
     ),
 )
