@@ -49,6 +49,7 @@ from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
 from longboat.apiserver.dispatch import Dispatcher
+from longboat.apiserver.encoding import in_yaml
 from longboat.apiserver.endpoint import Endpoint
 from longboat.apiserver.filters.flow import flow_control
 from longboat.apiserver.filters.impersonate import impersonate
@@ -250,12 +251,18 @@ class APIServer:
             deadline(self.clock),
             authenticate(authenticators, self.clock),  # who
             impersonate(self.authorizer),  # may change who
-            flow_control(),  # before the work, after we know whose work it is
+            flow_control(self.clock),  # before the work, after we know whose work it is
             authorize(self.authorizer),  # may they
         ]
         return compose(links, self._end)
 
     async def _end(self, request: Request) -> Response:
+        response = await self._dispatch(request)
+        if response.as_yaml:
+            response.body = await in_yaml(response.body, request.seat)
+        return response
+
+    async def _dispatch(self, request: Request) -> Response:
         if request.info.is_resource:
             return await self.dispatcher(request)
         head = request.path.split("/", 2)[1] if request.path.startswith("/") else ""

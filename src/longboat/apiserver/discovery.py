@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from longboat.api import kinds
-from longboat.apiserver.encoding import finish
+from longboat.apiserver.encoding import respond
 from longboat.apiserver.media import aggregated_discovery, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.kinds import Kind
@@ -83,7 +83,7 @@ class Discovery:
         if document is None:
             return None
         form = negotiate(request.headers.get("accept", ""), forms=False)
-        return Response(200, finish(document, form), form.content_type)
+        return respond(200, document, form)
 
     def _make(self, address: str) -> dict[str, bytes]:
         found: dict[str, Object] = {

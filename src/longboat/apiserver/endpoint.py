@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from longboat.aio.clock import Clock
-from longboat.apiserver.encoding import Tables, finish
+from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type
@@ -19,6 +19,9 @@ from longboat.registry.strategy import Strategy
 from longboat.storage.entry import Entry
 
 MAX_BODY = 3 << 20  # bytes (apiserver, MaxRequestBodyBytes)
+LIGHT = 2 << 10  # bytes of a body that nobody need look at twice
+HEAVY = 128 << 10  # bytes, and
+MANY = 1000  # values, from which on a body is read and checked beside the loop
 VALIDATIONS = (IGNORE, WARN, STRICT)
 
 
@@ -41,10 +44,30 @@ class Endpoint:
 
 async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:
     """The request's body as an object of this kind; problems the client wants as warnings are put on the request."""
-    data = await request.read_body(MAX_BODY)
-    obj, warnings = schema.decode(kind, data, body_type(request), field_validation(request))
+    data = await body_of(request)
+    obj, warnings = await request.seat.run(schema.decode, kind, data, body_type(request), field_validation(request))
     request.warnings += warnings
     return obj
+
+
+async def body_of(request: Request) -> bytes:
+    """The request's body. One that it takes long to read, or to check, is worked on beside the loop from here on.
+
+    Raises StatusError 413.
+    """
+    data = await request.read_body(MAX_BODY)
+    if len(data) > LIGHT and is_heavy(data, request.headers.get("content-type", "")):
+        await request.seat.take()
+    return data
+
+
+def is_heavy(data: bytes, content_type: str) -> bool:
+    """Whether reading and checking it may take more than a few milliseconds: it has many values, or is YAML."""
+    if len(data) > HEAVY or YAML in content_type:
+        return True
+    if PROTOBUF in content_type:
+        return len(data) > HEAVY // 8  # a value may have two bytes
+    return data.count(b",") + data.count(b"[") > MANY
 
 
 def body_type(request: Request) -> str:
@@ -80,6 +103,7 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
         admission=endpoint.admission,
         warnings=request.warnings,
         subresource=request.info.subresource,
+        seat=request.seat,
     )
 
 
@@ -105,8 +129,8 @@ def answer(endpoint: Endpoint, request: Request, result: Result) -> Response:
     form = negotiate(request.headers.get("accept", ""))
     if form.as_kind:
         entry = Entry(result_key(endpoint, request), 0, result.body, {}, {})
-        return Response(status, one(endpoint, request, entry, form))
-    return Response(status, finish(result.body, form), form.content_type)
+        return respond(status, one(endpoint, request, entry, form), form)
+    return respond(status, result.body, form)
 
 
 def result_key(endpoint: Endpoint, request: Request) -> str:
@@ -122,7 +146,7 @@ def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form) -> bytes
         version = {"resourceVersion": str(entry.revision)}
         return endpoint.tables.document([entry], version, include, form.version, endpoint.clock.now())
     if form.as_kind == "PartialObjectMetadata":
-        return finish(encoding.partial(entry, form.version), form)
+        return encoding.partial(entry, form.version)
     raise not_acceptable("a single object cannot be shown as a list of metadata")
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from longboat.aio.bench import HERE, Seat
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -67,6 +69,7 @@ class Request:
     warnings: list[str] = field(default_factory=list)
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
+    seat: Seat = HERE  # where work is done that would hold the loop; set by flow control
 
     def arg(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -93,6 +96,7 @@ class Response:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     stream: AsyncIterator[bytes] | None = None
+    as_yaml: bool = False  # the body is JSON, and to be sent as YAML
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
     ends: list[Callable[[], None]] = field(default_factory=list)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
-from longboat.apiserver.encoding import finish
+from longboat.apiserver.encoding import respond
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import selectors
@@ -132,4 +132,4 @@ def usage(cpu: Object, memory: Object) -> dict[str, str]:
 
 def _response(request: Request, body: Any) -> Response:
     form = negotiate(request.headers.get("accept", ""), forms=False)
-    return Response(200, finish(msgspec.json.encode(body), form), form.content_type)
+    return respond(200, msgspec.json.encode(body), form)

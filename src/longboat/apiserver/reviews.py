@@ -12,7 +12,7 @@ from longboat.api import kinds
 from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound, user_of
 from longboat.apiserver.authz.authorizer import Action, Rule
-from longboat.apiserver.encoding import finish
+from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import read_object
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Handler, Request, Response, User
@@ -40,6 +40,9 @@ def reviews(server: APIServer) -> dict[str, Handler]:
         "SelfSubjectRulesReview": asked.self_rules,
         "TokenReview": asked.token,
     }
+
+
+MAX_GROUPS = 10_000  # of a user whose rights are reviewed: each is looked up, on the loop
 
 
 class Reviews:
@@ -201,6 +204,9 @@ class Reviews:
             err.invalid(Path("spec", "resourceAttributes"), None, why)
         if subject and not spec.get("user") and not spec.get("groups"):
             err.invalid(Path("spec", "user"), "", "at least one of user or group must be specified")
+        groups = len(spec.get("groups") or ())
+        if groups > MAX_GROUPS:
+            err.too_many(Path("spec", "groups"), groups, MAX_GROUPS)
         if err:
             raise errors.invalid(kind, "", err)
 
@@ -247,4 +253,4 @@ def _action(spec: Object) -> Action:
 def _created(request: Request, review: Object) -> Response:
     review.setdefault("metadata", {}).setdefault("creationTimestamp", None)
     form = negotiate(request.headers.get("accept", ""), forms=False)
-    return Response(201, finish(msgspec.json.encode(review), form), form.content_type)
+    return respond(201, msgspec.json.encode(review), form)

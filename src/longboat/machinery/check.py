@@ -10,6 +10,7 @@ from typing import Any
 
 from longboat.machinery.scalars import READERS
 from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.text import in_order
 from longboat.machinery.wording import mismatch
 
 LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
@@ -57,7 +58,7 @@ def _read(shape: Shape, value: Any, owner: Struct, path: str) -> Any:
     if type(value) is not dict:
         raise mismatch(value, shape, owner, path)
     item = shape.value  # type: ignore[union-attr]
-    return {key: _element(item, value[key], owner, path) for key in sorted(value)}
+    return {key: _element(item, value[key], owner, path) for key in in_order(value)}
 
 
 def member(shape: Struct, value: Any, name: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _scalar(shape: Scalar, value: Any, owner: Struct, path: str) -> Any:
 def sorted_deeply(value: Any) -> Any:
     """Free-form JSON with the members of every object in order."""
     if type(value) is dict:
-        return {name: sorted_deeply(value[name]) for name in sorted(value)}
+        return {name: sorted_deeply(value[name]) for name in in_order(value)}
     if type(value) is list:
         return [sorted_deeply(member) for member in value]
     return value

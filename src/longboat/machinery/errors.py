@@ -100,7 +100,7 @@ def invalid(kind: Kind, name: str, errors: Errors) -> StatusError:
     """422: one message that joins the causes as upstream joins them (one bare, several in brackets)."""
     lines = list(dict.fromkeys(str(cause) for cause in errors))
     if errors.untold:
-        lines.append(f"and {errors.untold} more")
+        lines.append(f"and {errors.untold} more" if errors.untold > 1 else "and more")  # one: it looked no further
     summary = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
     qualified = f"{kind.name}.{kind.group}" if kind.group else kind.name
     message = f'{qualified} "{name}" is invalid: {summary}'

@@ -6,6 +6,7 @@ The wording is upstream's (apimachinery, field.Error): clients and tests match o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,13 +74,31 @@ def quoted(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+class Enough(Exception):
+    """So much is wrong that nobody will read more of it."""
+
+
 @dataclass(slots=True)
 class Errors:
-    """Collects what is wrong with one object; empty means valid. Beyond a bound complaints are only counted."""
+    """Collects what is wrong with one object; empty means valid. Beyond a bound complaints are only counted, and within
+    `enough` not even looked for.
+    """
 
     causes: list[Cause] = field(default_factory=list)
     untold: int = 0  # complaints that there was no room for
     _room: int = ALL
+    _bounded: bool = False
+
+    @contextmanager
+    def enough(self) -> Iterator[None]:
+        """Ends its body at the first complaint that there is no room for: nobody will read what else is wrong."""
+        self._bounded = True
+        try:
+            yield
+        except Enough:
+            pass
+        finally:
+            self._bounded = False
 
     def __bool__(self) -> bool:
         return bool(self.causes)
@@ -98,6 +117,8 @@ class Errors:
             message = f"{message[:LONGEST]}..."
         if self.causes and (len(self.causes) >= MOST or len(where) + len(message) > self._room):
             self.untold += 1
+            if self._bounded:
+                raise Enough
             return
         self._room -= len(where) + len(message)
         self.causes.append(Cause(reason, where if len(where) <= LONGEST else f"{where[:LONGEST]}...", message))

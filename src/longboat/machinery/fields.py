@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from longboat.aio.cache import short_lru
 
@@ -26,6 +26,18 @@ class FieldSelector:
     """All requirements must hold; none matches everything."""
 
     requirements: tuple[FieldRequirement, ...] = ()
+    _equal: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
+    _unequal: tuple[tuple[str, frozenset[str]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Testing costs what there is of fields, not what is asked of each.
+        unequal: dict[str, set[str]] = {}
+        for r in self.requirements:
+            if not r.equal:
+                unequal.setdefault(r.field, set()).add(r.value)
+        equal = dict.fromkeys((r.field, r.value) for r in self.requirements if r.equal)
+        object.__setattr__(self, "_equal", tuple(equal))
+        object.__setattr__(self, "_unequal", tuple((name, frozenset(values)) for name, values in unequal.items()))
 
     @property
     def empty(self) -> bool:
@@ -33,7 +45,10 @@ class FieldSelector:
 
     def matches(self, fields: Mapping[str, str]) -> bool:
         """An absent field counts as empty."""
-        return all((fields.get(r.field, "") == r.value) is r.equal for r in self.requirements)
+        for name, value in self._equal:
+            if fields.get(name, "") != value:
+                return False
+        return all(fields.get(name, "") not in values for name, values in self._unequal)
 
     def exactly(self, field: str) -> str | None:
         """The one value this field must have, if the selector says so."""
@@ -46,17 +61,20 @@ class FieldSelector:
 @short_lru(maxsize=1024, longest=256)
 def parse(text: str) -> FieldSelector:
     """Read `a=b,c!=d`; a backslash escapes a comma, an equals sign or itself. Raises ValueError."""
-    found = []
+    found: dict[FieldRequirement, None] = {}
     for term in filter(None, _terms(text)):
         split = _OPERATOR.search(term)
         if split is None:
             raise ValueError(f"invalid selector: '{text}'; can't understand '{term}'")
         value = _unescape(term[split.end() :])
-        found.append(FieldRequirement(term[: split.start()], value, equal=split[0] != "!="))
+        found[FieldRequirement(term[: split.start()], value, equal=split[0] != "!=")] = None
     return FieldSelector(tuple(found))
 
 
 def _terms(text: str) -> Iterator[str]:
+    if "\\" not in text:
+        yield from text.split(",")
+        return
     start, at = 0, 0
     while at < len(text):
         if text[at] == "\\":

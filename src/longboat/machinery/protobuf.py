@@ -89,11 +89,13 @@ def table() -> dict[str, dict[int, Field]]:
 class _Decoder:
     def __init__(self) -> None:
         self.unknown: list[str] = []
+        self._compounds = 0
 
     def message(self, struct: Struct, data: bytes, depth: int, inlined_as: str = "") -> Object:
         """`inlined_as`: the message's own type, where its fields are the struct's in JSON."""
         if depth > MAX_DEPTH:
             raise Malformed("nested too deeply")
+        self._count()
         numbers = table().get(inlined_as or struct.name)
         if numbers is None:
             raise Unknown(inlined_as or struct.name)
@@ -110,12 +112,22 @@ class _Decoder:
                 self.unknown.append(f"unknown field {number} of {struct.go}")
         return out
 
+    def _count(self) -> None:
+        self._compounds += 1
+        if self._compounds > text.MAX_COMPOUNDS:
+            raise Malformed(text.TOO_MANY)
+
+    def _counted(self, numbers: Iterator[int]) -> Iterator[int]:
+        for number in numbers:
+            self._count()
+            yield number
+
     def _put(self, out: Object, field: Field, struct: Struct, value: bytes | int, depth: int) -> None:
         name, shape = field.name, struct.fields[field.name]
         if isinstance(shape, List):
             items = out.setdefault(name, [])
             if isinstance(shape.item, Scalar) and shape.item.name in ("int32", "int64") and isinstance(value, bytes):
-                items.extend(_signed(number) for number in _packed(value))
+                items.extend(self._counted(_signed(number) for number in _packed(value)))
             else:
                 items.append(self._value(shape.item, value, depth))
         elif isinstance(shape, Map):

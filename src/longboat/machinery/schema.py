@@ -20,6 +20,7 @@ RESOURCE = Path(__file__).with_name("schema.bin")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."
+FEW = 2000  # bytes, and objects, that are always read in C
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
 _encode = msgspec.json.Encoder().encode
@@ -60,7 +61,7 @@ class Schema:
         if why := self._misnamed(kind, version, name):
             raise refusals.misnamed(kind, name, version, why)
         struct = self.type(kind)
-        clean = self._in_c(struct, value)
+        clean = None if has_many(data, media_type) else self._in_c(struct, value)
         try:
             obj = self._walked(struct, value) if clean is None else clean
         except Mistake as error:
@@ -74,16 +75,23 @@ class Schema:
         return self._headed(kind, obj), complaints if validation == WARN else []
 
     def check_object(
-        self, kind: Kind, obj: Object, validation: str = IGNORE, complaints: list[str] | None = None
+        self,
+        kind: Kind,
+        obj: Object,
+        validation: str = IGNORE,
+        complaints: list[str] | None = None,
+        *,
+        large: bool = False,
     ) -> tuple[Object, list[str]]:
-        """As `decode`, for what a patch has made. `complaints` are those about the patch itself.
+        """As `decode`, for what a patch has made. `complaints` are those about the patch itself; `large` spares other
+        threads a call into C that would hold them all.
 
         Raises StatusError 422 in the form upstream has for patches.
         """
         struct, found = self.type(kind), list(complaints or ())
         if why := self._misnamed(kind, obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.name):
             raise refusals.unfit_patch(kind, obj, why)
-        checked = self._in_c(struct, obj)
+        checked = None if large else self._in_c(struct, obj)
         if checked is None:
             try:
                 checked = self._walked(struct, obj)
@@ -95,18 +103,18 @@ class Schema:
             raise refusals.unfit_patch(kind, obj, refusals.strict(found))
         return self._headed(kind, checked), found if validation == WARN else []
 
-    def canonical(self, kind: Kind, obj: Object) -> bytes:
+    def canonical(self, kind: Kind, obj: Object, *, large: bool = False) -> bytes:
         """The stored encoding: kind, apiVersion, metadata, then schema order; maps sorted; no nulls, no unknown fields.
 
         Raises StatusError 422 where a value is not of its field's type.
         """
         struct = self.type(kind)
-        if struct is not None:
+        if struct is not None and not large:
             try:
                 return _encode_typed(msgspec.convert(self._headed(kind, obj), self._types.of(struct)))
             except msgspec.ValidationError:
                 pass
-        return _encode(self.check_object(kind, obj)[0])
+        return _encode(self.check_object(kind, obj, large=large)[0])
 
     def _parsed(self, kind: Kind, data: bytes, media_type: str) -> tuple[Any, list[str]]:
         """The body's JSON value, and what the YAML parser complains about. Raises StatusError."""
@@ -188,6 +196,16 @@ class Schema:
         if "kind" in obj and "apiVersion" in obj:
             return obj
         return {"kind": kind.name, "apiVersion": kind.api_version} | obj
+
+
+def has_many(data: bytes, media_type: str) -> bool:
+    """Whether a body has so many objects or entries that C would hold every thread for long while it makes structs of
+    them (four microseconds each for a container)."""
+    if len(data) <= FEW:
+        return False
+    if media_type == PROTOBUF:
+        return len(data) > 16 * FEW
+    return data.count(b"{") + data.count(b":\n") > FEW or data.count(b",") + data.count(b"\n") > 10 * FEW
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,8 @@ from longboat.machinery import names
 OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}  # of metav1.LabelSelector
 BINARY = ("in", "notin", "=", "==", "!=", "gt", "lt")  # as upstream lists them to who uses none of them
 
+MANY = 16  # requirements of a selector that are put together
+
 Test = Callable[[Mapping[str, str]], bool]
 
 
@@ -60,6 +62,58 @@ class Requirement:
         return f"{self.key}{self.operator}{self._only}"
 
 
+class Together:
+    """Many requirements, put together by label: testing costs what the object has of labels, not what is asked."""
+
+    def __init__(self, requirements: Iterable[Requirement]) -> None:
+        self._one_of: dict[str, frozenset[str]] = {}
+        self._none_of: dict[str, set[str]] = {}
+        self._above: dict[str, int] = {}
+        self._below: dict[str, int] = {}
+        self._there: set[str] = set()
+        self._absent: set[str] = set()
+        for r in requirements:
+            match r.operator:
+                case "in" | "=" | "==":
+                    known = self._one_of.get(r.key)
+                    self._one_of[r.key] = r.values if known is None else known & r.values
+                case "notin" | "!=":
+                    self._none_of.setdefault(r.key, set()).update(r.values)
+                case "exists":
+                    self._there.add(r.key)
+                case "!":
+                    self._absent.add(r.key)
+                case "gt":
+                    self._above[r.key] = max(self._above.get(r.key, _LEAST), _bound(r, _MOST))
+                case "lt":
+                    self._below[r.key] = min(self._below.get(r.key, _MOST), _bound(r, _LEAST))
+        self._needed = self._there | self._one_of.keys() | self._above.keys() | self._below.keys()
+
+    def match(self, labels: Mapping[str, str]) -> bool:
+        if len(self._needed) > len(labels) or not all(key in labels for key in self._needed):
+            return False
+        return all(self._suits(key, value) for key, value in labels.items())
+
+    def _suits(self, key: str, value: str) -> bool:
+        if key in self._absent or value in self._none_of.get(key, ()):
+            return False
+        if (wanted := self._one_of.get(key)) is not None and value not in wanted:
+            return False
+        if key not in self._above and key not in self._below:
+            return True
+        number = integer(value)
+        return number is not None and self._above.get(key, _LEAST) < number < self._below.get(key, _MOST)
+
+
+_LEAST, _MOST = -(1 << 64), 1 << 64  # beyond every label's number
+
+
+def _bound(requirement: Requirement, impossible: int) -> int:
+    """The number that `gt` or `lt` compares with; one that nothing passes where it is none."""
+    found = integer(next(iter(requirement.values), ""))
+    return impossible if found is None else found
+
+
 @dataclass(frozen=True, slots=True)
 class LabelSelector:
     """All requirements must hold. `nothing` matches no object at all (a nil selector)."""
@@ -68,12 +122,19 @@ class LabelSelector:
     nothing: bool = False
     _pairs: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
     _others: tuple[Requirement, ...] = field(init=False, repr=False, compare=False)
+    _together: Together | None = field(init=False, repr=False, compare=False)  # of many
 
     def __post_init__(self) -> None:
         # Nearly every selector asks for given values: those are compared without asking what the operator was.
-        exact = [r for r in self.requirements if r.operator in ("=", "==", "in") and len(r.values) == 1]
-        object.__setattr__(self, "_pairs", tuple((r.key, next(iter(r.values))) for r in exact))
-        object.__setattr__(self, "_others", tuple(r for r in self.requirements if r not in exact))
+        pairs, others = [], []
+        for r in self.requirements:
+            if r.operator in ("=", "==", "in") and len(r.values) == 1:
+                pairs.append((r.key, next(iter(r.values))))
+            else:
+                others.append(r)
+        object.__setattr__(self, "_pairs", tuple(pairs))
+        object.__setattr__(self, "_others", tuple(others))
+        object.__setattr__(self, "_together", Together(self.requirements) if len(self.requirements) > MANY else None)
 
     @property
     def empty(self) -> bool:
@@ -81,6 +142,8 @@ class LabelSelector:
         return not self.requirements and not self.nothing
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        if self._together is not None:
+            return not self.nothing and self._together.match(labels)
         for key, value in self._pairs:
             if labels.get(key) != value:
                 return False

@@ -5,7 +5,6 @@ In the order of the document, each problem once, at most a hundred, as upstream 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -13,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from longboat.machinery import text
 from longboat.machinery.shapes import List, Map, Shape, Struct
 
 MOST = 100
@@ -27,7 +27,8 @@ class Members(list[tuple[str, Any]]):
 
 def as_written(data: bytes) -> Any:
     """The document with its objects as Members."""
-    return json.loads(data.decode("utf-8", "replace"), object_pairs_hook=Members)  # as Go reads broken UTF-8
+    # As Go reads broken UTF-8.
+    return text.loads(data.decode("utf-8", "replace"), object_pairs_hook=Members)
 
 
 def repeats(data: bytes, decoded: Any) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
-from longboat.machinery.text import MAX_DEPTH, TOO_DEEP, Malformed
+import msgspec
+
+from longboat.machinery.text import MAX_COMPOUNDS, MAX_DEPTH, TOO_DEEP, TOO_MANY, Malformed
 
 MAX_NODES = 1_000_000  # with every alias written out
 MAX_REPEATED = 3 << 20  # bytes of keys and values that aliases may repeat: as many as a whole body may have
@@ -19,6 +20,8 @@ MAX_DIRECTIVES = 100  # before a document; libyaml compares each %TAG with all b
 MAX_COMPLAINTS = 100  # about repeated keys, as of other problems that decoding finds
 EXCESSIVE = "yaml: document contains excessive aliasing"
 _TOO_DEEP = "exceeded maximum nesting depth"  # in the words of libyaml, which since 0.2.6 has a bound of its own
+
+_json = msgspec.json.Encoder().encode
 
 _BOOLEANS = {
     name: value
@@ -29,6 +32,8 @@ _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _INTEGER = re.compile(r"([-+]?)(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _DIRECTIVES = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]|%[^\r\n]*[\r\n])*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # what YAML takes for breaks, or not at all
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _STRING, _BINARY = "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"
 
@@ -53,29 +58,43 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
 
 
 def encode(value: Any) -> bytes:
-    """JSON values as YAML that `decode`, and upstream's parser, read back as the same."""
-    import yaml
+    """JSON values as YAML that `decode`, and upstream's parser, read back as the same. Maps are sorted, as upstream's.
 
-    text: str = yaml.dump(value, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 30)
-    return text.encode()
+    In Python, since libyaml would hold every thread for as long as the document is.
+    """
+    out: list[str] = []
+    _write(value, "", "", out)
+    return "".join(out).encode()
 
 
-@lru_cache(maxsize=1)
-def _dumper() -> Any:
-    import yaml
+def _write(value: Any, lead: str, indent: str, out: list[str]) -> None:
+    """A value, each line of it ended. `lead` goes before its first line, `indent` before every other."""
+    if type(value) is dict and value:
+        for name, member in sorted(value.items()):
+            if type(member) in (dict, list) and member:
+                out.append(f"{lead}{_text(name)}:\n")
+                inner = indent if type(member) is list else indent + "  "
+                _write(member, inner, inner, out)
+            else:
+                out.append(f"{lead}{_text(name)}: {_scalar_text(member)}\n")
+            lead = indent
+    elif type(value) is list and value:
+        for member in value:
+            _write(member, lead + "- ", indent + "  ", out)
+            lead = indent
+    else:
+        out.append(f"{lead}{_scalar_text(value)}\n")
 
-    class Dumper(yaml.CSafeDumper):
-        """Also quotes what only upstream's parser takes for something other than a string, like `y`."""
 
-        def ignore_aliases(self, data: Any) -> bool:
-            return True
+def _scalar_text(value: Any) -> str:
+    return _text(value) if type(value) is str else _json(value).decode()
 
-    def represent(dumper: Any, text: str) -> Any:
-        style = None if isinstance(plain(text), str) and text != "<<" else '"'
-        return dumper.represent_scalar(_STRING, text, style=style)
 
-    Dumper.add_representer(str, represent)
-    return Dumper
+def _text(text: str) -> str:
+    """A string: plain where nobody could take it for something else, as JSON writes it otherwise."""
+    if _PLAIN.fullmatch(text) and isinstance(plain(text), str):
+        return text
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(text).decode())
 
 
 def _events(loader: Any, yaml: Any) -> Iterator[Any]:
@@ -106,8 +125,10 @@ def _problem(error: Any, yaml: Any) -> str:
 class _Builder:
     def __init__(self, yaml: Any) -> None:
         self._yaml = yaml
-        self._anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes and bytes in it; -1 while it is still open
+        # Value; nodes, compounds (maps and lists) and bytes in it, -1 while it is still open.
+        self._anchors: dict[str, tuple[Any, int, int, int]] = {}
         self._nodes = 0
+        self._compounds = 0
         self._bytes = 0  # of scalars, with every alias written out
         self._aliased = 0  # of these, what aliases repeat
         self._repeated: list[str] = []
@@ -122,12 +143,12 @@ class _Builder:
         return value, self._repeated
 
     def _value(self, event: Any, events: Iterator[Any]) -> Any:
-        yaml, nodes, size = self._yaml, self._nodes, self._bytes
+        yaml, nodes, compounds, size = self._yaml, self._nodes, self._compounds, self._bytes
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        self._count(1)
+        self._count(1, not isinstance(event, yaml.ScalarEvent))
         if event.anchor:
-            self._anchors[event.anchor] = (None, -1, -1)
+            self._anchors[event.anchor] = (None, -1, -1, -1)
         value: Any
         if isinstance(event, yaml.ScalarEvent):
             value = _scalar(event)
@@ -139,21 +160,25 @@ class _Builder:
         else:
             value = self._mapping(events)
         if event.anchor:
-            self._anchors[event.anchor] = (value, self._nodes - nodes, self._bytes - size)
+            added = self._nodes - nodes, self._compounds - compounds, self._bytes - size
+            self._anchors[event.anchor] = (value, *added)
         return value
 
-    def _count(self, nodes: int) -> None:
+    def _count(self, nodes: int, compounds: int) -> None:
         self._nodes += nodes
+        self._compounds += compounds
         if self._nodes > MAX_NODES:
             raise Malformed(EXCESSIVE)
+        if self._compounds > MAX_COMPOUNDS:
+            raise Malformed(f"yaml: {TOO_MANY}")
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
             raise Malformed(f"yaml: unknown anchor '{event.anchor}' referenced")
-        value, nodes, size = self._anchors[event.anchor]
+        value, nodes, compounds, size = self._anchors[event.anchor]
         if nodes < 0:
             raise Malformed(f"yaml: anchor '{event.anchor}' value contains itself")
-        self._count(nodes)
+        self._count(nodes, compounds)
         self._bytes += size
         self._aliased += size
         if self._aliased > MAX_REPEATED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from longboat.aio.bench import HERE, Seat
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 
@@ -24,6 +25,7 @@ class Attributes:
     dry_run: bool = False
     options: Object = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    seat: Seat = HERE  # where work is done that would hold the loop
 
 
 class Admission(Protocol):

@@ -149,7 +149,8 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
         elif old.get(field) is None:
             new.pop(field, None)  # only a deletion sets it
     if old.get("deletionTimestamp"):
-        added = [f for f in new.get("finalizers") or [] if f not in (old.get("finalizers") or [])]
+        had = frozenset(old.get("finalizers") or [])
+        added = [f for f in new.get("finalizers") or [] if f not in had]
         if added:
             shown = ", ".join(f'"{f}"' for f in added)
             why = "no new finalizers can be added if the object is being deleted, found new finalizers"

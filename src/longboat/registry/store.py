@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from longboat.aio.bench import HERE, Seat
 from longboat.aio.clock import Clock
 from longboat.machinery import errors
 from longboat.machinery.errors import STALE, StatusError
@@ -32,6 +33,7 @@ from longboat.storage.interface import (
 from longboat.storage.watchcache import WatchCache
 
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
+LARGE = 128 << 10  # bytes of a stored object, from which on a change to it is worked out beside the loop
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -50,6 +52,7 @@ class Write:
     options: Object = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     subresource: str = ""
+    seat: Seat = HERE  # where work is done that would hold the loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,28 @@ class Store:
         raise errors.already_exists(self.kind, base)
 
     async def _create(self, obj: Object, namespace: str, write: Write, ctx: Context) -> Result:
+        strategy, work = self.strategy, write.seat.run
+        await work(self._begin, obj, ctx)
+        name = meta(obj).get("name") or ""
+        attributes = self._attributes("CREATE", namespace, name, obj, None, write)
+        await write.admission.mutate(attributes)
+        warnings = await work(self._judged, obj, name)
+        await write.admission.validate(attributes)
+        write.warnings += warnings
+        key = self.key(namespace, name)
+        if write.dry_run:
+            return Result(await self._rehearse(key, obj, ctx, write.seat), created=True)
+        if self.cache.get(key) is not None:
+            raise KeyExists
+        async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
+            plain = await work(self._fitting, obj, large=write.seat.taken)
+            revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
+            await reserved.keep()
+        await self.cache.wait_for(revision)
+        return Result(self._answer(plain, revision), created=True)
+
+    def _begin(self, obj: Object, ctx: Context) -> None:
+        """What the server decides about a new object before admission sees it."""
         strategy = self.strategy
         if strategy.has_status and not strategy.born_with_status:
             obj.pop("status", None)
@@ -134,35 +159,24 @@ class Store:
             meta(obj)["generation"] = 1
         strategy.default(obj)
         strategy.prepare_create(obj, ctx)
-        name = meta(obj).get("name") or ""
-        attributes = self._attributes("CREATE", namespace, name, obj, None, write)
-        await write.admission.mutate(attributes)
+
+    def _judged(self, obj: Object, name: str) -> list[str]:
+        """Default what admission has left, and validate. Returns warnings. Raises StatusError 422."""
+        strategy, err = self.strategy, Errors()
         strategy.default(obj)
-        err = Errors()
-        metadata.validate(strategy, meta(obj), err)
-        strategy.validate(obj, err)
-        strategy.validate_create(obj, err)
+        with err.enough():
+            metadata.validate(strategy, meta(obj), err)
+            strategy.validate(obj, err)
+            strategy.validate_create(obj, err)
         if err:
             raise errors.invalid(self.kind, name, err)
-        await write.admission.validate(attributes)
-        write.warnings += strategy.warnings(obj, None)
-        key = self.key(namespace, name)
-        if write.dry_run:
-            return Result(await self._rehearse(key, obj, ctx), created=True)
-        if self.cache.get(key) is not None:
-            raise KeyExists
-        async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
-            plain = self._fitting(obj)
-            revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
-            await reserved.keep()
-        await self.cache.wait_for(revision)
-        return Result(self._answer(plain, revision), created=True)
+        return strategy.warnings(obj, None)
 
-    async def _rehearse(self, key: str, obj: Object, ctx: Context) -> bytes:
+    async def _rehearse(self, key: str, obj: Object, ctx: Context, seat: Seat) -> bytes:
         if self.cache.get(key) is not None:
             raise KeyExists
         async with _Reserved(await self.strategy.reserve(obj, None, ctx)):
-            return self._answer(self._fitting(obj), 0)
+            return self._answer(await seat.run(self._fitting, obj, large=seat.taken), 0)
 
     async def update(
         self,
@@ -190,8 +204,8 @@ class Store:
                 if creates is not None and not write.subresource:
                     return await self.create(creates, namespace, write)
                 raise errors.not_found(self.kind, name)
-            old = self._read(current)
-            new = transform(old)
+            old = await write.seat.run(self._read, current)
+            new = await write.seat.run(transform, old)
             again = retry or not meta(new).get("resourceVersion")
             self._check_version(new, current, name)
             try:
@@ -201,9 +215,13 @@ class Store:
                     raise errors.conflict(self.kind, name, STALE) from None
                 raise
 
+        first = self._current(key)
+        if first is not None and len(first.value) > LARGE:
+            await write.seat.take()  # before the turn: who has one would keep from it those whose seats it waits for
+            first = self._current(key)
         if not (retry and key in self.cache.turns):
             try:
-                return await once(self._current(key))
+                return await once(first)
             except RevisionMismatch as lost:
                 if lost.current is None:
                     return await once(None)
@@ -228,40 +246,27 @@ class Store:
     async def _replace(
         self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write
     ) -> Result:
-        strategy, ctx = self.strategy, self._context(write)
+        strategy, ctx, work = self.strategy, self._context(write), write.seat.run
         old_meta, new_meta = meta(old), meta(new)
         if (uid := new_meta.get("uid")) and uid != old_meta.get("uid"):
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old_meta.get('uid')}"
             raise errors.conflict(self.kind, name, why)
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
-        self._prepare(new, old, ctx)
+        await work(self._prepare, new, old, ctx)
         attributes = self._attributes("UPDATE", namespace, name, new, old, write)
         await write.admission.mutate(attributes)
-        strategy.default(new)
-        err = Errors()
-        metadata.validate(strategy, new_meta, err)
-        metadata.validate_update(new_meta, old_meta, err)
-        if write.subresource == "status":
-            strategy.validate_status(new, old, err)
-        elif write.subresource:
-            strategy.validate_part(write.subresource, new, old, err)
-        else:
-            strategy.validate(new, err)
-            strategy.validate_update(new, old, err)
-        if err:
-            raise errors.invalid(self.kind, name, err)
-        self._count_generation(new, old, write.subresource)
+        warnings = await work(self._judged_against, new, old, name, write.subresource)
         await write.admission.validate(attributes)
-        write.warnings += strategy.warnings(new, old)
+        write.warnings += warnings
         if deletion.complete(strategy, new):
             return await self._remove(current, new, write)
-        plain = self._fitting(new, current.value)
+        plain = await work(self._fitting, new, current.value, large=write.seat.taken)
         same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
         if same and (write.dry_run or not await self._storage.stale(current.key)):
             return Result(self._answer(plain, current.revision))
         async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
-            plain = self._fitting(new, current.value)
+            plain = await work(self._fitting, new, current.value, large=write.seat.taken)
             if write.dry_run:
                 return Result(self._answer(plain, current.revision))
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
@@ -285,6 +290,25 @@ class Store:
             if "status" in old:
                 new["status"] = old["status"]
         strategy.prepare_update(new, old, ctx)
+
+    def _judged_against(self, new: Object, old: Object, name: str, subresource: str) -> list[str]:
+        """As `_judged`, for a version that follows another; counts generations too."""
+        strategy, err = self.strategy, Errors()
+        strategy.default(new)
+        with err.enough():
+            metadata.validate(strategy, meta(new), err)
+            metadata.validate_update(meta(new), meta(old), err)
+            if subresource == "status":
+                strategy.validate_status(new, old, err)
+            elif subresource:
+                strategy.validate_part(subresource, new, old, err)
+            else:
+                strategy.validate(new, err)
+                strategy.validate_update(new, old, err)
+        if err:
+            raise errors.invalid(self.kind, name, err)
+        self._count_generation(new, old, subresource)
+        return strategy.warnings(new, old)
 
     def _count_generation(self, new: Object, old: Object, subresource: str) -> None:
         counts = self.strategy.generation and subresource not in self.strategy.uncounted
@@ -355,22 +379,26 @@ class Store:
         obj: Object = _decode(item.value)
         return self.strategy.from_hub(obj) if self.strategy.hub else obj
 
-    def _encoded(self, obj: Object) -> bytes:
+    def _encoded(self, obj: Object, *, large: bool = False) -> bytes:
         """The object as the storage is to keep it."""
         hub = self.strategy.hub
-        return self._schema.canonical(hub, self.strategy.to_hub(obj)) if hub else self._schema.canonical(self.kind, obj)
+        if hub:
+            return self._schema.canonical(hub, self.strategy.to_hub(obj), large=large)
+        return self._schema.canonical(self.kind, obj, large=large)
 
-    def _fitting(self, obj: Object, before: bytes = b"") -> bytes:
+    def _fitting(self, obj: Object, before: bytes = b"", *, large: bool = False) -> bytes:
         """As `_encoded`. What is too large loses its managedFields, and is refused where that is not enough.
 
         `before` is what is stored: of what was always too large, a version that is no larger may take its place.
         Raises StatusError.
         """
         while True:
-            plain = self._encoded(obj)
-            found = size.counted(self._schema, self.kind, obj, plain)
-            if found <= size.MAX_OBJECT or len(plain) <= len(before):
-                return plain
+            found = size.estimated(self._schema, self.kind, obj) if large and len(before) <= size.MAX_OBJECT else 0
+            if found <= size.MAX_OBJECT:  # defaults may have made much of it: then it is not even encoded
+                plain = self._encoded(obj, large=large)
+                found = size.counted(self._schema, self.kind, obj, plain)
+                if found <= size.MAX_OBJECT or len(plain) <= len(before):
+                    return plain
             if meta(obj).pop("managedFields", None) is None:
                 raise size.too_large(found)
 
@@ -407,7 +435,7 @@ class Store:
     ) -> Attributes:
         return Attributes(
             operation, self.kind, namespace, name, obj, old, write.subresource, write.user, write.dry_run,
-            write.options, write.warnings,
+            write.options, write.warnings, write.seat,
         )  # fmt: skip
 
     async def _stored(self, change: Any) -> int:

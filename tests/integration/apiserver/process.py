@@ -32,6 +32,9 @@ def free_port() -> int:
 class ControlPlane:
     """`longboat server` on a data directory. Keeps its port over restarts."""
 
+    program: tuple[str, ...] = ("-m", "longboat.cli.main")
+    environment: dict[str, str] = {}
+
     def __init__(self, root: Path, *flags: str) -> None:
         self.data = root / "data"
         self.log = root / "server.log"
@@ -49,10 +52,12 @@ class ControlPlane:
         return self._process.pid
 
     def start(self, seconds: float = 30) -> None:
-        command = [sys.executable, "-m", "longboat.cli.main", "server", "--data-dir", str(self.data)]
+        command = [sys.executable, *self.program, "server", "--data-dir", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", *self._flags]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": SOURCE})
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": SOURCE} | self.environment
+            )
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError, ValueError, http.client.HTTPException):

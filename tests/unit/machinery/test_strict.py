@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -55,7 +56,7 @@ def test_repeated_fields_are_never_missed(document: Any, colon: str, ascii_only:
         assert any(problem.startswith("duplicate") for problem in strict.problems(None, strict.as_written(data)))
     else:
         assert strict.problems(None, strict.as_written(data)) == []
-        if colon in (":", ": ") and b"\\u00" not in data:
+        if colon in (":", ": ") and not re.search(rb'"\s+:', data) and b"\\u00" not in data:
             assert not strict.repeats(data, decoded)
 
 

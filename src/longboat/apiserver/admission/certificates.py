@@ -22,7 +22,7 @@ class CertificateRequests(Plugin):
     def handles(self, attributes: Attributes) -> bool:
         return attributes.kind == kinds.CERTIFICATE_SIGNING_REQUEST and attributes.operation in ("CREATE", "UPDATE")
 
-    def validate(self, attributes: Attributes) -> None:
+    async def validate(self, attributes: Attributes) -> None:
         new, old = attributes.obj or {}, attributes.old or {}
         if attributes.operation == "CREATE":
             self._subject(attributes, new)

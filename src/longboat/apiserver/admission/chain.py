@@ -25,6 +25,10 @@ class Plugin:
     """The plugin that lets everything pass. `handles` spares it what it does not look at.
 
     One that has to wait returns what to await (it may be a coroutine function); the others cost no more for it.
+
+    `mutate` and `validate` of a large object are called in a thread beside the loop: they may look objects up, since
+    what a cache holds is replaced and never changed in place, and keep nothing of their own. Who needs more (an
+    authorizer, a store) makes of it a coroutine: what is awaited runs on the loop.
     """
 
     def handles(self, attributes: Attributes) -> bool:
@@ -51,14 +55,20 @@ class Chain:
         self._charging = [p for p in plugins if type(p).charge is not Plugin.charge]
 
     async def mutate(self, attributes: Attributes) -> None:
+        run = attributes.seat.run if attributes.seat.taken else None
         for plugin in self._mutating:
-            if plugin.handles(attributes) and (pending := plugin.mutate(attributes)) is not None:
-                await pending
+            if plugin.handles(attributes):
+                pending = plugin.mutate(attributes) if run is None else await run(plugin.mutate, attributes)
+                if pending is not None:
+                    await pending
 
     async def validate(self, attributes: Attributes) -> None:
+        run = attributes.seat.run if attributes.seat.taken else None
         for plugin in self._validating:
-            if plugin.handles(attributes) and (pending := plugin.validate(attributes)) is not None:
-                await pending
+            if plugin.handles(attributes):
+                pending = plugin.validate(attributes) if run is None else await run(plugin.validate, attributes)
+                if pending is not None:
+                    await pending
         for plugin in self._charging:
             if plugin.handles(attributes):
                 await plugin.charge(attributes)

@@ -25,27 +25,27 @@ class Escalation(Plugin):
     def handles(self, attributes: Attributes) -> bool:
         return attributes.kind.group == kinds.ROLE.group and attributes.operation in ("CREATE", "UPDATE")
 
-    def validate(self, attributes: Attributes) -> None:
+    async def validate(self, attributes: Attributes) -> None:
         user: User | None = attributes.user
         if user is None or MASTERS in user.groups or _only_for_the_collector(attributes):
             return
         if attributes.kind in ROLES:
-            self._check_role(attributes, user)
+            await self._check_role(attributes, user)
         elif attributes.kind in BINDINGS:
-            self._check_binding(attributes, user)
+            await self._check_binding(attributes, user)
 
-    def _check_role(self, attributes: Attributes, user: User) -> None:
+    async def _check_role(self, attributes: Attributes, user: User) -> None:
         kind, new, old = attributes.kind, attributes.obj or {}, attributes.old or {}
         action = Action("escalate", kind.group, kind.plural, "", attributes.namespace, attributes.name)
         if self._authorizer.allowed(user, action):
             return
-        self._confirm(attributes, user, new.get("rules") or [])
+        await self._confirm(attributes, user, new.get("rules") or [])
         # A rule gathers anything, and what it has gathered cannot be tightened: so it is to take one away.
-        if (_gathers(new) or _gathers(old)) and self._lacks(user, "", EVERYTHING):
+        if (_gathers(new) or _gathers(old)) and missing(self._authorizer.rules(user), EVERYTHING):
             why = "must have cluster-admin privileges to use an aggregationRule"
             raise forbidden(kind, attributes.name, why)
 
-    def _check_binding(self, attributes: Attributes, user: User) -> None:
+    async def _check_binding(self, attributes: Attributes, user: User) -> None:
         ref: Object = (attributes.obj or {}).get("roleRef") or {}
         kind = kinds.CLUSTER_ROLE if ref.get("kind") == "ClusterRole" else kinds.ROLE
         name, namespace = ref.get("name", ""), attributes.namespace
@@ -54,15 +54,13 @@ class Escalation(Plugin):
         rules = self._authorizer.role_rules(kind.name, name, namespace)
         if rules is None:
             raise not_found(kind, name)
-        self._confirm(attributes, user, [rule.raw for rule in rules])
+        await self._confirm(attributes, user, [rule.raw for rule in rules])
 
-    def _lacks(self, user: User, namespace: str, rules: list[Object] | tuple[Object, ...]) -> list[Object]:
-        return missing(self._authorizer.rules(user, namespace), rules)
-
-    def _confirm(self, attributes: Attributes, user: User, rules: list[Object]) -> None:
+    async def _confirm(self, attributes: Attributes, user: User, rules: list[Object]) -> None:
         """Raises StatusError 403 naming what the user does not hold."""
         kind: Kind = attributes.kind
-        if lacking := self._lacks(user, attributes.namespace, rules):
+        held = list(self._authorizer.rules(user, attributes.namespace))
+        if lacking := await attributes.seat.run(missing, held, rules):
             who = f"user {quoted(user.name)} (groups={go_list(user.groups)})"
             why = f"{who} is attempting to grant RBAC permissions not currently held:\n{described(lacking)}"
             raise forbidden(kind, attributes.name, why)

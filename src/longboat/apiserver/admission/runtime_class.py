@@ -79,9 +79,14 @@ class RuntimeClass(Plugin):
         return {} if name is None else self._lookup(kinds.RUNTIME_CLASS, "", name)
 
 
+MOST_MERGED = 500  # tolerations that are compared with each other
+
+
 def merged(first: list[Object], second: list[Object]) -> list[Object]:
-    """Both lists of tolerations, without those that another one covers."""
+    """Both lists of tolerations, without those that another one covers. Very long ones stay as they are."""
     every = [*first, *second]
+    if len(every) > MOST_MERGED:
+        return every
     kept: list[Object] = []
     for i, one in enumerate(every):
         covered_before = any(_covers(other, one) for other in kept)

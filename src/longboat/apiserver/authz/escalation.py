@@ -12,6 +12,8 @@ from longboat.apiserver.authz.authorizer import Rule, covers_url
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.objects import Object
 
+MOST_PARTS, MOST_TOLD = 10_000, 1000
+
 EVERYTHING: tuple[Object, ...] = (
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
@@ -19,10 +21,53 @@ EVERYTHING: tuple[Object, ...] = (
 
 
 def missing(held: Iterable[Rule], wanted: Iterable[Object]) -> list[Object]:
-    """What of `wanted` no single held rule covers, in parts of one verb each, put together again by resource."""
+    """What of `wanted` no single held rule covers, in parts of one verb each, put together again by resource.
+
+    At most `MOST_TOLD` parts. A rule of a few kilobytes may stand for 10^12 of them (groups times resources times verbs
+    times names): one of more than `MOST_PARTS` is lacking as a whole, unless a single held rule covers all of it.
+    """
     holder = list(held)
-    lacking = [part for rule in wanted for part in _parts(rule) if not any(_covers(mine, part) for mine in holder)]
+    lacking: list[Object] = []
+    for rule in wanted:
+        if _count(rule) > MOST_PARTS:
+            if not any(_covers_all(mine, rule) for mine in holder):
+                return [rule]
+            continue
+        for part in _parts(rule):
+            if not any(_covers(mine, part) for mine in holder):
+                lacking.append(part)
+                if len(lacking) >= MOST_TOLD:
+                    return _compact(lacking)
     return _compact(lacking)
+
+
+def _count(rule: Object) -> int:
+    """How many parts the rule has."""
+    groups, resources, verbs, names, urls = (
+        len(rule.get(field) or ()) for field in ("apiGroups", "resources", "verbs", "resourceNames", "nonResourceURLs")
+    )
+    return groups * resources * verbs * max(names, 1) + urls * verbs
+
+
+def _covers_all(held: Rule, rule: Object) -> bool:
+    """Whether a held rule covers each part of another one."""
+    verbs, groups, resources, names, urls = (
+        rule.get(field) or () for field in ("verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs")
+    )
+    if "*" not in held.verbs and not held.verbs.issuperset(verbs):
+        return False
+    if not all(any(covers_url(mine, url) for mine in held.urls) for url in urls):
+        return False
+    if not (groups and resources):
+        return True
+    if "*" not in held.groups and not held.groups.issuperset(groups):
+        return False
+    if "*" not in held.resources and not all(
+        each in held.resources or ("/" in each and f"*/{each.partition('/')[2]}" in held.resources)
+        for each in resources
+    ):
+        return False
+    return not held.names or bool(names and held.names.issuperset(names))
 
 
 def described(rules: Iterable[Object]) -> str:

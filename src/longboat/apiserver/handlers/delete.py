@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from longboat.apiserver.encoding import finish, list_head
-from longboat.apiserver.endpoint import MAX_BODY, Endpoint, body_type, write_of
+from longboat.apiserver.encoding import list_head, respond
+from longboat.apiserver.endpoint import Endpoint, body_of, body_type, write_of
 from longboat.apiserver.handlers.selection import selection
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
@@ -26,7 +26,7 @@ async def delete(endpoint: Endpoint, request: Request) -> Response:
     form = negotiate(request.headers.get("accept", ""), forms=False)
     if gone and not endpoint.strategy.returns_deleted:
         body = _success(endpoint, info.name, body)
-    return Response(200, finish(body, form), form.content_type)
+    return respond(200, body, form)
 
 
 def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
@@ -41,21 +41,21 @@ def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
 async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     wish, options = await _wish(endpoint, request)
     write = write_of(endpoint, request, options)
-    test = selection(endpoint, request).test()
+    test = (await selection(endpoint, request)).test()
     entries = [e for e in endpoint.store.entries(request.info.namespace) if test is None or test(e)]
     items = [body async for body in endpoint.store.delete_each(entries, wish, write)]
     version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
     form = negotiate(request.headers.get("accept", ""), forms=False)
     body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, form), version, b",".join(items))
-    return Response(200, finish(body, form), form.content_type)
+    return respond(200, body, form)
 
 
 async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]:
     """DeleteOptions of the body, else of the query. Raises StatusError 400, 422."""
-    data = await request.read_body(MAX_BODY)
+    data = await body_of(request)
     options: Object = {}
     if data:
-        options = endpoint.schema.decode(_OPTIONS, data, body_type(request))[0]
+        options = (await request.seat.run(endpoint.schema.decode, _OPTIONS, data, body_type(request)))[0]
     else:
         if grace := request.arg("gracePeriodSeconds"):
             try:

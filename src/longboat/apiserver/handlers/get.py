@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longboat.apiserver.encoding import finish
+from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, one
 from longboat.apiserver.handlers.versions import wait_until
 from longboat.apiserver.media import PLAIN, negotiate
@@ -17,5 +17,5 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
     entry = store.shown(store.get(info.namespace, info.name))
     form = negotiate(request.headers.get("accept", ""))
     if form is PLAIN or not form.as_kind:
-        return Response(200, finish(entry.body, form), form.content_type)
-    return Response(200, one(endpoint, request, entry, form), form.content_type)
+        return respond(200, entry.body, form)
+    return respond(200, one(endpoint, request, entry, form), form)

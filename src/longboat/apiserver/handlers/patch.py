@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longboat.apiserver.endpoint import MAX_BODY, Endpoint, answer, field_validation, write_of
+from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.objects import Object, meta
@@ -22,13 +22,15 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(ACCEPTED)
         )
     validation = field_validation(request)
-    document, complaints = read(media_type, await request.read_body(MAX_BODY))
+    document, complaints = await request.seat.run(read, media_type, await body_of(request))
 
     def transform(old: Object) -> Object:
         found = merge.apply(old, document) if media_type == MERGE else _apply(endpoint, media_type, old, document)
         if not isinstance(found, dict):
             raise bad_request("the patched document is not an object")
-        new, warnings = endpoint.schema.check_object(endpoint.kind, found, validation, complaints)
+        new, warnings = endpoint.schema.check_object(
+            endpoint.kind, found, validation, complaints, large=request.seat.taken
+        )
         request.warnings[:] = warnings
         given = meta(new).get("name") or ""
         if given != info.name:

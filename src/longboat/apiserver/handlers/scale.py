@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from longboat.api import kinds
-from longboat.apiserver.encoding import finish
-from longboat.apiserver.endpoint import MAX_BODY, Endpoint, field_validation, read_object, write_of
+from longboat.apiserver.encoding import respond
+from longboat.apiserver.endpoint import Endpoint, body_of, field_validation, read_object, write_of
 from longboat.apiserver.handlers.patch import ACCEPTED
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
@@ -34,18 +34,20 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
         if media_type not in ACCEPTED:
             raise errors.unsupported_media_type("the body of the request was in an unknown format")
         validation = field_validation(request)
-        document, complaints = read(media_type, await request.read_body(MAX_BODY))
+        document, complaints = await request.seat.run(read, media_type, await body_of(request))
 
         def patched(before: Object) -> Object:
             changed = (json_patch if media_type == JSON else merge).apply(before, document)
-            new, warnings = endpoint.schema.check_object(kinds.SCALE, changed, validation, complaints)
+            new, warnings = endpoint.schema.check_object(
+                kinds.SCALE, changed, validation, complaints, large=request.seat.taken
+            )
             request.warnings[:] = warnings
             return new
 
         body = await _write(endpoint, request, fields, patched)
     form = negotiate(request.headers.get("accept", ""), forms=False)
     shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
-    return Response(200, finish(shown, form), form.content_type)
+    return respond(200, shown, form)
 
 
 async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object) -> bytes:

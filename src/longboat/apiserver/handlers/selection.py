@@ -13,6 +13,8 @@ from longboat.machinery.fields import FieldSelector
 from longboat.machinery.selectors import LabelSelector
 from longboat.storage.entry import Entry
 
+LONG = 4 << 10  # characters of a query, from which on its selectors are read beside the loop
+
 ALWAYS = frozenset(("metadata.name", "metadata.namespace"))
 
 Test = Callable[[Entry], bool]
@@ -40,8 +42,14 @@ class Selection:
         )
 
 
-def selection(endpoint: Endpoint, request: Request) -> Selection:
+async def selection(endpoint: Endpoint, request: Request) -> Selection:
     """Raises StatusError 400."""
+    if len(request.raw_query) > LONG:
+        await request.seat.take()
+    return await request.seat.run(_selection, endpoint, request)
+
+
+def _selection(endpoint: Endpoint, request: Request) -> Selection:
     try:
         chosen = fields.parse(request.arg("fieldSelector"))
     except ValueError as error:

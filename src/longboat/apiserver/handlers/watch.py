@@ -29,7 +29,7 @@ _dice = random.Random()
 
 
 async def watch(endpoint: Endpoint, request: Request) -> Response:
-    chosen = selection(endpoint, request)
+    chosen = await selection(endpoint, request)
     form = negotiate(request.headers.get("accept", ""))
     version, streaming = request.arg("resourceVersion"), _streams_initial(request)
     seconds = _seconds(request)

@@ -34,6 +34,8 @@ def _undecodable(media_type: str, why: str) -> Exception:
 
 
 def _complaints(media_type: str, data: bytes, document: Any) -> list[str]:
+    written = strict.as_written(data) if strict.repeats(data, document) else None
     if media_type == JSON:
-        return [f"json patch {problem}" for problem in strict.problems(_OPERATIONS, strict.as_written(data))]
-    return strict.problems(None, strict.as_written(data)) if strict.repeats(data, document) else []
+        found = strict.problems(_OPERATIONS, document if written is None else written)
+        return [f"json patch {problem}" for problem in found]
+    return [] if written is None else strict.problems(None, written)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
@@ -139,12 +141,14 @@ def _label_keys(found: Object, path: Path, err: Errors) -> None:
             err.forbidden(path.at(field), "must not be specified when labelSelector is not set")
         for i, key in enumerate(listed):
             rules.label_name(key, path.at(field).index(i), err)
+    both = frozenset(keys["mismatchLabelKeys"])
     for i, key in enumerate(keys["matchLabelKeys"]):
-        if key in keys["mismatchLabelKeys"]:
+        if key in both:
             err.invalid(path.at("matchLabelKeys").index(i), key, "exists in both matchLabelKeys and mismatchLabelKeys")
 
 
 def topology_spread(found: list[Object], path: Path, err: Errors) -> None:
+    still = Counter((other.get("topologyKey") or "", other.get("whenUnsatisfiable") or "") for other in found)
     for i, constraint in enumerate(found):
         at = path.index(i)
         skew, topology = constraint.get("maxSkew") or 0, constraint.get("topologyKey") or ""
@@ -155,8 +159,8 @@ def topology_spread(found: list[Object], path: Path, err: Errors) -> None:
             err.required(at.at("topologyKey"), "can not be empty")
         if unsatisfiable not in ("DoNotSchedule", "ScheduleAnyway"):
             err.not_supported(at.at("whenUnsatisfiable"), unsatisfiable, ("DoNotSchedule", "ScheduleAnyway"))
-        later = [(other.get("topologyKey") or "", other.get("whenUnsatisfiable") or "") for other in found[i + 1 :]]
-        if (topology, unsatisfiable) in later:
+        still[topology, unsatisfiable] -= 1
+        if still[topology, unsatisfiable]:
             err.duplicate(at.at("{topologyKey, whenUnsatisfiable}"), f"{{{topology}, {unsatisfiable}}}")
         _min_domains(constraint, at, err)
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):

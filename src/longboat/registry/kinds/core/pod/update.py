@@ -70,7 +70,7 @@ def _deadline(spec: Object, former: Object, err: Errors) -> bool:
 
 def _tolerations(spec: Object, former: Object, err: Errors) -> None:
     """Tolerations may be added, and those that time out may change how soon."""
-    new = [_lasting(toleration) for toleration in spec.get("tolerations") or ()]
+    new = {_lasting(toleration) for toleration in spec.get("tolerations") or ()}
     for old in former.get("tolerations") or ():
         if _lasting(old) not in new:
             why = "existing toleration can not be modified except its tolerationSeconds"
@@ -78,8 +78,8 @@ def _tolerations(spec: Object, former: Object, err: Errors) -> None:
             return
 
 
-def _lasting(toleration: Object) -> Object:
-    return {field: value for field, value in toleration.items() if field != "tolerationSeconds"}
+def _lasting(toleration: Object) -> frozenset[tuple[str, str]]:
+    return frozenset((field, value) for field, value in toleration.items() if field != "tolerationSeconds")
 
 
 def _gates(spec: Object, former: Object, err: Errors) -> None:
@@ -140,10 +140,13 @@ def _narrowed(spec: Object, former: Object, err: Errors) -> None:
 def _contains(new: Object, old: Object) -> bool:
     """Whether a node selector term asks for all that the old one asked for."""
     return all(
-        requirement in (new.get(field) or [])
+        frozenset(map(_requirement, old.get(field) or ())) <= frozenset(map(_requirement, new.get(field) or ()))
         for field in ("matchExpressions", "matchFields")
-        for requirement in old.get(field) or ()
     )
+
+
+def _requirement(found: Object) -> tuple[str, str, tuple[str, ...]]:
+    return found.get("key") or "", found.get("operator") or "", tuple(found.get("values") or ())
 
 
 def status(new: Object, old: Object, err: Errors) -> None:

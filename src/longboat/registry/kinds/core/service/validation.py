@@ -114,10 +114,11 @@ def _cluster_ips(spec: Object, err: Errors) -> None:
         err.invalid(_IPS, ips, "must be empty when `clusterIP` is not specified")
     elif ips and ips[0] != ip:
         err.invalid(_IPS, ips, "first value must match `clusterIP`")
+    again = frozenset(rules.repeated(families))
     for i, family in enumerate(families):
         if family not in (IPV4, IPV6):
             err.not_supported(_SPEC.at("ipFamilies").index(i), family, (IPV4, IPV6))
-        elif family in families[:i]:
+        elif i in again:
             err.duplicate(_SPEC.at("ipFamilies").index(i), family)
     rules.maybe_one_of(policy, POLICIES, _SPEC.at("ipFamilyPolicy"), err)
     for i, found in enumerate(ips):
