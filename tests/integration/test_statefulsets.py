@@ -170,3 +170,30 @@ def test_claims_go_with_a_set_that_shrinks_if_it_says_so() -> None:
         assert [c["metadata"]["name"] for c in await cluster.list("persistentvolumeclaims")] == ["data-db-0"]
 
     play(scene)
+
+
+def test_a_pod_that_its_node_refuses_is_made_again_until_it_is_taken() -> None:
+    """The certified "Should recreate evicted statefulset": another pod has the host port for a while."""
+
+    async def scene(cluster: Cluster) -> None:
+        db = stateful_set(replicas=1, **NO_CLAIMS)
+        spec = db["spec"]["template"]["spec"]
+        spec["nodeName"] = "n1"
+        spec["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 21017}]
+        await cluster.apply(db)
+        await cluster.settle()
+        seen = set()
+        refused = {"phase": "Failed", "reason": "NodePorts", "message": "Pod was rejected: Predicate NodePorts failed"}
+        for _ in range(5):
+            pod = await cluster.get("pod/db-0")
+            seen.add(pod["metadata"]["uid"])
+            await cluster.patch("pod/db-0", {"status": refused}, subresource="status")
+            await cluster.clock.advance(60)
+        assert len(seen) == 5
+        await until_quiet(cluster)
+        assert (await cluster.get("pod/db-0"))["status"]["phase"] == "Running"
+        assert await names(cluster) == ["db-0"]
+        told = {e["reason"]: e["count"] for e in await cluster.list("events") if e["involvedObject"]["name"] == "db"}
+        assert told["RecreatingFailedPod"] == 5
+
+    play(scene)
