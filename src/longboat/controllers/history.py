@@ -80,6 +80,7 @@ async def update_revision(
             "apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": newest + 1, "data": data,
             "metadata": {
                 "name": name, "labels": {**labels, REVISION_LABEL: spelt},
+                "annotations": owner.metadata.annotations,  # the change's cause, for one (kubectl rollout history)
                 "ownerReferences": [ownership.owner_reference(owner)],
             },
         }  # fmt: skip

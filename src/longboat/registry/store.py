@@ -311,10 +311,14 @@ class Store:
         return strategy.warnings(new, old)
 
     def _count_generation(self, new: Object, old: Object, subresource: str) -> None:
-        counts = self.strategy.generation and subresource not in self.strategy.uncounted
-        if counts and any(
+        strategy = self.strategy
+        if not strategy.generation or subresource in strategy.uncounted:
+            return
+        changed = any(
             new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")
-        ):
+        )
+        counted = strategy.counted_metadata if subresource != "status" else ()
+        if changed or any((meta(new).get(part) or {}) != (meta(old).get(part) or {}) for part in counted):
             meta(new)["generation"] = (meta(old).get("generation") or 0) + 1
 
     async def delete(self, namespace: str, name: str, wish: Deletion, write: Write) -> tuple[bytes, bool]:

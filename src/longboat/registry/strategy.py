@@ -82,6 +82,7 @@ class Strategy:
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     uncounted: ClassVar[tuple[str, ...]] = ()  # but not those that come through these subresources
+    counted_metadata: ClassVar[tuple[str, ...]] = ()  # parts of the metadata whose changes count as well
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
@@ -134,6 +135,10 @@ class Strategy:
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         """Texts for the client's Warning headers."""
+        return []
+
+    def warnings_on_deletion(self, wish: Deletion) -> list[str]:
+        """As `warnings`, for who deletes objects of this kind so."""
         return []
 
     def fields(self, obj: Object) -> dict[str, str]:

@@ -22,6 +22,7 @@ async def delete(endpoint: Endpoint, request: Request) -> Response:
     info = request.info
     wish, options = await _wish(endpoint, request)
     write = write_of(endpoint, request, options)
+    request.warnings += endpoint.strategy.warnings_on_deletion(wish)
     body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write)
     form = negotiate(request.headers.get("accept", ""), forms=False)
     if gone and not endpoint.strategy.returns_deleted:
@@ -41,6 +42,7 @@ def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
 async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     wish, options = await _wish(endpoint, request)
     write = write_of(endpoint, request, options)
+    request.warnings += endpoint.strategy.warnings_on_deletion(wish)
     test = (await selection(endpoint, request)).test()
     entries = [e for e in endpoint.store.entries(request.info.namespace) if test is None or test(e)]
     items = [body async for body in endpoint.store.delete_each(entries, wish, write)]

@@ -262,8 +262,9 @@ class Rollout:
     async def _note_revision(self, number: str) -> None:
         deployment = self.deployment
         if deployment.metadata.annotations.get(revisions.REVISION) != number:
+            # Through the status, as upstream: what we note ourselves is no new generation.
             patch = {"metadata": {"uid": deployment.metadata.uid, "annotations": {revisions.REVISION: number}}}
-            await self._client.patch(kinds.DEPLOYMENT, self._key, patch)
+            await self._client.patch(kinds.DEPLOYMENT, self._key, patch, subresource="status")
 
     async def _scale(self, each: ReplicaSet, size: int) -> None:
         """Set a ReplicaSet's size, and record the size of the Deployment that it goes with."""

@@ -56,7 +56,12 @@ class EndpointSliceController(Controller):
             if not desired:
                 desired = {(): []}
             mine = [each for each in existing if each.addressType == family]
-            await self._carry_out(service, family, slices.reconcile(desired, mine))
+            changes = slices.reconcile(desired, mine)
+            await self._carry_out(service, family, changes)
+            untouched = [e for e in mine if e not in changes.delete and not any(e is u for u, _ in changes.update)]
+            for each in untouched:
+                if change := _relabelling(service, each):
+                    await self._patch(each, {}, change)
         for each in existing:
             if each.addressType not in backing.families(service):
                 await self._delete(each)
@@ -84,14 +89,16 @@ class EndpointSliceController(Controller):
                 if not any(c.get("reason") == "NamespaceTerminating" for c in error.details.get("causes") or ()):
                     raise
         for each, endpoints in changes.update:
-            meta = each.metadata
-            patch: dict[str, Any] = {
-                "metadata": {"uid": meta.uid, "resourceVersion": meta.resourceVersion},
-                "endpoints": endpoints,
-            }
-            await self.client.patch(kinds.ENDPOINT_SLICE, Key(meta.namespace, meta.name), patch)
+            await self._patch(each, {"endpoints": endpoints}, _relabelling(service, each))
         for each in changes.delete:
             await self._delete(each)
+
+    async def _patch(self, each: EndpointSlice, change: dict[str, Any], labels: dict[str, str | None]) -> None:
+        meta = each.metadata
+        about: dict[str, Any] = {"uid": meta.uid, "resourceVersion": meta.resourceVersion}
+        if labels:
+            about["labels"] = labels
+        await self.client.patch(kinds.ENDPOINT_SLICE, Key(meta.namespace, meta.name), {"metadata": about, **change})
 
     async def _delete(self, each: EndpointSlice) -> None:
         meta = each.metadata
@@ -100,6 +107,14 @@ class EndpointSliceController(Controller):
         except StatusError as error:
             if error.code != 404:
                 raise
+
+
+def _relabelling(service: Service, each: EndpointSlice) -> dict[str, str | None]:
+    """What to change in a slice's labels; they are its Service's, as these are now."""
+    wanted, there = labels(service), each.metadata.labels
+    if wanted == there:
+        return {}
+    return {name: None for name in there if name not in wanted} | wanted
 
 
 def labels(service: Service) -> dict[str, str]:

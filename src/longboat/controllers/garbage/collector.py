@@ -151,6 +151,8 @@ class GarbageCollector(Controller):
         if kind is None:
             return State.UNKNOWN  # never delete on a guess
         if kind.namespaced and not node.namespace:
+            if owner is not None and not owner.virtual:
+                self._tell_misplaced(node, ref)
             return State.LIVES  # not valid: such an owner cannot be looked for, and the object is left alone
         where = node.namespace if kind.namespaced else ""
         if owner is not None and not owner.virtual:

@@ -25,6 +25,7 @@ class Deployment(Strategy):
         workload.SELECTOR,
     )
     has_status = True
+    counted_metadata = ("annotations",)  # its ReplicaSets get them
     scale = ScaleFields()
 
     def default(self, obj: Object) -> None:

@@ -13,9 +13,13 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.batch import job_spec, job_status
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Context, Deletion, Strategy
 
 _SPEC = Path("spec")
+KEPT = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 PREFIX = "batch.kubernetes.io/"
 SHOWN = (("Complete", "Complete"), ("Failed", "Failed"))
 SHOWN_LATER = (("Suspended", "Suspended"), ("FailureTarget", "FailureTarget"),
@@ -83,6 +87,9 @@ class Job(Strategy):
 
     def default_propagation(self) -> str:
         return "Orphan"  # of batch/v1 as it was before there was a garbage collector
+
+    def warnings_on_deletion(self, wish: Deletion) -> list[str]:
+        return [] if wish.propagation else [KEPT]
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

@@ -7,7 +7,7 @@ import posixpath
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, dig
+from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, difference, fill, rules
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
@@ -61,7 +61,17 @@ class PersistentVolume(Strategy):
         fill.empty(fill.part(obj, "status"), "phase", "Pending")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"phase": "Pending"}
+        new["status"] = {"phase": "Pending", "lastPhaseTransitionTime": timestamp(ctx.now)}
+
+    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+        """When its phase last changed (KEP-3762), unless the writer says so."""
+        status, former = new.get("status") or {}, old.get("status") or {}
+        moved = status.get("phase") != former.get("phase")
+        given, before = status.get("lastPhaseTransitionTime"), former.get("lastPhaseTransitionTime")
+        if moved and given in (None, before):
+            status["lastPhaseTransitionTime"] = timestamp(ctx.now)
+        elif not moved and given is None and before is not None:
+            status["lastPhaseTransitionTime"] = before
 
     def validate(self, new: Object, err: Errors) -> None:
         validate_spec(new.get("spec") or {}, _SPEC, err)

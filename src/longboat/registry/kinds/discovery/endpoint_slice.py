@@ -35,6 +35,7 @@ class EndpointSlice(Strategy):
         Column("Endpoints", str, _endpoints, description="The addresses of its endpoints."),
         AGE,
     )
+    counted_metadata = ("labels",)  # they say whose it is
 
     def default(self, obj: Object) -> None:
         for port in fill.each(obj, "ports"):

@@ -327,6 +327,22 @@ def test_grace() -> None:
         'spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer']),
     ({"spec__terminationGracePeriodSeconds": -1}, [
         "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1"]),
+    ({C + "ports": [{"containerPort": 80}, {"containerPort": 80}]}, [
+        "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]"]),
+    ({C + "ports": [{"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}]}, []),
+    ({C + "ports": [{"containerPort": 80, "hostPort": 8080}, {"containerPort": 80}]}, [
+        "spec.containers[0].ports[1]: overlapping port definition with spec.containers[0].ports[0]"]),
+    ({C + "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.1"}, {"containerPort": 80, "hostPort": 80},
+                    {"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.2"}]}, [
+        "spec.containers[0].ports[1]: dangerously ambiguous port definition with spec.containers[0].ports[0]",
+        "spec.containers[0].ports[2]: dangerously ambiguous port definition with spec.containers[0].ports[1]"]),
+    ({C + "ports": [{"containerPort": 80, "hostPort": 80}, {"containerPort": 80, "hostPort": 81}]}, []),
+    ({C + "ports": [{"containerPort": 80, "hostIP": "10.0.0.1"}]}, [
+        "spec.containers[0].ports[0]: hostIP set without hostPort: "
+        "{Name: HostPort:0 ContainerPort:80 Protocol:TCP HostIP:10.0.0.1}"]),
+    ({"spec__containers": [{"name": n, "image": "i", "ports": [{"name": "web", "containerPort": p}]}
+                           for n, p in (("a", 80), ("b", 81))]}, [
+        'spec.containers[1].ports[0]: duplicate port name "web" with spec.containers[0].ports[0], services and']),
 ], ids=str)  # fmt: skip
 def test_warnings(change: dict[str, Any], expected: list[str]) -> None:
     found = POD.warnings(made(POD, changed(SIMPLE, **change)), None)

@@ -6,6 +6,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import rules
+from longboat.registry.kinds.core.pod import ports
 
 NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -71,6 +72,7 @@ def of_spec(spec: Object, annotations: Object, path: Path) -> list[str]:
         for name, why in ANNOTATIONS.items()
         if name in annotations
     ]
+    said += ports.notes(spec, at)
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
         where = at.at("terminationGracePeriodSeconds")
         said.append(f"{where}: must be >= 0; negative values are invalid and will be treated as 1")
