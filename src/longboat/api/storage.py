@@ -22,6 +22,7 @@ BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
+ATTRIBUTES_CLASS_PROTECTION = "kubernetes.io/vac-protection"
 LOCAL_DRIVER = "local.longboat.dev"  # the driver inside each node's agent: image files on the node's own disk
 
 CONTROLLER_DRIVERS = "csi.longboat.dev/controller"  # on a CSINode: drivers whose controller service answers there
@@ -63,12 +64,18 @@ class ClaimSpec(Part):
     dataSourceRef: dict[str, Any] | None = None
 
 
+class ModifyVolumeStatus(Part):
+    targetVolumeAttributesClassName: str = ""
+
+
 class ClaimStatus(Part):
     phase: str = ""
     accessModes: list[str] = []
     capacity: dict[str, str] = {}
     allocatedResources: dict[str, str] = {}
     allocatedResourceStatuses: dict[str, str] = {}
+    currentVolumeAttributesClassName: str | None = None
+    modifyVolumeStatus: ModifyVolumeStatus | None = None
     conditions: list[Condition] = []
 
 

@@ -41,7 +41,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.volumes.csi.provisioner import CSIProvisioner
     from longboat.controllers.volumes.csi.resizer import CSIResizer
     from longboat.controllers.volumes.ephemeral import EphemeralVolumeController
-    from longboat.controllers.volumes.protection import ClaimProtection, VolumeProtection
+    from longboat.controllers.volumes.protection import AttributesClassProtection, ClaimProtection, VolumeProtection
 
     return (
         ServiceAccountController,
@@ -71,6 +71,7 @@ def controllers() -> tuple[type[Controller], ...]:
         PersistentVolumeBinder,
         ClaimProtection,
         VolumeProtection,
+        AttributesClassProtection,
         EphemeralVolumeController,
         CSIProvisioner,
         CSIDeleter,

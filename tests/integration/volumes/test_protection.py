@@ -89,3 +89,23 @@ async def test_an_ephemeral_volume_takes_nobody_elses_claim(cluster: Cluster) ->
     await cluster.settle()
     assert (await cluster.get("pvc/p-scratch"))["metadata"]["uid"] == before["metadata"]["uid"]
     assert "ownerReferences" not in (await cluster.get("pvc/p-scratch"))["metadata"]
+
+
+@inside
+async def test_an_attributes_class_stays_while_it_is_named(cluster: Cluster) -> None:
+    gold = {"kind": "VolumeAttributesClass", "metadata": {"name": "gold"}, "driverName": "disk.example.com",
+            "parameters": {"iops": "5"}}  # fmt: skip
+    await cluster.apply(gold, claim(volumeAttributesClassName="gold"))
+    await cluster.settle()
+    assert (await cluster.get("vac/gold"))["metadata"]["finalizers"] == ["kubernetes.io/vac-protection"]
+    await cluster.delete("vac/gold")
+    await cluster.settle()
+    assert (await cluster.get("vac/gold"))["metadata"]["deletionTimestamp"]
+    await cluster.delete("pvc/data")
+    await cluster.settle()
+    assert not await cluster.exists("vac/gold")
+    await cluster.apply(gold)
+    await cluster.settle()
+    await cluster.delete("vac/gold")  # nobody names it
+    await cluster.settle()
+    assert not await cluster.exists("vac/gold")

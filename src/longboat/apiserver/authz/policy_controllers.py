@@ -131,6 +131,10 @@ CONTROLLERS: dict[str, str] = {
     """,
     "pv-protection-controller": "get list update watch: persistentvolumes",
     "pvc-protection-controller": "get list update watch: persistentvolumeclaims\nget list watch: pods",
+    "volumeattributesclass-protection-controller": """
+        get list update watch: storage/volumeattributesclasses
+        get list watch: persistentvolumeclaims persistentvolumes
+    """,
     "replicaset-controller": f"""
         get list update watch: apps/replicasets
         patch update: apps/replicasets/status

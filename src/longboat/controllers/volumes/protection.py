@@ -1,14 +1,19 @@
-"""Claims stay while a pod uses them, volumes while they are bound (storage object in use protection)."""
+"""Claims stay while a pod uses them, volumes while they are bound, attributes classes while they are named (storage
+object in use protection)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
-from longboat.api.storage import CLAIM_PROTECTION, VOLUME_PROTECTION, Claim, Volume
+from longboat.api import kinds
+from longboat.api.storage import ATTRIBUTES_CLASS_PROTECTION, CLAIM_PROTECTION, VOLUME_PROTECTION, Claim, Volume
+from longboat.api.view import View
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.controllers.volumes.finalizers import hold, let_go
 from longboat.controllers.volumes.views import Pod, claims_of, ephemeral_claim, made_for
+from longboat.machinery.kinds import Kind
 
 
 def uses(pod: Pod, claim: Claim) -> bool:
@@ -71,3 +76,47 @@ class VolumeProtection(Controller):
         elif held and volume.status.phase != "Bound":
             await let_go(self.client, volume, VOLUME_PROTECTION)
         return None
+
+
+class AttributesClass(View):
+    KIND: ClassVar[Kind] = kinds.VOLUME_ATTRIBUTES_CLASS
+
+
+def attributes_classes(obj: Claim | Volume) -> tuple[Key, ...]:
+    """The VolumeAttributesClasses that a claim or volume has, or is to have."""
+    named = {obj.spec.volumeAttributesClassName or ""}
+    if isinstance(obj, Claim):
+        changing = obj.status.modifyVolumeStatus
+        named.add(obj.status.currentVolumeAttributesClassName or "")
+        named.add(changing.targetVolumeAttributesClassName if changing is not None else "")
+    return tuple(Key("", name) for name in sorted(named) if name)
+
+
+class AttributesClassProtection(Controller):
+    name = "volumeattributesclass-protection"
+    watches = (Watch(AttributesClass, own_key), Watch(Claim, attributes_classes), Watch(Volume, attributes_classes))
+    workers = 1
+
+    def setup(self) -> None:
+        self.cache(Claim).index("attributes classes", attributes_classes)
+        self.cache(Volume).index("attributes classes", attributes_classes)
+
+    async def reconcile(self, key: Key) -> Requeue | None:
+        found = self.cache(AttributesClass).get(key)
+        if found is None:
+            return None
+        held = ATTRIBUTES_CLASS_PROTECTION in found.metadata.finalizers
+        if found.metadata.deletionTimestamp is None:
+            if not held:
+                await hold(self.client, found, ATTRIBUTES_CLASS_PROTECTION)
+        elif held and not await self._used(key):
+            await let_go(self.client, found, ATTRIBUTES_CLASS_PROTECTION)
+        return None
+
+    async def _used(self, key: Key) -> bool:
+        """By the copies, and where those say no, by the API: copies may lag."""
+        if any(self.cache(view).by_index("attributes classes", key) for view in (Claim, Volume)):
+            return True
+        if any(key in attributes_classes(each) for each in await self.client.list(Claim)):
+            return True
+        return any(key in attributes_classes(each) for each in await self.client.list(Volume))
