@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from longboat.api import affinity
 from longboat.api import resources as api
+from longboat.api.host_ports import ANY_IP, HostPort, clashes
 from longboat.node import allocation, safeguards, sysctls
 from longboat.node.make import cgroups
 from longboat.node.safeguards import Safeguards
@@ -15,6 +16,7 @@ from longboat.node.views.pod import Pod
 PODS = "pods"
 FIRST = (PODS, *allocation.COMPUTE, "ephemeral-storage")  # told of, where several are lacking
 AFFINITY = "NodeAffinity"
+PORTS = "NodePorts"
 
 
 def refusal(
@@ -31,7 +33,8 @@ def refusal(
     if pod.status.startTime is not None:
         return None
     refused = sysctls.refusal(pod, unsafe_sysctls) or safeguards.refusal(pod, can)
-    return refused or _no_room(pod, others, allocatable)
+    beside = list(others)
+    return refused or _no_room(pod, beside, allocatable) or _port_taken(pod, beside)
 
 
 def asks_for_labels(pod: Pod) -> bool:
@@ -57,6 +60,24 @@ def _no_room(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) ->
     if (short := allocation.shortage(_asked(pod), used, api.amounts(allocatable), counted)) is None:
         return None
     return Waiting(f"OutOf{short.resource}", str(short))
+
+
+def _port_taken(pod: Pod, others: Iterable[Pod]) -> Waiting | None:
+    """Both would run, and the later one take what is meant for the other."""
+    wanted = _ports(pod)
+    if wanted and any(clashes(one, taken) for other in others for taken in _ports(other) for one in wanted):
+        why = "node(s) didn't have free ports for the requested pod ports"
+        return Waiting(PORTS, f"Predicate {PORTS} failed: {why}")
+    return None
+
+
+def _ports(pod: Pod) -> list[HostPort]:
+    return [
+        (port.protocol or "TCP", port.hostIP or ANY_IP, port.hostPort)
+        for container in (*pod.spec.containers, *(c for c in pod.spec.initContainers if c.is_sidecar))
+        for port in container.ports
+        if port.hostPort
+    ]
 
 
 def _asked(pod: Pod) -> api.Amounts:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from longboat.api import resources
+from longboat.api.host_ports import ANY_IP, HostPort
 from longboat.api.resources import Amounts
 from longboat.scheduler.views import Pod, PodVolume
-
-HostPort = tuple[str, str, int]  # protocol, host IP ("0.0.0.0" for any), port
-
-ANY_IP = "0.0.0.0"
 
 
 class ClaimUse(NamedTuple):

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from longboat.api import resources
+from longboat.api.host_ports import HostPort
 from longboat.api.resources import Amounts
-from longboat.scheduler.info import HostPort, PodInfo
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.nominator import Nominator
 from longboat.scheduler.views import Node
 

@@ -161,3 +161,36 @@ async def test_a_pod_waits_for_an_api_that_does_not_tell_the_labels(node: Simula
     node.storage.labels = {"disk": "ssd"}
     await node.clock.advance(30)
     assert node.statuses.phase("p") == "Running" and not failures
+
+
+def test_a_host_port_is_one_pod_s() -> None:
+    def publishing(name: str, port: int, **more: Any) -> Any:
+        return pod(name, container(ports=[{"containerPort": 80, "hostPort": port, **more}]))
+
+    def why(mine: Any, *others: Any) -> str:
+        found = admission.refusal(mine, others, OFFERED, Safeguards())
+        return found.reason if found else ""
+
+    there = publishing("o", 21017)
+    assert why(publishing("p", 21017), there) == "NodePorts"
+    assert why(publishing("p", 21017, hostIP="127.0.0.1"), there) == "NodePorts"
+    assert why(publishing("p", 21018), there) == ""
+    assert why(publishing("p", 21017, protocol="UDP"), there) == ""
+    mine = publishing("p", 21017, hostIP="10.0.0.1")
+    assert why(mine, publishing("o", 21017, hostIP="10.0.0.2")) == ""
+    assert why(pod("p", container()), there) == ""
+
+
+@on_a_node
+async def test_whose_host_port_is_taken_fails_and_leaves_it_to_who_has_it(node: Simulated) -> None:
+    node.workers.allocatable = OFFERED
+    port = {"containerPort": 80, "hostPort": 21017}
+    for name in ("first", "second"):
+        node.workers.update(pod(name, container(ports=[port])))
+    await node.clock.advance(0.1)
+    status = node.statuses.of["second"]
+    assert (status["phase"], status["reason"]) == ("Failed", "NodePorts")
+    assert status["message"].endswith(
+        "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    )
+    assert "reason" not in node.statuses.of["first"]

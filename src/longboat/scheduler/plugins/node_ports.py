@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from longboat.scheduler.info import ANY_IP, HostPort, PodInfo
+from longboat.api.host_ports import clashes
+from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
 from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
@@ -20,9 +21,3 @@ class NodePorts(Plugin):
         if any(clashes(wanted, taken) for wanted in pod.host_ports for taken in node.host_ports):
             return Refusal("node(s) didn't have free ports for the requested pod ports")
         return None
-
-
-def clashes(one: HostPort, other: HostPort) -> bool:
-    """Whether both cannot be bound on one node: any address clashes with every address."""
-    same_port = one[0] == other[0] and one[2] == other[2]
-    return same_port and (one[1] == other[1] or ANY_IP in (one[1], other[1]))
