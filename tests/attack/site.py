@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,9 +32,9 @@ PATIENCE = 15.0  # seconds
 
 
 class Site:
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        folder.mkdir()
-        self.settings = Settings(folder / "ingress", _free_port(), _free_port(), **settings)
+    def __init__(self, **settings: Any) -> None:
+        self._short = TemporaryDirectory(prefix="site-")  # sockets lie in it: a path of theirs has 108 bytes at most
+        self.settings = Settings(Path(self._short.name) / "ingress", _free_port(), _free_port(), **settings)
         self.settings.folder.mkdir(mode=0o700)
         self.clock, self._tasks = SystemClock(), Tasks("site")
         self.held: list[asyncio.StreamWriter] = []  # connections of clients that stay until the end
@@ -62,6 +63,7 @@ class Site:
         if process := self.gateway._haproxy._process:
             process.kill()  # its workers end with it
             await asyncio.to_thread(process.wait)
+        self._short.cleanup()
 
     @property
     def master(self) -> int:

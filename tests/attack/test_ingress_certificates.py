@@ -148,18 +148,18 @@ async def until_told(site: Site, at: str, reason: str = "CertificateUnusable") -
 
 def test_a_certificate_that_cannot_be_shown_is_left_out_alone(tmp_path: Path) -> None:
     async def play() -> None:
-        async with Site(tmp_path / "site") as site:
+        async with Site() as site:
             await attacked(site, tmp_path)
             assert not site.serving.done()
 
     asyncio.run(play())
 
 
-def test_what_surrounds_a_certificate_never_reaches_haproxy(tmp_path: Path) -> None:
+def test_what_surrounds_a_certificate_never_reaches_haproxy() -> None:
     """Bytes that are no UTF-8 ended the gateway at a renewal; a second key took the place of the first."""
 
     async def play() -> None:
-        async with Site(tmp_path / "site") as site:
+        async with Site() as site:
             await site.namespace("a", "b")
             await site.secret("b/web", *pair("b.example.com"))
             await site.ingress("b/web", "b.example.com/", **tls("web", "b.example.com"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,9 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(60)]
 TO = {"service": {"name": "web", "port": {"number": 80}}}
 
 
-def play(folder: Path, attack: Callable[[Site], Awaitable[None]]) -> None:
+def play(attack: Callable[[Site], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with Site(folder / "site") as site:
+        async with Site() as site:
             await site.namespace("a", "b")
             await attack(site)
 
@@ -35,7 +34,7 @@ async def seen(site: Site, number: int) -> None:
     await until(lambda: reached(site, f"seen-{number}.a.example.com"))
 
 
-def test_a_younger_ingress_of_another_namespace_gets_no_part_of_a_host(tmp_path: Path) -> None:
+def test_a_younger_ingress_of_another_namespace_gets_no_part_of_a_host() -> None:
     async def attack(site: Site) -> None:
         await site.ingress("a/web", "a.example.com/app", "*.wild.example.com/app", "/app")
         places = (
@@ -57,10 +56,10 @@ def test_a_younger_ingress_of_another_namespace_gets_no_part_of_a_host(tmp_path:
         assert "a.example.com, x.wild.example.com, *.wild.example.com, rules without a host" in told
         assert "a/web" not in told, "whose it is, is not for others to know"
 
-    play(tmp_path, attack)
+    play(attack)
 
 
-def test_there_is_one_default_backend_the_oldest(tmp_path: Path) -> None:
+def test_there_is_one_default_backend_the_oldest() -> None:
     async def attack(site: Site) -> None:
         await site.ingress("a/web", "a.example.com/app", defaultBackend=TO)
         await site.ingress("b/thief", defaultBackend=TO)
@@ -68,10 +67,10 @@ def test_there_is_one_default_backend_the_oldest(tmp_path: Path) -> None:
         assert "str(a_web_80)" in site.settings.file.read_text()
         assert "default backend" in str((await until_told(site, "b/thief", "Conflict"))["message"])
 
-    play(tmp_path, attack)
+    play(attack)
 
 
-def test_nobody_elses_certificate_is_shown_for_a_host(tmp_path: Path) -> None:
+def test_nobody_elses_certificate_is_shown_for_a_host() -> None:
     """Not that of a younger one, not for clients of another kind of key, not by the names in it, nor by a wildcard."""
 
     async def attack(site: Site) -> None:
@@ -93,10 +92,10 @@ def test_nobody_elses_certificate_is_shown_for_a_host(tmp_path: Path) -> None:
             assert await shows(site, "a.example.com", own)
             assert await site.shown("plain.example.com", ciphers) == stand_in
 
-    play(tmp_path, attack)
+    play(attack)
 
 
-def test_a_path_cannot_become_another_line(tmp_path: Path) -> None:
+def test_a_path_cannot_become_another_line() -> None:
     """HAProxy reads maps by lines of 16 KiB: what a longer path ended with was a route of its own, for any host."""
 
     async def attack(site: Site) -> None:
@@ -107,10 +106,10 @@ def test_a_path_cannot_become_another_line(tmp_path: Path) -> None:
         assert await site.status("victim.example.com") == 404
         assert "longer than" in str((await until_told(site, "b/thief", "Unsupported"))["message"])
 
-    play(tmp_path, attack)
+    play(attack)
 
 
-def test_no_number_of_hosts_stops_the_others(tmp_path: Path) -> None:
+def test_no_number_of_hosts_stops_the_others() -> None:
     """More than 2,048 of one certificate were refused, and with them everything else."""
 
     async def attack(site: Site) -> None:
@@ -127,10 +126,10 @@ def test_no_number_of_hosts_stops_the_others(tmp_path: Path) -> None:
 
         await until(shown)
 
-    play(tmp_path, attack)
+    play(attack)
 
 
-def test_a_class_may_share_its_hosts(tmp_path: Path) -> None:
+def test_a_class_may_share_its_hosts() -> None:
     async def attack(site: Site) -> None:
         note: dict[str, Any] = {"metadata": {"annotations": {"longboat.dev/shared-hosts": "true"}}}
         await site.client.patch(kinds.INGRESS_CLASS, Key("", "longboat"), note)
@@ -144,4 +143,4 @@ def test_a_class_may_share_its_hosts(tmp_path: Path) -> None:
 
         await until(told)
 
-    play(tmp_path, attack)
+    play(attack)

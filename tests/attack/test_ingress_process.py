@@ -39,9 +39,9 @@ def workers_can_do_nothing(site: Site) -> set[int]:
     return found
 
 
-def test_workers_are_nobody_in_an_empty_directory_before_and_after_a_reload(tmp_path: Path) -> None:
+def test_workers_are_nobody_in_an_empty_directory_before_and_after_a_reload() -> None:
     async def play() -> None:
-        async with Site(tmp_path / "site") as site:
+        async with Site() as site:
             await site.namespace("a")
             first, second = pair("a.example.com"), pair("a.example.com")
             await site.secret("a/web", *first)
@@ -71,11 +71,11 @@ def test_workers_are_nobody_in_an_empty_directory_before_and_after_a_reload(tmp_
     asyncio.run(play())
 
 
-def test_reloads_do_not_pile_up_workers(tmp_path: Path) -> None:
+def test_reloads_do_not_pile_up_workers() -> None:
     """A worker goes on while it has a connection: one kept open for each change of an Ingress kept all of them."""
 
     async def play() -> None:
-        async with Site(tmp_path / "site", generations=1) as site:
+        async with Site(generations=1) as site:
             await site.namespace("a")
             await site.ingress("a/web", "a.example.com/")
             await until(lambda: reached(site, "a.example.com"))

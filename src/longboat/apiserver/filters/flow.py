@@ -66,7 +66,8 @@ def flow_control(clock: Clock) -> Filter:
             finally:
                 seat.leave()
         if long_running(request):
-            await turns.wait(flow.usage)
+            if not turns.at_once(flow.usage):
+                await turns.wait(flow.usage)
             try:
                 return await turns.measured(inner(request), flow.usage)
             finally:
@@ -74,31 +75,33 @@ def flow_control(clock: Clock) -> Filter:
         reads = request.info.verb in READING
         _enter(flow, everybody, reads)
         try:
-            await turns.wait(flow.usage)
+            if not turns.at_once(flow.usage):
+                await turns.wait(flow.usage)
             return await turns.measured(inner(request), flow.usage)
         finally:
             seat.leave()
-            for each in (flow, everybody):
-                if reads:
-                    each.reading -= 1
-                else:
-                    each.writing -= 1
+            if reads:
+                flow.reading -= 1
+                everybody.reading -= 1
+            else:
+                flow.writing -= 1
+                everybody.writing -= 1
 
     return limit
 
 
 def _enter(flow: _Flow, everybody: _Flow, reads: bool) -> None:
     """Raises StatusError 429."""
-    own, total, most = (
-        (flow.reading, everybody.reading, MAX_READING) if reads else (flow.writing, everybody.writing, MAX_WRITING)
-    )
-    if own >= most - total:
-        raise too_many_requests("Too many requests, please try again later.")
-    for each in (flow, everybody):
-        if reads:
-            each.reading += 1
-        else:
-            each.writing += 1
+    if reads:
+        if flow.reading >= MAX_READING - everybody.reading:
+            raise too_many_requests("Too many requests, please try again later.")
+        flow.reading += 1
+        everybody.reading += 1
+    else:
+        if flow.writing >= MAX_WRITING - everybody.writing:
+            raise too_many_requests("Too many requests, please try again later.")
+        flow.writing += 1
+        everybody.writing += 1
 
 
 def _exempt(user: User, request: Request) -> bool:

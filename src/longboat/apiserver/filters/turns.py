@@ -12,7 +12,7 @@ from longboat.aio.usage import Usage
 T = TypeVar("T")
 
 LIGHT = 0.02  # seconds used lately, up to which nobody waits
-SLICE = 0.002  # seconds of the loop that those who wait may use before it looks at sockets again
+SLICE = 0.002  # seconds of the loop that those who have used much may use before it looks at sockets again
 
 
 class Turns:
@@ -23,12 +23,17 @@ class Turns:
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
         self._usages: dict[str, Usage] = {}
         self._pumping = False
+        self._began: float | None = None  # `spent` when the first of a pass of the loop asked for its turn
         self.spent = 0.0  # seconds of the loop used so far by all, to tell what those woken last have cost
+
+    def at_once(self, usage: Usage) -> bool:
+        """Whether this name need not wait: it has used little lately, or nobody waits and there is time."""
+        if usage.lately(self.now()) < LIGHT and usage.name not in self._queues:
+            return True
+        return not self._queues and self._has_time()
 
     async def wait(self, usage: Usage) -> None:
         """Return when it is this name's turn."""
-        if usage.lately(self.now()) < LIGHT and usage.name not in self._queues:
-            return
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         self._queues.setdefault(usage.name, deque()).append(turn)
@@ -37,6 +42,16 @@ class Turns:
             self._pumping = True
             loop.call_soon(self._pump, loop, self.spent)
         await turn
+
+    def _has_time(self) -> bool:
+        """Whether this pass of the loop still has time for who has used much: one dear request, or many cheap ones."""
+        if self._began is None:
+            self._began = self.spent
+            asyncio.get_running_loop().call_soon(self._next_pass)
+        return self.spent - self._began < SLICE
+
+    def _next_pass(self) -> None:
+        self._began = None
 
     def _pump(self, loop: asyncio.AbstractEventLoop, before: float) -> None:
         """Wake the next. What the last one cost is known in the following pass only, so that each pass wakes one, but
