@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from attack.holding import MOST, longest, prepared
-from attack.hostile import CORPUS, Hostile
+from attack.hostile import CONFIGMAPS, CORPUS, NAMESPACE, Hostile
 from attack.measured import MeasuredPlane
 
 
@@ -45,3 +45,35 @@ def test_warnings_are_bounded_together(plane: MeasuredPlane) -> None:
     code, _, headers = plane.ask("POST", "/api/v1/namespaces/default/pods?dryRun=All", pod)
     assert code == 201 and len(headers["warning"]) < 8192
     assert plane.hold() <= MOST
+
+
+ORDINARY = 0.01  # seconds of the processor
+CONTAINER = {"name": "c", "image": "i", "env": [{"name": f"E{i}", "value": "v"} for i in range(30)]}
+POD = {"metadata": {"name": "p"}, "spec": {"containers": [CONTAINER]}}
+TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": POD["spec"]}
+DEPLOYMENT = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": TEMPLATE}}
+MERGE = {"Content_Type": "application/merge-patch+json"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("GET", f"{CONFIGMAPS}/c1", None, {}),
+        ("GET", CONFIGMAPS, None, {}),  # 300 of them
+        ("GET", f"{CONFIGMAPS}?labelSelector=l1=v,l2!=w", None, {}),
+        ("POST", f"{NAMESPACE}/pods?dryRun=All", POD, {}),
+        ("POST", "/apis/apps/v1/namespaces/default/deployments?dryRun=All", DEPLOYMENT, {}),
+        ("PATCH", f"{CONFIGMAPS}/c1", {"data": {"a": "b"}}, MERGE),
+        ("GET", "/apis", None, {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_ordinary_requests_hold_nobody_up(
+    plane: MeasuredPlane, method: str, path: str, body: object, headers: dict[str, str]
+) -> None:
+    held = []
+    for _ in range(3):  # the first may have types to make; a busy machine only ever adds
+        plane.hold()
+        assert plane.ask(method, path, body, **headers)[0] in (200, 201)
+        held.append(plane.hold())
+    assert min(held) <= ORDINARY

@@ -35,7 +35,6 @@ class Bench:
         self._seated: set[str] = set()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._used: dict[str, Usage] = {}
-        self._busy = 0
         self._usual = sys.getswitchinterval()
         self._thread = asyncio.Lock()
 
@@ -48,6 +47,7 @@ class Bench:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(who, deque()).append(place)
         self._used[who] = usage
+        self._seat()  # those that wait may all have a place already
         try:
             await place
         except asyncio.CancelledError:
@@ -76,10 +76,12 @@ class Bench:
                 place.set_result(None)
 
     def _forget(self, who: str, place: asyncio.Future[None]) -> None:
-        places = self._waiting[who]
-        places.remove(place)
-        if not places:
-            del self._waiting[who], self._used[who]
+        """It waits no more. One that is given up may have been passed over already."""
+        places = self._waiting.get(who, ())
+        if place in places:
+            self._waiting[who].remove(place)
+            if not places:
+                del self._waiting[who], self._used[who]
 
     async def run(self, usage: Usage, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The work's result, made in the thread. Cancelled, it ends only with the work: what is abandoned counts."""
