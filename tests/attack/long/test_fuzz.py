@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 MINUTES = float(os.environ.get("LONGBOAT_ATTACK_MINUTES") or 30)
 NAMESPACE = "fuzz"
 GROWTH = 1.5  # of a process's memory, from before the attack to after it
-QUIET = 20.0  # seconds in which what was made for the attack is given back
+QUIET = 90.0  # seconds in which what was made for the attack is given back (aio/memory.py looks once a minute)
 LOOK = 5.0  # seconds between two looks at the nodes
 
 PARSE = r'strconv.ParseUint: parsing ".*": (invalid syntax|value out of range)'
