@@ -112,7 +112,10 @@ CORPUS = [
     post("scheduling gates", spec("schedulingGates", '{"name":"s"}')),
     post("variables of one name", lambda: filled(POD + '{"name":"a","image":"a","env":[', '{"name":"E"}', "]}]}}")),
     post("ports of one number", lambda: filled(
-        POD + '{"name":"a","image":"a","ports":[', '{"containerPort":1}', "]}]}}")),
+        POD + '{"name":"a","image":"a","ports":[', '{"containerPort":1}', "]}]}}"), quick=True),
+    post("ports of one number on many of the node", lambda: numbered(
+        POD + '{"name":"a","image":"a","ports":[', lambda i: f'{{"containerPort":1,"hostPort":{i % 65535 + 1}}}',
+        "]}]}}")),
     post("arguments", lambda: filled(POD + '{"name":"a","image":"a","args":[', '""', "]}]}}")),
     post("labels", lambda: numbered(META + '"labels":{', lambda i: f'"k{i}":"v"', "}}}"), CONFIGMAPS),
     post("annotations", lambda: numbered(META + '"annotations":{', lambda i: f'"k{i}":"v"', "}}}"), CONFIGMAPS),

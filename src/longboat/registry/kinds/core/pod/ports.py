@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import islice
 
 from longboat.machinery.fieldpath import Path
 from longboat.machinery.objects import Object
+
+MOST = 50  # notes of either sort: a Warning header holds fewer
+COMPARED = 20  # definitions of one port that others are compared with, so that work is linear in what is sent
 
 Placed = tuple[Path, Object]
 
 
 def notes(spec: Object, path: Path) -> list[str]:
-    """`path` is the PodSpec's."""
-    return [*_numbers(spec, path), *_names(spec, path)]
+    """`path` is the PodSpec's. Bounded, whatever a tenant writes: nobody is shown more of them (filters/recover)."""
+    return [*islice(_numbers(spec, path), MOST), *islice(_names(spec, path), MOST)]
 
 
 def _of(spec: Object, path: Path) -> Iterator[tuple[Path, Object, Object]]:
@@ -33,7 +37,8 @@ def _numbers(spec: Object, path: Path) -> Iterator[str]:
         for where, other in same:
             if word := _clash(port, other):
                 yield f"{at}: {word} port definition with {where}"
-        same.append((at, port))
+        if len(same) < COMPARED:
+            same.append((at, port))
 
 
 def _clash(one: Object, other: Object) -> str:
