@@ -141,12 +141,13 @@ class _Decoder:
 
     def _entry(self, out: Object, field: Field, struct: Struct, shape: Map, data: bytes | int, depth: int) -> None:
         """One entry of a map."""
-        key, value = "", b""
+        key = ""
+        value: bytes | int = b""
         for number, part in fields(_bytes(data)):
             if number == 1:
                 key = _text(part)
             else:
-                value = part  # type: ignore[assignment]
+                value = part
         if isinstance(shape.value, List):  # a map of lists wraps each list in a message (ExtraValue)
             out[key] = [self._value(shape.value.item, item, depth) for _, item in fields(_bytes(value))]
         elif field.other:
