@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from conformance import report
+from conformance import report, stage
 from conformance.node.api import Api, proxied
 from conformance.node.pods import Pods, namespaced
 from e2e.host import Cluster
 
 HERE = Path(__file__).parent
 OUTCOMES = HERE.parents[1] / "build" / "conformance.json"
-outcomes: dict[str, str] = {}
+outcomes: dict[str, report.Outcome] = {}
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +33,19 @@ def pods(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator
         yield pods
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if where := stage.where_of(item):
+        item.user_properties.append((stage.WHERE, where))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if "tests/conformance/" in report.nodeid and (report.when == "call" or report.outcome != "passed"):
-        _note(report.nodeid, report.outcome)
+        _note(report.nodeid, report.outcome, dict(report.user_properties).get(stage.WHERE, "played"))
 
 
-def _note(nodeid: str, outcome: str) -> None:
-    name = report.name_of(nodeid)
+def _note(nodeid: str, ended: str, where: object) -> None:
+    name, outcome = report.name_of(nodeid), report.Outcome(ended, str(where))
     outcomes[name] = report.worse(outcome, outcomes.get(name, outcome))
 
 

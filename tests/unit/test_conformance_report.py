@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance import report
-from conformance.report import Claim
+from conformance.report import Claim, Outcome
 
 FOLDER = Path(report.__file__).parent
 
@@ -45,25 +46,38 @@ def test_parameters_belong_to_a_name_if_they_claim_an_entry() -> None:
 
 def test_each_case_is_an_entry_of_its_own() -> None:
     claimed = [Claim("apps", f"A ({n})", f"t.py::a[Conformance: A ({n})]") for n in (1, 2)]
-    said = report.text(claimed, {"apps/" + claimed[0].test: "passed", "apps/" + claimed[1].test: "failed"})
-    assert "| sig-apps | 60 | 2 | 1 |" in said
-    assert "| A (1) | `t.py::a` | passed |" in said and "| A (2) | `t.py::a` | failed |" in said
+    ends = [Outcome("passed", "nodes"), Outcome("failed", "nodes")]
+    said = report.text(claimed, {f"apps/{claim.test}": end for claim, end in zip(claimed, ends, strict=True)})
+    assert "| sig-apps | 60 | 2 | 1 | 0 | 0 |" in said
+    assert "| A (1) | `t.py::a` | passed on nodes |" in said and "| A (2) | `t.py::a` | failed |" in said
 
 
-def test_the_report_counts_what_passed() -> None:
-    claimed = [Claim("apps", "A", "t.py::a"), Claim("apps", "B", "t.py::b"), Claim("node", "C", "t.py::c")]
-    said = report.text(claimed, {"apps/t.py::a": "passed", "apps/t.py::b": "failed"})
-    assert "| sig-apps | 60 | 2 | 1 |" in said and "| sig-node | 106 | 1 | 0 |" in said
-    assert "| **all** | **446** | **3** | **1** |" in said
-    assert "| B | `t.py::b` | failed |" in said and "| C | `t.py::c` | not run |" in said
+def test_the_report_counts_what_passed_and_where() -> None:
+    claimed = [Claim("apps", entry, f"t.py::{entry}") for entry in "ABCDE"] + [Claim("node", "F", "t.py::F")]
+    ends = {"A": Outcome("passed", "nodes"), "B": Outcome("failed", "nodes"), "C": Outcome("passed", "played")}
+    ends |= {"D": Outcome("passed", "API"), "E": Outcome("skipped", "API")}
+    said = report.text(claimed, {f"apps/t.py::{entry}": end for entry, end in ends.items()})
+    assert "| sig-apps | 60 | 5 | 1 | 1 | 1 |" in said and "| sig-node | 106 | 1 | 0 | 0 | 0 |" in said
+    assert "| **all** | **446** | **6** | **1** | **1** | **1** |" in said
+    assert "| B | `t.py::B` | failed |" in said and "| F | `t.py::F` | not run |" in said
+    assert "| C | `t.py::C` | passed, with a node that is played |" in said and "| D | `t.py::D` | passed |" in said
     assert "## sig-cli" not in said
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "worse"), [("passed", "failed", "failed"), ("skipped", "passed", "skipped"), ("passed",) * 3]
+    ("one", "other", "worse"),
+    [
+        (Outcome("passed", "nodes"), Outcome("failed", "nodes"), Outcome("failed", "nodes")),
+        (Outcome("skipped", "API"), Outcome("passed", "played"), Outcome("skipped", "played")),
+        (Outcome("passed", "nodes"), Outcome("passed", "API"), Outcome("passed", "API")),
+    ],
 )
-def test_a_test_is_as_good_as_its_worst_parameter(one: str, other: str, worse: str) -> None:
+def test_a_test_is_as_good_as_its_worst_parameter(one: Outcome, other: Outcome, worse: Outcome) -> None:
     assert report.worse(one, other) == report.worse(other, one) == worse
+
+
+def test_what_nobody_knows_the_place_of_is_taken_for_played() -> None:
+    assert Outcome("passed").said == "passed, with a node that is played"
 
 
 def test_every_claim_belongs_to_a_group_and_no_test_claims_more_than_there_is() -> None:
@@ -83,7 +97,64 @@ def test_cases_that_claim_are_those_that_pytest_finds() -> None:
 
 
 def test_processes_add_to_what_others_have_seen(tmp_path: Path) -> None:
-    file = tmp_path / "build" / "outcomes.json"
-    assert report.gather(file, {"a": "passed"}) == {"a": "passed"}
-    assert report.gather(file, {"b": "failed"}) == {"a": "passed", "b": "failed"}
-    assert report.gather(file, {"b": "passed"}) == {"a": "passed", "b": "passed"}
+    file, good, bad = tmp_path / "build" / "outcomes.json", Outcome("passed", "nodes"), Outcome("failed", "API")
+    assert report.gather(file, {"a": good}) == {"a": good}
+    assert report.gather(file, {"b": bad}) == {"a": good, "b": bad}
+    assert report.gather(file, {"b": good}) == {"a": good, "b": good}
+
+
+ENTRIES = """
+from conformance.stage import inside, on_nodes
+from integration.workloads import add_node, run_pods
+
+C = {"name": "c", "image": "i"}
+POD = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": {"containers": [C]}}
+
+@inside
+async def test_api(cluster):
+    await cluster.apply(POD)
+    assert (await cluster.get("pod/p"))["status"]["phase"] == "Pending"
+
+@inside
+async def test_status(cluster):
+    await cluster.apply(POD)
+    await cluster.patch("pod/p", {"status": {"phase": "Failed"}}, subresource="status")
+
+@on_nodes()
+async def test_nodes(cluster):
+    pass
+
+@inside
+async def test_a_failure_after(cluster):
+    await add_node(cluster, "n")
+    assert False
+
+def test_nobody_knows():
+    pass
+
+def test_real(cluster):
+    pass
+"""
+
+
+def test_it_is_seen_where_an_entry_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "tests" / "conformance" / "apps"
+    folder.mkdir(parents=True)
+    (folder / "test_x.py").write_text(ENTRIES)
+    (folder / "conftest.py").write_text("import pytest\n\n@pytest.fixture\ndef cluster(): pass\n")
+    hooks = "from conformance.conftest import pytest_runtest_setup, pytest_runtest_logreport\n"
+    hooks += "import json, conformance.conftest as c\n"
+    hooks += "def pytest_sessionfinish(): open('seen.json', 'w').write(json.dumps(c.outcomes))\n"
+    (tmp_path / "conftest.py").write_text(hooks)
+    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-c/dev/null"]
+    paths = ["--rootdir=.", "-o", f"pythonpath={FOLDER.parents[1] / 'src'} {FOLDER.parent}", str(folder)]
+    subprocess.run([*command, *paths], capture_output=True, cwd=tmp_path, check=False)
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert {name.partition("::")[2]: end for name, end in seen.items()} == {
+        "test_api": ["passed", "API"],
+        "test_status": ["passed", "played"],
+        "test_nodes": ["passed", "played"],
+        "test_a_failure_after": ["failed", "played"],
+        "test_nobody_knows": ["passed", "played"],
+        "test_real": ["passed", "nodes"],
+    }

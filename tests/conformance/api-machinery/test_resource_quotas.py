@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object

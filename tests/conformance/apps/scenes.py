@@ -1,40 +1,19 @@
-"""What the entries on workloads share: nodes that are played, templates, and what is asked again and again."""
+"""What the entries on workloads share: templates, and what is asked again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from conformance.verbs import Verbs
-from integration.workloads import add_node, until_quiet
+from integration.workloads import until_quiet
 from longboat.client.interface import Key
 from longboat.machinery.objects import Object, timestamp
 from longboat.testing.cluster import Cluster
-
-Test = Callable[[Cluster], Awaitable[None]]
-
-
-def on_nodes(count: int = 1) -> Callable[[Test], Callable[[], None]]:
-    """Run a test in a control plane on a virtual clock, with nodes n0, n1, …"""
-
-    def decorated(test: Test) -> Callable[[], None]:
-        def run() -> None:
-            async def main() -> None:
-                async with asyncio.timeout(60), Cluster() as cluster:
-                    for number in range(count):
-                        await add_node(cluster, f"n{number}")
-                    await test(cluster)
-
-            asyncio.run(main())
-
-        run.__name__, run.__doc__ = test.__name__, test.__doc__
-        return run
-
-    return decorated
 
 
 def pod_template(app: str = "web", image: str = "web:1", **spec: Any) -> Object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.apps.job_scenes import job, pods_of, run, wait
-from conformance.apps.scenes import on_nodes, watched
+from conformance.apps.scenes import watched
+from conformance.stage import inside, on_nodes
 from conformance.verbs import Verbs, labels_of
 from longboat.client.interface import Key
 from longboat.machinery.objects import Object, timestamp
@@ -85,7 +86,7 @@ async def test_the_newest_alone(cluster: Cluster) -> None:
     assert await pods_of(cluster, name=first) == [] and len(await pods_of(cluster, "Running", second)) == 1
 
 
-@on_nodes()
+@inside
 async def test_verbs(cluster: Cluster) -> None:
     """Conformance: CronJob API Operations"""
     crons = Verbs(cluster, "cronjob")

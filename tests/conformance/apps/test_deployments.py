@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.apps import scenes
-from conformance.apps.scenes import controller, image_of, new_image, on_nodes, pods, running, workload
+from conformance.apps.scenes import controller, image_of, new_image, pods, running, workload
+from conformance.stage import on_nodes
 from conformance.verbs import Verbs, labels_of
 from integration.workloads import run_pods, until_quiet
 from longboat.machinery.objects import Object

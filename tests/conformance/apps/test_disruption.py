@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.apps.scenes import condition_of, on_nodes, pod_template, running, watched, workload
+from conformance.apps.scenes import condition_of, pod_template, running, watched, workload
+from conformance.stage import inside, on_nodes
 from conformance.verbs import Verbs, labels_of
 from integration.workloads import run_pods
 from longboat.client.interface import Key
@@ -38,7 +39,7 @@ async def make_namespaces(cluster: Cluster, *names: str) -> None:
         await cluster.apply({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
 
 
-@on_nodes()
+@inside
 async def test_collection(cluster: Cluster) -> None:
     """Conformance: PodDisruptionBudget: list and delete collection"""
     await make_namespaces(cluster, "ours", "theirs")
@@ -55,7 +56,7 @@ async def test_collection(cluster: Cluster) -> None:
     assert left["metadata"]["namespace"] == "theirs"
 
 
-@on_nodes()
+@inside
 async def test_verbs(cluster: Cluster) -> None:
     """Conformance: PodDisruptionBudget: create, update, patch, and delete object"""
     budgets = Verbs(cluster, "pdb")

@@ -18,7 +18,8 @@ from conformance.apps.job_scenes import (
     succeeds,
     tell,
 )  # fmt: skip
-from conformance.apps.scenes import condition_of, controller, on_nodes, watched
+from conformance.apps.scenes import condition_of, controller, watched
+from conformance.stage import on_nodes
 from conformance.verbs import Verbs, labels_of
 from longboat.api import kinds
 from longboat.machinery.objects import Object, timestamp

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.apps import scenes
-from conformance.apps.scenes import controller, on_nodes, pods, running, workload
+from conformance.apps.scenes import controller, pods, running, workload
+from conformance.stage import on_nodes
 from conformance.verbs import Verbs, labels_of
 from integration.workloads import until_quiet
 from longboat.machinery.objects import Object

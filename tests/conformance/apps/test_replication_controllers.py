@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.apps.scenes import condition_of, controller, image_of, on_nodes, pod_template, pods, running, watched
+from conformance.apps.scenes import condition_of, controller, image_of, pod_template, pods, running, watched
+from conformance.stage import on_nodes
 from conformance.verbs import Verbs, labels_of
 from integration.workloads import until_quiet
 from longboat.machinery.errors import StatusError

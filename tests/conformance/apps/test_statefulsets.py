@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.apps import scenes
-from conformance.apps.scenes import image_of, new_image, on_nodes, pods, set_status, workload
+from conformance.apps.scenes import image_of, new_image, pods, set_status, workload
+from conformance.stage import on_nodes
 from conformance.verbs import Verbs, labels_of
 from integration.workloads import run_pods, until_quiet
 from longboat.machinery.objects import Object

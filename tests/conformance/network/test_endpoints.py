@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conformance.apps.scenes import delete_pod, on_nodes
+from conformance.apps.scenes import delete_pod
 from conformance.node.crud import Watched, check_discovery, names
+from conformance.stage import inside, on_nodes
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from integration.workloads import until_quiet
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
@@ -118,7 +118,7 @@ async def test_endpoints_for_pods(cluster: Cluster) -> None:
     await one_comes_and_goes(cluster, in_endpoints)
 
 
-@on_nodes()
+@inside
 async def test_empty_endpoint_slices(cluster: Cluster) -> None:
     """Conformance: EndpointSlice, "empty" Service"""
     await Verbs(cluster, "service").create("empty", service({"name": "example"}, matches="nothing"))
@@ -128,7 +128,7 @@ async def test_empty_endpoint_slices(cluster: Cluster) -> None:
     assert await slices(cluster, "empty") == []
 
 
-@on_nodes()
+@inside
 async def test_empty_endpoints(cluster: Cluster) -> None:
     """Conformance: Endpoints, "empty" Service"""
     await Verbs(cluster, "service").create("empty", service({"name": "example"}, matches="nothing"))

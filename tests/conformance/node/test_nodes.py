@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.node.crud import names
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from integration.workloads import add_node, run_pods
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.node.crud import check_discovery, whole_life
+from conformance.stage import inside
 from conformance.verbs import Verbs
-from integration.volumes.inside import inside
 from integration.workloads import add_node
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object

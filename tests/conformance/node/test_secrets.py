@@ -7,8 +7,8 @@ from base64 import b64encode
 import pytest
 
 from conformance.node.crud import names
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
 

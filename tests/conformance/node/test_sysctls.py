@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.node.pods import Pods, container, pod
+from conformance.stage import inside
 from conformance.verbs import Verbs
-from integration.volumes import inside
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
 
@@ -25,7 +25,7 @@ def test_a_parameter_is_set(pods: Pods) -> None:
     assert pods.said("plain") == ["0"]  # it is the pod's alone
 
 
-@inside.inside
+@inside
 async def test_names_that_are_none(cluster: Cluster) -> None:
     """Conformance: Sysctls, reject invalid sysctls"""
     pods = Verbs(cluster, "pod")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster

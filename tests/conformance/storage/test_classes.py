@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.testing.cluster import Cluster
 
 

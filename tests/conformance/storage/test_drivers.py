@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 

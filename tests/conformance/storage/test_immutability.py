@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.stage import inside
 from conformance.storage.sources import CONFIG_MAP, SECRET, Source
 from conformance.verbs import Verbs, labels_of
-from integration.volumes.inside import inside
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
