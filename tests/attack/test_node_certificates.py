@@ -16,6 +16,7 @@ from cryptography import x509
 from attack.joining import CSRS, MERGE, Joiner, ask, join_token
 from integration.apiserver.process import ControlPlane, control_plane
 from longboat.aio.clock import SystemClock
+from longboat.api.certificates import CLIENT, SERVER
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import Authority, Pair, Pki
 from longboat.apiserver.streams.nodes import NodeConnections
@@ -95,9 +96,9 @@ class Anywhere(Dialer):
 
 
 def issued(
-    pki: Pki, authority: Authority, name: str, subject: str, groups: tuple[str, ...], usage: str = "server"
+    pki: Pki, authority: Authority, name: str, subject: str, groups: tuple[str, ...], usages: tuple[str, ...] = SERVER
 ) -> Pair:
-    return authority.issue(pki.pair(name), SystemClock(), subject, groups, usage=usage, hosts=["n", "127.0.0.1"])
+    return authority.issue(pki.pair(name), SystemClock(), subject, groups, usages=usages, hosts=["n", "127.0.0.1"])
 
 
 def test_only_the_nodes_own_certificate_is_taken_for_the_nodes(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_only_the_nodes_own_certificate_is_taken_for_the_nodes(tmp_path: Path) -
         "one of no group": issued(pki, pki.node_serving, "groupless", me, ()),
         "one of more groups": issued(pki, pki.node_serving, "groups", me, (*nodes, "system:masters")),
         "the simulated nodes'": issued(pki, pki.node_serving, "simulated", "system:longboat:simulated-nodes", ()),
-        "one for clients": issued(pki, pki.node_serving, "client", me, nodes, "client"),
+        "one for clients": issued(pki, pki.node_serving, "client", me, nodes, CLIENT),
         "a stop gap": made,
     }
     kubelet_client = pki.client("c", "kube-apiserver-kubelet-client")

@@ -15,6 +15,7 @@ from e2e.machines import Machine, switch
 from e2e.manifests import shell_pod
 from e2e.waiting import until
 from longboat.aio.clock import SystemClock
+from longboat.api.certificates import SERVER
 from longboat.apiserver.pki import Pair, Pki
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -103,7 +104,7 @@ def test_a_certificate_of_the_former_kind_is_replaced_when_the_agent_starts(alon
     place, name = alone.folder / "data" / "pki", f"system:node:{alone.name}"
     alone.stop_agent()
     old = Pair(place / "serving.crt", place / "serving.key")
-    authority.issue(old, SystemClock(), name, ("system:nodes",), usage="server", hosts=[alone.name, alone.address])
+    authority.issue(old, SystemClock(), name, ("system:nodes",), usages=SERVER, hosts=[alone.name, alone.address])
     requests = alone.kubectl("get", "csr", "-o", "name").quiet().split()
     alone.start_agent()
     until(lambda: alone.kubectl("logs", "app").out == "said\n")

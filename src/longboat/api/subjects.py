@@ -38,14 +38,29 @@ def groups_of(subject: x509.Name) -> tuple[str, ...]:
 def requested(encoded: str) -> x509.CertificateSigningRequest:
     """The request of a CertificateSigningRequest's spec (base64 of PEM). Raises BadSubject."""
     try:
-        pem = base64.b64decode("".join(encoded.splitlines()), validate=True)  # Go passes over line breaks
-        parsed = x509.load_pem_x509_csr(pem)
+        parsed = decoded(encoded)
         name_of(parsed.subject)
     except BadSubject:
         raise
     except (ValueError, binascii.Error, UnsupportedAlgorithm, TypeError) as error:
         raise BadSubject(str(error)) from error
     return parsed
+
+
+def unsigned(encoded: str) -> str:
+    """Why this is no request that somebody has signed with its own key; "" where it is one."""
+    try:
+        return "" if decoded(encoded).is_signature_valid else "the request is not signed with its own key"
+    except (ValueError, binascii.Error, UnsupportedAlgorithm, TypeError) as error:
+        return str(error)
+
+
+def decoded(encoded: str) -> x509.CertificateSigningRequest:
+    """Raises ValueError, binascii.Error, UnsupportedAlgorithm or TypeError."""
+    pem = base64.b64decode("".join(encoded.splitlines()), validate=True)  # Go passes over line breaks
+    if b"-----BEGIN CERTIFICATE REQUEST-----" not in pem:
+        raise ValueError("PEM block type must be CERTIFICATE REQUEST")
+    return x509.load_pem_x509_csr(pem)
 
 
 def _one(subject: x509.Name, oid: x509.ObjectIdentifier, what: str) -> str:

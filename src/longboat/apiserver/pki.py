@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from longboat.aio.clock import Clock
+from longboat.api import certificates
 
 # What any API server's certificate is good for, wherever it listens. No node may be called so.
 SERVING_NAMES = (
@@ -22,11 +22,11 @@ SERVING_NAMES = (
     "kubernetes.default.svc.cluster.local",
 )  # fmt: skip
 CA_YEARS, LEAF_YEARS = 10, 1
+AUTHORITY = ("digital_signature", "key_cert_sign", "crl_sign")
 RENEW_BEFORE = timedelta(days=30)
 BACKDATED = timedelta(minutes=5)  # for clocks that are a little behind
 
 Key = ec.EllipticCurvePrivateKey
-_EXTENDED = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
 class Unusable(Exception):
@@ -50,27 +50,16 @@ class Authority:
     key: Key
 
     def issue(
-        self, pair: Pair, clock: Clock, name: str, groups: Iterable[str] = (), *, usage: str = "client",
-        hosts: Iterable[str] = (),
+        self, pair: Pair, clock: Clock, name: str, groups: Iterable[str] = (), *,
+        usages: Iterable[str] = certificates.CLIENT, hosts: Iterable[str] = (),
     ) -> Pair:  # fmt: skip
         """Write a new key and certificate. CN and O are the user name and the groups of a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = clock.now()
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_name(name, groups))
-            .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - BACKDATED)
-            .not_valid_after(now + timedelta(days=365 * LEAF_YEARS))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_leaf_usage(), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([_EXTENDED[u] for u in usage.split("+")]), critical=False)
-            .add_extension(_authority_id(self.certificate), critical=False)
-        )
-        if names := [_general_name(host) for host in hosts]:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        builder = certificates.leaf(
+            _name(name, groups), key.public_key(), usages, now - BACKDATED, now + timedelta(days=365 * LEAF_YEARS),
+            issuer=self.certificate, names=[certificates.general_name(host) for host in hosts],
+        )  # fmt: skip
         certificate = builder.sign(self.key, hashes.SHA256())
         write_private(pair.key, _key_pem(key))
         write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
@@ -103,22 +92,28 @@ class Pki:
 
     def serving(self, hosts: Iterable[str], name: str = "serving") -> Pair:
         """The API server's serving certificate, good for these hosts."""
-        return self._kept(self.ca, name, "kube-apiserver", (), "server", sorted(set(hosts)))
+        return self._kept(self.ca, name, "kube-apiserver", (), certificates.SERVER, sorted(set(hosts)))
 
     def kubelet_serving(self, file: str, name: str, groups: Iterable[str], hosts: Iterable[str]) -> Pair:
         """What a node's port shows: who serves it, by subject, and the node's own names and addresses."""
-        return self._kept(self.node_serving, file, name, groups, "server", sorted(set(hosts)))
+        return self._kept(self.node_serving, file, name, groups, certificates.SERVER, sorted(set(hosts)))
 
     def client(self, file: str, name: str, groups: Iterable[str] = ()) -> Pair:
         """A client certificate for this user, made once."""
-        return self._kept(self.ca, file, name, groups, "client", [])
+        return self._kept(self.ca, file, name, groups, certificates.CLIENT, [])
 
     def _kept(
-        self, authority: Authority, file: str, name: str, groups: Iterable[str], usage: str, hosts: list[str]
+        self,
+        authority: Authority,
+        file: str,
+        name: str,
+        groups: Iterable[str],
+        usages: Iterable[str],
+        hosts: list[str],
     ) -> Pair:
         pair, groups = self.pair(file), tuple(groups)
         if not self._good(pair, authority, _name(name, groups), hosts):
-            authority.issue(pair, self._clock, name, groups, usage=usage, hosts=hosts)
+            authority.issue(pair, self._clock, name, groups, usages=usages, hosts=hosts)
         return pair
 
     def _good(self, pair: Pair, authority: Authority, subject: x509.Name, hosts: list[str]) -> bool:
@@ -202,38 +197,10 @@ def _self_signed(name: str, key: Key, now: datetime) -> x509.Certificate:
         .not_valid_before(now - BACKDATED)
         .not_valid_after(now + timedelta(days=365 * CA_YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_authority_usage(), critical=True)
+        .add_extension(certificates.key_usage(AUTHORITY), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def _usage(**on: bool) -> x509.KeyUsage:
-    off = dict.fromkeys(
-        ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-         "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False,
-    )  # fmt: skip
-    return x509.KeyUsage(**{**off, **on})
-
-
-def _leaf_usage() -> x509.KeyUsage:
-    return _usage(digital_signature=True)
-
-
-def _authority_usage() -> x509.KeyUsage:
-    return _usage(digital_signature=True, key_cert_sign=True, crl_sign=True)
-
-
-def _authority_id(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
-
-
-def _general_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 def _hosts(certificate: x509.Certificate) -> list[str]:

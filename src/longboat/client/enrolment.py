@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import re
 import ssl
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from longboat.aio.clock import Clock
-from longboat.api import kinds
+from longboat.api import certificates, kinds
 from longboat.client.https import HttpsTransport
 from longboat.client.interface import Transport
 from longboat.client.kubeconfig import Access
@@ -30,9 +29,9 @@ REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODE_CLIENT, NODE_SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
 CLIENT = "kubernetes.io/kube-apiserver-client"
 USAGES = {
-    CLIENT: ["digital signature", "client auth"],
-    NODE_CLIENT: ["digital signature", "client auth"],
-    NODE_SERVING: ["digital signature", "server auth"],
+    CLIENT: certificates.CLIENT,
+    NODE_CLIENT: certificates.CLIENT,
+    NODE_SERVING: certificates.SERVER,
 }
 LOOK_EVERY = 0.5  # seconds
 _TOKEN = re.compile(r"(?P<token>[a-z0-9]{6}\.[a-z0-9]{16})@sha256:(?P<pin>[0-9a-f]{64})")
@@ -111,18 +110,13 @@ def wish(name: str, groups: Sequence[str], hosts: Sequence[str] = ()) -> Wish:
     subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     if hosts:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([certificates.general_name(host) for host in hosts]), critical=False
+        )
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )  # fmt: skip
     return Wish(pem, builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-
-def _name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
 
 
 async def obtain(

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.api import certificates
 from longboat.client.enrolment import CLIENT, NODE_CLIENT, NODE_SERVING, Refused, Wish, obtain, wish
 from longboat.client.interface import Transport
 from longboat.machinery.errors import StatusError
@@ -109,7 +110,10 @@ def stop_gap(node: str, now: datetime) -> tuple[bytes, bytes]:
     """A certificate nobody trusts, and its key (PEM), to serve with until there is a signed one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node)])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + STOP_GAP)
+    builder = certificates.leaf(
+        name, key.public_key(), certificates.SERVER, now, now + STOP_GAP,
+        names=[certificates.general_name(node)],
+    )  # fmt: skip
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )  # fmt: skip

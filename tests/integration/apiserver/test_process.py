@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from integration.apiserver.process import KUBECTLS, SOURCE, ControlPlane, control_plane
+from unit.strictly import by_openssl
 
 ADVERTISED = "192.0.2.1"
 
@@ -109,6 +111,40 @@ def test_kubectl(plane: ControlPlane, binary: str) -> None:
     assert f'configmap "{name}" deleted' in say("delete", "configmap", name)
     gone = plane.kubectl(binary, "get", "configmap", name)
     assert gone.returncode == 1 and f'configmaps "{name}" not found' in gone.stderr
+
+
+@pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
+def test_a_user_made_as_the_documentation_says(plane: ControlPlane, tmp_path: Path) -> None:
+    """Kubernetes' page on certificates for users: openssl, a request with `client auth` alone, kubectl."""
+    key, request, made = tmp_path / "jane.key", tmp_path / "jane.csr", tmp_path / "jane.crt"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-new", "-key", key, "-out", request, "-subj", "/CN=jane/O=team"], check=True)
+    spec = {
+        "request": base64.b64encode(request.read_bytes()).decode(), "signerName": "kubernetes.io/kube-apiserver-client",
+        "expirationSeconds": 86400, "usages": ["client auth"],
+    }  # fmt: skip
+    wish = {
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "jane"},
+        "spec": spec,
+    }  # fmt: skip
+
+    def say(*arguments: str, text: str = "") -> str:
+        done = plane.kubectl(KUBECTLS[0], *arguments, text=text)
+        assert (done.returncode, done.stderr) == (0, ""), (arguments, done.stderr)
+        return done.stdout
+
+    say("apply", "-f", "-", text=json.dumps(wish))
+    say("certificate", "approve", "jane")
+    say("wait", "csr/jane", "--for=jsonpath={.status.certificate}", "--timeout=20s")
+    made.write_bytes(base64.b64decode(say("get", "csr/jane", "-o", "jsonpath={.status.certificate}")))
+    assert by_openssl(made, plane.data / "pki" / "ca.crt", "sslclient") == ""
+    context = plane.context(client=False)
+    context.load_cert_chain(made, key)
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    code, found, _ = plane.ask("POST", path, review, context=context)
+    assert code == 201 and found["status"]["userInfo"]["username"] == "jane"
+    assert found["status"]["userInfo"]["groups"] == ["team", "system:authenticated"]
 
 
 def test_what_was_written_survives_any_end(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from integration.cli.machine import Machine, machine
 from longboat.aio.clock import SystemClock
+from longboat.api.certificates import CLIENT, SERVER
 from longboat.apiserver.pki import Pair, Pki
 
 __all__ = ["machine"]
@@ -26,15 +27,19 @@ def as_it_was(data: Path) -> None:
     pki, clock = Pki(data / "pki", SystemClock()), SystemClock()
 
     def issue(
-        place: Path, *args: str, groups: tuple[str, ...] = (), usage: str = "client", hosts: tuple[str, ...] = ()
+        place: Path,
+        *args: str,
+        groups: tuple[str, ...] = (),
+        usages: tuple[str, ...] = CLIENT,
+        hosts: tuple[str, ...] = (),
     ) -> Pair:
         pair = Pair(place.with_suffix(".crt"), place.with_suffix(".key"))
-        return pki.ca.issue(pair, clock, *args, groups, usage=usage, hosts=hosts)
+        return pki.ca.issue(pair, clock, *args, groups, usages=usages, hosts=hosts)
 
     issue(pki.folder / "admin", "kubernetes-admin", groups=MASTERS)
     issue(pki.folder / "apiserver-kubelet-client", "kube-apiserver-kubelet-client", groups=MASTERS)
     names = ("127.0.0.1", "localhost", "simulated-1")
-    served = issue(pki.folder / "kubelet-serving-simulated", "kube-apiserver", usage="server", hosts=names)
+    served = issue(pki.folder / "kubelet-serving-simulated", "kube-apiserver", usages=SERVER, hosts=names)
     node = data / "nodes" / "simulated" / "pki"
     (node / "serving.crt").write_bytes(served.certificate.read_bytes())
     (node / "serving.key").write_bytes(served.key.read_bytes())

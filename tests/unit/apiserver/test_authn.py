@@ -16,6 +16,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from joserfc import jwt
 
 from longboat.aio.clock import VirtualClock
+from longboat.api.certificates import SERVER
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.identity import ANONYMOUS, Authenticator, authenticate
 from longboat.apiserver.authn.penalty import FIRST, FORGIVEN, FREE, LONGEST, Penalty
@@ -99,7 +100,7 @@ def test_no_credential_is_anonymous(roots: Roots) -> None:
 
 
 def test_a_serving_certificate_is_no_client(roots: Roots) -> None:
-    assert roots.who(roots.client("jane", usage="server")) is None
+    assert roots.who(roots.client("jane", usages=SERVER)) is None
 
 
 def test_a_certificate_stops_counting_when_its_time_is_up(roots: Roots, clock: VirtualClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from longboat.aio.clock import SystemClock
+from longboat.api.certificates import SERVER
 from longboat.apiserver.pki import Authority, Pki
 from longboat.node.certificates import serving_life, stop_gap
 
@@ -16,7 +17,7 @@ def test_only_one_of_the_nodes_own_authority_is_kept(tmp_path: Path) -> None:
     authority, served = pki.ca.pair.certificate, pki.pair("serving")
 
     def life(signer: Authority) -> bool:
-        signer.issue(served, clock, NAME, GROUPS, usage="server", hosts=["n"])
+        signer.issue(served, clock, NAME, GROUPS, usages=SERVER, hosts=["n"])
         return serving_life(served.certificate, authority) is not None
 
     assert life(pki.node_serving)

@@ -36,7 +36,9 @@ class Wanted:
     groups: tuple[str, ...]
     dns: tuple[str, ...]
     ips: tuple[str, ...]
-    others: bool  # e-mail addresses or URIs are among the names
+    emails: tuple[str, ...]
+    others: bool  # URIs, or what is none of these, are among the names
+    names: tuple[x509.GeneralName, ...]
     parsed: x509.CertificateSigningRequest
 
 
@@ -54,8 +56,9 @@ def read(encoded: str) -> Wanted:
     name, groups = subjects.name_of(parsed.subject), subjects.groups_of(parsed.subject)
     dns = [name.value for name in names if isinstance(name, x509.DNSName)]
     ips = [str(name.value) for name in names if isinstance(name, x509.IPAddress)]
-    others = len(dns) + len(ips) != len(names)
-    return Wanted(name, groups, tuple(dns), tuple(ips), others, parsed)
+    emails = [name.value for name in names if isinstance(name, x509.RFC822Name)]
+    others = len(dns) + len(ips) + len(emails) != len(names)
+    return Wanted(name, groups, tuple(dns), tuple(ips), tuple(emails), others, tuple(names), parsed)
 
 
 def _names(parsed: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
@@ -67,32 +70,43 @@ def _names(parsed: x509.CertificateSigningRequest) -> list[x509.GeneralName]:
 
 def check(signer: str, wanted: Wanted, usages: Iterable[str]) -> None:
     """Raises BadRequest where this signer does not grant it, in upstream's words."""
-    given = set(usages)
+    given = set(usages := list(usages))
     if signer == NODE_CLIENT:
+        _check_nodes(wanted)
+        for names, what in ((wanted.dns, "DNS"), (wanted.emails, "Email"), (wanted.ips, "IP"), (wanted.others, "URI")):
+            if names:
+                raise BadRequest(f"{what} subjectAltNames are not allowed")
         _check_node(wanted)
-        if wanted.dns or wanted.ips or wanted.others:
-            raise BadRequest("DNS, IP, email and URI SANs are not allowed")
-        _check_usages(given, {SIGNATURE, AS_CLIENT}, {ENCIPHERMENT})
+        _check_usages(given, AS_CLIENT)
     elif signer == NODE_SERVING:
-        _check_node(wanted)
+        _check_nodes(wanted)
         if not wanted.dns and not wanted.ips:
             raise BadRequest("DNS or IP subjectAltName is required")
-        if wanted.others:
-            raise BadRequest("email and URI subjectAltNames are not allowed")
-        _check_usages(given, {SIGNATURE, AS_SERVER}, {ENCIPHERMENT})
+        for names, what in ((wanted.emails, "Email"), (wanted.others, "URI")):
+            if names:
+                raise BadRequest(f"{what} subjectAltNames are not allowed")
+        _check_usages(given, AS_SERVER)
+        _check_node(wanted)
     elif signer == CLIENT:
         if MASTERS in wanted.groups:
             raise BadRequest(f"use of {CLIENT} signer with {MASTERS} group is not allowed")
-        _check_usages(given, {AS_CLIENT}, {SIGNATURE, ENCIPHERMENT})
+        for usage in usages:
+            if usage not in (SIGNATURE, ENCIPHERMENT, AS_CLIENT):
+                raise BadRequest(f"invalid usage for client certificate: {usage}")
+        if AS_CLIENT not in given:
+            raise BadRequest(f"missing required usage for client certificate: {AS_CLIENT}")
+
+
+def _check_nodes(wanted: Wanted) -> None:
+    if wanted.groups != (NODES,):
+        raise BadRequest(f"subject organization is not {NODES}")
 
 
 def _check_node(wanted: Wanted) -> None:
-    if wanted.groups != (NODES,):
-        raise BadRequest(f"subject organization is not {NODES}")
     if not wanted.name.startswith(NODE_PREFIX) or wanted.name == NODE_PREFIX:
         raise BadRequest(f"subject common name does not begin with {NODE_PREFIX}")
 
 
-def _check_usages(given: set[str], needed: set[str], optional: set[str]) -> None:
-    if not needed <= given <= needed | optional:
-        raise BadRequest("usages did not match expected")
+def _check_usages(given: set[str], purpose: str) -> None:
+    if not {SIGNATURE, purpose} <= given <= {SIGNATURE, ENCIPHERMENT, purpose}:
+        raise BadRequest(f"usages did not match [{SIGNATURE} {ENCIPHERMENT} {purpose}]")

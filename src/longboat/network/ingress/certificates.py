@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from longboat.api.certificates import SERVER, leaf
 from longboat.network.ingress.views import Certificate
 
 T = TypeVar("T")
@@ -75,11 +76,7 @@ def stand_in(now: datetime.datetime) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Longboat ingress: no certificate for this host")])
     day = datetime.timedelta(days=1)
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + DAYS * day)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    made = leaf(name, key.public_key(), SERVER, now - day, now + DAYS * day).sign(key, hashes.SHA256())
     return made.public_bytes(PEM) + key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, PLAIN)
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from datetime import datetime
 
-from longboat.api import kinds
+from cryptography import x509
+
+from longboat.api import kinds, subjects
+from longboat.api.certificates import USAGES
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
@@ -15,13 +21,9 @@ from longboat.registry.strategy import Context, Strategy
 
 SHORTEST = 600  # seconds that a certificate must be asked for at least
 VERDICTS = ("Approved", "Denied")
-USAGES = frozenset((
-    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
-    "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel",
-    "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime",
-    "server auth", "signing", "timestamping",
-))  # fmt: skip
-_SPEC = Path("spec")
+LEGACY = "kubernetes.io/legacy-unknown"
+_SPEC, _CERTIFICATE = Path("spec"), Path("status", "certificate")
+_BLOCK = re.compile(rb"-----BEGIN ([^-\n]*)-----\r?\n([^\n:]*:[^\n]*\n)?")
 
 
 def verdict(request: Object) -> str:
@@ -88,8 +90,6 @@ class CertificateSigningRequest(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
-        if not spec.get("request"):
-            err.invalid(_SPEC.at("request"), spec.get("request") or "", "PEM block type must be CERTIFICATE REQUEST")
         usages = spec.get("usages") or []
         if not usages:
             err.required(_SPEC.at("usages"))
@@ -110,11 +110,23 @@ class CertificateSigningRequest(Strategy):
             )
         _conditions(new, err)
 
+    def validate_create(self, new: Object, err: Errors) -> None:
+        """The request is one, and signed with its own key; nobody asks the signer of old, which took anything."""
+        request, signer = (dig(new, "spec", field, default="") for field in ("request", "signerName"))
+        if why := subjects.unsigned(request):
+            err.invalid(_SPEC.at("request"), request, why)
+        if signer == LEGACY:
+            err.invalid(_SPEC.at("signerName"), signer, "the legacy signerName is not allowed via this API version")
+
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         _conditions(new, err)
         had, has = (dig(obj, "status", "certificate") for obj in (old, new))
-        if had and has != had:
-            err.forbidden(Path("status", "certificate"), "updates may not change a non-empty certificate value")
+        if has == had:
+            return
+        if had:
+            err.forbidden(_CERTIFICATE, "updates may not modify existing certificate content")
+        if why := _no_certificates(has or ""):
+            err.invalid(_CERTIFICATE, "<certificate data>", why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         kept = {c.get("type") for c in dig(new, "status", "conditions", default=())}
@@ -154,3 +166,26 @@ def _conditions(request: Object, err: Errors) -> None:
         seen.add(kind)
     if set(VERDICTS) <= seen:
         err.invalid(path, "Denied", "Approved and Denied conditions are mutually exclusive")
+
+
+def _no_certificates(encoded: str) -> str:
+    """Why this (base64 of PEM) is not a chain of certificates; "" where it is, or nothing."""
+    try:
+        pem = base64.b64decode(encoded)
+    except (ValueError, binascii.Error) as error:
+        return str(error)
+    if not pem:
+        return ""
+    blocks = _BLOCK.findall(pem)
+    if not blocks:
+        return "must contain at least one CERTIFICATE PEM block"
+    for kind, headers in blocks:
+        if kind != b"CERTIFICATE":
+            return f'only CERTIFICATE PEM blocks are allowed, found "{kind.decode(errors="replace")}"'
+        if headers:
+            return "no PEM block headers are permitted"
+    try:
+        x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        return str(error)
+    return ""
