@@ -27,7 +27,7 @@ from longboat.node.make.fields import Surroundings
 from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
 from longboat.node.services import Services
 from longboat.node.sources import Sources
-from longboat.node.stop import Stopper
+from longboat.node.stop import Stopper, grace_period
 from longboat.node.sync import StartContainer
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
@@ -244,7 +244,7 @@ class Launcher:
         except hooks.HookFailure as failure:
             self._tell(pod, container, WARNING, "FailedPostStartHook", f"PostStartHook failed: {failure}")
             status = await self._runtime.container_status(id)
-            await self._stopper.stop(pod, status, pod.spec.terminationGracePeriodSeconds, "FailedPostStartHook")
+            await self._stopper.stop(pod, status, grace_period(pod), "FailedPostStartHook")
             raise StartFailure("PostStartHookError", f"PostStartHook failed: {failure}", 0.0) from failure
 
     async def remove_logs(self, pod: Pod) -> None:

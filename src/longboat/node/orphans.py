@@ -8,13 +8,12 @@ import os
 
 from longboat.aio.clock import Clock
 from longboat.machinery.errors import StatusError
-from longboat.node import labels
 from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
 from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers
+from longboat.node.stop import LEAST_GRACE
 
 log = logging.getLogger(__name__)
-GRACE = 30.0  # seconds their containers get where nothing else was noted
 FOLDERS_EVERY = 60.0
 
 
@@ -58,10 +57,11 @@ class Orphans:
         if uid in self._workers.uids:
             return
         log.info("removing pod %s/%s, which the API does not know", sandboxes[0].namespace, sandboxes[0].name)
-        for container in containers:
-            if container.state == "running":
-                status = await self._runtime.container_status(container.id)
-                await self._runtime.stop_container(container.id, float(status.annotations.get(labels.GRACE, GRACE)))
+        running = [container.id for container in containers if container.state == "running"]
+        stops = (self._runtime.stop_container(id, LEAST_GRACE) for id in running)
+        for failure in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(failure, BaseException):
+                raise failure
         for sandbox in sandboxes:
             await self._runtime.stop_sandbox(sandbox.id)
             await self._runtime.remove_sandbox(sandbox.id)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from longboat.machinery.objects import Object, parse_timestamp
 from longboat.node import pod_status, sync, termination
 from longboat.node.cri.interface import ContainerStatus
-from longboat.node.errors import StartFailure, Unmounted
+from longboat.node.errors import StartFailure
 from longboat.node.make.fields import Surroundings
 from longboat.node.pod_status import Knowledge
-from longboat.node.recorder import NORMAL, WARNING
+from longboat.node.pod_volumes import PodVolumes
+from longboat.node.recorder import NORMAL
 from longboat.node.resize import Update
 from longboat.node.resizer import ResizeFailure
 from longboat.node.share import Share
 from longboat.node.state import Observed, Verdict, Waiting
-from longboat.node.stop import grace_period
+from longboat.node.stop import AT_ONCE, Ending, grace_period
 from longboat.node.sync import RESIZE, SANDBOX, CreateSandbox, Hold, ResizePod, StartContainer, StopContainer
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import Found
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after the runtime failed
 LONGEST_RETRY = 10.0  # between attempts at a start
 RESIZE_AGAIN, ROOM_AGAIN = 10.0, 180.0  # until what failed, or found no room, is tried once more (kubelet)
-REFRESH = 60.0  # seconds between updates of volumes whose content may change, whatever the watches say
-MOUNTED_WITHIN, OVERDUE = 123.0, "context deadline exceeded"  # seconds pods wait for volumes (kubelet), and then
-NEVER = float("-inf")
 DEADLINE = Waiting("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 SYNCING, TERMINATING, TERMINATED = "syncing", "terminating", "terminated"
 
@@ -51,14 +49,13 @@ class PodWorker:
         self.failures = 0  # passes in a row that ended with an error
         self._cleaned = self._released = self._rejected = self._matched = False
         self._workers = workers
+        self._ending = Ending()
+        self._volumes = PodVolumes(workers.volumes, workers.clock, workers.recorder)
         self._failed: Waiting | None = None
         self._waiting: Mapping[str, Waiting] = {}
         self._holds: dict[str, Hold] = {}
         self._failures: dict[str, int] = {}
         self._messages: dict[str, str] = {}
-        self._places: dict[str, Path] | None = None
-        self._unmounted_since: float | None = None  # when volumes were first missed
-        self._refreshed = NEVER  # when the volumes' content was last brought up to date
         self._last: Object = {}
 
     @property
@@ -79,9 +76,17 @@ class PodWorker:
         """Whether the pod is to be taken down."""
         return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished
 
-    def fail(self, why: Waiting) -> None:
-        """The node no longer has room for the pod: it ends, and says why."""
+    def fail(self, why: Waiting, grace: float | None = None) -> None:
+        """The node no longer has room for the pod: it ends, within `grace` seconds if they are fewer than it would
+        have, and says why."""
         self._failed = self._failed or why
+        if grace is not None:
+            self._ending.hasten(grace)
+
+    def vanish(self) -> None:
+        """The API no longer has the pod. If it still runs, whoever took it away did not want to wait for it."""
+        self.gone = True
+        self._ending.hasten(AT_ONCE)
 
     def reject(self, why: Waiting) -> None:
         """The node never took the pod: nothing of it runs."""
@@ -168,7 +173,7 @@ class PodWorker:
             try:
                 match action:
                     case sync.StopPod():
-                        await self._stop_everything()
+                        await self._stop_everything(Ending())
                     case sync.StopSandbox(sandbox):
                         await self._workers.runtime.stop_sandbox(sandbox.id)
                         await self._observe(anew=True)
@@ -202,7 +207,7 @@ class PodWorker:
             self._workers.recorder.pod(
                 self.pod, NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
             )
-        await self._set_up_volumes()
+        await self._volumes.set_up(self.pod, self._surroundings())
         self.share.adjusted()
         await self._keep()
         async with self._workers.start_slot():
@@ -216,15 +221,16 @@ class PodWorker:
         if sandbox is None:
             return
         await self._workers.isolation.ensure(self.pod, sandbox.id)
-        if self._places is None:
-            await self._set_up_volumes()
+        if self._volumes.places is None:
+            await self._volumes.set_up(self.pod, self._surroundings())
         container, now = action.container, self._now()
         last = self.observed.latest(container.name)
         if last is not None and last.state == "exited":
             self._workers.backoff.count(sync.backoff_key(self.pod, container), now)
         target = self.observed.latest(container.targetContainerName) if container.targetContainerName else None
+        around, places = self._surroundings(), self._volumes.places or {}
         id = await self._workers.launcher.start(
-            self.pod, action, sandbox.id, self.observed.network, self._places or {}, images, self._surroundings(),
+            self.pod, action, sandbox.id, self.observed.network, places, images, around,
             target.id if target else "", turn=self._workers.start_slot,
         )  # fmt: skip
         self._holds.pop(container.name, None)
@@ -246,19 +252,9 @@ class PodWorker:
             await self._keep()
         await self._observe(anew=True)
 
-    async def _set_up_volumes(self) -> None:
-        """Raises StartFailure for the whole pod."""
-        try:
-            self._refreshed = self._workers.clock.monotonic()
-            self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
-        except Unmounted as error:
-            self._tell_unmounted(error)
-            raise StartFailure("ContainerCreating", "", RETRY, grows=True) from error
-        self._unmounted_since = None
-
     def refresh_soon(self) -> None:
         """What the volumes are made of has changed."""
-        self._refreshed = NEVER
+        self._volumes.refresh_soon()
 
     def edited(self) -> None:
         """Somebody has changed the pod: a volume may show it, and what could not be started may start now."""
@@ -267,55 +263,32 @@ class PodWorker:
         self._failures.clear()
 
     async def _refresh_volumes(self) -> None:
-        """Let files follow the objects they come from; also of a pod that an agent before this one has started."""
-        if self.observed.sandbox is None or not self._workers.volumes.changes(self.pod):
-            return
-        due = self._refreshed + REFRESH - self._workers.clock.monotonic()
-        if due <= 0:
-            self._refreshed, due = self._workers.clock.monotonic(), REFRESH
-            try:
-                self._places = await self._workers.volumes.set_up(self.pod, self._surroundings())
-            except Unmounted as error:
-                self._tell_unmounted(error)
-        self._wake_in(due)
-
-    def _tell_unmounted(self, error: Unmounted) -> None:
-        """Tell what is wrong; and, every so often, that a pod still waits, whoever's fault it is."""
-        now = self._workers.clock.monotonic()
-        for problem in error.problems.values():
-            if not problem.quiet:
-                self._workers.recorder.pod(self.pod, WARNING, problem.reason, str(problem))
-        if self._unmounted_since is None:
-            self._unmounted_since = now
-        elif now - self._unmounted_since > MOUNTED_WITHIN:
-            self._unmounted_since = now
-            unattached = [name for name, problem in error.problems.items() if problem.attaching]
-            lists = f"unmounted volumes=[{' '.join(error.problems)}], unattached volumes=[{' '.join(unattached)}]"
-            said = f"Unable to attach or mount volumes: {lists}, failed to process volumes=[]: {OVERDUE}"
-            self._workers.recorder.pod(self.pod, WARNING, "FailedMount", said)
+        if self.observed.sandbox is not None:
+            due = await self._volumes.refresh(self.pod, self._surroundings())
+            if due is not None:
+                self._wake_in(due)
 
     async def _terminate(self) -> None:
         """Stop everything, then say so."""
         await self._observe(anew=True)
         self._track()
         self.publish()
-        await self._stop_everything()
+        await self._stop_everything(self._ending)
         self._workers.probes.forget(self.uid)
         self.phase = TERMINATED
         self.publish()
         self._workers.report_host_ports()
         self._workers.room_made()
 
-    async def _stop_everything(self) -> None:
-        """Containers in their order, each as its grace allows, then the sandboxes."""
-        for together in sync.stop_order(self.pod, self.observed):
-            await asyncio.gather(*(self._stop(status) for status in together))
+    async def _stop_everything(self, ending: Ending) -> None:
+        """Containers in their order, all within one grace period, then the sandboxes."""
+        left = ending.left(self.pod, self._workers.clock.monotonic())
+        await self._workers.stopper.stop_all(self.pod, self.observed.running, left, self._host(), self._one_ended)
         for sandbox in self.observed.sandboxes:
             await self._workers.runtime.stop_sandbox(sandbox.id)
         await self._observe(anew=True)
 
-    async def _stop(self, status: ContainerStatus) -> None:
-        await self._workers.stopper.stop(self.pod, status, grace_period(self.pod), "", self._host())
+    def _one_ended(self) -> None:
         if self.phase == TERMINATING:
             self.stale = True
             self._workers.poke_status(self)

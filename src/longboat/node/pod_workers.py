@@ -31,7 +31,7 @@ from longboat.node.resizer import Resizer
 from longboat.node.sources import Sources
 from longboat.node.state import Waiting
 from longboat.node.status_writer import StatusWriter
-from longboat.node.stop import Stopper
+from longboat.node.stop import AT_ONCE, Stopper
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.manager import Volumes
 
@@ -122,7 +122,7 @@ class PodWorkers:
         """The API no longer has the pod: whatever is left of it goes."""
         worker = self._workers.get(uid)
         if worker is not None:
-            worker.gone = True
+            worker.vanish()
             if worker.phase != TERMINATED:
                 self._interrupt(uid)
             self._go(uid)
@@ -142,12 +142,13 @@ class PodWorkers:
             worker.refresh_soon()
             self._go(uid)
 
-    def evict(self, uid: str, why: str) -> None:
-        """End a pod that takes more than it may."""
+    def evict(self, uid: str, why: str, grace: float = AT_ONCE) -> None:
+        """End a pod that takes more than it may, within `grace` seconds if it would have more."""
         worker = self._workers.get(uid)
         if worker is not None and worker.phase == SYNCING:
             self.recorder.pod(worker.pod, WARNING, EVICTED, why)
-            worker.fail(Waiting(EVICTED, why))
+            worker.fail(Waiting(EVICTED, why), grace)
+            self._interrupt(uid)
             self._go(uid)
 
     def wake(self, uid: str) -> None:

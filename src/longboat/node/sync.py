@@ -6,7 +6,7 @@ ended is started again as the restart policy says, after a wait that doubles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -215,14 +215,7 @@ class _Planner:
             else:
                 self._replace(container, status, self.verdicts.get(status.id, Verdict()))
         if self._all_ended(sandbox) and not self.actions:
-            self.actions += [
-                StopContainer(status, f"Stopping container {status.name}")
-                for status in self.observed.running
-                if self._is_sidecar(status.name)
-            ] or [StopSandbox(sandbox)]
-
-    def _is_sidecar(self, name: str) -> bool:
-        return any(c.name == name and c.is_sidecar for c in self.pod.spec.initContainers)
+            self.actions.append(StopPod() if self.observed.running else StopSandbox(sandbox))
 
     def _all_ended(self, sandbox: Sandbox) -> bool:
         """Every ordinary container has ended and none will run again."""
@@ -318,15 +311,3 @@ def duration(seconds: float) -> str:
     """As Go prints durations: 10s, 1m20s, 5m0s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
-def stop_order(pod: Pod, observed: Observed) -> Iterator[list[ContainerStatus]]:
-    """Running containers in the order in which a pod is taken down: all but the sidecars at once, then each sidecar,
-    the last started first."""
-    sidecars = [c.name for c in pod.spec.initContainers if c.is_sidecar]
-    first = [status for status in observed.running if status.name not in sidecars]
-    if first:
-        yield first
-    for name in reversed(sidecars):
-        if found := [status for status in observed.running if status.name == name]:
-            yield found

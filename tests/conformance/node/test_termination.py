@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.node.pods import Pods, container, pod, state
-from longboat.machinery.objects import Object
+from conformance.node.pods import SLEEP, Pods, container, pod, state, until
+from longboat.machinery.objects import Object, parse_timestamp
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
 
@@ -28,7 +28,17 @@ def counts(name: str, policy: str, *codes: int) -> Object:
     )
 
 
+def deaf() -> Object:
+    """Nothing in it listens to a request to end; the finalizer keeps what the node has to say of its end."""
+    script = f"trap '' TERM; {SLEEP}"
+    sidecars = [container(script, name=name, restartPolicy="Always") for name in ("first", "second")]
+    made = pod("deaf", container(script), initContainers=sidecars, terminationGracePeriodSeconds=2)
+    made["metadata"]["finalizers"] = ["tests.longboat.io/hold"]
+    return made
+
+
 START = [
+    deaf(),
     ends("log-succeeds", "echo DONE", FALLBACK),
     ends("log-fails", "echo DONE; exit 1", FALLBACK),
     ends("file-succeeds", f"echo not-this; printf OK > {PATH}", FALLBACK),
@@ -45,6 +55,11 @@ START = [
 def message(pods: Pods, name: str, phase: str = "Succeeded") -> str | None:
     ended: str | None = state(pods.finished(name, phase))["state"]["terminated"].get("message")
     return ended
+
+
+def test_an_end_begins_in_time_for_the_last_test(pods: Pods) -> None:
+    pods.ready("deaf")
+    pods.delete("deaf")
 
 
 def test_no_message_of_success_from_the_log(pods: Pods) -> None:
@@ -83,3 +98,22 @@ def test_restart_policies(pods: Pods) -> None:
         found = pods.until(name, lambda pod: state(pod).get("restartCount") and state(pod)["ready"])
         assert found["status"]["phase"] == "Running" and "running" in state(found)["state"]
         assert (state(found)["restartCount"], state(found)["lastState"]["terminated"]["exitCode"]) == (1, code)
+
+
+def test_containers_that_do_not_listen_share_one_grace_period(pods: Pods) -> None:
+    """Of two seconds, and two more for the sidecars, whose turn comes when nothing is left of it."""
+
+    def ended() -> bool:
+        found = pods.get("deaf")
+        return all("terminated" in state(found, name).get("state", {}) for name in ("main", "first", "second"))
+
+    until(ended, lambda: f"it goes on: {pods.get('deaf')['status']}")
+    found = pods.get("deaf")
+    pods.api.patch(pods.path("deaf"), {"metadata": {"finalizers": None}})
+    ends = [
+        parse_timestamp(state(found, name)["state"]["terminated"]["finishedAt"]) for name in ("main", "second", "first")
+    ]
+    since = parse_timestamp(found["metadata"]["deletionTimestamp"])  # the end of the grace period
+    after = [(end - since).total_seconds() for end in ends]
+    assert -1 <= after[0] <= 1 and 1 <= after[1] <= 3 and 1 <= after[2] <= 3, after
+    assert {state(found, name)["state"]["terminated"]["exitCode"] for name in ("main", "first", "second")} == {137}

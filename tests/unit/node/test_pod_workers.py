@@ -33,9 +33,11 @@ class Simulated(Node):
 
 
 @asynccontextmanager
-async def simulated(folder: Path, images: set[str] | None = None) -> AsyncIterator[Simulated]:
+async def simulated(
+    folder: Path, images: set[str] | None = None, make: type[MemoryRuntime] = MemoryRuntime
+) -> AsyncIterator[Simulated]:
     clock = VirtualClock()
-    node = Simulated(MemoryRuntime(clock, images=images), clock, folder, on_disk=False)
+    node = Simulated(make(clock, images=images), clock, folder, on_disk=False)
 
     async def settle() -> None:
         for _ in range(60):

