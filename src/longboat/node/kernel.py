@@ -66,9 +66,15 @@ def is_mount_point(path: Path) -> bool:
     return str(path) in _mounted()
 
 
-def _mounted() -> list[str]:
+def bound() -> list[str]:
+    """Of each mount, which part of its file system it shows: a path in that."""
+    return _mounted(3)
+
+
+def _mounted(field: int = 4) -> list[str]:
+    """A field of each line of mountinfo (proc_pid_mountinfo(5)): 3 the root in its file system, 4 the mount point."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[4]) for line in file]
+        return [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split()[field]) for line in file]
 
 
 def open_beneath(

@@ -13,9 +13,10 @@ from longboat.node.paths import Paths
 from longboat.node.safeguards import NOT_RECURSIVE
 from longboat.node.views.container import Container, VolumeMount
 from longboat.node.views.pod import Pod
-from longboat.node.volumes import image, sub_path
+from longboat.node.volumes import image, nested, payload, sub_path
 
 log = logging.getLogger(__name__)
+ALWAYS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # files that the agent or the runtime mount
 
 
 def mounts(
@@ -26,16 +27,18 @@ def mounts(
 
     `recursive` says whether the runtime can make what is mounted beneath a mount read-only, too.
     """
-    found = []
+    found, written = list[Mount](), set[str]()
     for index, wanted in enumerate(container.volumeMounts):
         place = places.get(wanted.name)
         if place is None:
             raise _problem(f'cannot find volume "{wanted.name}" to mount into container "{container.name}"')
-        part = _sub_path(container, wanted, env)
+        part, is_written = _sub_path(container, wanted, env), _is_written(pod, wanted.name)
         if part and on_disk:
             target = paths.sub_paths(pod.uid) / wanted.name / container.name / str(index)
             try:
-                sub_path.bind(place, part, target, create=not _read_only_content(pod, wanted.name))
+                # A version's own files: the volume may hold links in their stead, which lead nowhere from a part of it.
+                whole = place / payload.DATA if is_written and not part.startswith("..") else place
+                sub_path.bind(whole, part, target, create=not (is_written or _is_image(pod, wanted.name)))
             except OSError as error:
                 if _is_image(pod, wanted.name):
                     raise image.not_mounted(f'subPath "{part}" of volume "{wanted.name}": {error.strerror}') from error
@@ -49,13 +52,34 @@ def mounts(
             raise _problem(NOT_RECURSIVE % wanted.name)
         throughout = recursive and wanted.readOnly and wanted.recursiveReadOnly in ("Enabled", "IfPossible")
         read_only = wanted.readOnly or _is_read_only(pod, wanted.name)
-        found.append(
-            Mount(
-                host=str(place), inside=inside, read_only=read_only, recursive_read_only=throughout,
-                propagation=propagation,
-            )
+        mount = Mount(
+            host=str(place), inside=inside, read_only=read_only, recursive_read_only=throughout,
+            propagation=propagation,
         )  # fmt: skip
+        found.append(mount)
+        if is_written:
+            written.add(nested.normal(inside))
+    if on_disk and written:
+        _make_points(container, found, written)
     return found
+
+
+def _make_points(container: Container, found: list[Mount], written: set[str]) -> None:
+    """What is mounted beneath files that the agent writes needs its place there. `written` are these files' paths.
+
+    Raises StartFailure.
+    """
+    hosts = {nested.normal(mount.inside): Path(mount.host) for mount in found}
+    files = {path for path in (*ALWAYS, container.terminationMessagePath) if path} - hosts.keys()
+    for above, way in nested.enclosing((*hosts, *map(nested.normal, files))):
+        if above not in written:
+            continue
+        source = hosts.get(f"{above}/{way}")
+        try:
+            nested.make(hosts[above], way, directory=source is not None and source.is_dir())
+        except OSError as error:
+            what = f'cannot make the mount point "{above}/{way}" of container "{container.name}"'
+            raise _problem(f"{what}: {error.strerror}") from error
 
 
 def devices(pod: Pod, container: Container, places: Mapping[str, Path]) -> list[Device]:
@@ -85,16 +109,17 @@ def _sub_path(container: Container, wanted: VolumeMount, env: Mapping[str, str])
 
 
 def _is_read_only(pod: Pod, name: str) -> bool:
-    """Volumes that are, whatever the mount says: claims used so, and files that the agent writes."""
+    """Volumes that are, whatever the mount says: claims used so, images, and files that the agent writes."""
     volume = next(v for v in pod.spec.volumes if v.name == name)
     sources = (volume.persistentVolumeClaim, volume.csi, volume.nfs)
-    return _read_only_content(pod, name) or any(source is not None and source.readOnly for source in sources)
+    is_content = _is_written(pod, name) or _is_image(pod, name)
+    return is_content or any(source is not None and source.readOnly for source in sources)
 
 
-def _read_only_content(pod: Pod, name: str) -> bool:
-    """Volumes whose files come from the agent, or with an image: containers add nothing to them."""
+def _is_written(pod: Pod, name: str) -> bool:
+    """Volumes whose files come from the agent: containers add nothing to them."""
     volume = next(v for v in pod.spec.volumes if v.name == name)
-    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI or volume.image)
+    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI)
 
 
 def _is_image(pod: Pod, name: str) -> bool:

@@ -1,8 +1,9 @@
 """Files that change as one: each version in a directory of its own, a symlink that is swapped over to it.
 
     volume/key      -> ..data/key
-    volume/..data   -> ..2026_11_23_16_40_00.123456789
-Readers see the old files or the new, never a mixture (kubelet's layout; programs watch `..data`).
+    volume/..data   -> ..1f0c22a1b4d5e6f7
+Readers see the old files or the new, never a mixture (kubelet's layout; programs watch `..data`). What is no link is a
+mount point (`nested.py`): a directory, with links for what the version holds at that path, or a file.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from longboat.node import kernel
+
 DATA, SCRATCH = "..data", "..data_tmp"
 MAX_PATH = 4096
+MOUNT_POINT = 0o1000  # files that are made to be mounted on have this bit in their mode, none of a payload's has
 
 
 class File(msgspec.Struct, frozen=True):
@@ -60,14 +64,12 @@ def write(volume: Path, payload: Payload, group: int | None = None) -> bool:
     except OSError:
         shutil.rmtree(version)  # it is tried again: nothing may pile up
         raise
-    before = os.readlink(current) if current.is_symlink() else ""
     scratch = volume / SCRATCH
     scratch.unlink(missing_ok=True)
     scratch.symlink_to(version.name)
     os.replace(scratch, current)
-    _link(volume, {path.split("/")[0] for path in payload})
-    if before:
-        shutil.rmtree(volume / before, ignore_errors=True)
+    link(volume)
+    _remove_others(volume, version.name)
     return True
 
 
@@ -85,14 +87,48 @@ def _mode(file: File, group: int | None) -> int:
     return file.mode | 0o440 if group is not None else file.mode
 
 
-def _link(volume: Path, names: set[str]) -> None:
-    """A link in the volume for each of the version's entries, and no others."""
-    for entry in os.scandir(volume):
-        if not entry.name.startswith("..") and entry.name not in names:
-            os.unlink(entry.path)
-    for name in names:
-        if not (volume / name).is_symlink():
-            (volume / name).symlink_to(f"{DATA}/{name}")
+def link(volume: Path) -> None:
+    """A link for each of the version's entries, and no others; mount points stay. Raises OSError."""
+    directories = [""]
+    while directories:
+        within = directories.pop()
+        up = "../" * len(Path(within).parts)
+        version = volume / DATA / within
+        missing = set(os.listdir(version)) if version.is_dir() else set[str]()
+        for entry in list(os.scandir(volume / within)):
+            if not within and entry.name.startswith(".."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                directories.append(str(Path(within, entry.name)))
+            elif not entry.is_symlink():
+                _show(version / entry.name, Path(entry.path))
+            elif entry.name not in missing:
+                os.unlink(entry.path)
+            missing.discard(entry.name)
+        for name in missing:
+            (volume / within / name).symlink_to(f"{up}{Path(DATA, within, name)}")
+
+
+def _show(file: Path, point: Path) -> None:
+    """A mount point holds what is hidden by it: containers that mount nothing there see the file. It stays the same
+    file, or what is mounted on it would be gone."""
+    data = file.read_bytes() if file.is_file() else b""
+    if point.read_bytes() != data:
+        point.write_bytes(data)
+    if file.is_file():
+        status = file.stat()
+        os.chown(point, status.st_uid, status.st_gid)
+        point.chmod(status.st_mode & 0o777)
+
+
+def _remove_others(volume: Path, current: str) -> None:
+    """Delete the versions of before, but for those of which a container was given a part (subPath): it keeps what it
+    has, and what is mounted beneath stays there."""
+    versions = {e.name for e in os.scandir(volume) if e.name.startswith("..") and e.is_dir(follow_symlinks=False)}
+    bound = kernel.bound() if len(versions) > 1 else []
+    for name in versions - {current}:
+        if not any(f"/{name}/" in f"{root}/" for root in bound):
+            shutil.rmtree(volume / name, ignore_errors=True)
 
 
 def _expected(payload: Payload, group: int | None) -> dict[str, tuple[bytes, int]]:
@@ -104,5 +140,7 @@ def _read(version: Path) -> dict[str, tuple[bytes, int]]:
     for directory, _, names in os.walk(version):
         for name in names:
             path = Path(directory) / name
-            found[str(path.relative_to(version))] = (path.read_bytes(), path.stat().st_mode & 0o7777)
+            mode = path.stat().st_mode & 0o7777
+            if not mode & MOUNT_POINT:
+                found[str(path.relative_to(version))] = (path.read_bytes(), mode)
     return found
