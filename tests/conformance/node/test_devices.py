@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from conformance.node.crud import whole_life
+from conformance.node.every_patch import Case, every_patch
 from conformance.stage import inside
 from conformance.verbs import Verbs
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
 CLAIM: Object = {"devices": {"requests": [{"name": "one", "exactly": {"deviceClassName": "example"}}]}}
+MARK = {"test.dra.example.com": "test"}
+MARKED = {"metadata": {"labels": MARK}}
+ALLOCATED: Object = {"status": {"allocation": {}}}  # no device at all is an allocation too
 
 
-def annotate_template(obj: Object) -> None:
-    obj["metadata"].setdefault("labels", {})["changed"] = "yes"
+def mark(obj: Object) -> None:
+    """Specs of claims never change."""
+    obj["metadata"].setdefault("labels", {}).update(MARK)
+
+
+def select(expression: str) -> Object:
+    return {"spec": {"selectors": [{"cel": {"expression": expression}}]}}
 
 
 @inside
@@ -22,14 +31,28 @@ async def test_device_classes(cluster: Cluster) -> None:
     def change(obj: Object) -> None:
         obj["spec"]["selectors"] = [{"cel": {"expression": 'device.driver == "other.example.com"'}}]
 
-    body = {"spec": {"selectors": [{"cel": {"expression": 'device.driver == "example.com"'}}]}}
-    await whole_life(cluster, "deviceclass", body, change)
+    await whole_life(cluster, "deviceclass", select('device.driver == "example.com"'), change)
+    never = Case(
+        "deviceclass", select("false"), lambda obj: obj.update(select("1 == 0")), {"strategic": select("1 == 0")}
+    )
+    await every_patch(cluster, never)
 
 
 @inside
 async def test_claims(cluster: Cluster) -> None:
-    """Conformance: CRUD operations for resourceclaims"""
-    await whole_life(cluster, "resourceclaim", {"spec": CLAIM}, annotate_template)
+    """As the entry "CRUD operations for resourceclaims", but for its server-side apply, which there is none of here."""
+    added = [{"op": "add", "path": "/metadata/labels/test.dra.example.com", "value": "test"}]
+    allocated = [{"op": "add", "path": "/status/allocation", "value": {}}]
+    case = Case(
+        "resourceclaim",
+        {"spec": CLAIM, "status": {}},
+        mark,
+        {"strategic": MARKED, "merge": MARKED, "json": added},
+        lambda obj: obj.update(ALLOCATED),
+        {"strategic": ALLOCATED, "merge": ALLOCATED, "json": allocated},
+    )
+    await every_patch(cluster, case)
+    await whole_life(cluster, "resourceclaim", {"spec": CLAIM}, mark)
     claims = Verbs(cluster, "resourceclaim")
     await claims.create("allocated", {"spec": CLAIM})
     device = {"request": "one", "driver": "example.com", "pool": "pool", "device": "device-0"}
@@ -45,7 +68,9 @@ async def test_claims(cluster: Cluster) -> None:
 async def test_claim_templates(cluster: Cluster) -> None:
     """Conformance: CRUD operations for resourceclaimtemplates"""
     body = {"spec": {"metadata": {"labels": {"app": "example"}}, "spec": CLAIM}}
-    await whole_life(cluster, "resourceclaimtemplate", body, annotate_template)
+    await whole_life(cluster, "resourceclaimtemplate", body, mark)
+    sent = {"spec": {"metadata": {}, "spec": CLAIM}}
+    await every_patch(cluster, Case("resourceclaimtemplate", sent, mark, {"strategic": MARKED}))
 
 
 @inside
@@ -61,3 +86,8 @@ async def test_slices(cluster: Cluster) -> None:
     device = {"name": "device-0", "attributes": attributes, "capacity": {"memory": {"value": "1Gi"}}}
     body = {"spec": {"driver": "example.com", "nodeName": "node-1", "pool": pool, "devices": [device]}}
     await whole_life(cluster, "resourceslice", body, change)
+    filled = {"spec": {"devices": [{"name": "device-0"}]}}
+    empty = {"spec": {"driver": "dra.example.com", "nodeName": "no-such-node", "pool": pool}}
+    await every_patch(
+        cluster, Case("resourceslice", empty, lambda obj: obj["spec"].update(filled["spec"]), {"strategic": filled})
+    )

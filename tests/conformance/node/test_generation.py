@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
 
 import pytest
 
-from conformance.node.pods import Pods, is_ready, pod
-from e2e.manifests import WEB
+from conformance.node.api import Refused
+from conformance.node.pods import Pods, container, is_ready, pod
+from e2e.manifests import BUSYBOX, WEB
 from longboat.machinery.objects import Object
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
 
-CHOSEN = pod("chosen", terminationGracePeriodSeconds=30)
+CHOSEN = pod("chosen", container("trap '' TERM; sleep 1000000 & wait"), terminationGracePeriodSeconds=30)
 CHOSEN["metadata"]["generation"] = 100
-START = [CHOSEN, pod("updated", restartPolicy="Always"), pod("often", restartPolicy="Always")]
+FIRST = container("true", name="first", image=WEB)
+START = [
+    CHOSEN,
+    pod("updated", restartPolicy="Always", initContainers=[FIRST]),
+    pod("often", restartPolicy="Always", activeDeadlineSeconds=5000),
+]
 
 
 def seen(pod: Object, generation: int) -> bool:
@@ -24,38 +31,57 @@ def seen(pod: Object, generation: int) -> bool:
     return len(conditions) == 2 and observed == [generation] * 3
 
 
-def change(pods: Pods, name: str, **spec: Any) -> int:
-    """The generation after a change of the spec."""
-    made: int = pods.api.patch(pods.path(name), {"spec": spec}, "strategic")["metadata"]["generation"]
-    return made
+def update(pods: Pods, name: str, change: Callable[[Object], object]) -> int:
+    """Read the pod, change it, and write it back whole, again where its node has written meanwhile; its generation."""
+    while True:
+        found = pods.get(name)
+        change(found)
+        try:
+            made: int = pods.api.put(pods.path(name), found)["metadata"]["generation"]
+        except Refused as refused:
+            assert refused.reason == "Conflict"
+            continue
+        return made
+
+
+def tolerate(pod: Object) -> None:
+    """Nothing but this; what was added for lost nodes is added again."""
+    pod["spec"]["tolerations"] = [{"key": "foo", "operator": "Equal", "value": "bar", "effect": "NoSchedule"}]
+
+
+CHANGES: list[tuple[Callable[[Object], object], bool]] = [  # and whether it raises the generation
+    (lambda pod: None, False),
+    (tolerate, True),
+    (lambda pod: pod["spec"].update(activeDeadlineSeconds=5000), True),
+    (lambda pod: pod["spec"]["containers"][0].update(image=WEB), True),
+    (lambda pod: pod["spec"]["initContainers"][0].update(image=BUSYBOX), True),
+    (lambda pod: pod["metadata"].update(annotations={"key": "value"}), False),
+    (lambda pod: pod["metadata"].update(generation=1), False),
+]
 
 
 def test_updates(pods: Pods) -> None:
     """Conformance: Pods Generation, updates"""
-    assert pods.get("updated")["metadata"]["generation"] == 1
     pods.until("updated", lambda pod: is_ready(pod) and seen(pod, 1))
-    changes: list[dict[str, Any]] = [
-        {"tolerations": [{"key": "extra", "operator": "Exists"}]},
-        {"containers": [{"name": "main", "image": WEB}]},
-        {"activeDeadlineSeconds": 3000},
-        {"activeDeadlineSeconds": 2000, "tolerations": [{"key": "more", "operator": "Exists"}]},
-    ]
-    for generation, spec in enumerate(changes, 2):
-        if "tolerations" in spec:
-            spec["tolerations"] += pods.get("updated")["spec"]["tolerations"]
-        assert change(pods, "updated", **spec) == generation
-        pods.until("updated", lambda pod, wanted=generation: seen(pod, wanted))  # type: ignore[misc]
-    for other in ({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}, {"spec": {}}):
-        assert pods.api.patch(pods.path("updated"), other)["metadata"]["generation"] == 5
+    generation = pods.get("updated")["metadata"]["generation"]
+    assert generation == 1
+    for change, counts in CHANGES:
+        generation += counts
+        assert update(pods, "updated", change) == generation == pods.get("updated")["metadata"]["generation"]
+        pods.until("updated", lambda pod, wanted=generation: seen(pod, wanted), 20)  # type: ignore[misc]
+    keys = [each["key"] for each in pods.get("updated")["spec"]["tolerations"]]
+    assert keys == ["foo", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
     patched = pods.api.patch(pods.path("updated", "status"), {"status": {"message": "said"}})
-    assert patched["metadata"]["generation"] == 5
+    assert patched["metadata"]["generation"] == generation
 
 
 def test_a_chosen_generation_and_a_graceful_end(pods: Pods) -> None:
     """Conformance: Pods Generation, graceful delete"""
     assert pods.get("chosen")["metadata"]["generation"] == 1
     pods.until("chosen", is_ready)
-    pods.delete("chosen", grace=30)
+    answer = pods.api.answer("DELETE", f"{pods.path('chosen')}?gracePeriodSeconds=60")
+    said = json.loads(answer.body)
+    assert (answer.status, said["kind"], said["metadata"]["name"]) == (200, "Pod", "chosen")
     ending = pods.get("chosen")
     assert ending["metadata"]["deletionTimestamp"] and ending["metadata"]["generation"] == 2
     pods.delete("chosen", grace=0)
@@ -65,8 +91,12 @@ def test_a_chosen_generation_and_a_graceful_end(pods: Pods) -> None:
 def test_many_updates(pods: Pods) -> None:
     """Conformance: Pods Generation, 500 updates"""
     pods.until("often", is_ready)
-    for i in range(499):
-        generation = change(pods, "often", activeDeadlineSeconds=100_000 - i)
+
+    def sooner(pod: Object) -> None:
+        pod["spec"]["activeDeadlineSeconds"] -= 1
+
+    for _ in range(499):
+        generation = update(pods, "often", sooner)
     assert generation == 500
     found = pods.until("often", lambda pod: seen(pod, 500))
     assert found["metadata"]["generation"] == 500
