@@ -154,15 +154,34 @@ def test_an_agent_that_dies_leaves_volumes_alone_and_takes_them_down_later(here:
     here.delete("pod", "p")
 
 
-def test_a_pod_that_takes_more_than_its_scratch_space_loses_its_place(here: Namespaced) -> None:
+def storage_limit(limit: str) -> dict[str, Any]:
+    return {"resources": {"limits": {"ephemeral-storage": limit}}}
+
+
+def test_a_pod_that_takes_more_of_the_disk_than_it_may_loses_its_place(here: Namespaced) -> None:
     scratch = {"name": "scratch", "emptyDir": {"sizeLimit": "1Mi"}}
-    here.apply(user("greedy", scratch, command="head -c 3000000 /dev/zero > /scratch/a; sleep 100000"))
-    why = 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
-    assert here.told("greedy", "Evicted", "Usage of EmptyDir", 40) == why
-    until(lambda: here.get("pod", "greedy")["status"]["phase"] == "Failed", 30)
-    status = here.get("pod", "greedy")["status"]
-    assert (status["reason"], status["message"]) == ("Evicted", why)
-    assert "running" not in status["containerStatuses"][0]["state"]
+    fill = "head -c 30000000 /dev/zero > {}; sleep 100000"
+    layer = user("layer", command=fill.format("/root/file"))
+    layer["spec"]["containers"][0] |= storage_limit("10Mi")
+    logger = user("logger", command="head -c 4000000 /dev/zero | tr '\\0' 'x'; sleep 100000")
+    logger["spec"]["containers"][0] |= storage_limit("2Mi")
+    beside = {**logger["spec"]["containers"][0], "name": "beside", "command": ["sleep", "100000"]}
+    logger["spec"]["containers"].append(beside | storage_limit("100Mi"))
+    modest = user("modest", scratch, command="head -c 500000 /dev/zero | tee /scratch/a /root/file; sleep 100000")
+    modest["spec"]["containers"][0] |= storage_limit("10Mi")
+    why = {
+        "volume": 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". ',
+        "layer": "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ",
+        "logger": 'Container main exceeded its local ephemeral storage limit "2Mi". ',
+    }
+    here.apply(user("volume", scratch, command=fill.format("/scratch/a")), layer, logger, modest)
+    for name, message in why.items():
+        until(lambda name=name: here.get("pod", name)["status"]["phase"] == "Failed", f"{name} runs on", 60)
+        status = here.get("pod", name)["status"]
+        assert (status["reason"], status["message"]) == ("Evicted", message)
+        assert not any("running" in container["state"] for container in status["containerStatuses"])
+        assert here.told(name, "Evicted", message[:20]) == message
+    assert here.get("pod", "modest")["status"]["phase"] == "Running"
 
 
 def test_memory_has_its_size(here: Namespaced) -> None:

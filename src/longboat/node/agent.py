@@ -21,6 +21,9 @@ from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.config import Seccomp
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
+from longboat.node.eviction.local_storage import LocalStorage
+from longboat.node.eviction.measure import Measure
+from longboat.node.eviction.walk import Walks
 from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
@@ -49,7 +52,6 @@ from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import ImageVolumes
-from longboat.node.volumes.limits import Limits
 from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
@@ -177,8 +179,9 @@ class Agent:
             garbage = Garbage(self._runtime, self._clock, config.paths)
             self._parts.start("garbage", garbage.collect)
             self._parts.start("log rotation", garbage.rotate_logs)
-            limits = Limits(self._clock, config.paths, workers.pods, workers.evict)
-            self._parts.start("volumes' limits", limits.watch)
+            measure = Measure(self._runtime, config.paths, Walks(self._clock))
+            storage = LocalStorage(self._clock, workers.pods, measure, workers.evict)
+            self._parts.start("local storage", storage.watch)
         log.info("node %s is at work", config.name)
         await asyncio.Event().wait()
 

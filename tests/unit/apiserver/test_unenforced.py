@@ -18,6 +18,7 @@ from unit.apiserver.harness import Api, play
 DOCUMENT = Path(__file__).parents[3] / "docs" / "not-in-force.md"
 NS = "/api/v1/namespaces"
 PODS = f"{NS}/default/pods"
+SIGNALLED: dict[str, Any] = {"lifecycle": {"stopSignal": "SIGUSR1"}}
 
 
 def pod(**spec: Any) -> Any:
@@ -38,8 +39,9 @@ async def warned(api: Api, target: str, body: Any, method: str = "POST", **heade
     ("spec", "where", "why"),
     [
         ({}, "", ""),
-        ({"containers": [container(), container(name="d", resources={"limits": {"ephemeral-storage": "1Gi"}})]},
-         "spec.containers[1].resources.limits[ephemeral-storage]", "it may fill its node's disk"),
+        ({"os": {"name": "linux"}, "containers": [container(), container(name="d", **SIGNALLED)]},
+         "spec.containers[1].lifecycle.stopSignal", "it is stopped by the signal that its image names, or SIGTERM"),
+        ({"containers": [container(resources={"limits": {"ephemeral-storage": "1Gi"}})]}, "", ""),
         ({"initContainers": [container(name="i", restartPolicy="Always")]}, "", ""),
         ({"initContainers": [container(name="i", restartPolicy="OnFailure")]}, "spec.initContainers[0].restartPolicy",
          "the pod's restartPolicy decides"),
@@ -65,9 +67,9 @@ def test_fields_of_pods_and_of_templates(spec: Any, where: str, why: str) -> Non
 def test_a_long_object_gets_a_short_warning() -> None:
     async def scene(api: Api) -> None:
         await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
-        many = [container(name=f"c{i}", resources={"limits": {"ephemeral-storage": "1Gi"}}) for i in range(500)]
-        (text,) = await warned(api, PODS, pod(containers=many))
-        assert text.startswith("spec.containers[0].resources")
+        many = [container(name=f"c{i}", **SIGNALLED) for i in range(500)]
+        (text,) = await warned(api, PODS, pod(containers=many, os={"name": "linux"}))
+        assert text.startswith("spec.containers[0].lifecycle")
 
     play(scene)
 

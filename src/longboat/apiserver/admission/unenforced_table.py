@@ -29,7 +29,6 @@ _NAMESPACE: Shape = {
 _CONTAINER: Final[dict[str, Shape]] = {
     "env": {"valueFrom": {"fileKeyRef": Unenforced("the variable is left out")}},
     "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
-    "resources": {"limits": Entries({"ephemeral-storage": Unenforced("it may fill its node's disk")})},
     "restartPolicyRules": Unenforced("the pod's restartPolicy decides"),
 }
 _POD_SPEC: Shape = {

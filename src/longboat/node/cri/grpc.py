@@ -152,8 +152,9 @@ class GrpcRuntime:
     async def reopen_log(self, id: str) -> None:
         await call(self._runtime.ReopenContainerLog, pb.ReopenContainerLogRequest(container_id=id))
 
-    async def usage(self) -> list[Usage]:
-        answer = await call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest())
+    async def usage(self, uid: str = "") -> list[Usage]:
+        wanted = pb.ContainerStatsFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
+        answer = await call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest(filter=wanted))
         return [messages.usage(item) for item in answer.stats]
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str:

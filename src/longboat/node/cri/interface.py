@@ -142,8 +142,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     cpu: int
     memory: int
-    disk: int
+    disk: int  # bytes of the writable layer
     at: float
+    inodes: int = 0  # likewise
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -232,7 +233,9 @@ class Runtime(Protocol):
 
     async def reopen_log(self, id: str) -> None: ...
 
-    async def usage(self) -> list[Usage]: ...
+    async def usage(self, uid: str = "") -> list[Usage]:
+        """By the running containers of one pod, or of all."""
+        ...
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str: ...
 

@@ -186,12 +186,12 @@ class MemoryRuntime:
     async def reopen_log(self, id: str) -> None:
         self._container(id)
 
-    async def usage(self) -> list[Usage]:
+    async def usage(self, uid: str = "") -> list[Usage]:
         now = self._now()
         return [
             Usage(id=c.status.id, name=c.status.name, labels=c.status.labels, cpu=0, memory=0, disk=0, at=now)
             for c in self._containers.values()
-            if c.status.state == "running"
+            if c.status.state == "running" and uid in ("", c.uid)
         ]
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str:

@@ -288,5 +288,6 @@ def usage(message: Any) -> Usage:
         cpu=message.cpu.usage_core_nano_seconds.value,
         memory=message.memory.working_set_bytes.value,
         disk=message.writable_layer.used_bytes.value,
+        inodes=message.writable_layer.inodes_used.value,
         at=message.cpu.timestamp / NANO,
     )

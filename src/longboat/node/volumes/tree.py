@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -20,15 +21,19 @@ class Moved(OSError):
     """The way back up led elsewhere."""
 
 
-def entries(place: Path) -> Iterator[tuple[int, str]]:
+def entries(place: Path, most: int = sys.maxsize) -> Iterator[tuple[int, str]]:
     """All that lies beneath a directory: names, each with a descriptor of the directory it is in, open until the
-    next is asked for. A directory comes before what it holds. Raises OSError."""
+    next is asked for. A directory comes before what it holds. No more than `most` directories are remembered for
+    later: what is in others is left out. Raises OSError."""
     here = os.open(place, DIRECTORY)
     above: list[tuple[list[str], tuple[int, int]]] = []  # directories that are still to come, and which it is
+    waiting = 0  # how many these are, and those of `rest`
     try:
-        rest = yield from _listed(here)
+        rest = yield from _listed(here, most)
+        waiting += len(rest)
         while rest or above:
             if rest:
+                waiting -= 1
                 try:
                     below = kernel.open_beneath(here, rest.pop(), DIRECTORY, mounts=False)
                 except OSError as error:
@@ -38,7 +43,8 @@ def entries(place: Path) -> Iterator[tuple[int, str]]:
                 above.append((rest, _identity(here)))
                 os.close(here)
                 here = below
-                rest = yield from _listed(here)
+                rest = yield from _listed(here, most - waiting - len(above))
+                waiting += len(rest)
             else:
                 rest, wanted = above.pop()
                 back = os.open("..", DIRECTORY, dir_fd=here)
@@ -50,12 +56,12 @@ def entries(place: Path) -> Iterator[tuple[int, str]]:
         os.close(here)
 
 
-def _listed(folder: int) -> Generator[tuple[int, str], None, list[str]]:
-    """Its entries; returns those that are directories."""
-    found = []
+def _listed(folder: int, most: int) -> Generator[tuple[int, str], None, list[str]]:
+    """Its entries; returns those that are directories, so many at the most."""
+    found: list[str] = []
     with os.scandir(folder) as listed:
         for entry in listed:
-            if entry.is_dir(follow_symlinks=False):
+            if len(found) < most and entry.is_dir(follow_symlinks=False):
                 found.append(entry.name)
             yield folder, entry.name
     return found
