@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance import report, stage
+from conformance.beside import Scenes, started
 from conformance.node.api import Api, proxied
 from conformance.node.pods import Pods, namespaced
 from e2e.host import Cluster
@@ -31,6 +32,12 @@ def pods(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator
     with namespaced(cluster, api, name) as pods:
         pods.create(*getattr(request.module, "START", ()))
         yield pods
+
+
+@pytest.fixture(scope="module")
+def scenes(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Iterator[Scenes]:
+    with started(cluster, api, request) as scenes:
+        yield scenes
 
 
 @pytest.hookimpl(tryfirst=True)

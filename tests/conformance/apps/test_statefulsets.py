@@ -63,7 +63,7 @@ async def arrivals(cluster: Cluster, *, ready: bool = True) -> list[list[str]]:
 
 @on_nodes()
 async def test_scaling_in_order(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, Scaling"""
+    """As the entry "StatefulSet, Scaling", with a node that is played."""
     sets = Verbs(cluster, "statefulset")
     await sets.create("web", stateful())
     await run_pods(cluster)
@@ -86,7 +86,7 @@ async def test_scaling_in_order(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_burst_scaling(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, Burst Scaling"""
+    """As the entry "StatefulSet, Burst Scaling", with a node that is played."""
     sets = Verbs(cluster, "statefulset")
     await sets.create("web", stateful(podManagementPolicy="Parallel"))
     await run_pods(cluster)
@@ -105,7 +105,7 @@ async def test_burst_scaling(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_failed_pods(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, Recreate Failed Pod"""
+    """As the entry "StatefulSet, Recreate Failed Pod", with a node that is played."""
     await Verbs(cluster, "statefulset").create("web", stateful())
     uids = set()
     for _ in range(3):  # a node that has no port for it refuses it time and again
@@ -148,7 +148,7 @@ async def test_collection(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_rolling_update(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, Rolling Update"""
+    """As the entry "StatefulSet, Rolling Update", with a node that is played."""
     sets = Verbs(cluster, "statefulset")
     await sets.create("web", stateful(3))
     await until_quiet(cluster)
@@ -188,7 +188,7 @@ async def roll(cluster: Cluster) -> list[list[str]]:
 
 @on_nodes()
 async def test_partitions(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, Rolling Update with Partition"""
+    """As the entry "StatefulSet, Rolling Update with Partition", with a node that is played."""
     sets = Verbs(cluster, "statefulset")
     await sets.create("web", stateful(3, updateStrategy=partitioned(3)))
     await until_quiet(cluster)
