@@ -17,13 +17,13 @@ want containerd /usr/bin/containerd /usr/local/bin/containerd
 want runc /usr/sbin/runc /usr/bin/runc /usr/local/sbin/runc
 want containernetworking-plugins /usr/lib/cni/bridge
 want nftables /usr/sbin/nft
-want conntrack /usr/sbin/conntrack
 want iproute2 /usr/sbin/ip /bin/ip /usr/bin/ip
 want e2fsprogs /usr/sbin/mkfs.ext4 /sbin/mkfs.ext4
 want haproxy /usr/sbin/haproxy
 want busybox-static /usr/share/doc/busybox-static
 python3 -c 'import ensurepip' 2>/dev/null || needed="$needed python3-venv"
 if [ $# != 0 ]; then
+    want conntrack /usr/sbin/conntrack
     want gcc /usr/bin/gcc
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd

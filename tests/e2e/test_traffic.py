@@ -143,6 +143,24 @@ def test_datagrams_reach_everybody_and_leave_who_is_gone(place: Place) -> None:
     place.cluster.kubectl("delete", "service", "many").quiet()
 
 
+def test_a_host_port_answers_a_socket_that_outlives_its_pod(place: Place) -> None:
+    def publish(name: str) -> None:
+        pod = server(name, "stats", "node-2")
+        pod["spec"]["containers"][0]["ports"] = [{"containerPort": PORT, "hostPort": 8125, "protocol": "UDP"}]
+        place.cluster.apply(pod)
+        place.wait(name)
+
+    flow = f"-u -b 4900 {place.nodes['node-2']} 8125"
+    assert place.answers("node-1", flow) == ["-"], "so there is a flow that leads nowhere"
+    publish("stats-1")
+    until(lambda: place.answers("node-1", flow) == ["stats-1"], "the first flow leads nowhere for ever")
+    place.delete("stats-1")
+    until(lambda: place.answers("node-1", flow) == ["-"])
+    publish("stats-2")
+    until(lambda: place.answers("node-1", flow) == ["stats-2"], "the flow still leads to the former pod")
+    place.delete("stats-2")
+
+
 def test_endpoints_that_are_ending_serve_where_there_is_no_other(place: Place) -> None:
     """Pods on both nodes; that on the first is on its way out, but still serves."""
     outside = service("web", kind="LoadBalancer", target=PORT)

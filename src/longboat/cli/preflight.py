@@ -9,12 +9,11 @@ from pathlib import Path
 from longboat.cli import files, trust
 from longboat.cli.errors import Failure
 
-PACKAGES = "containerd runc containernetworking-plugins nftables conntrack"
+PACKAGES = "containerd runc containernetworking-plugins nftables"
 BINARIES = {  # what each is for, and its Debian packages
     "containerd": ("Longboat runs pods through containerd", PACKAGES),
     "runc": ("containerd starts containers through runc", PACKAGES),
     "nsenter": ("nodes live in namespaces, entered through nsenter", "util-linux"),
-    "conntrack": ("Services forget the UDP flows of endpoints that are gone through conntrack", "conntrack"),
 }
 PLUGINS = ("bridge", "host-local", "loopback")
 PLUGIN_DIR = Path("/usr/lib/cni")

@@ -153,7 +153,7 @@ def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_e
         assert (refused.code, why in refused.err) == (1, True), refused
 
 
-@pytest.mark.parametrize("missing", ["containerd", "runc", "conntrack"])
+@pytest.mark.parametrize("missing", ["containerd", "runc"])
 def test_a_missing_program_is_named_with_its_package(machine: Machine, tmp_path: Path, missing: str) -> None:
     for folder in ("/usr/bin", "/usr/sbin"):
         if (Path(folder) / missing).exists():

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from integration.network.pods import BareNode, Pod
-from longboat.network.proxy.conntrack import Flow, Front, arguments
 from longboat.network.proxy.rules import HostPort, rules
 from longboat.network.proxy.ruleset import Ruleset, create, diff
 from unit.network.test_rules import NODE, endpoint, piece, service
@@ -173,21 +172,6 @@ def test_a_host_port_at_the_loopback_address_is_another(node: BareNode, pods: li
     assert node.host.run(*curl, "http://127.0.0.1:8088/").out == "pod-5\n"
     assert node.host.run(*curl, f"http://{own}:8088/").out == "pod-6\n"
     assert get_from_node(node, "127.0.0.1", 8088) == {"ConnectionRefusedError": 40}, "from there, only what listens"
-
-
-def test_udp_flows_move_once_they_are_forgotten(node: BareNode, pods: list[Pod]) -> None:
-    def only(pod: Pod) -> Ruleset:
-        ports = [{"port": 53, "protocol": "UDP"}]
-        slices = [piece(endpoint(pod.address), ports=({"port": 8080, "protocol": "UDP"},))]
-        return rules([service(ports=ports)], slices, NEAR)
-
-    first, second = only(pods[0]), only(pods[1])
-    node.apply(create(first))
-    assert pods[1].python(ASK, "10.96.0.10", "53") == "pod-5\n"
-    node.apply(diff(first, second))
-    assert pods[1].python(ASK, "10.96.0.10", "53") == "pod-5\n", "connection tracking should still hold the flow"
-    node.host.run("conntrack", *arguments(Flow(Front("10.96.0.10", 53), pods[0].address))).ok()
-    assert pods[1].python(ASK, "10.96.0.10", "53") == "pod-6\n"
 
 
 @pytest.mark.slow

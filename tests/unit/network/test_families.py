@@ -14,7 +14,6 @@ from longboat.network.families import IPV4, IPV6
 from longboat.network.policy import rules as policy
 from longboat.network.policy.attachments import Attachment
 from longboat.network.policy.ports import port_rules
-from longboat.network.proxy.conntrack import Flow, Front, arguments, fronts
 from longboat.network.proxy.rules import HostPort, NodeInfo, rules
 from longboat.network.proxy.ruleset import Ruleset
 from longboat.network.views import EndpointSlice, Service
@@ -118,13 +117,6 @@ def test_host_ports_are_of_the_pods_family() -> None:
     assert elements["host-ports"] == {"tcp . 8088": "fd10:244:1::9 . 80"}
     assert elements["host-address-ports"] == {"fd30::b . tcp . 8089": "fd10:244:1::9 . 80"}
     assert rules([], [], replace(NODE, host_ports=ports)).elements["host-ports"] == {"tcp . 8088": "10.244.1.9 . 80"}
-
-
-def test_udp_flows_are_forgotten_in_the_family_they_are_of() -> None:
-    dns = service(clusterIPs=["10.96.0.10", "fd10:96:0::a"], ports=[{"port": 53, "protocol": "UDP"}])
-    slices = [in_six(piece(endpoint("10.244.1.5"), ports=({"port": 53, "protocol": "UDP"},)))]
-    assert fronts(dns, slices, SIX) == {Front("fd10:96:0::a", 53): frozenset({"fd10:244:1::5"})}
-    assert arguments(Flow(Front("fd10:96:0::a", 53)), IPV6)[:3] == ["-D", "-f", "ipv6"]
 
 
 def test_a_policy_holds_in_both_families() -> None:

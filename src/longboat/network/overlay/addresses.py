@@ -49,6 +49,14 @@ def overlap(one: str, other: str) -> bool:
     return number(one.partition("/")[0]) >> shift == number(other.partition("/")[0]) >> shift
 
 
+def is_within(address: bytes, cidr: str) -> bool:
+    """Whether an address, as in a packet, is of a range; nothing is of ""."""
+    if not cidr or 8 * len(address) != _kind(cidr)[1]:
+        return False
+    shift = 8 * len(address) - prefix(cidr)
+    return int.from_bytes(address, "big") >> shift == number(cidr.partition("/")[0]) >> shift
+
+
 def host_address(cidr: str) -> str:
     """The host's leg on the bridge, which is the nodes' gateway."""
     return nth(cidr, 1)

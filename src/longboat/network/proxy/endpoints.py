@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from longboat.network.families import IPV4, Family
-from longboat.network.views import EndpointSlice, ServicePort
+from longboat.network.views import Endpoint, EndpointSlice, ServicePort
 
 
 @dataclass(frozen=True, order=True)
@@ -33,6 +33,27 @@ def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str, famil
     """
     ready: set[Target] = set()
     ending: set[Target] = set()
+    for endpoint, address, number in _endpoints(slices, port, family):
+        if endpoint.conditions.ready:
+            ready.add(Target(address, number, endpoint.nodeName == node))
+        elif endpoint.conditions.serving and endpoint.conditions.terminating:
+            ending.add(Target(address, number, endpoint.nodeName == node))
+    return Targets(_choose(ready, ending), _choose(_local(ready), _local(ending)))
+
+
+def lasting(slices: Iterable[EndpointSlice], port: ServicePort, family: Family = IPV4) -> set[tuple[str, int]]:
+    """Addresses and ports that flows of a port of a Service may go on to: whoever still serves, ending or not."""
+    return {
+        (address, number)
+        for endpoint, address, number in _endpoints(slices, port, family)
+        if endpoint.conditions.ready or endpoint.conditions.serving
+    }
+
+
+def _endpoints(
+    slices: Iterable[EndpointSlice], port: ServicePort, family: Family
+) -> Iterator[tuple[Endpoint, str, int]]:
+    """All of a port, with their addresses of the family and what the port is there."""
     for piece in slices:
         if piece.addressType != family.name:
             continue
@@ -40,17 +61,8 @@ def targets(slices: Iterable[EndpointSlice], port: ServicePort, node: str, famil
             if candidate.name != port.name or candidate.protocol != port.protocol or not candidate.port:
                 continue
             for endpoint in piece.endpoints:
-                conditions = endpoint.conditions
-                found = {
-                    Target(address, candidate.port, endpoint.nodeName == node)
-                    for address in endpoint.addresses[:1]
-                    if family.has(address)
-                }
-                if conditions.ready:
-                    ready |= found
-                elif conditions.serving and conditions.terminating:
-                    ending |= found
-    return Targets(_choose(ready, ending), _choose(_local(ready), _local(ending)))
+                if endpoint.addresses and family.has(endpoint.addresses[0]):
+                    yield endpoint, endpoint.addresses[0], candidate.port
 
 
 def _choose(ready: set[Target], ending: set[Target]) -> tuple[Target, ...]:

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
+from longboat.network.families import Family
 from longboat.network.nftables import NftError
+from longboat.network.overlay.addresses import is_within
 from longboat.network.proxy import conntrack
-from longboat.network.proxy.conntrack import Flow
+from longboat.network.proxy.fronts import Fronts, Look, Tracker, of_host_ports, of_service
 from longboat.network.proxy.listeners import Listener, taken
 from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
 from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
@@ -21,21 +23,27 @@ log = logging.getLogger(__name__)
 TABLE = "longboat-services"
 
 Apply = Callable[[str], str]
+Forget = Callable[[Iterable[Look], Family, conntrack.Stale], int]
+HOST_PORTS = Key("", "")  # whose fronts are no Service's
 
 
 class Keeper:
-    """`apply` carries out nft commands; it may block, so a thread calls it. `slices` has an index "service"."""
+    """`apply` carries out nft commands, `forget` deletes tracked flows; both may block, so threads call them.
+
+    `slices` has an index "service".
+    """
 
     def __init__(
-        self, node: NodeInfo, services: Informer[Service], slices: Informer[EndpointSlice], apply: Apply
-    ) -> None:
+        self, node: NodeInfo, services: Informer[Service], slices: Informer[EndpointSlice], apply: Apply,
+        forget: Forget = conntrack.forget,
+    ) -> None:  # fmt: skip
         self.family = node.family
-        self.node, self._services, self._slices, self._apply = node, services, slices, apply
+        self.node, self._services, self._slices, self._apply, self._forget = node, services, slices, apply, forget
         self._place = place(node.family, TABLE)
         self._base = Ruleset()
         self._next_base = base(node)
         self._parts: dict[Key, Ruleset] = {}
-        self._fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
+        self._tracker = Tracker(lambda address: is_within(address, node.cluster_cidr))
         self._dirty: set[Key] = set()
         self._whole = True  # the kernel's table is not known to be ours: write it anew
 
@@ -90,15 +98,14 @@ class Keeper:
         dirty, self._dirty = self._dirty, set()
         old, new = [self._base], [self._next_base]
         parts: dict[Key, Ruleset] = {}
-        flows: list[Flow] = []
-        fronts: dict[Key, dict[conntrack.Front, frozenset[str]]] = {}
+        fronts: dict[Key, Fronts] = {HOST_PORTS: of_host_ports(self.node)}
+        taken = self.node.taken
         for key in sorted(dirty):
             try:
                 parts[key], fronts[key] = self._make(key)
             except Exception:  # one odd object must not hide the others
                 log.exception("Service %s keeps the %s rules that it had: no others can be made", key, self.family.name)
-                parts[key], fronts[key] = self._parts.get(key, Ruleset()), self._fronts.get(key, {})
-            flows += conntrack.stale(self._fronts.get(key, {}), fronts[key])
+                parts[key] = self._parts.get(key, Ruleset())
             old.append(self._parts.get(key, Ruleset()))
             new.append(parts[key])
         if self._whole:
@@ -113,16 +120,30 @@ class Keeper:
             raise
         self._whole, self._base = False, new[0]
         self._parts |= parts
-        self._fronts |= fronts
         for key in [key for key, part in parts.items() if part == Ruleset()]:
-            del self._parts[key], self._fronts[key]
-        await conntrack.forget(flows, self.family)
+            del self._parts[key]
+        for key, each in fronts.items():
+            self._tracker.set(key, each)
+        self._tracker.set_taken(taken)
+        await self._forget_stale()
 
-    def _make(self, key: Key) -> tuple[Ruleset, dict[conntrack.Front, frozenset[str]]]:
+    def _make(self, key: Key) -> tuple[Ruleset, Fronts]:
         service, slices = self._services.get(key), self._slices.by_index("service", str(key))
         if service is None:
             return Ruleset(), {}
-        return service_rules(service, slices, self.node), conntrack.fronts(service, slices, self.node)
+        return service_rules(service, slices, self.node), of_service(service, slices, self.node)
+
+    async def _forget_stale(self) -> None:
+        """After the rules: a flow that begins meanwhile is a new one."""
+        if not (looks := self._tracker.looks()):
+            return
+        try:
+            await asyncio.to_thread(self._forget, looks, self.family, self._tracker.is_stale)
+        except OSError as error:  # the rules hold all the same; the next change finds what this one left
+            log.warning("stale %s flows are still tracked: %s", self.family.name, error)
+            self._tracker.distrust()
+        else:
+            self._tracker.done()
 
     async def check(self) -> bool:
         """Look whether the table is still in the kernel; False where it has to be written anew."""

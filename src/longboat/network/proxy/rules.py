@@ -218,12 +218,15 @@ def _port_rules(service: Service, address: str, port: ServicePort, found: Target
     elif found.cluster:
         elements["refused-addresses"][key] = "drop"  # there are endpoints, but by policy not for this node
 
-    entrances = list(_entrances(service, port, protocol, family))
-    if entrances:
+    outer = [
+        ("service-addresses", f"{ip} . {protocol} . {number}") if ip else ("node-ports", f"{protocol} . {number}")
+        for ip, number in entrances(service, port, family)
+    ]
+    if outer:
         local_only = spec.externalTrafficPolicy == "Local"
         outside = _outside(name, found, local_only, node, balance, chains)
         guarded = _guarded(name, outside, spec.loadBalancerSourceRanges, family, chains)
-        for table, entrance in entrances:
+        for table, entrance in outer:
             if outside:
                 elements[table][entrance] = outside if table == "node-ports" else guarded
             else:
@@ -246,14 +249,14 @@ def clashes(service: Service, node: NodeInfo) -> list[str]:
     return found
 
 
-def _entrances(service: Service, port: ServicePort, protocol: str, family: Family) -> Iterable[tuple[str, str]]:
-    """Where traffic from outside the cluster comes in: (map, key)."""
+def entrances(service: Service, port: ServicePort, family: Family) -> Iterable[tuple[str, int]]:
+    """Where traffic from outside the cluster comes in: addresses ("": any of the node's) and ports."""
     if service.spec.type in ("NodePort", "LoadBalancer") and port.nodePort:
-        yield "node-ports", f"{protocol} . {port.nodePort}"
+        yield "", port.nodePort
     if service.spec.type == "LoadBalancer":
         for ingress in service.status.loadBalancer.ingress:
             if family.has(ingress.ip) and ingress.ipMode == "VIP":
-                yield "service-addresses", f"{ingress.ip} . {protocol} . {port.port}"
+                yield ingress.ip, port.port
 
 
 def _guarded(name: str, verdict: str, sources: list[str], family: Family, chains: dict[str, Chain]) -> str:
