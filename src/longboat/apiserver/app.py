@@ -40,7 +40,8 @@ from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
-from longboat.apiserver.authn.serviceaccounts import TokenIssuer, service_account_tokens
+from longboat.apiserver.authn.secret_tokens import LastUse
+from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz import aggregation, policy
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
@@ -67,7 +68,7 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import catalog
 from longboat.registry.places import place, places
-from longboat.registry.store import Store
+from longboat.registry.store import Store, Write
 from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import Encryption
 from longboat.storage.encryption.storage import EncryptedStorage
@@ -120,6 +121,8 @@ class APIServer:
         self.ready = False
         self.stopping = False
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
+        uses = LastUse(self._label_secret, clock)
+        self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
         self.trail = AuditTrail(config.audit_log, config.audit_limits, clock) if config.audit_log else None
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
@@ -188,6 +191,20 @@ class APIServer:
         """As `lookup`, for the core kinds that tokens are bound to."""
         return self.lookup(_BOUND[plural], namespace, name)
 
+    async def _label_secret(self, secret: Object, label: str, value: str) -> None:
+        """Give this very Secret a label. Raises StatusError."""
+        found = secret["metadata"]
+
+        def labelled(old: Object) -> Object:
+            had = old["metadata"]
+            return {
+                **old,
+                "metadata": {**had, "uid": found["uid"], "labels": {**(had.get("labels") or {}), label: value}},
+            }
+
+        store = self.stores[kinds.SECRET]
+        await store.update(found["namespace"], found["name"], labelled, Write(), retry=True)
+
     def _make_stores(self) -> None:
         caches: dict[str, WatchCache] = {}
         for strategy in self.strategies:
@@ -237,8 +254,8 @@ class APIServer:
     def _chain(self) -> Handler:
         config = self.config
         authenticators = list(config.authenticators)
-        if self.issuer:
-            authenticators.append(service_account_tokens(self.issuer, self.find))
+        if self.tokens:
+            authenticators.append(self.tokens.identify)
         authenticators.append(bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock))
         links = [
             request_id,  # outermost: refusals bear it too

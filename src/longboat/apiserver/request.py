@@ -67,6 +67,7 @@ class Request:
     raw_query: str = ""  # as it came, for proxies
     for_client_alone: bool = False  # the work is worth nothing once the client has gone: it is cancelled then
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)  # of the audit event, beside those that it always has
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
     seat: Seat = HERE  # where work is done that would hold the loop; set by flow control

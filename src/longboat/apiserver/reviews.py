@@ -10,7 +10,7 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.authn.identity import Rejected
-from longboat.apiserver.authn.serviceaccounts import Bound, user_of
+from longboat.apiserver.authn.serviceaccounts import Bound
 from longboat.apiserver.authz.authorizer import Action, Rule
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import read_object
@@ -93,18 +93,16 @@ class Reviews:
 
     async def token(self, request: Request) -> Response:
         review = await self._read(request, kinds.TOKEN_REVIEW)
-        spec, issuer = review.get("spec") or {}, self._server.issuer
+        spec, tokens = review.get("spec") or {}, self._server.tokens
         if not spec.get("token"):
             raise errors.bad_request("token is required for TokenReview in authentication")
         try:
-            if issuer is None:
+            if tokens is None:
                 raise Rejected("this server knows no tokens")
-            claims = issuer.claims(spec["token"], spec.get("audiences") or ())
-            user = user_of(claims, self._server.find, self._server.clock.now())
+            user, meant_for = await tokens.user(spec["token"], request, spec.get("audiences") or ())
         except Rejected as error:
             review["status"] = {"user": {}, "error": str(error)}
             return _created(request, review)
-        meant_for = claims.audiences
         review["status"] = {
             "authenticated": True,
             "user": user_info(user),

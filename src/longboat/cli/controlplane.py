@@ -146,6 +146,7 @@ class ControlPlane:
                 connect,
                 self.clock,
                 root_ca=self.pki.ca.pair.certificate.read_text(),
+                sign_token=api.issuer.issue_for_secret if api.issuer else None,
                 pod_cidr=self.options.pod_cidr,
                 service_cidr=self.options.service_cidr,
                 node_cidr=self.options.node_cidr,

@@ -34,6 +34,8 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
     from longboat.controllers.statefulset.controller import StatefulSetController
+    from longboat.controllers.token_secrets import TokenSecrets
+    from longboat.controllers.unused_tokens import TokenTracking, UnusedTokens
     from longboat.controllers.volumes.attach_detach import AttachDetachController
     from longboat.controllers.volumes.binder import PersistentVolumeBinder
     from longboat.controllers.volumes.csi.attacher import CSIAttacher
@@ -46,6 +48,9 @@ def controllers() -> tuple[type[Controller], ...]:
     return (
         ServiceAccountController,
         RootCAPublisher,
+        TokenSecrets,
+        TokenTracking,
+        UnusedTokens,
         NamespaceController,
         ReplicaSetController,
         ReplicationControllerController,

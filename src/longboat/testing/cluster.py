@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,17 +41,20 @@ class Cluster:
     """`settle` waits until no work is in flight; timers do not count, for only the clock fires them.
 
     `warn_unenforced`: as `longboat server` has it; without, answers are comparable with upstream's.
+    `service_account_key`: a file with the key that signs ServiceAccounts' tokens; without, there are none.
     """
 
-    def __init__(self, seed: int = 0, *, warn_unenforced: bool = True, **options: Any) -> None:
+    def __init__(
+        self, seed: int = 0, *, warn_unenforced: bool = True, service_account_key: Path | None = None, **options: Any
+    ) -> None:
         self.clock = VirtualClock()
         self.clock.settle = self.settle
         self._seed = seed
-        self._config = Config(warn_unenforced=warn_unenforced)
+        self._config = Config(warn_unenforced=warn_unenforced, service_account_key=service_account_key)
         self._options = {
             "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
             "service_cidr": "10.96.0.0/16", "node_cidr": "", "load_balancer_pool": "192.0.2.0/29",
-            "serving_signer": None,
+            "serving_signer": None, "sign_token": None,
             **options,
         }  # fmt: skip
         self._tasks = Tasks("cluster")
@@ -59,6 +63,8 @@ class Cluster:
         self.api = APIServer(MemoryStorage(self.clock), self.clock, self._config)
         await self.api.start()
         self.client = RestClient(self.api.transport("admin", "system:masters"), self.clock)
+        if self.api.issuer:
+            self._options["sign_token"] = self.api.issuer.issue_for_secret
         self.manager = Manager(self._connect, self.clock, **self._options)
         client = RestClient(self._connect(Scheduler.USER), self.clock)
         self._informers = Informers(client, self.clock, "scheduler")

@@ -147,6 +147,32 @@ def test_a_user_made_as_the_documentation_says(plane: ControlPlane, tmp_path: Pa
     assert found["status"]["userInfo"]["groups"] == ["team", "system:authenticated"]
 
 
+@pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
+def test_a_token_in_a_secret(plane: ControlPlane) -> None:
+    """The case of a cluster where it stayed empty for ever, as kubectl sees it."""
+    annotations = {"kubernetes.io/service-account.name": "deployer"}
+    kind = "kubernetes.io/service-account-token"
+    for obj in (
+        {"kind": "ServiceAccount", "metadata": {"name": "deployer"}},
+        {"kind": "Secret", "metadata": {"name": "held", "annotations": annotations}, "type": kind},
+    ):
+        done = plane.kubectl(KUBECTLS[0], "apply", "-f", "-", text=json.dumps({"apiVersion": "v1", **obj}))
+        assert (done.returncode, done.stderr) == (0, "")
+    done = plane.kubectl(KUBECTLS[0], "wait", "secret/held", "--for=jsonpath={.data.token}", "--timeout=10s")
+    assert done.returncode == 0, done.stderr
+    shown = plane.kubectl(KUBECTLS[0], "describe", "secret", "held").stdout
+    found = dict(line.split(":", 1) for line in shown.splitlines() if ":" in line)
+    token = found["token"].strip()
+    assert found["namespace"].strip() == "7 bytes" and found["ca.crt"].strip().endswith(" bytes")
+    headers = {"Authorization": f"Bearer {token}"}
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path, nobody = "/apis/authentication.k8s.io/v1/selfsubjectreviews", plane.context(client=False)
+    code, who, _ = plane.ask("POST", path, review, context=nobody, **headers)
+    assert code == 201 and who["status"]["userInfo"]["username"] == "system:serviceaccount:default:deployer"
+    assert plane.kubectl(KUBECTLS[0], "delete", "secret", "held").returncode == 0
+    assert plane.ask("POST", path, review, context=nobody, **headers)[0] == 401
+
+
 def test_what_was_written_survives_any_end(tmp_path: Path) -> None:
     with control_plane(tmp_path) as plane:
         configmaps = "/api/v1/namespaces/default/configmaps"

@@ -20,7 +20,7 @@ from longboat.api.certificates import SERVER
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.identity import ANONYMOUS, Authenticator, authenticate
 from longboat.apiserver.authn.penalty import FIRST, FORGIVEN, FREE, LONGEST, Penalty
-from longboat.apiserver.authn.serviceaccounts import Bound, TokenIssuer, service_account_tokens
+from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.http1 import Headers
 from longboat.apiserver.pki import Pair, Pki
@@ -181,7 +181,11 @@ class Accounts:
             ("pods", "ns", "pod"): {"metadata": {"name": "pod", "namespace": "ns", "uid": "pod-1"}},
             ("nodes", "", "node"): {"metadata": {"name": "node", "uid": "node-1"}},
         }
-        self.authenticator = service_account_tokens(self.issuer, self._find)
+        self.noted: list[str] = []
+        self.authenticator = ServiceAccountTokens(self.issuer, self._find, self._note).identify
+
+    async def _note(self, secret: dict[str, Any]) -> None:
+        self.noted.append(secret["metadata"]["name"])
 
     def _find(self, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
         return self.objects.get((plural, namespace, name))

@@ -106,12 +106,13 @@ def event(request: Request, stage: str, outcome: Outcome, received: datetime, no
     found["responseStatus"] = _status(outcome)
     found["requestReceivedTimestamp"] = micro_timestamp(received)
     found["stageTimestamp"] = micro_timestamp(now)
+    annotations = {name: short(text) for name, text in request.annotations.items()}
     if request.decision is not None:
         allowed, reason = request.decision
-        found["annotations"] = {
-            "authorization.k8s.io/decision": "allow" if allowed else "forbid",
-            "authorization.k8s.io/reason": short(reason),
-        }
+        annotations["authorization.k8s.io/decision"] = "allow" if allowed else "forbid"
+        annotations["authorization.k8s.io/reason"] = short(reason)
+    if annotations:
+        found["annotations"] = annotations
     return _encode(found)
 
 

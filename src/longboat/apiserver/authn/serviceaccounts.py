@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,9 @@ from joserfc.jwk import ECKey
 
 from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
-from longboat.apiserver.authn.identity import Authenticator, Rejected, known
+from longboat.apiserver.authn import secret_tokens
+from longboat.apiserver.authn.identity import Rejected, known
+from longboat.apiserver.authn.secret_tokens import FindObject
 from longboat.apiserver.authn.tokens import bearer
 from longboat.apiserver.request import Request, User
 from longboat.machinery.objects import Object, parse_timestamp
@@ -27,9 +29,6 @@ CLAIM = "kubernetes.io"
 MAX_TOKENS, MAX_REMEMBERED = 4096, 8 << 20  # and bytes
 LEEWAY = 10  # seconds of clock difference that not-before forgives
 GOING = timedelta(seconds=60)  # how long a token outlives the time its object was to be deleted (serviceaccount/claims)
-
-FindObject = Callable[[str, str, str], Object | None]
-"""plural, namespace, name → the object as it is now."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class TokenIssuer:
             own["warnafter"] = int((now + timedelta(seconds=warn_after)).timestamp())
         claims = {
             "iss": self.issuer,
-            "sub": f"system:serviceaccount:{namespace}:{found['name']}",
+            "sub": secret_tokens.username(namespace, found["name"]),
             "aud": list(audiences) or list(self.audiences),
             "iat": int(now.timestamp()),
             "nbf": int(now.timestamp()),
@@ -113,20 +112,27 @@ class TokenIssuer:
         }
         return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
 
-    def claims(self, token: str, audiences: Iterable[str] = ()) -> Claims:
-        """The claims of a token that is ours, in time, and meant for one of the audiences. Raises Rejected."""
+    def issue_for_secret(self, namespace: str, account: str, uid: str, secret: str) -> str:
+        """A token without an end for the account of this UID, to stand in a Secret and be good while it does."""
+        claims = secret_tokens.claims(namespace, account, uid, secret)
+        return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])
+
+    def decoded(self, token: str) -> Claims | secret_tokens.Claims:
+        """What a token says that this cluster signed. Raises Rejected."""
         try:
-            found = msgspec.convert(jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims, Claims)
+            found = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            if found.get("iss") == secret_tokens.ISSUER:
+                return msgspec.convert(found, secret_tokens.Claims)
+            return msgspec.convert(found, Claims)
         except (JoseError, ValueError, msgspec.ValidationError) as error:
             raise Rejected("the token is not signed by this cluster") from error
-        now = self.now()
-        if found.iss != self.issuer:
+
+    def check(self, claims: Claims) -> None:
+        """Raises Rejected unless the token is this issuer's, and in time."""
+        if claims.iss != self.issuer:
             raise Rejected("the token is another issuer's")
-        if not found.nbf - LEEWAY <= now < found.exp:
+        if not claims.nbf - LEEWAY <= self.now() < claims.exp:
             raise Rejected("the token is not yet or no longer valid")
-        if not (set(audiences) or set(self.audiences)) & set(found.audiences):
-            raise Rejected("the token is meant for others")
-        return found
 
     def jwks(self) -> bytes:
         """The public key set (RFC 7517), for /openid/v1/jwks."""
@@ -167,8 +173,7 @@ def user_of(claims: Claims, find: FindObject, now: datetime) -> User:
         if kind != "secret":
             extra[f"authentication.kubernetes.io/{kind}-name"] = (bound.name,)
             extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound.uid,)
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-    return known(f"system:serviceaccount:{namespace}:{account.name}", groups, account.uid, extra)
+    return account_user(namespace, account.name, account.uid, extra)
 
 
 def _same(obj: Object | None, bound: Named, now: datetime) -> None:
@@ -179,23 +184,46 @@ def _same(obj: Object | None, bound: Named, now: datetime) -> None:
         raise Rejected("what the token is bound to has been deleted")
 
 
-def service_account_tokens(issuer: TokenIssuer, find: FindObject) -> Authenticator:
-    """Verified signatures are remembered; what the token is bound to is looked up each time."""
-    verified: BoundedCache[str, Claims] = BoundedCache(
-        MAX_TOKENS, MAX_REMEMBERED, lambda token, claims: 2 * len(token) + 512
-    )
+class ServiceAccountTokens:
+    """Says whose a token is. Verified signatures are remembered; what a token stands for is looked up each time."""
 
-    async def identify(request: Request) -> User | None:
+    def __init__(self, issuer: TokenIssuer, find: FindObject, note: secret_tokens.Note) -> None:
+        self._issuer, self._find, self._note = issuer, find, note
+        self._verified: BoundedCache[str, Claims | secret_tokens.Claims] = BoundedCache(
+            MAX_TOKENS, MAX_REMEMBERED, lambda token, claims: 2 * len(token) + 512
+        )
+
+    async def identify(self, request: Request) -> User | None:
         token = bearer(request)
         if not token:
             return None
+        return (await self.user(token, request))[0]
+
+    async def user(self, token: str, request: Request, audiences: Iterable[str] = ()) -> tuple[User, list[str]]:
+        """The user, and for whom the token is meant: one of `audiences` (those of the API server if there are none).
+
+        Raises Rejected.
+        """
         if token.count(".") != 2:
             raise Rejected("no such token")
-        claims = verified.get(token)
-        if claims is None or claims.exp <= issuer.now():
-            verified.pop(token)
-            claims = issuer.claims(token)
-            verified.put(token, claims)
-        return user_of(claims, find, issuer.clock.now())
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._issuer.decoded(token)
+            self._verified.put(token, claims)
+        meant_for = list(self._issuer.audiences) if isinstance(claims, secret_tokens.Claims) else claims.audiences
+        if not (set(audiences) or set(self._issuer.audiences)) & set(meant_for):
+            raise Rejected("the token is meant for others")
+        if isinstance(claims, secret_tokens.Claims):
+            await secret_tokens.proven(claims, token, self._find, self._note, request)
+            return account_user(claims.namespace, claims.account, claims.uid), meant_for
+        try:
+            self._issuer.check(claims)
+        except Rejected:
+            self._verified.pop(token)
+            raise
+        return user_of(claims, self._find, self._issuer.clock.now()), meant_for
 
-    return identify
+
+def account_user(namespace: str, name: str, uid: str, extra: dict[str, tuple[str, ...]] | None = None) -> User:
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    return known(secret_tokens.username(namespace, name), groups, uid, extra)

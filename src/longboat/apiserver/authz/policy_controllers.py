@@ -101,7 +101,12 @@ CONTROLLERS: dict[str, str] = {
         update: batch/jobs/finalizers
         {_PODS}
     """,
-    "legacy-service-account-token-cleaner": "get: configmaps\ndelete get list patch watch: secrets",
+    # Upstream reads pods from a copy that the whole process shares; ours asks for those of a namespace, once in years.
+    "legacy-service-account-token-cleaner": "get: configmaps\ndelete get list patch watch: secrets\nlist: pods",
+    "legacy-token-tracking-controller": """
+        create: configmaps
+        patch: configmaps @ kube-apiserver-legacy-service-account-token-tracking
+    """,
     "namespace-controller": """
         delete get list watch: namespaces
         update: namespaces/finalize namespaces/status
@@ -163,6 +168,7 @@ CONTROLLERS: dict[str, str] = {
         create delete get list watch: persistentvolumeclaims
         update: persistentvolumeclaims
     """,
+    "tokens-controller": "delete patch: secrets\nget patch: serviceaccounts",
     "ttl-after-finished-controller": "delete get list watch: batch/jobs",
     "ttl-controller": "list patch update watch: nodes",
     "validatingadmissionpolicy-status-controller": """
