@@ -16,6 +16,7 @@ from longboat.apiserver import http1
 from longboat.apiserver.authn.identity import UNAUTHENTICATED
 from longboat.apiserver.budget import Budget
 from longboat.apiserver.http1 import Message
+from longboat.apiserver.hung_up import HUNG_UP
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.upgraded import Upgraded
 
@@ -152,14 +153,17 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.ended = True
-        del self._parser, self._next  # they know each other: else all they hold waits for the garbage collector
+        # These know the connection and it them: together they would wait for the garbage collector, with all they hold.
+        del self._parser, self._next
+        self._transport = HUNG_UP
         self._home.unread.hold(self, 0)
         self._home.unsent.hold(self, 0)
         self._home.left(self)
         if self._upgraded is not None:
-            self._upgraded.feed_end(lost=True)
+            self._upgraded.lost()
         if self._arriving is not None:
             self._arriving.end(broken=True)
+            self._arriving = None
         for waiting in (self._waiting, self._writable):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
@@ -226,8 +230,15 @@ class Connection(asyncio.Protocol):
         try:
             while not self.ended and not self._home.closing and await self._one():
                 self.since, self.busy = self._home.clock.monotonic(), False
+        except asyncio.CancelledError:
+            if not self.ended:
+                raise
+            # It was cancelled because it ended, and that has been heard. (A task that says so keeps the error, which
+            # holds this frame, and it the task.)
         finally:
-            self.busy = False
+            self.busy, self._deaf = False, True
+            self._asked = self._upgraded = None
+            self._queue.clear()
             self._transport.close()
 
     async def _one(self) -> bool:

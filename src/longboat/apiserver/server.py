@@ -111,11 +111,15 @@ class Server:
                     log.error("no connection can be taken: %s", error)
                     await self.clock.sleep(BREATH)
                 continue
-            connection = Connection(self, str(address[0]))
-            if self._census.enter(connection):
-                connection.handshake = self._tasks.spawn("handshake", self._join(connection, taken))
-            else:
-                taken.close()
+            self._take(taken, str(address[0]))
+            del taken
+
+    def _take(self, taken: socket.socket, remote: str) -> None:
+        connection = Connection(self, remote)
+        if self._census.enter(connection):
+            connection.handshake = self._tasks.spawn("handshake", self._join(connection, taken))
+        else:
+            taken.close()
 
     async def _join(self, connection: Connection, taken: socket.socket) -> None:
         patience = HANDSHAKE if self._context else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from longboat.apiserver.hung_up import HUNG_UP
+
 LIMIT = 1 << 20  # bytes that may wait to be read
 
 
@@ -16,7 +18,6 @@ class Upgraded:
         self._drain = drain
         self._buffer = bytearray()
         self._ended = False
-        self._lost = False
         self._paused = False
         self._ready = asyncio.Event()
 
@@ -28,10 +29,15 @@ class Upgraded:
             self._transport.pause_reading()
         self._ready.set()
 
-    def feed_end(self, *, lost: bool = False) -> None:
+    def feed_end(self) -> None:
         """No more will come (the connection's side)."""
-        self._ended, self._lost = True, self._lost or lost
+        self._ended = True
         self._ready.set()
+
+    def lost(self) -> None:
+        """Nothing more will come, nor go out (the connection's side)."""
+        self._transport = HUNG_UP
+        self.feed_end()
 
     async def read(self) -> bytes:
         """The next bytes; b"" at the end."""
@@ -40,14 +46,14 @@ class Upgraded:
             await self._ready.wait()
         data = bytes(self._buffer)
         self._buffer.clear()
-        if self._paused and not self._lost:
+        if self._paused:
             self._paused = False
             self._transport.resume_reading()
         return data
 
     async def write(self, data: bytes) -> None:
         """Raises ConnectionResetError when the client has gone."""
-        if self._lost or self._transport.is_closing():
+        if self._transport.is_closing():
             raise ConnectionResetError("the client went away")
         self._transport.write(data)
         await self._drain()

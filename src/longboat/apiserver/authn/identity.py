@@ -41,12 +41,12 @@ def authenticate(authenticators: Sequence[Authenticator], clock: Clock) -> Filte
 
 async def _who(request: Request, authenticators: Sequence[Authenticator]) -> User | None:
     """None where the only credentials given are bad."""
-    why: Rejected | None = None
+    why: str | None = None  # in words: this frame and an exception it keeps hold each other, and the whole request
     for authenticator in authenticators:
         try:
             user = await authenticator(request)
         except Rejected as rejected:
-            why = rejected
+            why = str(rejected)
             continue
         if user is not None:
             return user

@@ -78,7 +78,11 @@ class Turns:
 
 
 class _Measured(Awaitable[T]):
-    """Drives something awaitable, and notes how long each of its steps takes."""
+    """Drives something awaitable, and notes how long each of its steps takes.
+
+    An error that passes through holds this frame: the frame lets go of it, and of the future that brought it, or all
+    that the request held would wait for the garbage collector.
+    """
 
     __slots__ = ("_turns", "_usage", "_work")
 
@@ -98,6 +102,7 @@ class _Measured(Awaitable[T]):
                 result: T = end.value
                 return result
             finally:
+                value = None
                 after = now()
                 usage.add(after - start, after)
                 turns.spent += after - start
@@ -105,3 +110,5 @@ class _Measured(Awaitable[T]):
                 value, step = (yield waited_for), work.send
             except BaseException as error:  # noqa: BLE001 - a cancellation, say: it is the work's to deal with
                 value, step = error, work.throw
+            finally:
+                del waited_for

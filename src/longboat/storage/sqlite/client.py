@@ -148,7 +148,10 @@ class SqliteStorage:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[request.id] = (request, answer)
         self._send(request)
-        return await answer
+        try:
+            return await answer
+        finally:
+            del answer  # it holds its error, which holds this frame
 
     def _send(self, request: wire.Request) -> None:
         self._outbox.append(request)
