@@ -131,6 +131,10 @@ class Agent:
         """Several pods are being started."""
         return self.workers is not None and self.workers.starting > 1
 
+    async def call_driver(self, driver: str, rpc: str, body: bytes) -> bytes:
+        """A call of the controller service of one of the node's drivers. Raises RpcFailure."""
+        return await self._storage.call(driver, rpc, body)
+
     async def run(self) -> None:
         """Once: whoever starts over makes another. Raises OSError where the node's port cannot be opened."""
         try:
@@ -283,7 +287,7 @@ class Agent:
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
-            controllers=self._storage.call, more_metrics=self._more_metrics,
+            controllers=self.call_driver, more_metrics=self._more_metrics,
         )  # fmt: skip
         if self._shared_port is not None:
             self._shared_port.add(config.name, handler)

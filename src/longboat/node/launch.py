@@ -15,7 +15,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
-from longboat.node import credentials, hooks
+from longboat.node import credentials, handlers, hooks
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.config import ContainerConfig, Mount, SandboxConfig
 from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure, SandboxNetwork
@@ -60,6 +60,7 @@ class Launcher:
         self._runtime, self._clock, self._recorder, self._node = runtime, clock, recorder, node
         self._sources, self._services, self._images, self._image_volumes = sources, services, images, image_volumes
         self._stopper, self._cgroups, self._on_disk = stopper, cgroups, on_disk
+        self._handlers = handlers.of(runtime, clock)
 
     async def create_sandbox(self, pod: Pod, attempt: int) -> str:
         """The id of the new sandbox. Raises StartFailure."""
@@ -240,7 +241,7 @@ class Launcher:
             return
         host = next(iter(network.ips or self._node.ips), "")
         try:
-            await hooks.run(self._runtime, self._clock, hook, container, id, host, 0)
+            await self._handlers.hook(hook, container, id, host, 0)
         except hooks.HookFailure as failure:
             self._tell(pod, container, WARNING, "FailedPostStartHook", f"PostStartHook failed: {failure}")
             status = await self._runtime.container_status(id)

@@ -11,7 +11,7 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.node import probe_once
+from longboat.node import handlers, probe_once
 from longboat.node.cri.interface import ContainerStatus, Runtime
 from longboat.node.recorder import WARNING, Recorder, field_of
 from longboat.node.state import Observed, Verdict
@@ -54,7 +54,8 @@ class Probes:
     """One per agent. `changed(uid)` is called when a verdict on one of the pod's containers changes."""
 
     def __init__(self, runtime: Runtime, clock: Clock, recorder: Recorder, changed: Callable[[str], None]) -> None:
-        self._runtime, self._clock, self._recorder, self._changed = runtime, clock, recorder, changed
+        self._handlers = handlers.of(runtime, clock)
+        self._clock, self._recorder, self._changed = clock, recorder, changed
         self._watched: dict[str, dict[tuple[str, str], _Watched]] = {}  # by pod uid, then (container, kind)
         self._tasks = Tasks("probes")
 
@@ -83,7 +84,8 @@ class Probes:
             del self._watched[pod.uid]
 
     def verdicts(self, pod: Pod, observed: Observed) -> dict[str, Verdict]:
-        """By id of each running container. Without a probe a container is started and ready because it runs."""
+        """By id of each running container. Without a probe a container is started and ready because it runs, unless
+        the runtime knows better."""
         watched = self._watched.get(pod.uid, {})
         found = {}
         for container in pod.all_containers:
@@ -96,7 +98,7 @@ class Probes:
                 if (one := watched.get((container.name, kind))) is not None and one.id == status.id
             }
             started = bool(passed.get(STARTUP)) if container.startupProbe else True
-            ready = bool(passed.get(READINESS)) if container.readinessProbe else True
+            ready = bool(passed.get(READINESS)) if container.readinessProbe else status.ready
             failed = next((kind for kind in (STARTUP, LIVENESS) if passed.get(kind) is False), "")
             found[status.id] = Verdict(started=started, ready=started and ready, failed=failed)
         return found
@@ -133,7 +135,7 @@ class Probes:
         self, pod: Pod, container: Container, probe: Probe, kind: str, status: ContainerStatus, host: str
     ) -> bool:
         for _ in range(ATTEMPTS):
-            outcome = await probe_once.attempt(self._runtime, self._clock, probe, container, status.id, host)
+            outcome = await self._handlers.probe(kind, probe, container, status.id, host)
             if outcome.result != probe_once.ERROR:
                 break
         title, where = kind.capitalize(), field_of(pod, container)

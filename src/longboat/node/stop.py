@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.node import hooks, labels
+from longboat.node import handlers, hooks, labels
 from longboat.node.cri.interface import ContainerStatus, Runtime
 from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
 from longboat.node.views.container import Container
@@ -26,6 +26,7 @@ class Stopper:
 
     def __init__(self, runtime: Runtime, clock: Clock, recorder: Recorder) -> None:
         self._runtime, self._clock, self._recorder = runtime, clock, recorder
+        self._handlers = handlers.of(runtime, clock)
 
     async def stop(self, pod: Pod, status: ContainerStatus, grace: float, message: str = "", host: str = "") -> None:
         """Returns when it has ended. Raises RuntimeFailure."""
@@ -62,7 +63,7 @@ class Stopper:
         hook = _pre_stop(container, status)
         if hook is not None and grace > 0 and status.state == "running":
             try:
-                await hooks.run(self._runtime, self._clock, hook, container, status.id, host, grace)
+                await self._handlers.hook(hook, container, status.id, host, grace)
             except hooks.HookFailure as failure:
                 self._tell(pod, container, WARNING, "FailedPreStopHook", f"PreStopHook failed: {failure}")
         try:

@@ -12,7 +12,7 @@ import asyncio
 import random
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -37,6 +37,13 @@ class Unsettled(Exception):
     """The cluster does not come to rest."""
 
 
+class Worker(Protocol):
+    """Something that has work under way now and then."""
+
+    @property
+    def in_flight(self) -> int: ...
+
+
 class Cluster:
     """`settle` waits until no work is in flight; timers do not count, for only the clock fires them.
 
@@ -58,6 +65,7 @@ class Cluster:
             **options,
         }  # fmt: skip
         self._tasks = Tasks("cluster")
+        self.workers: list[Worker] = []  # beside the controllers and the scheduler: the agents of nodes
 
     async def __aenter__(self) -> Self:
         self.api = APIServer(MemoryStorage(self.clock), self.clock, self._config)
@@ -88,7 +96,7 @@ class Cluster:
 
     @property
     def in_flight(self) -> int:
-        return self.manager.in_flight + self.scheduler.in_flight
+        return self.manager.in_flight + self.scheduler.in_flight + sum(worker.in_flight for worker in self.workers)
 
     async def settle(self) -> None:
         """Raises Unsettled."""

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.node.pods import Pods, container, is_ready, pod, state
 from longboat.machinery.objects import Object
-from longboat.node.cri import behaviour
+from longboat.node.simulated import notes
 from unit.node.build import container as simulated_container
 from unit.node.build import pod as simulated_pod
 from unit.node.test_pod_workers import Simulated, simulated
@@ -168,7 +168,7 @@ def test_restarts_add_up(tmp_path: Path) -> None:
 async def restarts(node: Simulated) -> None:
     liveness = {**HTTP, "initialDelaySeconds": 5, "periodSeconds": 10, "failureThreshold": 1}
     server = simulated_container("c", livenessProbe=liveness)
-    fails = {"annotations": {behaviour.FAIL_PROBES: "c"}}
+    fails = {"annotations": {notes.FAIL_PROBES: "c"}}
     await node.run(simulated_pod("p", server, metadata=fails, terminationGracePeriodSeconds=1))
     counts = [0]
     for _ in range(400):

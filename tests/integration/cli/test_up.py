@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from e2e.host import LONGBOAT
+from e2e.pages import follow
 from integration.cli.machine import Machine, failed, machine
 
 __all__ = ["machine"]
@@ -135,8 +136,12 @@ def test_real_nodes_need_root(machine: Machine) -> None:
     failed(done, "root", "--simulated-nodes 1")
 
 
-def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_else_is(machine: Machine) -> None:
+def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_else_is(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """What runs there is imagined as the guide says."""
     assert machine.up("--simulated-nodes", "2").code == 0
+    assert follow(machine.host, "simulated-nodes", tmp_path)
     pods = "/api/v1/nodes/{}/proxy/pods"
     for name in ("simulated-1", "simulated-2"):
         assert json.loads(machine.kubectl("get", "--raw", pods.format(name)).quiet())["kind"] == "PodList"

@@ -11,8 +11,8 @@ import pytest
 
 from longboat.aio.clock import VirtualClock
 from longboat.client.interface import Key
-from longboat.node.cri import behaviour
 from longboat.node.cri.memory import MemoryRuntime
+from longboat.node.simulated import notes
 from longboat.node.views.objects import ConfigMap
 from longboat.node.views.pod import Pod
 from unit.node.build import Node, changed, container, pod
@@ -251,8 +251,8 @@ def test_a_probe_that_fails_replaces_the_container(tmp_path: Path, kind: str) ->
     async def main() -> None:
         probe = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 3}
         async with simulated(tmp_path) as node:
-            notes = {behaviour.FAIL_PROBES: "c"}
-            given = pod("p", container("c", "sleep", "900", **{f"{kind}Probe": probe}), metadata={"annotations": notes})
+            fails = {"annotations": {notes.FAIL_PROBES: "c"}}
+            given = pod("p", container("c", "sleep", "900", **{f"{kind}Probe": probe}), metadata=fails)
             await node.run(given, 1.5)
             assert node.statuses.container()["started"] is (kind == "liveness")
             await node.clock.advance(2)

@@ -16,6 +16,7 @@ from longboat.node.cri.interface import Session, Streams
 from longboat.node.cri.memory_streams import MemorySession, refused, web_server
 from longboat.node.serve import command, forward
 from longboat.node.serve.command import SpdyClient, WebSocketClient
+from longboat.node.simulated import commands
 from longboat.node.streams.pipe import Pipe, TunnelPipe, WebSocket
 from longboat.node.streams.spdy import Connection
 
@@ -47,7 +48,8 @@ def pair() -> tuple[End, End]:
 
 def opener(*words: str) -> Callable[[], Awaitable[Session]]:
     async def open_session() -> Session:
-        return MemorySession(SystemClock(), words, echo=True)
+        run = commands.run(words)
+        return MemorySession(SystemClock(), run.answer, echo=not run.known)
 
     return open_session
 

@@ -119,3 +119,4 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     tty: bool = False
     resources: Resources = Resources()
     security: Security = Security()
+    completes: bool = False  # it is meant to end by itself: not the CRI's, imagined containers go by it

@@ -95,6 +95,7 @@ class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     resources: Resources | None = None  # in force, as the runtime says; None: it does not
+    ready: bool = True  # of one without a readiness probe: not the CRI's, imagined containers may say no
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import ipaddress
 import itertools
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from longboat.aio.clock import Clock, Timer
-from longboat.node.cri import behaviour
+from longboat.aio.clock import Clock
+from longboat.node import hooks, probe_once
 from longboat.node.cri.config import NODE, ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
@@ -31,10 +33,19 @@ from longboat.node.cri.interface import (
     Usage,
     Version,
 )
-from longboat.node.cri.memory_streams import MemorySession, refused, web_server
+from longboat.node.cri.memory_streams import FOR_EVER, MemorySession, refused, web_server
 from longboat.node.labels import POD_UID
+from longboat.node.probe_once import Outcome
+from longboat.node.simulated import commands, notes, probing
+from longboat.node.simulated.behaviour import BadBehaviour
+from longboat.node.simulated.container import ImaginedContainer
+from longboat.node.simulated.rules import NO_RULES, Imagined, Rules
+from longboat.node.simulated.script import NOTHING, Answer, Script
+from longboat.node.views.container import Container as ContainerView
+from longboat.node.views.handlers import LifecycleHandler, Probe
 
 KILLED = 137
+USER = 65532  # whom images run as: nobody in particular, but not root
 replace = msgspec.structs.replace
 
 
@@ -44,38 +55,47 @@ class _Sandbox(msgspec.Struct):
     network: SandboxNetwork
 
 
-class _Container(msgspec.Struct):
-    status: ContainerStatus
-    config: ContainerConfig
-    uid: str
-    timer: Timer | None = None
-
-
 class MemoryRuntime:
-    """`pod_cidr` is where addresses come from. `images` are the names that exist; None: every name does."""
+    """`pod_cidr` is where addresses come from. `images` are the names that exist; None: every name does.
 
-    def __init__(self, clock: Clock, pod_cidr: str = "100.64.0.0/24", images: set[str] | None = None) -> None:
+    What containers do is told by their commands, by `rules` and by their pods' annotations, the last word being theirs.
+    Also answers for them what a node asks them (`node.handlers.Handlers`).
+    """
+
+    def __init__(
+        self, clock: Clock, pod_cidr: str = "100.64.0.0/24", images: set[str] | None = None, rules: Rules = NO_RULES
+    ) -> None:  # fmt: skip
+        self._rules = rules
         self._clock = clock
         self._network = ipaddress.ip_network(pod_cidr)
         self._sandboxes: dict[str, _Sandbox] = {}
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, ImaginedContainer] = {}
         self._images = images
-        self._pulled: set[str] = set()
+        self._pulled: dict[str, str] = {}  # names by ids
         self.views: dict[str, str] = {}  # ids of images by names of their views
         self._hosts = itertools.cycle(range(2, self._network.num_addresses - 1))
         self._listeners: set[asyncio.Queue[str]] = set()
 
     # What a test, or a simulation's script, does to it.
 
-    def end(self, id: str, code: int = 0, reason: str = "") -> None:
+    def use(self, rules: Rules) -> None:
+        """From now on. What new rules say of a container that runs already begins now, what has not changed goes on."""
+        self._rules = rules
+        for id, found in self._containers.items():
+            wanted = self._script(found.asked, found.usual, found.status.sandbox)
+            if found.status.state != "exited" and wanted != found.wanted:
+                found.change(wanted, self._now())
+                self._play(id)
+
+    def end(self, id: str, code: int = 0, reason: str = "", message: str = "") -> None:
         """The container's process ends by itself."""
         found = self._container(id)
-        if found.status.state != "running":
+        if not found.running:
             return
         if found.timer is not None:
             found.timer.cancel()
         found.status = replace(
-            found.status, state="exited", exit_code=code, finished=self._now(),
+            found.status, state="exited", exit_code=code, finished=self._now(), message=message,
             reason=reason or ("Completed" if code == 0 else "Error"),
         )  # fmt: skip
         self._tell(id)
@@ -135,13 +155,22 @@ class MemoryRuntime:
     async def create_container(self, sandbox: str, config: ContainerConfig, pod: SandboxConfig) -> str:
         if not self._sandbox(sandbox).shown.ready:
             raise RuntimeFailure(f"sandbox container {sandbox!r} is not running")
-        id = secrets.token_hex(32)
+        id, image = secrets.token_hex(32), self._pulled.get(config.image, config.image)
         status = ContainerStatus(
             id=id, name=config.name, attempt=config.attempt, state="created", created=self._now(), sandbox=sandbox,
-            image=config.image, image_ref=_id_of(config.image), labels=config.labels,
+            image=image, image_ref=_id_of(config.image), labels=config.labels,
             annotations=config.annotations, resources=config.resources,
         )  # fmt: skip
-        self._containers[id] = _Container(status, config, config.labels.get(POD_UID, ""))
+        asked = Imagined(
+            namespace=pod.namespace, pod=pod.name, uid=pod.uid, labels=pod.labels, name=config.name, image=image,
+            attempt=config.attempt,
+        )  # fmt: skip
+        usual = commands.run((*config.command, *config.args), config.env).script(config.completes)
+        script = self._script(asked, usual, sandbox)
+        self._containers[id] = ImaginedContainer(
+            status=status, uid=config.labels.get(POD_UID, ""), asked=asked, usual=usual, script=script, wanted=script,
+            stdin_once=config.stdin_once,
+        )  # fmt: skip
         return id
 
     async def start_container(self, id: str) -> None:
@@ -149,10 +178,7 @@ class MemoryRuntime:
         if found.status.state != "created":
             raise RuntimeFailure(f"container {id} is in {found.status.state} state")
         found.status = replace(found.status, state="running", started=self._now())
-        notes = self._sandbox(found.status.sandbox).shown.annotations
-        does = behaviour.behaviour((*found.config.command, *found.config.args), notes)
-        if does.seconds is not None:
-            found.timer = self._clock.call_later(does.seconds, lambda: self.end(id, does.code))
+        self._play(id)
 
     async def stop_container(self, id: str, grace: float) -> None:
         """Simulated processes end when they are asked to."""
@@ -188,28 +214,24 @@ class MemoryRuntime:
 
     async def usage(self, uid: str = "") -> list[Usage]:
         now = self._now()
-        return [
-            Usage(id=c.status.id, name=c.status.name, labels=c.status.labels, cpu=0, memory=0, disk=0, at=now)
-            for c in self._containers.values()
-            if c.status.state == "running" and uid in ("", c.uid)
-        ]
+        return [c.usage(now) for c in self._containers.values() if c.running and uid in ("", c.uid)]
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str:
         if self._images is not None and image not in self._images:
             raise RuntimeFailure(f'failed to pull and unpack image "{image}": not found', "NotFound")
-        self._pulled.add(image)
+        self._pulled[_id_of(image)] = image
         return _id_of(image)
 
     async def image(self, name: str) -> Image | None:
-        if self._images is not None and name not in self._images | {_id_of(n) for n in self._pulled}:
+        if self._images is not None and name not in self._images and name not in self._pulled:
             return None
-        return Image(id=_id_of(name), tags=(name,), uid=0)
+        return _image(self._pulled.setdefault(_id_of(name), name))
 
     async def images(self) -> list[Image]:
-        return [Image(id=_id_of(name), tags=(name,), uid=0) for name in sorted(self._images or self._pulled)]
+        return [_image(name) for name in sorted(self._images or self._pulled.values())]
 
     async def remove_image(self, id: str) -> None:
-        self._pulled = {name for name in self._pulled if _id_of(name) != id}
+        self._pulled.pop(id, None)
 
     async def view_image(self, id: str, view: str) -> FileSystem:
         """There is nothing in it."""
@@ -220,21 +242,46 @@ class MemoryRuntime:
         self.views.pop(view, None)
 
     async def exec_sync(self, id: str, command: Sequence[str], timeout: float) -> ExecResult:
-        found = self._running(id)
-        does = behaviour.interpret(command)
-        if does.seconds is None or does.seconds > timeout > 0:
+        does = self._running(id).answer(command)
+        if does.after > timeout > 0:
+            await self._clock.sleep(timeout)
             raise RuntimeFailure("failed to exec in container: timeout exceeded", "DeadlineExceeded")
-        await self._clock.sleep(does.seconds)
-        failing = behaviour.fails_probes(found.status.name, self._sandbox(found.status.sandbox).shown.annotations)
-        return ExecResult(does.output, b"", 1 if failing else does.code)
+        await self._clock.sleep(min(does.after, FOR_EVER))
+        return ExecResult(does.stdout, does.stderr, does.code)
 
     async def exec(self, id: str, command: Sequence[str], *, stdin: bool, tty: bool, stderr: bool) -> Session:
-        self._running(id)
-        return MemorySession(self._clock, command, echo=stdin)
+        found = self._running(id)
+        echo = stdin and found.script.answer(command) is None and not commands.run(command).known
+        return MemorySession(self._clock, found.answer(command), echo=echo)
 
     async def attach(self, id: str, *, stdin: bool, tty: bool, stderr: bool) -> Session:
-        self._running(id)
-        return MemorySession(self._clock, ("cat",), echo=stdin)
+        """It says what it is told; one that reads its input once ends with it."""
+        found = self._running(id)
+
+        def left() -> None:
+            if found.stdin_once and id in self._containers:
+                self.end(id)
+
+        return MemorySession(self._clock, Answer(), echo=stdin, left=left)
+
+    # What a node asks of containers (`node.handlers.Handlers`).
+
+    async def probe(self, kind: str, probe: Probe, container: ContainerView, id: str, host: str) -> Outcome:
+        found = self._containers.get(id)
+        passes = found is not None and found.running and found.script.passes(kind, found.time(self._now()))
+        if probe.exec and passes:
+            return await probe_once.attempt(self, self._clock, probe, container, id, host)
+        return probing.outcome(kind, probe, container, host, passes=passes)
+
+    async def hook(self, handler: LifecycleHandler, container: ContainerView, id: str, host: str, limit: float) -> None:
+        if handler.httpGet:
+            probing.check_hook(handler.httpGet, container)
+        else:
+            await hooks.run(self, self._clock, handler, container, id, host, limit)
+
+    def log(self, id: str) -> bytes:
+        """Raises RuntimeFailure."""
+        return self._container(id).log(self._now())
 
     async def dial(self, host: str, port: int) -> Streams:
         for sandbox in self._sandboxes.values():
@@ -244,11 +291,12 @@ class MemoryRuntime:
 
     async def dial_inside(self, sandbox: str, port: int) -> Streams:
         """Every running container answers on every port."""
-        notes = self._sandbox(sandbox).shown.annotations
-        names = [c.status.name for c in self._containers.values() if _runs_in(c, sandbox)]
-        if not names:
+        now, inside = self._now(), self._sandbox(sandbox).shown.id
+        running = [c for c in self._containers.values() if c.status.sandbox == inside and c.running]
+        if not running:
             raise refused()
-        return web_server(503 if any(behaviour.fails_probes(name, notes) for name in names) else 200)
+        ready = all(c.script.passes("readiness", c.time(now)) for c in running)
+        return web_server(200 if ready else 503)
 
     async def grpc_health(self, host: str, port: int, service: str) -> str:
         _, writer = await self.dial(host, port)
@@ -263,6 +311,34 @@ class MemoryRuntime:
                 yield await queue.get()
         finally:
             self._listeners.discard(queue)
+
+    def _script(self, asked: Imagined, usual: Script, sandbox: str) -> Script:
+        """What a container does from its start on. Raises RuntimeFailure where its pod's annotations make no sense."""
+        try:
+            own = notes.rules(self._sandbox(sandbox).shown.annotations, usual.end)
+        except BadBehaviour as error:
+            raise RuntimeFailure(str(error), "InvalidArgument") from error
+        return own.script(asked).over(self._rules.script(asked)).over(usual)
+
+    def _play(self, id: str) -> None:
+        """Do what is due of a container's script, and come back when more is."""
+        found = self._containers[id]
+        if found.timer is not None:
+            found.timer.cancel()
+            found.timer = None
+        if not found.running or found.script is NOTHING:
+            return
+        time, script = found.time(self._now()), found.script
+        if time >= script.end.after:
+            self.end(id, script.end.code, script.end.reason, script.end.message)
+            return
+        ready = script.passes("readiness", time)
+        if ready != found.status.ready:
+            found.status = replace(found.status, ready=ready)
+            self._tell(id)
+        following = script.next(time)
+        if following < math.inf:
+            found.timer = self._clock.call_later(following - time, lambda: self._play(id))
 
     def _tell(self, id: str) -> None:
         for queue in self._listeners:
@@ -282,14 +358,14 @@ class MemoryRuntime:
             raise RuntimeFailure(f'an error occurred when try to find sandbox: sandbox "{id}": not found', "NotFound")
         return self._sandboxes[id]
 
-    def _container(self, id: str) -> _Container:
+    def _container(self, id: str) -> ImaginedContainer:
         if id not in self._containers:
             raise RuntimeFailure(f'an error occurred when try to find container "{id}": not found', "NotFound")
         return self._containers[id]
 
-    def _running(self, id: str) -> _Container:
+    def _running(self, id: str) -> ImaginedContainer:
         found = self._container(id)
-        if found.status.state != "running":
+        if not found.running:
             raise RuntimeFailure(f"container is in {found.status.state} state")
         return found
 
@@ -297,9 +373,9 @@ class MemoryRuntime:
         return self._clock.now().timestamp()
 
 
-def _runs_in(container: _Container, sandbox: str) -> bool:
-    return container.status.sandbox == sandbox and container.status.state == "running"
-
-
 def _id_of(name: str) -> str:
-    return name if name.startswith("sha256:") else f"sha256:{name.encode().hex():0>64.64}"
+    return name if name.startswith("sha256:") else f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _image(name: str) -> Image:
+    return Image(id=_id_of(name), tags=() if name.startswith("sha256:") else (name,), uid=USER)

@@ -4,48 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
 from longboat.aio.clock import Clock
-from longboat.node.cri import behaviour
 from longboat.node.cri.interface import Streams
+from longboat.node.simulated.script import Answer
+
+FOR_EVER = 1e9  # seconds
 
 
 class MemorySession:
-    """Implements `interface.Session`: the command's output, or (cat) its input."""
+    """Implements `interface.Session`: a command's answer, or (`echo`) what it is told.
 
-    def __init__(self, clock: Clock, command: Sequence[str], *, echo: bool) -> None:
-        self._clock = clock
-        self._does = behaviour.interpret(command)
-        self._echoes = echo and self._does.seconds is None
-        self._output: asyncio.Queue[bytes | None] = asyncio.Queue(64)
-        if self._does.output:
-            self._output.put_nowait(self._does.output)
+    `left` is called once nobody tells it anything any more.
+    """
+
+    def __init__(
+        self, clock: Clock, answer: Answer, *, echo: bool, left: Callable[[], None] = lambda: None
+    ) -> None:  # fmt: skip
+        self._clock, self._answer, self._echoes, self._left = clock, answer, echo, left
+        self._output: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue(64)
+        for stream, data in (("stdout", answer.stdout), ("stderr", answer.stderr)):
+            if data:
+                self._output.put_nowait((stream, data))
         if not self._echoes:
             self._output.put_nowait(None)
 
     async def read(self) -> tuple[str, bytes] | None:
-        data = await self._output.get()
-        return None if data is None else ("stdout", data)
+        return await self._output.get()
 
     async def write(self, data: bytes) -> None:
         if self._echoes:
-            await self._output.put(data)
+            await self._output.put(("stdout", data))
 
     async def end_input(self) -> None:
         if self._echoes:
             await self._output.put(None)
+            self._left()
 
     async def resize(self, width: int, height: int) -> None:
         return None
 
     async def exit_code(self) -> int:
-        await self._clock.sleep(self._does.seconds or 0.0)
-        return self._does.code
+        await self._clock.sleep(min(self._answer.after, FOR_EVER))
+        return self._answer.code
 
     async def close(self) -> None:
-        return None
+        if self._echoes:
+            self._left()
 
 
 class _Answering:

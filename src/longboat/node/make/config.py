@@ -94,4 +94,20 @@ def container_config(
         security=security.for_container(
             pod, container, image, node.paths.seccomp, target, can=node.can, default_seccomp=node.default_seccomp
         ),
+        completes=completes(pod, container),
     )
+
+
+def completes(pod: Pod, container: Container) -> bool:
+    """Whether a container is meant to end by itself, as far as its pod tells.
+
+    Init containers are, and those of Jobs. Of other pods that are not always restarted, those that serve nobody are.
+    """
+    if container.stdin or any(c.name == container.name for c in pod.spec.ephemeralContainers):
+        return False  # it goes on as long as somebody types
+    if any(c.name == container.name for c in pod.spec.initContainers):
+        return not container.is_sidecar
+    if (container.restartPolicy or pod.spec.restartPolicy) == "Always":
+        return False
+    serves = container.ports or container.readinessProbe or container.livenessProbe or container.startupProbe
+    return not serves or any(owner.controller and owner.kind == "Job" for owner in pod.metadata.ownerReferences)

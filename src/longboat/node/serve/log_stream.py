@@ -62,6 +62,27 @@ async def stream(
         file.close()
 
 
+async def remembered(
+    said: Callable[[], bytes], options: LogOptions, clock: Clock, still_running: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[bytes]:
+    """The same of a container without a file: `said` is all that would be in it by now."""
+    selector, at, last_round = Selector(options), 0, False
+    if options.tail is not None:
+        lines = said().splitlines(keepends=True)
+        at = sum(map(len, lines[: max(len(lines) - options.tail, 0)]))
+    while True:
+        data = said()
+        if text := selector.feed(data[at:]):
+            yield text
+        at = len(data)
+        if selector.full or not options.follow or last_round:
+            return
+        if await still_running():
+            await clock.sleep(POLL)
+        else:
+            last_round = True
+
+
 def _was_rotated(file: BinaryIO, path: Path) -> bool:
     """Whether the name now means another file."""
     try:

@@ -12,14 +12,15 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.machinery.streams import channels
 from longboat.machinery.streams.websocket import accept_key
-from longboat.node.cri.interface import Runtime, Session, Streams
+from longboat.node import handlers
+from longboat.node.cri.interface import Runtime, RuntimeFailure, Session, Streams
 from longboat.node.pod_worker import PodWorker
 from longboat.node.pod_workers import PodWorkers
 from longboat.node.serve import command, csi, forward, pods, stats
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.command import SpdyClient, WebSocketClient
 from longboat.node.serve.http import Answer, HttpError, Request
-from longboat.node.serve.log_stream import LogOptions, stream
+from longboat.node.serve.log_stream import LogOptions, remembered, stream
 from longboat.node.streams.pipe import Pipe, TunnelPipe, WebSocket
 from longboat.node.streams.spdy import Connection
 
@@ -47,7 +48,7 @@ class NodePort:
         self._authorizer, self._logs, self._root, self._version = authorizer, logs, root, version
         self._controllers = controllers
         self._started, self._more_metrics = clock.now().timestamp(), more_metrics
-        self._rates = stats.Rates()
+        self._rates, self._handlers = stats.Rates(), handlers.of(runtime, clock)
 
     async def __call__(self, request: Request) -> Answer:
         """Raises HttpError."""
@@ -115,14 +116,20 @@ class NodePort:
         options = _log_options(request, self._clock)
         chosen = pods.log_of(worker, container, request.flag("previous"), self._logs)
 
-        if not chosen.log_path:
-            return Answer(content_type="text/plain")
-
         async def still_running() -> bool:
             latest = worker.observed.latest(container)
             return latest is not None and latest.id == chosen.id and latest.state in ("running", "created")
 
-        lines = stream(Path(chosen.log_path), options, self._clock, still_running)
+        def said() -> bytes:
+            try:
+                return self._handlers.log(chosen.id)
+            except RuntimeFailure as failure:  # it has been removed meanwhile
+                raise HttpError(404, f"failed to open log: {failure.message}\n") from failure
+
+        if chosen.log_path:
+            lines = stream(Path(chosen.log_path), options, self._clock, still_running)
+        else:
+            lines = remembered(said, options, self._clock, still_running)
         try:
             first = await anext(lines, b"")
         except OSError as error:

@@ -91,6 +91,8 @@ class Volumes:
 
     async def _set_up(self, pod: Pod, volume: Volume, around: Surroundings) -> Path:
         """Raises VolumeError."""
+        if volume.gitRepo is not None:  # never: it ran git as root on what users name (CVE-2024-10220)
+            raise VolumeError(volume.name, "git-repo volume plugin has been disabled")
         if self._persistent.handles(volume):
             return await self._persistent.set_up(pod, volume)
         files = content.files(pod, volume, await self._fetch(pod, volume), around)
@@ -147,8 +149,6 @@ class Volumes:
 
 def _kind(volume: Volume) -> str:
     """The field that says what it is made of. Raises VolumeError."""
-    if volume.gitRepo is not None:  # never: it ran git as root on what users name (CVE-2024-10220)
-        raise VolumeError(volume.name, "git-repo volume plugin has been disabled")
     for kind in FOLDERS:
         if getattr(volume, kind) is not None:
             return kind

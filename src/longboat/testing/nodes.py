@@ -1,0 +1,105 @@
+"""Nodes of the cluster inside one process: the real agent, on a runtime that only imagines containers."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import msgspec
+
+from longboat.aio.tasks import Tasks
+from longboat.apiserver.request import Request, Response
+from longboat.apiserver.streams import csi
+from longboat.client.events import EventRecorder
+from longboat.client.informer import Informers
+from longboat.machinery.errors import not_found
+from longboat.node.agent import Agent, NodeConfig
+from longboat.node.cri.memory import MemoryRuntime
+from longboat.node.csi.errors import RpcFailure
+from longboat.node.paths import Paths
+from longboat.node.recorder import ApiRecorder
+from longboat.node.serve.shared import SharedPort
+from longboat.testing.cluster import Cluster
+
+NAME = "simulated-{}"
+PATIENCE = 200  # looks of `settle`, one with each turn of the loop
+NOWHERE = Path("/nonexistent")  # agents of simulated nodes write nothing
+ADDRESSES = ipaddress.ip_network("192.0.2.0/24")  # of nodes (RFC 5737): nothing ever goes there
+POD_RANGES = ipaddress.ip_network("100.64.0.0/10")  # as `longboat up` has it
+
+
+class _Agents:
+    """An agent's work in flight, but for what waits for the clock itself (a hook that sleeps): its number has not
+    changed for long, and nothing comes of waiting for it."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent, self._last, self._since = agent, 0, 0
+
+    @property
+    def in_flight(self) -> int:
+        now = self._agent.in_flight
+        self._since = self._since + 1 if now == self._last else 0
+        self._last = now
+        return now if self._since < PATIENCE else 0
+
+
+class Nodes:
+    """Nodes `simulated-1` and so on, as `longboat up --simulated-nodes` has them. Use it within a `Cluster`.
+
+    async with Cluster() as cluster, Nodes(cluster, 2):
+        ...
+    """
+
+    def __init__(self, cluster: Cluster, count: int = 1) -> None:
+        self._cluster, self._count = cluster, count
+        self._tasks = Tasks("simulated nodes")
+        self._informers = Informers(cluster.client, cluster.clock, "simulated")
+        self._recorders = [EventRecorder(cluster.client, cluster.clock, "kubelet", "simulated")]
+        self.runtimes: dict[str, MemoryRuntime] = {}
+        self.agents: dict[str, Agent] = {}
+
+    async def __aenter__(self) -> Nodes:
+        cluster = self._cluster
+        ranges = POD_RANGES.subnets(new_prefix=24)
+        for number, pods in zip(range(1, self._count + 1), ranges, strict=False):
+            name = NAME.format(number)
+            self.runtimes[name] = MemoryRuntime(cluster.clock, str(pods))
+            self.agents[name] = self._agent(name, str(ADDRESSES[number]))
+            self._tasks.spawn(name, self.agents[name].run())
+        self._workers = [_Agents(agent) for agent in self.agents.values()]
+        cluster.workers.extend(self._workers)
+        cluster.api.dispatcher.private["nodes", "csi"] = self._call_driver
+        self._informers.start()
+        await cluster.clock.advance(1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self._workers:
+            self._cluster.workers.remove(worker)
+        await self._tasks.close()
+        await self._informers.close()
+        for runtime in self.runtimes.values():
+            await runtime.close()
+        for recorder in self._recorders:
+            await recorder.close()
+
+    def _agent(self, name: str, address: str) -> Agent:
+        cluster = self._cluster
+        config = NodeConfig(name=name, addresses=(address,), paths=Paths(*[NOWHERE] * 3), simulated=True)
+        recorder = ApiRecorder(self._recorders[0], name, cluster.clock)
+        return Agent(
+            cluster.client, self._informers, cluster.clock, self.runtimes[name], recorder, config,
+            shared_port=SharedPort(),
+        )  # fmt: skip
+
+    async def _call_driver(self, request: Request) -> Response:
+        """What the API server passes on to the node's port."""
+        node, driver, rpc = csi.asked(request)
+        if node not in self.agents:
+            raise not_found(self._cluster.kind("node"), node)
+        try:
+            answer = await self.agents[node].call_driver(driver, rpc, await request.read_body(1 << 20))
+        except RpcFailure as failure:
+            body = msgspec.json.encode({"code": failure.code, "message": failure.message})
+            return Response(failure.http_status, body)
+        return Response(200, answer)
