@@ -73,6 +73,12 @@ class Place:
         said, _, code = self.cluster.host.run(*command).out.rpartition("\n")
         return int(code), said.strip()
 
+    def from_inside(self, node: str, port: int) -> str:
+        """What the node's loopback address says to the node itself."""
+        (process,) = (each["pid"] for each in self.cluster.status()["processes"] if each["name"] == node)
+        asked = ("curl", "-s", "-m", "1", f"http://127.0.0.1:{port}/")
+        return self.cluster.host.run("nsenter", f"--net=/proc/{process}/ns/net", *asked).out.strip()
+
     def condition(self, pod: str) -> dict[str, bool] | None:
         """What the EndpointSlices say of a pod's endpoint."""
         for piece in self.cluster.get("endpointslices", "-n", NAMESPACE)["items"]:
@@ -146,7 +152,11 @@ def test_datagrams_reach_everybody_and_leave_who_is_gone(place: Place) -> None:
 def test_a_host_port_answers_a_socket_that_outlives_its_pod(place: Place) -> None:
     def publish(name: str) -> None:
         pod = server(name, "stats", "node-2")
-        pod["spec"]["containers"][0]["ports"] = [{"containerPort": PORT, "hostPort": 8125, "protocol": "UDP"}]
+        pod["spec"]["containers"][0]["ports"] = [
+            {"containerPort": PORT, "hostPort": 8125, "protocol": "UDP"},
+            {"containerPort": PORT, "hostPort": 8126},
+            {"containerPort": PORT, "hostPort": 8127, "hostIP": "127.0.0.1"},
+        ]
         place.cluster.apply(pod)
         place.wait(name)
 
@@ -154,6 +164,9 @@ def test_a_host_port_answers_a_socket_that_outlives_its_pod(place: Place) -> Non
     assert place.answers("node-1", flow) == ["-"], "so there is a flow that leads nowhere"
     publish("stats-1")
     until(lambda: place.answers("node-1", flow) == ["stats-1"], "the first flow leads nowhere for ever")
+    for port, outside in ((8126, "stats-1"), (8127, "")):
+        assert place.from_inside("node-2", port) == "stats-1"
+        assert place.from_outside("node-2", port)[1] == outside
     place.delete("stats-1")
     until(lambda: place.answers("node-1", flow) == ["-"])
     publish("stats-2")

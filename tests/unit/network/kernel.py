@@ -62,8 +62,8 @@ class Kernel:
                 continue
             if rest == "return":
                 return None
-            if rest == "meta l4proto . th dport @taken-ports return":
-                if f"{packet.protocol} . {packet.port}" in self.rules.elements["taken-ports"]:
+            if found := re.fullmatch(r"meta l4proto . th dport @(taken-ports|taken-inside) return", rest):
+                if f"{packet.protocol} . {packet.port}" in self.rules.elements[found[1]]:
                     return None
                 continue
             if rest.startswith("meta mark set"):
@@ -71,9 +71,9 @@ class Kernel:
                 rest = rest.removeprefix("meta mark set mark or 0x4000").strip()
                 if not rest:
                     continue
-            found = self._verdict(rest, packet)
-            if found is not None:
-                return Fate(found.endpoints, found.otherwise, found.masqueraded or masqueraded)
+            fate = self._verdict(rest, packet)
+            if fate is not None:
+                return Fate(fate.endpoints, fate.otherwise, fate.masqueraded or masqueraded)
         return None
 
     def _conditions(self, rule: str, packet: Packet) -> tuple[str, bool]:
@@ -85,7 +85,7 @@ class Kernel:
             (r"ip saddr @\S+ ", lambda m: False),  # nobody has come before
             (r"fib saddr type local ", lambda m: packet.from_node),
             (r"fib daddr type local ip daddr != 127.0.0.0/8 ", lambda m: packet.local and not inside(packet.address)),
-            (r"ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ", lambda m: inside(packet.address, packet.source)),
+            (r"ip daddr 127.0.0.0/8 ", lambda m: inside(packet.address)),
         )
         for pattern, holds in matches:
             if found := re.match(pattern, rule):
@@ -135,9 +135,9 @@ def prefix(network: str) -> str:
     return ".".join(network.split(".")[:2]) + "."
 
 
-def inside(address: str, source: str = "") -> bool:
-    """Whether it is a loopback address, asked by somebody who has another."""
-    return address.startswith("127.") and not source.startswith("127.")
+def inside(address: str) -> bool:
+    """Whether it is a loopback address."""
+    return address.startswith("127.")
 
 
 class Memory:

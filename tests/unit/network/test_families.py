@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ from unit.network.test_rules import NODE, clusters, endpoint, piece, service
 
 T = TypeVar("T")
 SIX = NodeInfo("node-1", IPV6, pod_cidr="fd10:244:1::/124", cluster_cidr="fd10:244::/32")
+# From an IPv6 loopback address nothing gets to a pod.
+LEAVES = ',"ct status dnat ip saddr 127.0.0.0/8 masquerade fully-random"'
+STAYS = "ip saddr != 127.0.0.0/8 ip daddr"
 AT = Attachment(
     sandbox="s", namespace="a", name="x", uid="u", port="veth0", mac="02:00:00:00:00:01",
     addresses=("10.0.0.1", "fd10::1"),
@@ -40,7 +44,7 @@ def four(text: str) -> str:
     """The way back, also for the words of nft."""
     for one, other in (
         ("fd10:244::/32", "10.244.0.0/16"), ("ip6 ", "ip "), ("ipv6_addr", "ipv4_addr"), ("!= ::1", "!= 127.0.0.0/8"),
-        ("daddr ::1 ", "daddr 127.0.0.0/8 "),
+        ("addr ::1 ", "addr 127.0.0.0/8 "),
     ):  # fmt: skip
         text = text.replace(one, other)
     text = re.sub(r"fd10[_:](\d+)[_:](\d+)(?:__|::)([0-9a-f]*)", lambda m: f"10.{m[1]}.{m[2]}.{int(m[3], 16)}", text)
@@ -69,7 +73,8 @@ def test_rules_of_one_family_are_those_of_the_other(
     other = rules(
         [in_six(each) for each in services], [in_six(each) for each in slices], replace(SIX, host_ports=ports)
     )
-    assert in_four(other) == msgspec.json.decode(text(rules(services, slices, node)))
+    one = text(rules(services, slices, node)).replace(LEAVES, "")
+    assert json.dumps(in_four(other)).replace(STAYS, "ip daddr") == json.dumps(msgspec.json.decode(one))
 
 
 @given(clusters())

@@ -162,7 +162,10 @@ def test_host_ports_at_the_loopback_address_are_for_the_node_itself() -> None:
     asked = Packet(OWN, "127.0.0.1", 8088, local=True, from_node=True)
     assert kernel.fate(asked).endpoints == {("10.244.1.9", 80)}
     assert kernel.fate(replace(asked, address=OWN)).endpoints == {("10.244.1.8", 80)}
-    assert kernel.fate(replace(asked, source="127.0.0.1")).otherwise == "on", "what listens there keeps its own"
+    assert kernel.fate(replace(asked, source="127.0.0.1")).endpoints == {("10.244.1.9", 80)}
+    listens = Kernel(rules([], [], replace(NODE, host_ports=ports, taken_inside=frozenset({("TCP", 8088)}))))
+    assert listens.fate(replace(asked, source="127.0.0.1")).otherwise == "on", "what listens there keeps its own"
+    assert listens.fate(replace(asked, address=OWN)).endpoints == {("10.244.1.8", 80)}
     assert kernel.fate(Packet(OUTSIDE, "127.0.0.1", 8088, local=True)).otherwise == "on", "not for its neighbours"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from longboat.network.families import Family
 from longboat.network.netlink import IPRoute
-from longboat.network.proxy.fronts import Flow, Look
+from longboat.network.proxy.fronts import Flow, Look, is_inside
 
 NUMBERS = {"UDP": socket.IPPROTO_UDP, "SCTP": socket.IPPROTO_SCTP}
 NAMES = {number: name for name, number in NUMBERS.items()}
@@ -60,7 +60,7 @@ class _Local:
             with IPRoute() as ip:
                 found = (each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS") for each in _addresses(ip, family))
                 self._known = {socket.inet_pton(family.number, text) for text in found}
-        return address in self._known or (len(address) == 4 and address[0] == 127)
+        return address in self._known or is_inside(address)
 
 
 def _addresses(ip: IPRoute, family: Family) -> Iterable[IPRoute]:

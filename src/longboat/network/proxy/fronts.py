@@ -18,6 +18,7 @@ from longboat.network.proxy.endpoints import lasting
 from longboat.network.proxy.rules import NodeInfo, entrances
 from longboat.network.views import EndpointSlice, Service
 
+IN6_LOOPBACK = socket.inet_pton(socket.AF_INET6, "::1")
 PROTOCOLS = ("UDP", "SCTP")
 MANY = 8  # looks for something certain, after which one look at everything costs less
 
@@ -89,6 +90,11 @@ def packed(address: str, family: Family) -> bytes:
     return socket.inet_pton(family.number, address) if address not in ("", family.anywhere) else b""
 
 
+def is_inside(address: bytes) -> bool:
+    """Whether it is a loopback address."""
+    return address[0] == 127 if len(address) == 4 else address == IN6_LOOPBACK
+
+
 class Tracker:
     """Knows all fronts of one family, whose they are, and what has to be looked at since they changed.
 
@@ -99,7 +105,7 @@ class Tracker:
         self._is_pod = is_pod
         self._of: dict[Key, Fronts] = {}
         self._behind: dict[Front, dict[Key, frozenset[Backend]]] = {}
-        self._taken: frozenset[tuple[str, int]] = frozenset()
+        self._taken = self._taken_inside = frozenset[tuple[str, int]]()
         self._looks: set[Look] = set()
         self._lost: set[Front] = set()
         self.distrust()  # flows may be older than this process
@@ -128,12 +134,12 @@ class Tracker:
         if not fronts:
             del self._of[owner]
 
-    def set_taken(self, taken: frozenset[tuple[str, int]]) -> None:
-        """At which ports the node itself listens: what is sent there stays here, untranslated."""
-        for protocol, port in self._taken - taken:
+    def set_taken(self, taken: frozenset[tuple[str, int]], inside: frozenset[tuple[str, int]]) -> None:
+        """At which ports the node itself listens, and (`inside`) at loopback: what is sent there is not translated."""
+        for protocol, port in (self._taken - taken) | (self._taken_inside - inside):
             if protocol in PROTOCOLS:
                 self._looks.add(Look(protocol, port=port))
-        self._taken = taken
+        self._taken, self._taken_inside = taken, inside
 
     def looks(self) -> list[Look]:
         """What to look at now; `done` says that it was."""
@@ -160,6 +166,7 @@ class Tracker:
             return not any(flow.backend in each for each in behind.values())
         if behind is None or not any(behind.values()):
             return False
-        if (flow.protocol, flow.port) in self._taken:
-            return named and not is_local(flow.address)
-        return named or is_local(flow.address)
+        here = is_local(flow.address)
+        if (flow.protocol, flow.port) in (self._taken_inside if is_inside(flow.address) else self._taken):
+            return named and not here
+        return named or here

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
-from longboat.network.families import Family
+from longboat.network.families import IPV4, Family
 from longboat.network.nftables import NftError
 from longboat.network.overlay.addresses import is_within
-from longboat.network.proxy import conntrack
+from longboat.network.proxy import conntrack, loopback
 from longboat.network.proxy.fronts import Fronts, Look, Tracker, of_host_ports, of_service
-from longboat.network.proxy.listeners import Listener, taken
+from longboat.network.proxy.listeners import Listener, taken, taken_inside
 from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
 from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
 from longboat.network.views import EndpointSlice, Service
@@ -28,14 +28,13 @@ HOST_PORTS = Key("", "")  # whose fronts are no Service's
 
 
 class Keeper:
-    """`apply` carries out nft commands, `forget` deletes tracked flows; both may block, so threads call them.
-
-    `slices` has an index "service".
+    """`apply` carries out nft commands, `forget` deletes tracked flows, `lead_out` lets loopback and pods reach each
+    other; they may block, so threads call them. `slices` has an index "service".
     """
 
     def __init__(
         self, node: NodeInfo, services: Informer[Service], slices: Informer[EndpointSlice], apply: Apply,
-        forget: Forget = conntrack.forget,
+        forget: Forget = conntrack.forget, lead_out: Callable[[bool], None] = loopback.lead_out,
     ) -> None:  # fmt: skip
         self.family = node.family
         self.node, self._services, self._slices, self._apply, self._forget = node, services, slices, apply, forget
@@ -43,6 +42,8 @@ class Keeper:
         self._base = Ruleset()
         self._next_base = base(node)
         self._parts: dict[Key, Ruleset] = {}
+        self._lead_out = lead_out
+        self._listeners: frozenset[Listener] = frozenset()
         self._tracker = Tracker(lambda address: is_within(address, node.cluster_cidr))
         self._dirty: set[Key] = set()
         self._whole = True  # the kernel's table is not known to be ours: write it anew
@@ -72,14 +73,19 @@ class Keeper:
 
     def set_listeners(self, listeners: Iterable[Listener]) -> bool:
         """What the node itself listens at. Whether it was something else before."""
-        found = taken(listeners, self.node.addresses)
-        changed = found != self.node.taken
-        if changed:
-            self._set(replace(self.node, taken=found))
-        return changed
+        self._listeners = frozenset(listeners)
+        before = self.node
+        self._set(replace(before, taken=taken(self._listeners, before.addresses)))
+        return self.node != before
 
     def _set(self, node: NodeInfo) -> None:
-        self.node, self._next_base = node, base(node)
+        node = replace(node, taken_inside=self._inside(node))
+        if node != self.node:
+            self.node, self._next_base = node, base(node)
+
+    def _inside(self, node: NodeInfo) -> frozenset[tuple[str, int]]:
+        ports = frozenset((item.protocol, item.port) for item in node.host_ports)
+        return ports & taken_inside(self._listeners, self.family) if ports else ports
 
     async def sync(self) -> bool:
         """Bring the kernel up to date in one transaction. False where it was refused."""
@@ -88,8 +94,18 @@ class Keeper:
         except NftError as error:
             log.warning("the %s rules were refused; writing all of them anew: %s", self.family.name, error)
             self._whole = True
+            await self._guard(False)
             return False
+        await self._guard(bool(self.node.host_ports))
         return True
+
+    async def _guard(self, wanted: bool) -> None:
+        """Host ports may be asked at loopback while the rules keep others from it."""
+        if self.family is IPV4:
+            try:
+                await asyncio.to_thread(self._lead_out, wanted)
+            except OSError as error:
+                log.warning("host ports at loopback: %s", error)
 
     async def _sync(self) -> None:
         if self._whole:
@@ -99,7 +115,7 @@ class Keeper:
         old, new = [self._base], [self._next_base]
         parts: dict[Key, Ruleset] = {}
         fronts: dict[Key, Fronts] = {HOST_PORTS: of_host_ports(self.node)}
-        taken = self.node.taken
+        taken, inside = self.node.taken, self.node.taken_inside
         for key in sorted(dirty):
             try:
                 parts[key], fronts[key] = self._make(key)
@@ -124,7 +140,7 @@ class Keeper:
             del self._parts[key]
         for key, each in fronts.items():
             self._tracker.set(key, each)
-        self._tracker.set_taken(taken)
+        self._tracker.set_taken(taken, inside)
         await self._forget_stale()
 
     def _make(self, key: Key) -> tuple[Ruleset, Fronts]:
@@ -151,4 +167,5 @@ class Keeper:
             await asyncio.to_thread(self._apply, f"list chain {self._place} services")
         except NftError:
             self._whole = True
+            await self._guard(False)
         return not self._whole

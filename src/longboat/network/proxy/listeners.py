@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
 
-from longboat.network.families import FAMILIES
+from longboat.network.families import FAMILIES, IPV4, Family
 
 NET = Path("/proc/net")
 LISTENS, UNCONNECTED = "0A", "07"  # TCP_LISTEN, and TCP_CLOSE, which is UDP's for "anybody may send" (net/tcp_states.h)
@@ -18,7 +18,7 @@ Listener = tuple[str, int, str]
 
 
 def read(net: Path = NET) -> frozenset[Listener]:
-    """Of this network namespace (blocking), but for what listens at loopback alone, whence no rule leads away."""
+    """Of this network namespace (blocking)."""
     found = set[Listener]()
     for name in STATES:
         if (net / name).exists():  # not without IPv6
@@ -34,7 +34,7 @@ def parse(lines: Iterable[str], name: str) -> Iterator[Listener]:
     for row in takewhile(lambda row: row[3] == LISTENS, rows) if state == LISTENS else rows:
         address, _, port = row[1].partition(":")
         at = _address(address)
-        if row[3] == state and at != "::1" and not at.startswith("127."):
+        if row[3] == state:
             yield name[:3].upper(), int(port, 16), "" if at in ("0.0.0.0", "::") else at
 
 
@@ -42,6 +42,15 @@ def taken(listeners: Iterable[Listener], addresses: Iterable[str]) -> frozenset[
     """Protocols and ports that are not free at these addresses of the node: somebody listens there, or at any."""
     own = {"", *addresses}
     return frozenset((protocol, port) for protocol, port, at in listeners if at in own)
+
+
+def taken_inside(listeners: Iterable[Listener], family: Family) -> frozenset[tuple[str, int]]:
+    """Likewise of what the node asks itself at loopback."""
+    return frozenset((p, port) for p, port, at in listeners if not at or is_loopback(at, family))
+
+
+def is_loopback(address: str, family: Family) -> bool:
+    return address.startswith("127.") if family is IPV4 else address == family.loopback
 
 
 def _address(digits: str) -> str:

@@ -49,6 +49,7 @@ class NodeInfo:
     addresses: tuple[str, ...] = ()  # its own
     others: frozenset[str] = frozenset()  # other nodes' own: what goes there is theirs to decide
     taken: frozenset[tuple[str, int]] = frozenset()  # protocols and ports at which the node itself listens
+    taken_inside: frozenset[tuple[str, int]] = frozenset()  # of its host ports' those where it does so at loopback
 
 
 def rules(services: Iterable[Service], slices: Iterable[EndpointSlice], node: NodeInfo) -> Ruleset:
@@ -102,11 +103,10 @@ def base(node: NodeInfo) -> Ruleset:
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
-        # The node itself may ask at its loopback address, but not from there: nobody could answer.
         "translate-out": Chain(
-            ("jump services", f"{ip} saddr != {loopback} {ip} daddr {loopback} jump host-ports"),
-            "type nat hook output priority -100; policy accept;",
+            ("jump services", *_inside_rules(node.family)), "type nat hook output priority -100; policy accept;"
         ),
+        "no-loopback": Chain(_loopback_guard(node.family), "type filter hook prerouting priority raw; policy accept;"),
         # After translation: what still goes to a service's address has nobody behind it.
         "refuse-in": Chain(("ct state new jump refuse",), "type filter hook prerouting priority -90; policy accept;"),
         "refuse-out": Chain(("ct state new jump refuse",), "type filter hook output priority -90; policy accept;"),
@@ -129,6 +129,7 @@ def base(node: NodeInfo) -> Ruleset:
         "node-addresses": Table("set", f"type {address};"),
         "other-nodes": Table("set", f"type {address};"),
         "taken-ports": Table("set", "type inet_proto . inet_service;"),
+        "taken-inside": Table("set", "type inet_proto . inet_service;"),
     }
     elements: dict[str, dict[str, str]] = {name: {} for name in tables}
     return Ruleset(chains, tables, elements | _base_elements(node))
@@ -140,6 +141,7 @@ def _base_elements(node: NodeInfo) -> dict[str, dict[str, str]]:
     elements["node-addresses"] = {each: "" for each in node.addresses if family.has(each)}
     elements["other-nodes"] = {each: "" for each in node.others - {*node.addresses} if family.has(each)}
     elements["taken-ports"] = {f"{protocol.lower()} . {port}": "" for protocol, port in node.taken}
+    elements["taken-inside"] = {f"{protocol.lower()} . {port}": "" for protocol, port in node.taken_inside}
     elements["own-services"] = {f"{address} . {port}": "" for address, port in node.own_services if family.has(address)}
     for item in node.host_ports:
         if not family.has(item.pod_ip):
@@ -163,6 +165,26 @@ def _host_port_rules(ip: str) -> tuple[str, ...]:
     )
 
 
+def _inside_rules(family: Family) -> tuple[str, ...]:
+    """What the node asks itself at loopback, where it does not listen there.
+
+    From an IPv6 loopback address the kernel lets nothing out to a pod, and has no setting for it.
+    """
+    ip, loopback = family.word, family.loopback
+    from_elsewhere = "" if family is IPV4 else f"{ip} saddr != {loopback} "
+    asked = f"{from_elsewhere}{ip} daddr {loopback}"
+    return f"{asked} meta l4proto . th dport @taken-inside return", f"{asked} jump host-ports"
+
+
+def _loopback_guard(family: Family) -> tuple[str, ...]:
+    """What comes in by a wire is neither for loopback nor from there (`lead_out` of `loopback` lets such answers in).
+
+    Before connection tracking puts the addresses of these answers right.
+    """
+    ip, loopback = family.word, family.loopback
+    return tuple(f'iifname != "lo" {ip} {end} {loopback} drop' for end in ("daddr", "saddr"))
+
+
 def _source_rules(node: NodeInfo) -> tuple[str, ...]:
     ip = node.family.word
     found = [
@@ -170,6 +192,8 @@ def _source_rules(node: NodeInfo) -> tuple[str, ...]:
         # A pod that reaches itself through a service must see another source, or it would answer itself directly.
         f"ct status dnat {ip} saddr . {ip} daddr @own-pods masquerade fully-random",
     ]
+    if node.family is IPV4:
+        found.append(f"ct status dnat {ip} saddr {node.family.loopback} masquerade fully-random")
     if node.cluster_cidr:
         # Nobody outside knows the way back to a pod.
         inside = node.cluster_cidr

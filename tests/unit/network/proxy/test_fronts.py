@@ -171,9 +171,21 @@ def test_a_named_front_comes_before_one_at_every_address() -> None:
 
 def test_where_the_node_listens_nothing_is_stale_until_it_ends() -> None:
     made = tracker({front("", 53): behind("10.244.1.5"), front(OWN, 54): behind("10.244.1.5")})
-    made.set_taken(frozenset({("UDP", 53), ("UDP", 54), ("TCP", 80)}))
+    made.set_taken(frozenset({("UDP", 53), ("UDP", 54), ("TCP", 80)}), frozenset())
     assert not stale(made, to(OWN, 53)) and not stale(made, to(OWN, 54))
     assert made.looks() == []
-    made.set_taken(frozenset({("UDP", 54)}))
+    made.set_taken(frozenset({("UDP", 54)}), frozenset())
     assert made.looks() == [Look("UDP", port=53)]
     assert stale(made, to(OWN, 53)) and not stale(made, to(OWN, 54))
+
+
+def test_at_loopback_others_may_listen() -> None:
+    made = tracker({front("", 53): behind("10.244.1.5")})
+    made.set_taken(frozenset({("UDP", 53)}), frozenset())
+    inside = to("127.0.0.53", 53)
+    assert made.is_stale(inside, lambda address: True)
+    made.set_taken(frozenset(), frozenset({("UDP", 53)}))
+    made.done()
+    assert not made.is_stale(inside, lambda address: True) and stale(made, to(OWN, 53))
+    made.set_taken(frozenset(), frozenset())
+    assert made.looks() == [Look("UDP", port=53)]

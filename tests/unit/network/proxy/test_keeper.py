@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from longboat.client.informer import Informers
 from longboat.machinery.objects import Object
+from longboat.network.families import IPV4, IPV6
+from longboat.network.nftables import NftError
 from longboat.network.proxy import keeper
 from longboat.network.proxy.proxy import Proxy
+from longboat.network.proxy.rules import HostPort, NodeInfo
 from longboat.network.proxy.ruleset import Ruleset
 from longboat.testing.cluster import Cluster
 
@@ -53,5 +57,42 @@ def test_an_odd_service_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             await informers.close()
+
+    asyncio.run(main())
+
+
+def test_loopback_leads_out_only_while_the_rules_are_known_to_hold() -> None:
+    said, fails = list[bool](), list[bool]()
+
+    def apply(commands: str) -> str:
+        if fails:
+            raise NftError("gone")
+        return ""
+
+    class Nothing:
+        def values(self) -> list[object]:
+            return []
+
+    nothing: Any = Nothing()
+    made = {
+        family: keeper.Keeper(NodeInfo("n", family), nothing, nothing, apply, lambda *_: 0, said.append)
+        for family in (IPV4, IPV6)
+    }
+
+    async def main() -> None:
+        four = made[IPV4]
+        assert await four.sync() and said == [False], "no host ports"
+        four.set_host_ports([HostPort("TCP", 80, "10.244.1.5", 80)])
+        assert await four.sync() and said[-1]
+        fails.append(True)
+        assert not await four.check() and not said[-1], "somebody took them away"
+        assert not await four.sync() and not said[-1]
+        fails.clear()
+        assert await four.sync() and said[-1]
+        four.set_host_ports([])
+        assert await four.sync() and not said[-1]
+        said.clear()
+        made[IPV6].set_host_ports([HostPort("TCP", 80, "fd00::5", 80)])
+        assert await made[IPV6].sync() and said == []
 
     asyncio.run(main())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longboat.network.proxy.listeners import parse, read, taken
+from longboat.network.families import IPV4, IPV6
+from longboat.network.proxy.listeners import parse, read, taken, taken_inside
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 TCP = [
@@ -29,10 +30,10 @@ UDP = [
 
 
 def test_listeners_by_protocol_port_and_address() -> None:
-    """Not what is connected, nor what listens at loopback; an IPv4 address is one in a socket of IPv6, too."""
-    assert list(parse(TCP, "tcp")) == [("TCP", 22, ""), ("TCP", 10250, "172.30.0.11")]
+    """Not what is connected; an IPv4 address is one in a socket of IPv6, too."""
+    assert list(parse(TCP, "tcp")) == [("TCP", 22, ""), ("TCP", 58773, "127.0.0.1"), ("TCP", 10250, "172.30.0.11")]
     assert list(parse(UDP, "udp")) == [("UDP", 123, "")]
-    six = [("TCP", 80, ""), ("TCP", 82, "172.30.0.11"), ("TCP", 83, "fd44::ff00:1")]
+    six = [("TCP", 80, ""), ("TCP", 81, "::1"), ("TCP", 82, "172.30.0.11"), ("TCP", 83, "fd44::ff00:1")]
     assert list(parse(TCP6, "tcp6")) == six
 
 
@@ -41,6 +42,12 @@ def test_taken_is_what_listens_at_the_nodes_addresses_or_at_any() -> None:
     assert taken(found, ("172.30.0.11", "fd00::b")) == {("TCP", 22), ("TCP", 10250)}
 
 
+def test_taken_inside_is_what_listens_at_loopback_or_at_any() -> None:
+    found = [("TCP", 22, ""), ("UDP", 53, "127.0.0.53"), ("TCP", 8080, "::1"), ("TCP", 10250, "172.30.0.11")]
+    assert taken_inside(found, IPV4) == {("TCP", 22), ("UDP", 53)}
+    assert taken_inside(found, IPV6) == {("TCP", 22), ("TCP", 8080)}
+
+
 def test_tables_that_are_not_there_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "tcp").write_text("".join(TCP))
-    assert read(tmp_path) == {("TCP", 22, ""), ("TCP", 10250, "172.30.0.11")}
+    assert read(tmp_path) == {("TCP", 22, ""), ("TCP", 58773, "127.0.0.1"), ("TCP", 10250, "172.30.0.11")}
