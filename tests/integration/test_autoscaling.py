@@ -22,7 +22,10 @@ Load = dict[str, int]
 """`milli`: what all pods together use of processors."""
 
 
-def played(scene: Callable[[Cluster, Load], Awaitable[None]], *, replicas: int = 1, least: int = 1, milli: int) -> None:
+def played(
+    scene: Callable[[Cluster, Load], Awaitable[None]], *, replicas: int = 1, least: int = 1, milli: int,
+    names: tuple[str, ...] = ("web",),
+) -> None:  # fmt: skip
     """A Deployment with an autoscaler at half of the 300m its pods ask for. Only the node's figures are played."""
     load = {"milli": milli}
 
@@ -52,7 +55,8 @@ def played(scene: Callable[[Cluster, Load], Awaitable[None]], *, replicas: int =
             metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
             reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
             spec = {"scaleTargetRef": reference, "minReplicas": least, "maxReplicas": 6, "metrics": [metric]}
-            await cluster.client.create(kinds.HPA, {"metadata": {"name": "web"}, "spec": spec}, namespace="default")
+            for name in names:
+                await cluster.client.create(kinds.HPA, {"metadata": {"name": name}, "spec": spec}, namespace="default")
             await scene(cluster, load)
 
     asyncio.run(main())
@@ -86,6 +90,49 @@ def test_a_new_autoscaler_has_patience_too() -> None:
         assert len(await pods_of(cluster)) == 2
 
     played(scene, replicas=4, least=2, milli=40)
+
+
+def test_two_autoscalers_of_the_same_pods_scale_nothing_until_one_goes() -> None:
+    """Whatever each of them points at: here the Deployment, and its ReplicaSet."""
+
+    async def active(cluster: Cluster, name: str) -> tuple[str, str, str]:
+        scaler = await cluster.client.get(Scaler, Key("default", name))
+        (found,) = (c for c in scaler.status.conditions if c.type == "ScalingActive")
+        return found.status, found.reason, found.message
+
+    async def scene(cluster: Cluster, load: Load) -> None:
+        await cluster.clock.advance(60)
+        text = "pods by selector app=web are controlled by multiple HPAs: [default/one default/two]"
+        for name in ("one", "two"):
+            assert await active(cluster, name) == ("False", "AmbiguousSelector", text)
+            events = await events_of(cluster, name)
+            assert ("Warning", "AmbiguousSelector", text) in events
+            assert ("Warning", "FailedComputeMetricsReplicas", text) in events
+            assert "SuccessfulRescale" not in {reason for _, reason, _ in events}
+        assert len(await pods_of(cluster)) == 1
+        await cluster.client.delete(kinds.HPA, Key("default", "two"))
+        for _ in range(4):
+            await cluster.clock.advance(15)
+            await run_pods(cluster)
+        assert (await active(cluster, "one"))[:2] == ("True", "ValidMetricFound")
+        assert len(before := await pods_of(cluster)) > 1
+        owned = (await cluster.client.list_page(kinds.REPLICA_SET, namespace="default")).items[0]
+        replica_set = msgspec.json.decode(owned)["metadata"]["name"]
+        reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": replica_set}
+        other = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 6}
+        await cluster.client.create(kinds.HPA, {"metadata": {"name": "low"}, "spec": other}, namespace="default")
+        await cluster.clock.advance(40)
+        for name in ("one", "low"):
+            assert (await active(cluster, name))[1] == "AmbiguousSelector"
+        assert len(await pods_of(cluster)) == len(before)
+
+    played(scene, milli=900, names=("one", "two"))
+
+
+async def events_of(cluster: Cluster, name: str) -> set[tuple[str, str, str]]:
+    page = await cluster.client.list_page(kinds.EVENT, namespace="default")
+    found = [msgspec.json.decode(raw) for raw in page.items]
+    return {(e["type"], e["reason"], e["note"]) for e in found if e["regarding"]["name"] == name}
 
 
 def deployment(replicas: int = 1) -> dict[str, Any]:

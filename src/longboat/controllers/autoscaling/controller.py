@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,10 +11,11 @@ from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.controllers.autoscaling.behavior import History, limit
 from longboat.controllers.autoscaling.replicas import NoMetrics, Proposal, Usage, by_average, by_utilization
+from longboat.controllers.autoscaling.selecting import Selecting
 from longboat.controllers.autoscaling.status import Conditions, new_status
 from longboat.controllers.autoscaling.views import Metric, ResourceSource, ScaledPod, Scaler
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
-from longboat.machinery import quantity
+from longboat.machinery import quantity, selectors
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
@@ -24,11 +26,12 @@ SCALABLE = {
 
 
 class Unscalable(Exception):
-    """A condition that ends this round: its type, reason and message."""
+    """A condition that ends this round: its type, reason and message. Events say the same, or are given."""
 
-    def __init__(self, condition: str, reason: str, message: str) -> None:
+    def __init__(self, condition: str, reason: str, message: str, events: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.condition, self.reason, self.message = condition, reason, message
+        self.events = tuple(events) or ((reason, message),)
 
 
 class Autoscaler(Controller):
@@ -39,12 +42,16 @@ class Autoscaler(Controller):
     def setup(self) -> None:
         self._histories: dict[str, History] = {}
         self._looked: dict[Key, float] = {}
+        self._selecting = Selecting()
         self.cache(Scaler).on_change(self._forget)
+        self.cache(Scaler).index("target", lambda scaler: [_target(scaler)])
 
     def _forget(self, old: Scaler | None, new: Scaler | None) -> None:
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self._histories.pop(old.metadata.uid, None)
-            self._looked.pop(Key(old.metadata.namespace, old.metadata.name), None)
+            key = Key(old.metadata.namespace, old.metadata.name)
+            self._looked.pop(key, None)
+            self._selecting.drop(key)
 
     async def reconcile(self, key: Key) -> Requeue | None:
         scaler = self.cache(Scaler).get(key)
@@ -78,7 +85,8 @@ class Autoscaler(Controller):
                 scaled = True
         except Unscalable as problem:
             conditions.set(problem.condition, False, problem.reason, problem.message)
-            self.events.event(scaler, "Warning", problem.reason, problem.message)
+            for reason, message in problem.events:
+                self.events.event(scaler, "Warning", reason, message)
         status = new_status(scaler, current, desired, metrics, conditions, self.clock.now() if scaled else None)
         await self.client.patch(kinds.HPA, key, {"status": status}, subresource="status")
 
@@ -134,9 +142,7 @@ class Autoscaler(Controller):
     ) -> tuple[int, list[dict[str, Any]], str]:
         """The most that any metric asks for. One that says nothing keeps the others from asking for less."""
         selector = (scale.get("status") or {}).get("selector", "")
-        if not selector:
-            raise Unscalable("ScalingActive", "InvalidSelector", "the HPA target's scale is missing a selector")
-        pods = await self.client.list(ScaledPod, namespace=key.namespace, labels=selector)
+        pods = await self._pods(scaler, selector)
         best: tuple[int, str] | None = None
         statuses, problems = [], []
         for metric in scaler.spec.metrics:
@@ -160,6 +166,32 @@ class Autoscaler(Controller):
         conditions.set("ScalingActive", True, "ValidMetricFound",
                        f"the HPA was able to successfully calculate a replica count from {best[1]}")  # fmt: skip
         return best[0], statuses, best[1]
+
+    async def _pods(self, scaler: Scaler, selector: str) -> list[ScaledPod]:
+        """The pods, which nobody else may scale. Raises Unscalable."""
+        failed = "FailedComputeMetricsReplicas"
+        if not selector:
+            text = "selector is required"
+            raise Unscalable("ScalingActive", "InvalidSelector", "the HPA target's scale is missing a selector",
+                             (("SelectorRequired", text), (failed, text)))  # fmt: skip
+        try:
+            parsed = selectors.parse(selector)
+        except ValueError as error:
+            text = f"couldn't convert selector into a corresponding internal selector object: {error}"
+            events = (("InvalidSelector", text), (failed, text))
+            raise Unscalable("ScalingActive", "InvalidSelector", text, events) from error
+        # Those with the same target have the same selector, also before they are looked at for the first time.
+        for other in self.cache(Scaler).by_index("target", _target(scaler)):
+            self._selecting.put(Key(other.metadata.namespace, other.metadata.name), parsed)
+        namespace = scaler.metadata.namespace
+        pods = await self.client.list(ScaledPod, namespace=namespace, labels=selector)
+        found = set[Key]().union(*(self._selecting.those_of(namespace, pod.metadata.labels) for pod in pods))
+        if len(found) > 1:
+            listed = " ".join(f"{key.namespace}/{key.name}" for key in sorted(found))
+            text = f"pods by selector {selector} are controlled by multiple HPAs: [{listed}]"
+            events = (("AmbiguousSelector", text), (failed, text))
+            raise Unscalable("ScalingActive", "AmbiguousSelector", text, events)
+        return pods
 
     def _one(self, source: ResourceSource, current: int, pods: list[ScaledPod], usage: Usage) -> Proposal:
         """Raises NoMetrics, ValueError."""
@@ -206,6 +238,11 @@ class Autoscaler(Controller):
         conditions.set("AbleToScale", True, "SucceededRescale",
                        f"the HPA controller was able to update the target scale to {desired}")  # fmt: skip
         self.events.event(scaler, "Normal", "SuccessfulRescale", f"New size: {desired}; reason: {why}")
+
+
+def _target(scaler: Scaler) -> str:
+    ref = scaler.spec.scaleTargetRef
+    return f"{scaler.metadata.namespace}/{ref.apiVersion.rpartition('/')[0]}/{ref.kind}/{ref.name}"
 
 
 def _source(metric: Metric) -> ResourceSource:
