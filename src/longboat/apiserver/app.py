@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ from longboat.registry.store import Store, Write
 from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import Encryption
 from longboat.storage.encryption.storage import EncryptedStorage
-from longboat.storage.entry import Describe
+from longboat.storage.entry import Describe, Labels, NameFields
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Storage
 from longboat.storage.watchcache import WatchCache
@@ -312,11 +312,9 @@ def describe(strategy: Strategy) -> Describe:
 
     whole = bool(strategy.selectable)
 
-    def describe_object(plain: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    def describe_object(plain: bytes) -> tuple[Labels, Mapping[str, str]]:
         head = _slim.decode(plain).metadata
-        fields = {"metadata.name": head.name, "metadata.namespace": head.namespace}
-        if whole:
-            fields.update(strategy.fields(_decode(plain)))
-        return head.labels, fields
+        fields = NameFields(head.name, head.namespace)
+        return head.labels, {**fields, **strategy.fields(_decode(plain))} if whole else fields
 
     return describe_object

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,8 +14,32 @@ Describe: TypeAlias = Callable[[bytes], tuple[Labels, Mapping[str, str]]]
 """From an object's JSON to its labels and its selectable fields."""
 
 
+class NameFields(Mapping[str, str]):
+    """The selectable fields that every kind has. Most have no others, and a dictionary for each object is dear."""
+
+    __slots__ = ("_name", "_namespace")
+
+    def __init__(self, name: str, namespace: str) -> None:
+        self._name = name
+        self._namespace = sys.intern(namespace)
+
+    def __getitem__(self, field: str) -> str:
+        if field == "metadata.name":
+            return self._name
+        if field == "metadata.namespace":
+            return self._namespace
+        raise KeyError(field)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("metadata.name", "metadata.namespace"))
+
+    def __len__(self) -> int:
+        return 2
+
+
 class Entry:
-    """One object at one revision. Shared by all readers and never changed, but for `encodings`, which they fill."""
+    """One object at one revision. Shared by all readers and never changed, but for `encodings`, which they fill, and
+    `labels`, which become those of all entries with the same ones (labels.py)."""
 
     __slots__ = ("_encodings", "_end", "_start", "body", "fields", "key", "labels", "revision")
 

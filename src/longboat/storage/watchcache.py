@@ -10,9 +10,11 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.aio.turns import Turns
+from longboat.machinery.selectors import LabelSelector
 from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage, Unopened, Unreadable
+from longboat.storage.labels import LabelIndex
 from longboat.storage.snapshot import Ordered, Snapshot
 from longboat.storage.watcher import Ring, Watcher, size_of
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 RETAINED = 32  # snapshots kept for the next pages of listings under way, and for how many seconds;
 RETAINED_FOR = 60.0  # after that the pages come from the storage's history
+WORTHWHILE, FEW = 8, 64  # an index is used for less than this part of a listing, or for so few entries
 
 
 class FieldIndex:
@@ -79,6 +82,7 @@ class WatchCache:
         self._ring = Ring(0)
         self._retained: OrderedDict[int, tuple[float, Snapshot]] = OrderedDict()  # by revision: last use, snapshot
         self._watchers: dict[str, list[Watcher]] = {}
+        self._labels = LabelIndex()
         self._indexes: dict[str, FieldIndex] = {}  # by selectable field
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
@@ -124,6 +128,15 @@ class WatchCache:
         if index is None:
             index = self._indexes[field] = FieldIndex(field, self._entries.values())
         return index.get(value)
+
+    def carrying(self, prefix: str, labels: LabelSelector) -> list[Entry] | None:
+        """The entries beneath `prefix`, as of now, whose labels the selector matches, in key order. None if they are a
+        good part of all: going through those costs no more."""
+        most = max(self.snapshot().count(prefix) // WORTHWHILE, FEW)
+        keys = self._labels.keys(labels, most)
+        if keys is None:
+            return None
+        return [self._entries[key] for key in sorted(keys) if key.startswith(prefix)]
 
     def snapshot(self) -> Snapshot:
         """Everything as of now. Costs nothing; stays as it is while the cache moves on."""
@@ -262,6 +275,7 @@ class WatchCache:
                 watcher.progress(self._feed.revision)
 
     def _reindex(self, old: Entry | None, new: Entry | None) -> None:
+        self._labels.change(old, new)
         for index in self._indexes.values():
             index.change(old, new)
 

@@ -43,8 +43,9 @@ async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     wish, options = await _wish(endpoint, request)
     write = write_of(endpoint, request, options)
     request.warnings += endpoint.strategy.warnings_on_deletion(wish)
-    test = (await selection(endpoint, request)).test()
-    entries = [e for e in endpoint.store.entries(request.info.namespace) if test is None or test(e)]
+    chosen, prefix = await selection(endpoint, request), endpoint.store.prefix(request.info.namespace)
+    endpoint.store.cache.check(prefix)
+    entries = list(chosen.passing(endpoint.store.cache, prefix))
     items = [body async for body in endpoint.store.delete_each(entries, wish, write)]
     version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
     form = negotiate(request.headers.get("accept", ""), forms=False)

@@ -97,7 +97,14 @@ async def _page(endpoint: Endpoint, prefix: str, at: int, after: str, limit: int
     try:
         if test is None:
             return await cache.page(prefix, at_revision=at, after=after, limit=limit)
-        page = await cache.page(prefix, at_revision=at, after=after)
+        few = None
+        if at in (0, cache.revision) and not after:
+            cache.check(prefix)
+            few = chosen.candidates(cache, prefix)
+        if few is not None:
+            page = EntryPage(few, cache.revision)
+        else:
+            page = await cache.page(prefix, at_revision=at, after=after)
     except Compacted:
         raise _too_old(endpoint, prefix, after) from None
     except FutureRevision as error:

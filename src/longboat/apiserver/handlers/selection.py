@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from longboat.apiserver.endpoint import Endpoint
@@ -12,6 +12,7 @@ from longboat.machinery.errors import bad_request
 from longboat.machinery.fields import FieldSelector
 from longboat.machinery.selectors import LabelSelector
 from longboat.storage.entry import Entry
+from longboat.storage.watchcache import WatchCache
 
 LONG = 4 << 10  # characters of a query, from which on its selectors are read beside the loop
 
@@ -40,6 +41,18 @@ class Selection:
         return lambda entry: (
             labels.matches(entry.labels) and chosen.matches(entry.fields) and entry.key.endswith(suffix)
         )
+
+    def candidates(self, cache: WatchCache, prefix: str) -> list[Entry] | None:
+        """Entries beneath `prefix`, as of now and in key order, among which are all that pass; None for simply all."""
+        if self.name:
+            found = cache.get(prefix + self.name)
+            return [] if found is None else [found]
+        return None if self.labels.empty else cache.carrying(prefix, self.labels)
+
+    def passing(self, cache: WatchCache, prefix: str) -> Iterator[Entry]:
+        """The entries beneath `prefix` that pass, as of now, in key order; found as they are taken."""
+        few, test = self.candidates(cache, prefix), self.test()
+        return filter(test, cache.snapshot().walk(prefix) if few is None else few)
 
 
 async def selection(endpoint: Endpoint, request: Request) -> Selection:

@@ -38,9 +38,9 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
     if streaming or wanted == 0:
         endpoint.store.cache.check(stream.prefix)
         initial = endpoint.store.cache.snapshot()
-        initial_events = (
-            stream.initial(initial.walk(stream.prefix)) if request.arg("sendInitialEvents") != "false" else []
-        )
+        initial_events: Iterable[bytes] = []
+        if request.arg("sendInitialEvents") != "false":
+            initial_events = stream.initial(chosen.passing(endpoint.store.cache, stream.prefix))
         events = stream.run(initial.revision, seconds, initial_events, end=streaming)
     else:
         events = stream.run(wanted, seconds, [], end=False)
@@ -122,8 +122,7 @@ class _Stream:
             watcher.close()
 
     def initial(self, entries: Iterable[Entry]) -> Iterable[bytes]:
-        test = self._test
-        return (self._event("ADDED", entry) for entry in entries if test is None or test(entry))
+        return (self._event("ADDED", entry) for entry in entries)
 
     def _line(self, change: Change) -> bytes:
         test, old, new = self._test, change.old, change.new

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -81,6 +82,35 @@ def test_selectors_narrow_lists() -> None:
         assert names((await api.ask("GET", f"{CONFIGS}?labelSelector=even%3Dtrue"))[1]) == ["c000", "c002"]
         assert names((await api.ask("GET", f"{CONFIGS}?fieldSelector=metadata.name%3Dc001"))[1]) == ["c001"]
         assert names((await api.ask("GET", f"{CONFIGS}?labelSelector=even&limit=1"))[1]) == ["c000"]
+
+    play(scene)
+
+
+def test_few_among_many_are_found_by_every_operator() -> None:
+    """By an index or not, in order, page by page; a watch begins with the same objects."""
+    counts = {
+        "rare=yes": 3, "rare in (yes,no)": 3, "rare": 3, "rare,odd!=true": 2, "odd notin (true,false)": 1, "!odd": 1,
+        "rare=no": 0, "rare in (no,never)": 0, "never": 0, "all!=yes": 0, "all notin (yes)": 0, "!all": 0,
+        "odd=true": 100, "!rare": 198,
+    }  # fmt: skip
+
+    async def scene(api: Api) -> None:
+        for number in range(200):
+            await api.make(CONFIGS, config(f"c{number:03}", all="yes", odd=str(number % 2 == 1).lower()))
+        for number in (20, 31, 40):
+            await api.ask("PUT", f"{CONFIGS}/c{number:03}", config(f"c{number:03}", rare="yes", all="yes", odd="false"))
+        await api.ask("PUT", f"{CONFIGS}/c031", config("c031", rare="yes", all="yes", odd="true"))
+        await api.make(CONFIGS, config("c200", all="yes"))
+        for selector, count in counts.items():
+            query = f"labelSelector={quote(selector)}"
+            found = names((await api.ask("GET", f"{CONFIGS}?{query}"))[1])
+            assert (len(found), found) == (count, sorted(found)), selector
+            watching = await watch(api, f"&{query}")
+            assert [(await watching.next())[1]["metadata"]["name"] for _ in found] == found
+        _, first = await api.ask("GET", f"{CONFIGS}?labelSelector=rare&limit=1")
+        await api.ask("DELETE", f"{CONFIGS}/c040")  # it does not show in the other pages
+        rest = f"{CONFIGS}?labelSelector=rare&continue={first['metadata']['continue']}"
+        assert names(first) + names((await api.ask("GET", rest))[1]) == ["c020", "c031", "c040"]
 
     play(scene)
 
