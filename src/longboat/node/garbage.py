@@ -83,7 +83,7 @@ class Garbage:
         for container in dead_containers(containers):
             path = Path((await self._runtime.container_status(container.id)).log_path)
             await self._runtime.remove_container(container.id)
-            await asyncio.to_thread(_remove_logs, path)
+            await asyncio.to_thread(logs.remove, path)
         for sandbox in dead_sandboxes(sandboxes, await self._runtime.containers()):
             await self._runtime.remove_sandbox(sandbox.id)
 
@@ -130,11 +130,6 @@ def _thin_out(path: Path, newest: Path) -> None:
             with part.open("rb") as plain, gzip.open(packed, "wb") as out:
                 shutil.copyfileobj(plain, out)
             part.unlink()
-
-
-def _remove_logs(path: Path) -> None:
-    for part in (*logs.rotated(path), path):
-        part.unlink(missing_ok=True)
 
 
 def _fullness(root: Path) -> float:

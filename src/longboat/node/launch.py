@@ -12,13 +12,14 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from longboat.aio.clock import Clock
+from longboat.aio.fanout import fan_out
 from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
-from longboat.node import credentials, handlers, hooks
+from longboat.node import credentials, handlers, hooks, logs
 from longboat.node.cgroups import Cgroups
 from longboat.node.cri.config import ContainerConfig, Mount, SandboxConfig
-from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure, SandboxNetwork
+from longboat.node.cri.interface import ContainerStatus, Credentials, Image, Runtime, RuntimeFailure, SandboxNetwork
 from longboat.node.errors import StartFailure
 from longboat.node.images import Images
 from longboat.node.make import config, dns, env, security
@@ -36,6 +37,7 @@ from longboat.node.volumes.image import Found, ImageVolumes
 from longboat.node.volumes.mounts import devices, mounts
 
 log = logging.getLogger(__name__)
+AT_ONCE = 16  # containers that are killed at a time
 SOON = 1.0  # seconds before another look for what the API does not have yet
 
 
@@ -247,6 +249,20 @@ class Launcher:
             status = await self._runtime.container_status(id)
             await self._stopper.stop(pod, status, grace_period(pod), "FailedPostStartHook")
             raise StartFailure("PostStartHookError", f"PostStartHook failed: {failure}", 0.0) from failure
+
+    async def remove(self, pod: Pod, containers: list[ContainerStatus]) -> None:
+        """Kill and remove containers of a pod that goes on, with their logs: the running ones all at once, without
+        hooks and grace (KEP-5532). Raises RuntimeFailure."""
+        running = [status for status in containers if status.state != "exited"]
+        for status in running:
+            container = pod.container(status.name) or Container(name=status.name)
+            self._tell(pod, container, NORMAL, "Killing", f"Stopping container {status.name}")
+        await fan_out(running, lambda status: self._runtime.stop_container(status.id, 0.0), width=AT_ONCE)
+        for status in containers:
+            await self._runtime.remove_container(status.id)
+            if self._on_disk and status.log_path:
+                link = self._node.paths.link(pod, status.name, status.id)
+                await asyncio.to_thread(logs.remove, Path(status.log_path), link)
 
     async def remove_logs(self, pod: Pod) -> None:
         """The pod has been deleted: nobody can ask for its logs any more."""

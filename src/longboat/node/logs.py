@@ -70,6 +70,12 @@ def tail(path: Path, lines: int, limit: int) -> str:
     return b"".join(texts)[-limit:].decode(errors="replace")
 
 
+def remove(path: Path, *others: Path) -> None:
+    """A log with its older parts, and `others`. Blocks. Raises OSError."""
+    for part in (*rotated(path), path, *others):
+        part.unlink(missing_ok=True)
+
+
 def rotated(path: Path) -> Iterator[Path]:
     """Older parts of a log, the newest first."""
     found = [other for other in path.parent.glob(f"{path.name}.*") if _ROTATED.search(other.name)]

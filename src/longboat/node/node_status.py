@@ -12,6 +12,7 @@ from longboat.node.cri.interface import Condition, Image
 from longboat.node.machine import Pressure
 from longboat.node.views.objects import NodeCondition
 
+FEATURES = ("RestartAllContainersOnContainerExits",)  # that schedulers look for: pods may depend on them (KEP-5328)
 MAX_IMAGES, MAX_NAMES = 50, 5  # as the kubelet lists them
 _PRESSURES = (
     ("MemoryPressure", "memory", "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory",
@@ -80,6 +81,7 @@ def status(facts: Facts, health: Health, before: Iterable[NodeCondition], now: d
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": facts.port}},
         "nodeInfo": facts.info,
+        "declaredFeatures": list(FEATURES),
         "capacity": facts.capacity,
         "allocatable": facts.allocatable,
         "conditions": conditions(health, before, now),

@@ -7,6 +7,7 @@ import logging
 import os
 
 from longboat.aio.clock import Clock
+from longboat.aio.fanout import fan_out
 from longboat.machinery.errors import StatusError
 from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
 from longboat.node.paths import Paths
@@ -15,6 +16,7 @@ from longboat.node.stop import LEAST_GRACE
 
 log = logging.getLogger(__name__)
 FOLDERS_EVERY = 60.0
+AT_ONCE = 16  # containers that are asked to end at a time
 
 
 class Orphans:
@@ -58,10 +60,7 @@ class Orphans:
             return
         log.info("removing pod %s/%s, which the API does not know", sandboxes[0].namespace, sandboxes[0].name)
         running = [container.id for container in containers if container.state == "running"]
-        stops = (self._runtime.stop_container(id, LEAST_GRACE) for id in running)
-        for failure in await asyncio.gather(*stops, return_exceptions=True):
-            if isinstance(failure, BaseException):
-                raise failure
+        await fan_out(running, lambda id: self._runtime.stop_container(id, LEAST_GRACE), width=AT_ONCE)
         for sandbox in sandboxes:
             await self._runtime.stop_sandbox(sandbox.id)
             await self._runtime.remove_sandbox(sandbox.id)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from longboat.api.resources import Resources
 from longboat.machinery.objects import Object, timestamp
-from longboat.node import in_force, resize
+from longboat.node import in_force, resize, restarts
 from longboat.node.cri.interface import ContainerStatus
 from longboat.node.make import cgroups
 from longboat.node.state import Observed, Verdict, Verdicts, Waiting
@@ -32,6 +33,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = "containerd"
     failed: Waiting | None = None  # the pod as a whole has failed, and why (DeadlineExceeded…)
     ended: bool = False  # nothing of it will run again
+    restarting: bool = False  # all containers are being removed, to start anew
     before: Object = {}  # the status made last, which the API may not have shown us yet
     resizing: Sequence[Object] = ()  # conditions that tell of a resize
     behind: Mapping[str, Resources] = {}  # what containers were set up with, where that is not what was given
@@ -83,7 +85,7 @@ def _is_refused(pod: Pod, known: Knowledge) -> bool:
 
 def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: bool) -> Object:
     last, before = known.observed.latest(container.name), known.observed.previous(container.name)
-    record = _on_record(pod, container.name)
+    record = _on_record(pod, known, container.name)
     verdict = known.verdicts.get(last.id, Verdict()) if last is not None else Verdict()
     made: Object = {"name": container.name, "image": container.image, "imageID": "", "restartCount": 0}
     made |= {"state": {}, "lastState": {}, "ready": False, "started": False}
@@ -97,7 +99,10 @@ def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: boo
             if field in record:
                 made[field] = record[field]
     made["state"] = _state(pod, container, last, known, record, is_init=is_init)
-    if last is not None and last.state == "exited" and "waiting" in made["state"]:
+    if last is None and _was_removed(pod, known, record):
+        made.pop("containerID", None)
+        made |= _removed(record)
+    elif last is not None and last.state == "exited" and "waiting" in made["state"]:
         made["lastState"] = {"terminated": _terminated(last, known)}
     elif before is not None and before.state == "exited":
         made["lastState"] = {"terminated": _terminated(before, known)}
@@ -117,6 +122,24 @@ def _container(pod: Pod, container: Container, known: Knowledge, *, is_init: boo
     if container.resources.requests:
         made["allocatedResources"] = container.resources.requests
     return made
+
+
+def _was_removed(pod: Pod, known: Knowledge, record: Object) -> bool:
+    """Whether a container has gone because all of the pod start anew, and this is the first to tell of it."""
+    if known.ended or not restarts.is_restarting(pod, known.before):
+        return False
+    return bool(record) and "waiting" not in record.get("state", {})
+
+
+def _removed(record: Object) -> Object:
+    told = {"reason": restarts.REMOVED, "message": restarts.REMOVED_MESSAGE}
+    ended = {**told, "exitCode": restarts.KILLED, "startedAt": None, "finishedAt": None}
+    return {
+        "restartCount": record.get("restartCount", 0) + 1,
+        "imageID": "",
+        "state": {"waiting": told},
+        "lastState": {"terminated": ended},
+    }
 
 
 def _mount_status(name: str, path: str, read_only: bool) -> Object:
@@ -180,17 +203,9 @@ def moment(seconds: float) -> str | None:
     return timestamp(datetime.fromtimestamp(seconds, UTC)) if seconds > 0 else None
 
 
-def _on_record(pod: Pod, name: str) -> Object:
-    """What the API server has of this container."""
-    for listed in (
-        pod.status.containerStatuses,
-        pod.status.initContainerStatuses,
-        pod.status.ephemeralContainerStatuses,
-    ):
-        for found in listed:
-            if found.get("name") == name:
-                return found
-    return {}
+def _on_record(pod: Pod, known: Knowledge, name: str) -> Object:
+    """What was last said of this container."""
+    return next((found for found in restarts.recorded(pod, known.before) if found.get("name") == name), {})
 
 
 def _phase(pod: Pod, inits: list[Object], containers: list[Object], known: Knowledge) -> str:
@@ -199,36 +214,41 @@ def _phase(pod: Pod, inits: list[Object], containers: list[Object], known: Knowl
         return pod.status.phase
     if known.failed is not None:
         return FAILED
-    policy = pod.spec.restartPolicy
     sidecars = {c.name for c in pod.spec.initContainers if c.is_sidecar}
-    initializing = _initializing(inits, sidecars, policy)
+    initializing = _initializing(pod, inits)
     if initializing == FAILED:
         return FAILED
     states = [c["state"] for c in containers]
     running = sum("running" in s for s in states)
     ended = [s["terminated"] for s in states if "terminated" in s]
-    again = sum("waiting" in c["state"] and bool(c["lastState"].get("terminated")) for c in containers)
+    again = sum("waiting" in c["state"] and _ran_before(c, bool(initializing)) for c in containers)
     waiting = len(states) - running - len(ended) - again
     sidecars_running = any("running" in s["state"] for s in inits if s["name"] in sidecars)
     if (initializing and not (running or ended or again)) or waiting:
         return PENDING
     if running or (sidecars_running and known.observed.sandbox and not known.ended):
         return RUNNING
-    if again or (policy == "Always" and not known.ended):
+    if again or (not known.ended and any(map(partial(_runs_again, pod), pod.spec.containers, states))):
         return RUNNING
-    succeeded = sum(s["exitCode"] == 0 for s in ended)
-    if ended and succeeded == len(ended):
-        return SUCCEEDED
-    if policy == "OnFailure" and not known.ended:
-        return RUNNING
-    return FAILED
+    return SUCCEEDED if ended and all(s["exitCode"] == 0 for s in ended) else FAILED
 
 
-def _initializing(inits: list[Object], sidecars: set[str], policy: str) -> str:
+def _ran_before(shown: Object, initializing: bool) -> bool:
+    """Whether a container that waits has run in this life of its pod: init containers may begin another."""
+    last = shown["lastState"].get("terminated")
+    return bool(last) and not (initializing and last.get("reason") == restarts.REMOVED)
+
+
+def _runs_again(pod: Pod, container: Container, state: Object) -> bool:
+    ended = state.get("terminated")
+    return ended is not None and restarts.again(pod, container, ended["exitCode"])
+
+
+def _initializing(pod: Pod, inits: list[Object]) -> str:
     """ "Pending" while init containers have work to do, "Failed" where one never can, else ""."""
     pending = ""
-    for one in inits:
-        if one["name"] in sidecars:
+    for container, one in zip(pod.spec.initContainers, inits, strict=True):
+        if container.is_sidecar:
             if not one["started"] and "terminated" not in one["state"]:
                 pending = PENDING
             continue
@@ -236,7 +256,7 @@ def _initializing(inits: list[Object], sidecars: set[str], policy: str) -> str:
         if ended is None:
             pending = PENDING
         elif ended["exitCode"] != 0:
-            if policy == "Never":
+            if not restarts.again(pod, container, ended["exitCode"]):
                 return FAILED
             pending = PENDING
     return pending
@@ -262,6 +282,8 @@ def _conditions(
     listed.append(_gated(pod, ready))
     listed.append(ready)
     listed.append(_condition("PodScheduled", True))
+    if restarts.may_restart_all(pod):
+        listed.append(_restarting(known.restarting, over, done))
     since = {(c.type, c.status): c.lastTransitionTime for c in pod.status.conditions if c.lastTransitionTime}
     since |= {(c["type"], c["status"]): c["lastTransitionTime"] for c in known.before.get("conditions", ())}
     listed = [dict(condition) for condition in listed]
@@ -286,6 +308,14 @@ def _initialized(unready: list[str], completed: bool) -> Object:
     return _condition(
         "Initialized", False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(unready)}]"
     )
+
+
+def _restarting(restarting: bool, over: bool, succeeded: bool) -> Object:
+    if over:
+        return _condition(restarts.CONDITION, False, "PodCompleted" if succeeded else "PodFailed")
+    if restarting:
+        return _condition(restarts.CONDITION, True, restarts.STARTED, restarts.MESSAGE)
+    return _condition(restarts.CONDITION, False)
 
 
 def _ready(name: str, unready: list[str], over: bool, succeeded: bool) -> Object:

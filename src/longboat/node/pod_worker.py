@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.machinery.objects import Object, parse_timestamp
-from longboat.node import pod_status, sync, termination
+from longboat.node import pod_status, sync
 from longboat.node.cri.interface import ContainerStatus
 from longboat.node.errors import StartFailure
 from longboat.node.make.fields import Surroundings
@@ -21,7 +20,18 @@ from longboat.node.resizer import ResizeFailure
 from longboat.node.share import Share
 from longboat.node.state import Observed, Verdict, Waiting
 from longboat.node.stop import AT_ONCE, Ending, grace_period
-from longboat.node.sync import RESIZE, SANDBOX, CreateSandbox, Hold, ResizePod, StartContainer, StopContainer
+from longboat.node.sync import (
+    RESIZE,
+    SANDBOX,
+    CreateSandbox,
+    Hold,
+    ResizePod,
+    RestartAll,
+    StartContainer,
+    StopContainer,
+)
+from longboat.node.termination import LastWords
+from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import Found
 
@@ -53,9 +63,10 @@ class PodWorker:
         self._volumes = PodVolumes(workers.volumes, workers.clock, workers.recorder)
         self._failed: Waiting | None = None
         self._waiting: Mapping[str, Waiting] = {}
+        self._restarting = False  # all containers are being removed
         self._holds: dict[str, Hold] = {}
         self._failures: dict[str, int] = {}
-        self._messages: dict[str, str] = {}
+        self._last_words = LastWords(on_disk=workers.on_disk)
         self._last: Object = {}
 
     @property
@@ -134,10 +145,10 @@ class PodWorker:
             self.share.settle(self.observed)
             plan = sync.plan(
                 self.pod, self.observed, self._verdicts(), self._workers.backoff, self._holds, self._now(),
-                self.share.allocation,
+                self.share.allocation, self._last,
             )  # fmt: skip
             self._report_backoff(plan.waiting)
-            self._waiting = plan.waiting
+            self._waiting, self._restarting = plan.waiting, plan.restarting
             if plan.wake is not None:
                 self._wake_in(plan.wake)
             self.publish()
@@ -183,6 +194,8 @@ class PodWorker:
                         grace = grace_period(self.pod, why, self.pod.container(status.name))
                         await self._workers.stopper.stop(self.pod, status, grace, message, self._host())
                         await self._observe(anew=True)
+                    case RestartAll(containers, sources):
+                        await self._remove(containers, sources)
                     case ResizePod(updates):
                         await self._resize(updates)
                     case StartContainer():
@@ -239,7 +252,15 @@ class PodWorker:
             self.share.caught_up(container.name)
             await self._keep()
         self.observed = await self._workers.observer.with_container(self.observed, id, self.uid, sandbox.id)
-        await self._hear_out()
+        await self._last_words.hear(self.observed)
+
+    async def _remove(self, containers: list[ContainerStatus], sources: list[Container]) -> None:
+        """All of the pod start anew: remove what there is of it, but for its sandbox and volumes."""
+        for container in sources:
+            self._workers.backoff.count(sync.backoff_key(self.pod, container), self._now())
+        await self._workers.launcher.remove(self.pod, containers)
+        self._workers.observer.forget(Observed(containers=tuple(containers)))
+        await self._observe(anew=True)
 
     async def _resize(self, updates: list[Update]) -> None:
         try:
@@ -322,18 +343,7 @@ class PodWorker:
         except BaseException:
             self.stale = True
             raise
-        await self._hear_out()
-
-    async def _hear_out(self) -> None:
-        """Take in what containers that have ended had to say."""
-        for status in self.observed.containers:
-            if status.state == "exited" and status.id not in self._messages:
-                self._messages[status.id] = await self._message(status)
-
-    async def _message(self, status: ContainerStatus) -> str:
-        if not self._workers.on_disk:
-            return ""
-        return await asyncio.to_thread(termination.message, status, Path(status.log_path))
+        await self._last_words.hear(self.observed)
 
     def _track(self) -> None:
         self._workers.probes.track(self.pod, self.observed, self._host(), terminating=self.phase != SYNCING)
@@ -351,11 +361,12 @@ class PodWorker:
             observed=self.observed,
             verdicts=self._verdicts(),
             waiting=self._waiting,
-            messages=self._messages,
+            messages=self._last_words.texts,
             host_ips=self._workers.node.ips,
             runtime=self._workers.runtime_name,
             failed=self._failed,
             ended=self.phase == TERMINATED,
+            restarting=self._restarting and self.phase == SYNCING,
             before=self._last,
             resizing=self.share.conditions(),
             behind=self.share.allocation.behind,

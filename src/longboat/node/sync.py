@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from longboat.node import labels, resize
+from longboat.machinery.objects import Object
+from longboat.node import labels, resize, restarts
 from longboat.node.allocation import Allocation
 from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import ContainerStatus, Sandbox
@@ -19,7 +20,6 @@ from longboat.node.state import Observed, Verdict, Verdicts, Waiting
 from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 
-ALWAYS, NEVER = "Always", "Never"
 NOTHING_BEHIND = Allocation()
 
 
@@ -50,21 +50,30 @@ class StartContainer(msgspec.Struct, frozen=True):
     attempt: int
 
 
+class RestartAll(msgspec.Struct, frozen=True):
+    """Kill these containers at once and remove them, in this order: all of the pod start anew in their sandbox."""
+
+    containers: list[ContainerStatus]
+    sources: list[Container]
+
+
 class ResizePod(msgspec.Struct, frozen=True):
     """Set the pod's cgroup and running containers to what they have been given."""
 
     updates: list[Update]
 
 
-Action = StopPod | StopSandbox | CreateSandbox | StopContainer | ResizePod | StartContainer
+Action = StopPod | StopSandbox | CreateSandbox | StopContainer | RestartAll | ResizePod | StartContainer
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Actions to carry out now, in order; why other containers wait; seconds until there may be more to do."""
+    """Actions to carry out now, in order; why other containers wait; seconds until there may be more to do; whether
+    all containers are about to be removed."""
 
     actions: list[Action] = []
     waiting: dict[str, Waiting] = {}
     wake: float | None = None
+    restarting: bool = False
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -85,10 +94,11 @@ def plan(
     holds: Mapping[str, Hold],
     now: float,
     allocation: Allocation = NOTHING_BEHIND,
+    before: Object | None = None,
 ) -> Plan:
     """For a pod that is to run (not one that is being deleted or has finished), asking for what it has been given.
-    `holds` are by container name."""
-    return _Planner(pod, observed, verdicts, backoff, holds, now, allocation).plan()
+    `holds` are by container name; `before` is the status made last."""
+    return _Planner(pod, observed, verdicts, backoff, holds, now, allocation, before or {}).plan()
 
 
 def backoff_key(pod: Pod, container: Container) -> str:
@@ -105,9 +115,10 @@ class _Planner:
         holds: Mapping[str, Hold],
         now: float,
         allocation: Allocation,
+        before: Object,
     ) -> None:
         self.pod, self.observed, self.verdicts = pod, observed, verdicts
-        self.backoff, self.holds, self.now = backoff, holds, now
+        self.backoff, self.holds, self.now, self.before = backoff, holds, now, before
         self.actions: list[Action] = []
         self.waiting: dict[str, Waiting] = {}
         self.wake: float | None = None
@@ -118,11 +129,28 @@ class _Planner:
         spec, sandbox = self.pod.spec, self.observed.sandbox
         if sandbox is None or not (self.observed.network.ips or spec.hostNetwork):
             return self._new_sandbox()
+        if (left := self._to_remove()) is not None:
+            return Plan([left], restarting=True)
         self.actions += [StopSandbox(old) for old in self.observed.sandboxes[1:] if old.ready]
         if self._initialize(sandbox):
             self._run_containers(sandbox)
         self._resize_pod()
         return Plan(self.actions, self.waiting, self.wake)
+
+    def _to_remove(self) -> RestartAll | None:
+        """Where all containers start anew, those of them that are still there. A container that demands it time and
+        again is heeded ever later, as one is that crashes."""
+        if not restarts.may_restart_all(self.pod):
+            return None
+        found = restarts.sources(self.pod, self.observed)
+        due = any(not self._backed_off(container, status) for container, status in found)
+        left = restarts.remains(self.pod, self.observed)
+        if left and (due or restarts.is_restarting(self.pod, self.before)):
+            return RestartAll(left, [container for container, _ in found])
+        return None
+
+    def _backed_off(self, container: Container, last: ContainerStatus) -> float:
+        return self.backoff.remaining(backoff_key(self.pod, container), last.finished, self.now)
 
     def _new_sandbox(self) -> Plan:
         """There is none, or it has died: everything in it starts anew, if anything still has to run."""
@@ -139,18 +167,21 @@ class _Planner:
 
     def _has_work(self) -> bool:
         """Whether any container has yet to run to its end."""
-        policy = self.pod.spec.restartPolicy
-        if policy == NEVER and (self.observed.containers or has_run(self.pod)):
-            return False
-        return any(self._wants_to_run(c, self.observed.latest(c.name)) for c in self.pod.spec.containers)
+        begun = bool(self.observed.containers) or has_run(self.pod)
+        for container in self.pod.spec.containers:
+            last = self.observed.latest(container.name)
+            if last is not None and last.state in ("running", "exited"):
+                code = last.exit_code if last.state == "exited" else restarts.KILLED  # it ends with its sandbox
+                if restarts.again(self.pod, container, code):
+                    return True
+            elif not (begun and restarts.never(self.pod, container)):
+                return True
+        return False
 
     def _wants_to_run(self, container: Container, last: ContainerStatus | None) -> bool:
-        policy = self.pod.spec.restartPolicy
-        if last is None or last.state in ("created", "unknown") or policy == ALWAYS:
+        if last is None or last.state != "exited":
             return True
-        if last.state == "running":
-            return policy != NEVER  # its sandbox has gone: it ends too
-        return policy != NEVER and last.exit_code != 0
+        return restarts.again(self.pod, container, last.exit_code)
 
     def _initialize(self, sandbox: Sandbox) -> bool:
         """One step of the init containers; True once the others may start."""
@@ -187,7 +218,7 @@ class _Planner:
         elif status.state == "exited":
             if status.exit_code == 0:
                 return True
-            if self.pod.spec.restartPolicy != NEVER:
+            if restarts.again(self.pod, container, status.exit_code):
                 self._start(container)
             return False
         elif status.state == "unknown":
@@ -233,7 +264,7 @@ class _Planner:
             message = f"Container {container.name} failed {verdict.failed} probe"
         else:
             return self._resize(container, status)
-        if self.pod.spec.restartPolicy != NEVER or container.is_sidecar:
+        if not restarts.never(self.pod, container):
             message += ", will be restarted"
         self.actions.append(StopContainer(status, message, verdict.failed))
         return True
@@ -261,10 +292,10 @@ class _Planner:
     def _start(self, container: Container) -> None:
         """Start a container, or say how long it has to wait."""
         last = self.observed.latest(container.name)
-        attempt = last.attempt + 1 if last else attempts_on_record(self.pod, container.name)
+        attempt = last.attempt + 1 if last else restarts.attempts_on_record(self.pod, self.before, container.name)
         if last is not None and last.state == "exited":
             key = backoff_key(self.pod, container)
-            if remaining := self.backoff.remaining(key, last.finished, self.now):
+            if remaining := self._backed_off(container, last):
                 delay = duration(self.backoff.delay(key))
                 self.waiting[container.name] = Waiting(
                     "CrashLoopBackOff",
@@ -297,14 +328,6 @@ class _Planner:
 def has_run(pod: Pod) -> bool:
     """Whether the API knows of a container of this pod that was started."""
     return any(status.get("containerID") for status in pod.status.containerStatuses)
-
-
-def attempts_on_record(pod: Pod, name: str) -> int:
-    """How many starts of a container the API knows of: its restart count must not fall when the runtime forgets."""
-    for status in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
-        if status.get("name") == name and status.get("containerID"):
-            return int(status.get("restartCount", 0)) + 1
-    return 0
 
 
 def duration(seconds: float) -> str:

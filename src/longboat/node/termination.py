@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 from longboat.node import labels, logs
 from longboat.node.cri.interface import ContainerStatus
+from longboat.node.state import Observed
 
 MAX_BYTES = 4096
 MAX_LOG_BYTES, MAX_LOG_LINES = 2048, 80
+
+
+class LastWords:
+    """Of one pod's containers that have ended; what the runtime has forgotten is forgotten. `texts` are by id."""
+
+    def __init__(self, *, on_disk: bool) -> None:
+        self._on_disk = on_disk
+        self.texts: dict[str, str] = {}
+
+    async def hear(self, observed: Observed) -> None:
+        ended = [status for status in observed.containers if status.state == "exited"]
+        self.texts = {status.id: self.texts[status.id] for status in ended if status.id in self.texts}
+        for status in ended:
+            if status.id not in self.texts:
+                path = Path(status.log_path)
+                self.texts[status.id] = await asyncio.to_thread(message, status, path) if self._on_disk else ""
 
 
 def message(status: ContainerStatus, log_file: Path) -> str:

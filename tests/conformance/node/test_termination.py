@@ -37,8 +37,48 @@ def deaf() -> Object:
     return made
 
 
+def rules(action: str, *codes: int) -> list[Object]:
+    return [{"action": action, "exitCodes": {"operator": "In", "values": list(codes)}}]
+
+
+def own(script: str, policy: str, name: str = "main", *, rules: list[Object] | None = None, **fields: Object) -> Object:
+    return container(script, name=name, restartPolicy=policy, restartPolicyRules=rules or [], **fields)
+
+
+def together(name: str, containers: list[Object], inits: list[Object]) -> Object:
+    """All of it start anew once a container has ended with 42."""
+    volumes = [{"name": "work", "emptyDir": {}}]
+    return pod(name, *containers, initContainers=inits, volumes=volumes)
+
+
+def source(then: str, policy: str = "Never", *, first: str = "exit 42") -> Object:
+    """Ends with 42 the first time it runs; afterwards it does something else."""
+    script = f"if [ -f /work/done ]; then {then}; else touch /work/done; {first}; fi"
+    mounts = [{"name": "work", "mountPath": "/work"}]
+    return own(script, policy, "source", rules=rules("RestartAllContainers", 42), volumeMounts=mounts)
+
+
+INIT, SIDE, REGULAR = container("exit 0", name="init"), own(SLEEP, "Always", "side"), container(name="regular")
+TOGETHER = {
+    "regular-restarts-all": together(
+        "regular-restarts-all",
+        [source(SLEEP), own(SLEEP, "Never", "regular", rules=rules("RestartAllContainers", 42))],
+        [INIT, SIDE],
+    ),
+    "sidecar-restarts-all": together(
+        "sidecar-restarts-all", [REGULAR], [INIT, SIDE, source(SLEEP, "Always", first="sleep 3; exit 42")]
+    ),
+    "init-restarts-all": together("init-restarts-all", [REGULAR], [SIDE, INIT, source("exit 0")]),
+}
+
 START = [
     deaf(),
+    *TOGETHER.values(),
+    pod("rule-match", own("exit 42", "Never", rules=rules("Restart", 42))),
+    pod("rule-mismatch", own("exit 1", "Never", rules=rules("Restart", 42))),
+    pod("own-never", own("exit 1", "Never"), restartPolicy="Always"),
+    pod("own-always", own("exit 1", "Always")),
+    pod("init-never", container(), initContainers=[own("exit 1", "Never", "init")], restartPolicy="Always"),
     ends("log-succeeds", "echo DONE", FALLBACK),
     ends("log-fails", "echo DONE; exit 1", FALLBACK),
     ends("file-succeeds", f"echo not-this; printf OK > {PATH}", FALLBACK),
@@ -100,6 +140,35 @@ def test_restart_policies(pods: Pods) -> None:
         assert (state(found)["restartCount"], state(found)["lastState"]["terminated"]["exitCode"]) == (1, code)
 
 
+def test_container_restart_policies_and_rules(pods: Pods) -> None:
+    """What upstream's cases of container restart rules see."""
+    for name in ("rule-match", "own-always"):
+        found = pods.until(name, lambda pod: state(pod).get("restartCount"))
+        assert found["status"]["phase"] == "Running", name
+    for name in ("rule-mismatch", "own-never"):
+        assert state(pods.finished(name, "Failed"))["restartCount"] == 0, name
+    assert state(pods.finished("init-never", "Failed"), "init")["restartCount"] == 0
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_all_containers_restart_in_place(pods: Pods, name: str) -> None:
+    """What upstream's cases of RestartAllContainers see: everything starts anew once, on the same volumes."""
+    names = [each["name"] for field in ("initContainers", "containers") for each in TOGETHER[name]["spec"][field]]
+    if name.startswith("init"):
+        names.remove("regular")  # it had not begun
+
+    def restarted(pod: Object) -> bool:
+        shown = [state(pod, each) for each in names]
+        running = "running" in state(pod, "regular").get("state", {})
+        return running and all(each.get("restartCount") and each["lastState"].get("terminated") for each in shown)
+
+    found = pods.until(name, restarted)
+    assert {state(found, each)["restartCount"] for each in names} == {1}
+    told = {state(found, each)["lastState"]["terminated"]["reason"] for each in names}
+    assert told == {"RestartingAllContainers"}
+    pods.ready(name)
+
+
 def test_containers_that_do_not_listen_share_one_grace_period(pods: Pods) -> None:
     """Of two seconds, and two more for the sidecars, whose turn comes when nothing is left of it."""
 
@@ -110,10 +179,9 @@ def test_containers_that_do_not_listen_share_one_grace_period(pods: Pods) -> Non
     until(ended, lambda: f"it goes on: {pods.get('deaf')['status']}")
     found = pods.get("deaf")
     pods.api.patch(pods.path("deaf"), {"metadata": {"finalizers": None}})
-    ends = [
+    main, *sidecars = (
         parse_timestamp(state(found, name)["state"]["terminated"]["finishedAt"]) for name in ("main", "second", "first")
-    ]
-    since = parse_timestamp(found["metadata"]["deletionTimestamp"])  # the end of the grace period
-    after = [(end - since).total_seconds() for end in ends]
-    assert -1 <= after[0] <= 1 and 1 <= after[1] <= 3 and 1 <= after[2] <= 3, after
+    )
+    after = [(end - main).total_seconds() for end in sidecars]
+    assert all(1 <= seconds <= 3 for seconds in after), after
     assert {state(found, name)["state"]["terminated"]["exitCode"] for name in ("main", "first", "second")} == {137}

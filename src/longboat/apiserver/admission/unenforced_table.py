@@ -29,11 +29,10 @@ _NAMESPACE: Shape = {
 _CONTAINER: Final[dict[str, Shape]] = {
     "env": {"valueFrom": {"fileKeyRef": Unenforced("the variable is left out")}},
     "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
-    "restartPolicyRules": Unenforced("the pod's restartPolicy decides"),
 }
 _POD_SPEC: Shape = {
-    "containers": {**_CONTAINER, "restartPolicy": Unenforced("the pod's restartPolicy decides")},
-    "initContainers": {**_CONTAINER, "restartPolicy": Unenforced("the pod's restartPolicy decides", but=("Always",))},
+    "containers": _CONTAINER,
+    "initContainers": _CONTAINER,
     "ephemeralContainers": _CONTAINER,
     "hostnameOverride": Unenforced("the pod's hostname is made as without it"),
     "resourceClaims": Unenforced("the pod runs without the devices it claims"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longboat.api.resources import ResourceContainer
+from longboat.api.restarts import RestartRule
 from longboat.api.view import Part
 from longboat.node.views.handlers import Lifecycle, Probe
 from longboat.node.views.volumes import FieldRef, KeyRef, ResourceFieldRef
@@ -105,6 +106,7 @@ class ResizePolicy(Part):
 
 class Container(ResourceContainer):
     resizePolicy: list[ResizePolicy] = []
+    restartPolicyRules: list[RestartRule] = []
     image: str = ""
     command: list[str] = []
     args: list[str] = []

@@ -18,7 +18,7 @@ PROTOCOLS = ("SCTP", "TCP", "UDP")
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
 HOOKS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
-NOT_EPHEMERAL = ("ports", *HOOKS, "resources", "resizePolicy")
+NOT_EPHEMERAL = ("ports", *HOOKS, "resources", "resizePolicy", "restartPolicy", "restartPolicyRules")
 
 Volumes = Mapping[str, Object]
 """A pod's volumes by name."""

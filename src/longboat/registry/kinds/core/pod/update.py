@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
+from longboat.api import restarts
+from longboat.api.restarts import RestartRule
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import difference, rules
@@ -151,18 +157,12 @@ def _requirement(found: Object) -> tuple[str, str, tuple[str, ...]]:
 
 def status(new: Object, old: Object, err: Errors) -> None:
     """What has ended, and may not run again, has ended."""
-    spec = old.get("spec") or {}
-    whole = spec.get("restartPolicy") or "Always"
-    policies = {
-        container.get("name"): "Always" if container.get("restartPolicyRules") else container.get("restartPolicy")
-        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
-    }
+    may_run_again = _may_run_again(old.get("spec") or {})
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         now = {c.get("name"): c.get("state") or {} for c in dig(new, "status", field, default=())}
         for i, container in enumerate(dig(old, "status", field, default=())):
             ended, name = dig(container, "state", "terminated"), container.get("name")
-            policy = "Never" if field.startswith("ephemeral") else policies.get(name) or whole
-            if ended is None or policy == "Always" or (policy == "OnFailure" and ended.get("exitCode")):
+            if ended is None or may_run_again(name or "", ended.get("exitCode") or 0):
                 continue
             if name in now and now[name].get("terminated") is None:
                 path = Path("status", field).index(i).at("state")
@@ -170,6 +170,25 @@ def status(new: Object, old: Object, err: Errors) -> None:
     for field in ("podIPs", "hostIPs"):
         for i, address in enumerate(dig(new, "status", field, default=())):
             rules.address(address.get("ip") or "", Path("status", field).index(i), err)
+
+
+def _may_run_again(spec: Object) -> Callable[[str, int], bool]:
+    """Whether a container of this name may run again after it has ended with this exit code."""
+    members = {c.get("name"): c for c in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))}
+    listed = {
+        name: msgspec.convert(container.get("restartPolicyRules") or [], list[RestartRule])
+        for name, container in members.items()
+    }
+    all_may = any(rule.action == restarts.RESTART_ALL for found in listed.values() for rule in found)
+    whole = spec.get("restartPolicy") or restarts.ALWAYS
+
+    def may_run_again(name: str, code: int) -> bool:
+        if name not in members:  # an ephemeral one
+            return False
+        policy = members[name].get("restartPolicy") or whole
+        return all_may or restarts.again(policy, listed[name], code)
+
+    return may_run_again
 
 
 def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
