@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from longboat.api.restarts import ALWAYS
 from longboat.machinery.objects import Object
 from longboat.node import labels, resize, restarts
 from longboat.node.allocation import Allocation
@@ -257,16 +258,20 @@ class _Planner:
         return bool(self.pod.spec.containers)
 
     def _replace(self, container: Container, status: ContainerStatus, verdict: Verdict) -> bool:
-        """Stop a running container that must not go on; it starts anew once it has ended."""
+        """Stop a running container that must not go on. It starts anew once it has ended; at once where that would
+        not be seen from its exit code, or where the policy does not count, for it is another container (kubelet)."""
+        other = False
         if status.annotations.get(labels.HASH, labels.spec_hash(container)) != labels.spec_hash(container):
-            message = f"Container {container.name} definition changed"
+            message, other = f"Container {container.name} definition changed", True
         elif verdict.failed:
             message = f"Container {container.name} failed {verdict.failed} probe"
         else:
             return self._resize(container, status)
-        if not restarts.never(self.pod, container):
-            message += ", will be restarted"
+        goes_on = other or not restarts.never(self.pod, container)
+        message += ", will be restarted" if goes_on else ""
         self.actions.append(StopContainer(status, message, verdict.failed))
+        if goes_on and restarts.policy(self.pod, container) != ALWAYS:
+            self.actions.append(StartContainer(container, status.attempt + 1))
         return True
 
     def _resize(self, container: Container, status: ContainerStatus) -> bool:

@@ -136,6 +136,22 @@ def test_a_failed_probe_stops_the_container_and_says_why(kind: str) -> None:
     assert found.actions == [StopContainer(ran("a"), f"Container a failed {kind} probe, will be restarted", kind)]
 
 
+@pytest.mark.parametrize(("policy", "also"), [("Always", []), ("OnFailure", ["start a 1"]), ("Never", [])])
+def test_a_container_that_is_stopped_for_its_probe_runs_again_though_it_ends_well(policy: str, also: list[str]) -> None:
+    found = plan(
+        pod("p", a, restartPolicy=policy), observed(ran("a")), {"a-0": Verdict(started=True, failed="liveness")}
+    )
+    assert brief(found) == ["stop a-0", *also]
+
+
+def test_another_image_is_run_whatever_the_policy() -> None:
+    changed = plan(pod("p", a, restartPolicy="Never"), observed(ran("a", annotations={labels.HASH: "other"})))
+    assert brief(changed) == ["stop a-0", "start a 1"]
+    assert changed.actions[0] == StopContainer(
+        ran("a", annotations={labels.HASH: "other"}), "Container a definition changed, will be restarted"
+    )
+
+
 def test_waits_double_and_are_explained() -> None:
     backoff = BackOff()
     key = sync.backoff_key(ONE, ONE.spec.containers[0])
