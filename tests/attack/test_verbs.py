@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from longboat.aio.clock import SystemClock
-from longboat.api.storage import CSI_CALLER, CSI_CONTROLLER
+from longboat.api.storage import CONTROLLER_DRIVERS, CONTROLLER_SCOPE, CSI_CALLER, CSI_CONTROLLER, OF_CLUSTER
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import Pki
 from longboat.apiserver.request import Request, Response
@@ -180,3 +180,24 @@ def test_drivers_are_called_for_their_controller_alone(tmp_path: Path) -> None:
                 await server.close()
 
     asyncio.run(main())
+
+
+def test_a_node_gives_our_controllers_no_driver() -> None:
+    """Before, what it listed in its CSINode was enough: it was called, with the Secrets of classes of other drivers."""
+
+    async def scene(api: Api) -> None:
+        node, drivers = user("system:node:n1", "system:nodes"), "/apis/storage.k8s.io/v1/csidrivers"
+        given = {"name": "other.example", "annotations": {CONTROLLER_SCOPE: OF_CLUSTER}}
+        await api.make(drivers, {"metadata": {"name": "theirs.example"}})
+        assert (await api.ask("POST", drivers, {"metadata": given}, node))[0] == 403
+        merge = {"content-type": "application/merge-patch+json"}
+        patch = {"metadata": {"annotations": given["annotations"]}}
+        assert (await api.ask("PATCH", f"{drivers}/theirs.example", patch, node, **merge))[0] == 403
+        assert (await api.ask("PATCH", f"{drivers}/theirs.example", patch, ADMIN, **merge))[0] == 200
+        assert (await api.ask("DELETE", f"{drivers}/theirs.example", None, node))[0] == 403
+        # It may say what it likes of itself: `tests/integration/volumes/test_whose_driver.py` shows that it is not heard.
+        listed = {"name": "n1", "annotations": {CONTROLLER_DRIVERS: "other.example"}}
+        made = {"metadata": listed, "spec": {"drivers": []}}
+        assert (await api.ask("POST", "/apis/storage.k8s.io/v1/csinodes", made, node))[0] == 201
+
+    play(scene)

@@ -50,7 +50,8 @@ class Answering:
     @staticmethod
     def _wrapped(name: str, behaviour: Any, node: str, shelf: Shelf) -> Any:
         async def answer(request: Any, context: Any) -> Any:
-            shelf.write_down(name, node, json_format.MessageToDict(request, preserving_proto_field_name=True))
+            by = dict(context.invocation_metadata() or ()).get("by", "")
+            shelf.write_down(name, node, json_format.MessageToDict(request, preserving_proto_field_name=True), by)
             try:
                 shelf.check(name)
                 return await behaviour(request)

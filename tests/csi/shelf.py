@@ -53,9 +53,9 @@ class Shelf:
         self.image(volume).unlink(missing_ok=True)
         (self.folder / f"{volume}.json").unlink(missing_ok=True)
 
-    def write_down(self, rpc: str, node: str, request: dict[str, Any]) -> None:
+    def write_down(self, rpc: str, node: str, request: dict[str, Any], by: str = "") -> None:
         with open(self.folder / "calls.jsonl", "a") as file:
-            file.write(json.dumps({"rpc": rpc, "node": node, "request": request}) + "\n")
+            file.write(json.dumps({"rpc": rpc, "node": node, "request": request, "by": by}) + "\n")
 
     def check(self, rpc: str) -> None:
         """Raises Refusal where a test wants the call to fail."""

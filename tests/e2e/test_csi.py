@@ -21,6 +21,7 @@ from e2e.storage import Namespaced, claim, claimed, loop_devices, storage_class,
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 NAME = "disks.csi.test"
 PROGRAM = Path(__file__).parents[1] / "csi" / "driver.py"
+SCOPE = "csi.longboat.dev/controller-scope"
 NODES = ("node-1", "node-2")
 
 
@@ -32,13 +33,28 @@ class Driver:
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, node: str) -> None:
-        pin = self.cluster.host.data / "run" / "ns" / node / "mnt"
-        self._running[node] = self.cluster.host.start(
-            "nsenter", f"--mount={pin}", sys.executable, str(PROGRAM),
-            "--name", NAME, "--node", node, "--state", str(self.state),
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
+        self._running[node] = self._start(node, PROGRAM, "--node", node, "--state", str(self.state))
         self.await_registration(node)
+
+    def start_sidecars(self, node: str) -> None:
+        self._running["sidecars"] = self._start(node, PROGRAM.with_name("sidecars.py"))
+
+    def _start(self, node: str, program: Path, *options: str) -> subprocess.Popen[str]:
+        pin = self.cluster.host.data / "run" / "ns" / node / "mnt"
+        command = ("nsenter", f"--mount={pin}", sys.executable, str(program), "--name", NAME, *options)
+        return self.cluster.host.start(*command, stdout=subprocess.PIPE)
+
+    def give(self, scope: str) -> None:
+        """Say whose it is: with a scope, our controllers'. "" takes that back. Nodes have heard of it then."""
+        note = f"{SCOPE}={scope}" if scope else f"{SCOPE}-"
+        self.cluster.kubectl("annotate", "csidriver", NAME, note, "--overwrite").ok()
+        for node in NODES:
+            until(lambda node=node: (NAME in self.listed(node)) == bool(scope), f"{node} has not heard of it")
+
+    def listed(self, node: str) -> list[str]:
+        """The drivers that a node says our controllers can call through it."""
+        notes = self.cluster.get("csinode", node)["metadata"].get("annotations") or {}
+        return str(notes.get("csi.longboat.dev/controller", "")).split(",")
 
     def await_registration(self, node: str) -> None:
         until(lambda: NAME in self.on(node), f"{NAME} is not registered on {node}")
@@ -69,6 +85,11 @@ class Driver:
     def calls(self, volume: str) -> list[tuple[str, str]]:
         """(node, procedure) of the calls for a volume."""
         return [(call["node"], call["rpc"]) for call in self._noted() if _volume(call) == volume]
+
+    def called_by(self, volume: str) -> list[tuple[str, str]]:
+        """(procedure, by whom) of the calls of the controller service for a volume."""
+        found = [(call["rpc"], call["by"]) for call in self._noted() if _volume(call) == volume]
+        return [(rpc, by) for rpc, by in found if not rpc.startswith("Node")]
 
     def request(self, rpc: str, volume: str) -> dict[str, Any]:
         """The last of its kind."""
@@ -105,6 +126,7 @@ def driver(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "csi.storage.k8s.io/node-stage-secret-namespace": "${pvc.namespace}",
         }
         cluster.apply(described, storage_class("disks", NAME, parameters=parameters))
+        made.give("cluster")
         yield made
         assert loop_devices(made.state) == []
     finally:
@@ -123,8 +145,7 @@ def here(driver: Driver, cluster: Cluster, namespace: str) -> Iterator[Namespace
 def test_a_driver_that_registers_is_told_of(cluster: Cluster, driver: Driver) -> None:
     assert driver.on("node-1")[NAME]["nodeID"] == "id-of-node-1"
     assert driver.on("node-1")[NAME]["allocatable"] == {"count": 20}
-    found = cluster.get("csinode", "node-1")["metadata"]["annotations"]["csi.longboat.dev/controller"]
-    assert NAME in found.split(",")
+    assert driver.listed("node-1") == [NAME, "local.longboat.dev"]
     ids = cluster.get("node", "node-1")["metadata"]["annotations"]["csi.volume.kubernetes.io/nodeid"]
     assert json.loads(ids)[NAME] == "id-of-node-1"
 
@@ -168,6 +189,37 @@ def test_a_volume_is_attached_staged_published_and_follows_its_pod(here: Namespa
     until(lambda: here.cluster.kubectl("get", "pv", volume).code == 1, "the volume is still there")
     assert driver.calls(volume)[-1][1] == "DeleteVolume"
     assert not list(driver.state.glob("pvc-*"))
+
+
+def test_a_driver_that_brings_sidecars_is_left_to_them(here: Namespaced, driver: Driver) -> None:
+    """It answers for its controller on the same socket, as hostpath's, NFS', SMB's and LVM's do."""
+    driver.give("")
+    driver.start_sidecars("node-1")
+    here.apply(claim("data", storage_class="disks"), user("p", claimed(), node="node-1"))
+    here.ready("p")
+    volume = here.get("pvc", "data")["spec"]["volumeName"]
+    here.ask_for("data", "80Mi")
+    until(lambda: here.get("pv", volume)["spec"]["capacity"]["storage"] == "80Mi", "it has not grown")
+    here.delete("pod", "p")
+    here.delete("pvc", "data")
+    until(lambda: here.cluster.kubectl("get", "pv", volume).code == 1, "the volume is still there")
+    expected = [
+        "CreateVolume", "ControllerPublishVolume", "ControllerExpandVolume", "ControllerUnpublishVolume",
+        "DeleteVolume",
+    ]  # fmt: skip
+    assert driver.called_by(volume) == [(rpc, "sidecar") for rpc in expected]
+    driver.stop("sidecars")
+
+    # Without them nothing happens, and the claim says what it waits for; given to our controllers it is served.
+    here.apply(claim("more", storage_class="disks"))
+    here.told("more", "ExternalProvisioning", f"either by the external provisioner '{NAME}' or manually by")
+    assert here.get("pvc", "more")["status"]["phase"] == "Pending"
+    driver.give("cluster")
+    until(lambda: here.get("pvc", "more")["status"]["phase"] == "Bound", "it is not served", 10)
+    volume = here.get("pvc", "more")["spec"]["volumeName"]
+    here.delete("pvc", "more")
+    until(lambda: here.cluster.kubectl("get", "pv", volume).code == 1, "the volume is still there")
+    assert driver.called_by(volume) == [("CreateVolume", ""), ("DeleteVolume", "")]
 
 
 def test_a_device_of_the_driver(here: Namespaced, driver: Driver) -> None:

@@ -25,8 +25,11 @@ VOLUME_PROTECTION = "kubernetes.io/pv-protection"
 ATTRIBUTES_CLASS_PROTECTION = "kubernetes.io/vac-protection"
 LOCAL_DRIVER = "local.longboat.dev"  # the driver inside each node's agent: image files on the node's own disk
 
-CONTROLLER_DRIVERS = "csi.longboat.dev/controller"  # on a CSINode: drivers whose controller service answers there
-CONTROLLER_SCOPE = "csi.longboat.dev/controller-scope"  # on a CSIDriver: "node" where each node's serves only its own
+CONTROLLER_DRIVERS = "csi.longboat.dev/controller"  # on a CSINode: drivers of ours that can be called there
+# On a CSIDriver, by who administers it: our controllers act for it, through nodes. Its service on a node knows the
+# volumes of that node, or those of all.
+CONTROLLER_SCOPE = "csi.longboat.dev/controller-scope"
+OF_NODE, OF_CLUSTER = "node", "cluster"
 # Who may have the API server call drivers, and as whom it then comes to a node's port, for nothing else.
 CSI_CONTROLLER = "system:serviceaccount:kube-system:csi-controller"
 CSI_CALLER = "system:longboat:csi"
@@ -210,8 +213,14 @@ def size(listed: dict[str, str]) -> Quantity:
     return quantity.parse(listed.get("storage") or "0")
 
 
+def controller_scope(driver: View | None) -> str:
+    """What our controllers were told of a CSIDriver: OF_NODE, OF_CLUSTER, or "" where it is not theirs."""
+    told = driver.metadata.annotations.get(CONTROLLER_SCOPE, "") if driver is not None else ""
+    return told if told in (OF_NODE, OF_CLUSTER) else ""
+
+
 def controller_drivers(node: CSINode) -> frozenset[str]:
-    """The drivers whose controller service is reached through this node."""
+    """The drivers that a node says can be called through it. It may say what it likes: `controller_scope` decides."""
     listed = node.metadata.annotations.get(CONTROLLER_DRIVERS, "")
     return frozenset(name.strip() for name in listed.split(",") if name.strip())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from longboat.api import kinds
-from longboat.api.storage import CONTROLLER_SCOPE, DEFAULT_CLASS, LOCAL_DRIVER, WAIT_FOR_FIRST_CONSUMER
+from longboat.api.storage import CONTROLLER_SCOPE, DEFAULT_CLASS, LOCAL_DRIVER, OF_NODE, WAIT_FOR_FIRST_CONSUMER
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 
@@ -23,7 +23,7 @@ def storage_objects(classes: Iterable[Object]) -> list[tuple[Kind, Object]]:
         "allowVolumeExpansion": True,
     }
     driver: Object = {
-        "metadata": {"name": LOCAL_DRIVER, "annotations": {CONTROLLER_SCOPE: "node"}},
+        "metadata": {"name": LOCAL_DRIVER, "annotations": {CONTROLLER_SCOPE: OF_NODE}},
         "spec": {"attachRequired": False, "fsGroupPolicy": "File", "volumeLifecycleModes": ["Persistent"]},
     }
     return [(kinds.STORAGE_CLASS, standard), (kinds.CSI_DRIVER, driver)]

@@ -26,6 +26,7 @@ from longboat.node.csi.sockets import Sockets
 from longboat.node.paths import Paths
 from longboat.node.recorder import Recorder
 from longboat.node.sources import Sources
+from longboat.node.views.storage import CSIDriver
 from longboat.node.volumes.cluster import ApiStorage
 from longboat.node.volumes.persistent import Persistent
 
@@ -46,7 +47,7 @@ class NodeStorage:
         self.drivers, self._registered = Drivers(), asyncio.Event()
         cluster = ApiStorage(client, informers, sources, node)
         self.node_labels = cluster.node_labels
-        self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered)
+        self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered, informers.of(CSIDriver))
         self._sockets = Sockets(paths.root / REGISTRY, clock, self.drivers, self._csi_node)
         self._volumes = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))
         self.persistent = Persistent(

@@ -78,8 +78,7 @@ class Volumes:
 
     def is_local(self, provisioner: str) -> bool:
         """Whether its volumes are made only on nodes that have the driver."""
-        driver = self.drivers.get(Key("", provisioner))
-        return driver is not None and driver.metadata.annotations.get(storage.CONTROLLER_SCOPE) == "node"
+        return storage.controller_scope(self.drivers.get(Key("", provisioner))) == storage.OF_NODE
 
     def has_driver(self, node: str, driver: str) -> bool:
         found = self.csi_node(node)

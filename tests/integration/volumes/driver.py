@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.api.storage import CONTROLLER_DRIVERS, LOCAL_DRIVER
+from longboat.api.storage import CONTROLLER_DRIVERS, CONTROLLER_SCOPE, LOCAL_DRIVER, OF_CLUSTER
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import csi
 from longboat.machinery.objects import Object
@@ -78,7 +78,9 @@ class Driver:
 
 
 async def add_driver_node(cluster: Cluster, name: str, driver: str = LOCAL_DRIVER, **more: Any) -> None:
-    """A ready node that has the driver, as its agent would register it."""
+    """A ready node that has the driver, as its agent would register it; the driver is given to our controllers."""
+    if driver != LOCAL_DRIVER and not await cluster.exists(f"csidriver/{driver}"):
+        await describe(cluster, driver, OF_CLUSTER)
     node = {"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, KEY: name}}}
     await cluster.apply({"kind": "Node", "apiVersion": "v1", **node})
     status = {
@@ -87,6 +89,20 @@ async def add_driver_node(cluster: Cluster, name: str, driver: str = LOCAL_DRIVE
     }
     await cluster.patch(f"node/{name}", {"status": status}, subresource="status")
     await register(cluster, name, driver, **more)
+
+
+async def describe(cluster: Cluster, driver: str, scope: str | None) -> None:
+    """What its administrator says of whose it is."""
+    notes = {CONTROLLER_SCOPE: scope} if scope is not None else {}
+    await cluster.apply(
+        {"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": driver, "annotations": notes}}
+    )
+
+
+async def give(cluster: Cluster, driver: str, scope: str | None) -> None:
+    """The administrator thinks again."""
+    await cluster.patch(f"csidriver/{driver}", {"metadata": {"annotations": {CONTROLLER_SCOPE: scope}}})
+    await cluster.settle()
 
 
 async def register(cluster: Cluster, name: str, driver: str = LOCAL_DRIVER, **more: Any) -> None:

@@ -167,18 +167,6 @@ async def test_a_volume_on_a_lost_node_is_deleted_nowhere_else(cluster: Cluster)
 
 
 @inside
-async def test_drivers_of_others_are_left_to_them(cluster: Cluster) -> None:
-    driver = Driver("disk.example.com")
-    driver.plug_into(cluster)
-    await add_driver_node(cluster, "a", "disk.example.com")
-    await cluster.patch("csinode/a", {"metadata": {"annotations": {"csi.longboat.dev/controller": None}}})
-    await cluster.apply(storage_class("theirs", "disk.example.com"), claim(storage_class="theirs"))
-    await cluster.settle()
-    assert (await cluster.get("pvc/data"))["status"]["phase"] == "Pending"
-    assert not driver.calls
-
-
-@inside
 async def test_an_immediate_class_with_topologies_and_secrets(cluster: Cluster) -> None:
     driver = Driver("disk.example.com", "CREATE_DELETE_VOLUME", "SINGLE_NODE_MULTI_WRITER")
     driver.plug_into(cluster)

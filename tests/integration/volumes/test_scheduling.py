@@ -240,11 +240,12 @@ async def test_nodes_without_the_local_driver_are_passed_over(cluster: Cluster) 
 async def test_a_driver_that_tells_how_much_room_it_has_is_believed(cluster: Cluster) -> None:
     driver = Driver("disk.example.com")
     driver.plug_into(cluster)
-    for name in ("a", "b"):
-        await add_driver_node(cluster, name, "disk.example.com")
-    tells = {"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": "disk.example.com"},
+    about = {"name": "disk.example.com", "annotations": {"csi.longboat.dev/controller-scope": "cluster"}}
+    tells = {"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": about,
              "spec": {"storageCapacity": True, "attachRequired": False}}  # fmt: skip
     await cluster.apply(tells, storage_class("disk", "disk.example.com", **WAITS))
+    for name in ("a", "b"):
+        await add_driver_node(cluster, name, "disk.example.com")
     for node, room in (("a", "1Gi"), ("b", "10Gi")):
         left = {"metadata": {"name": node}, "storageClassName": "disk", "capacity": room,
                 "nodeTopology": {"matchLabels": {"kubernetes.io/hostname": node}}}  # fmt: skip

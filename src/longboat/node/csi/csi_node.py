@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.api import kinds
-from longboat.api.storage import CONTROLLER_DRIVERS
+from longboat.api.storage import CONTROLLER_DRIVERS, controller_scope
+from longboat.client.informer import Informer
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.node.csi.drivers import Driver, Drivers
 from longboat.node.views.objects import Node
-from longboat.node.views.storage import CSINode, NodeDriver
+from longboat.node.views.storage import CSIDriver, CSINode, NodeDriver
 
 log = logging.getLogger(__name__)
 NODE_IDS = "csi.volume.kubernetes.io/nodeid"  # on the Node: {driver: its id of this node}
@@ -31,9 +32,10 @@ def entry(driver: Driver) -> Object:
     return found
 
 
-def annotation(drivers: Iterable[Driver]) -> str | None:
-    """Those whose controller service is reached through this node."""
-    return ",".join(sorted(driver.name for driver in drivers if driver.has_controller)) or None
+def annotation(drivers: Iterable[Driver], ours: Callable[[str], bool]) -> str | None:
+    """Of the drivers that are the control plane's to call, those whose controller service answers here. Most that do
+    bring sidecars, and have their controller service on every node's socket."""
+    return ",".join(sorted(driver.name for driver in drivers if driver.has_controller and ours(driver.name))) or None
 
 
 def collisions(drivers: Iterable[Driver], labels: Mapping[str, str]) -> str:
@@ -51,13 +53,18 @@ def collisions(drivers: Iterable[Driver], labels: Mapping[str, str]) -> str:
 class CsiNode:
     """`run` reports for as long as the agent lives; `registered` is set once the Node exists."""
 
-    def __init__(self, client: Client, clock: Clock, node: str, drivers: Drivers, registered: asyncio.Event) -> None:
+    def __init__(
+        self, client: Client, clock: Clock, node: str, drivers: Drivers, registered: asyncio.Event,
+        described: Informer[CSIDriver],
+    ) -> None:  # fmt: skip
         self._client, self._clock, self._drivers, self._registered = client, clock, drivers, registered
         self._key = Key("", node)
         self._changed = asyncio.Event()
         self._one_by_one = asyncio.Lock()
         self._stale = True  # drivers an earlier agent knew are kept
         drivers.changed = self._changed.set
+        self._described = described
+        described.on_change(self._described_anew)
 
     async def install(self, driver: Driver) -> None:
         """Add a driver once the API knows of it. Raises StatusError, ConnectionError."""
@@ -82,12 +89,20 @@ class CsiNode:
                 await self._clock.sleep(backoff.next())
                 self._changed.set()
 
+    def _described_anew(self, old: CSIDriver | None, new: CSIDriver | None) -> None:
+        if controller_scope(old) != controller_scope(new):
+            self._changed.set()
+
+    def _is_ours(self, driver: str) -> bool:
+        return bool(controller_scope(self._described.get(Key("", driver))))
+
     def _settle(self) -> None:
         self._stale = False
         self._changed.set()
 
     async def _report(self, more: Driver | None = None) -> None:
         """`more` is one that is about to be added, or to replace the one of its name."""
+        await self._described.synced()
         async with self._one_by_one:
             drivers = [driver for driver in self._drivers if more is None or driver.name != more.name]
             drivers += [more] if more is not None else []
@@ -122,7 +137,7 @@ class CsiNode:
         own = {driver.name for driver in drivers}
         kept = [_again(each) for each in found.spec.drivers if each.name not in own] if self._stale else []
         has = {each.name: _again(each) for each in found.spec.drivers}
-        note = annotation(drivers)
+        note = annotation(drivers, self._is_ours)
         if has == {each["name"]: each for each in (*kept, *listed)} and note == _note(found):
             return
         changed = {each["name"] for each in listed if each["name"] in has and has[each["name"]] != each}
@@ -143,7 +158,7 @@ class CsiNode:
 
     def _made(self, node: Node, drivers: list[Driver]) -> Object:
         owner = {"apiVersion": "v1", "kind": "Node", "name": node.metadata.name, "uid": node.metadata.uid}
-        note = annotation(drivers)
+        note = annotation(drivers, self._is_ours)
         annotations = {CONTROLLER_DRIVERS: note} if note else {}
         metadata = {"name": node.metadata.name, "ownerReferences": [owner], "annotations": annotations}
         return {

@@ -15,7 +15,8 @@ import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.api import kinds
-from longboat.api.storage import CONTROLLER_DRIVERS
+from longboat.api.storage import CONTROLLER_DRIVERS, CONTROLLER_SCOPE, OF_CLUSTER
+from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.protos import messages
@@ -25,6 +26,7 @@ from longboat.node.csi.drivers import Driver, Drivers
 from longboat.node.csi.errors import RpcFailure
 from longboat.node.csi.plugin import SocketPlugin
 from longboat.node.csi.sockets import Refused, Sockets, check, sockets_in
+from longboat.node.views.storage import CSIDriver
 from longboat.testing.cluster import Cluster
 from unit.node.csi.fake import Remembering
 
@@ -38,8 +40,10 @@ def driver(name: str = "disks", **more: Any) -> Driver:
 def test_what_is_told_of_a_driver() -> None:
     found = driver(topology={"b": "1", "a": "2"}, max_volumes=5)
     assert entry(found) == {"name": "disks", "nodeID": "id", "topologyKeys": ["a", "b"], "allocatable": {"count": 5}}
-    assert annotation([driver("b", has_controller=True), driver("c"), driver("a", has_controller=True)]) == "a,b"
-    assert annotation([driver()]) is None
+    answering = [driver(name, has_controller=True) for name in "bda"]
+    assert annotation([*answering, driver("c")], "abc".__contains__) == "a,b"
+    assert annotation([driver()], "disks".__eq__) is None
+    assert annotation(answering, "".__contains__) is None
     assert collisions([found], {"a": "2"}) == ""
     assert collisions([found], {"a": "3"}) == (
         'detected topology value collision: driver reported "a":"2" but existing label is "a":"3"'
@@ -68,13 +72,21 @@ def test_the_api_knows_what_is_here() -> None:
             await cluster.apply(node)
             drivers, registered = Drivers(), asyncio.Event()
             registered.set()
-            told = CsiNode(cluster.client, cluster.clock, "n", drivers, registered)
+            informers = Informers(cluster.client, cluster.clock)
+            told = CsiNode(cluster.client, cluster.clock, "n", drivers, registered, informers.of(CSIDriver))
+            informers.start()
             work = asyncio.create_task(told.run())
             first = driver("one", topology={"rack": "7"}, has_controller=True)
             await told.install(first)
             await told.install(driver("two"))
             found = await cluster.get("csinode/n")
             assert [each["name"] for each in found["spec"]["drivers"]] == ["one", "two"]
+            assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {}), "nobody gave it to us"
+            about = {"name": "one", "annotations": {CONTROLLER_SCOPE: OF_CLUSTER}}
+            await cluster.apply({"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": about})
+            for _ in range(100):
+                await cluster.settle()
+            found = await cluster.get("csinode/n")
             assert found["metadata"]["annotations"][CONTROLLER_DRIVERS] == "one"
             assert found["metadata"]["ownerReferences"][0]["kind"] == "Node"
             on_node = (await cluster.get("node/n"))["metadata"]
@@ -109,6 +121,7 @@ def test_the_api_knows_what_is_here() -> None:
             assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {})
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            await informers.close()
 
     asyncio.run(main())
 

@@ -43,6 +43,8 @@ class CSIAttacher(CSIController):
     def wake(self) -> None:
         for attachment in self.cache(VolumeAttachment).values():
             self.queue.add(key_of(attachment))
+        for volume in self.cache(Volume).values():
+            self._volume_changed(None, volume)
 
     def driver_of(self, key: Key) -> str:
         attachment = self.cache(VolumeAttachment).get(key)

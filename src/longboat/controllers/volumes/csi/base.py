@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from longboat.aio.backoff import doubling
-from longboat.api.storage import CSIDriver, CSINode
+from longboat.api.storage import CSIDriver, CSINode, controller_scope
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue
 from longboat.controllers.volumes.csi.calls import RpcError
@@ -42,7 +42,8 @@ class CSIController(Controller):
         self._served: Counter[str] = Counter()
         self.drivers = Drivers(self.client, self.informers, self.clock)
         self._failures: dict[Key, Failure] = {}
-        self.informers.of(CSINode).on_change(self._drivers_changed)
+        self.informers.of(CSINode).on_change(self._nodes_changed)
+        self.informers.of(CSIDriver).on_change(self._drivers_changed)
 
     async def reconcile(self, key: Key) -> Requeue | None:
         now, about, before = self.clock.monotonic(), self.about(key), self._failures.get(key)
@@ -78,9 +79,14 @@ class CSIController(Controller):
         raise NotImplementedError(f"{type(self).__name__} has no serve")
 
     def wake(self) -> None:
-        """Drivers have come or gone: enqueue what may have waited for them."""
+        """Drivers have come or gone, or become ours: enqueue what may have waited for them."""
 
-    def _drivers_changed(self, old: CSINode | None, new: CSINode | None) -> None:
+    def _drivers_changed(self, old: CSIDriver | None, new: CSIDriver | None) -> None:
+        if controller_scope(old) != controller_scope(new):
+            self._failures.clear()
+            self.wake()
+
+    def _nodes_changed(self, old: CSINode | None, new: CSINode | None) -> None:
         if old is None or new is None or (old.spec, old.metadata.annotations) != (new.spec, new.metadata.annotations):
             self._failures.clear()
             self.wake()

@@ -1,6 +1,7 @@
 """Which drivers are ours to serve, and through which node each is reached.
 
-Ours are those a node lists in its CSINode's annotation; any other driver brings its own sidecars, and is left to them.
+Ours are those whose CSIDriver says so (`api.storage.CONTROLLER_SCOPE`); any other driver brings its own sidecars, and
+is left to them, whatever nodes say. Nodes list in their CSINode's annotation which of ours can be called through them.
 """
 
 from __future__ import annotations
@@ -33,13 +34,15 @@ class Drivers:
         self._capabilities: dict[str, frozenset[str]] = {}
 
     def serves(self, driver: str) -> bool:
-        """Whether its controller service is ours to call."""
-        return bool(driver) and bool(self._csi_nodes.by_index("controllers", driver))
+        """Whether its controller service is ours to call, and can be called."""
+        return bool(self._scope(driver)) and bool(self._csi_nodes.by_index("controllers", driver))
 
     def is_local(self, driver: str) -> bool:
         """Whether each node's service knows only the volumes of its own node."""
-        found = self._drivers.get(Key("", driver))
-        return found is not None and found.metadata.annotations.get(storage.CONTROLLER_SCOPE) == "node"
+        return self._scope(driver) == storage.OF_NODE
+
+    def _scope(self, driver: str) -> str:
+        return storage.controller_scope(self._drivers.get(Key("", driver)))
 
     def attaches(self, driver: str) -> bool:
         """Whether volumes must be attached before they are mounted; so it is unless the CSIDriver says otherwise."""
@@ -75,6 +78,8 @@ class Drivers:
 
         A local driver is called nowhere else: elsewhere its volume is unknown, and deleting what is unknown succeeds.
         """
+        if not self._scope(driver):
+            raise RpcError("UNAVAILABLE", f"driver {driver} is not ours to call any more")
         near = [name for name in self.controllers(driver) if self._fits(name, node, volume)]
         if self.is_local(driver):
             if not near:

@@ -48,6 +48,12 @@ class CSIProvisioner(CSIController):
         super().setup()
         self.cache(Claim).index("provisioner", waits)
         self._begun: dict[Key, Claim] = {}  # calls whose outcome is not known yet: seen through even if the claim goes
+        self._written: set[str] = set()  # volumes that the informer has not heard of yet
+        self.cache(Volume).on_change(self._volume_changed)
+
+    def _volume_changed(self, old: Volume | None, new: Volume | None) -> None:
+        if (volume := new or old) is not None:
+            self._written.discard(volume.metadata.name)
 
     def wake(self) -> None:
         for claim in self.cache(Claim).values():
@@ -75,7 +81,8 @@ class CSIProvisioner(CSIController):
         node = claim.metadata.annotations.get(storage.SELECTED_NODE, "")
         if storage.waits_for_consumer(found) and not node:
             return None
-        if self.cache(Volume).get(Key("", requests.volume_name(claim))) is not None:
+        name = requests.volume_name(claim)
+        if name in self._written or self.cache(Volume).get(Key("", name)) is not None:
             return None  # made already: the binder's turn
         if key not in self._begun and claim.metadata.deletionTimestamp is not None:
             return None
@@ -106,6 +113,8 @@ class CSIProvisioner(CSIController):
             raise error if isinstance(error, RpcError) else RpcError("INVALID_ARGUMENT", str(error)) from error
         try:
             await self.client.create(kinds.PERSISTENT_VOLUME, volume)
+            if self.cache(Volume).get(Key("", name)) is None:
+                self._written.add(name)
             self.events.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
         except StatusError as error:
             if error.reason != "AlreadyExists":
