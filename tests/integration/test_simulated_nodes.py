@@ -128,6 +128,9 @@ FORMS = {
     "forms that look like they end": pod(
         "p", container("command: [sh, -c, 'trap : TERM; sleep infinity & wait']")
     ),
+    "node selector": pod(
+        "p", container("tty: false"), nodeSelector="{kubernetes.io/os: linux, kubernetes.io/arch: amd64}"
+    ),
     "sleep infinity": pod("p", container("command: [sleep, infinity]")),
     "bare and not restarted": pod("p", container("command: [helm-test]"), restartPolicy="Never"),
     "volumes": pod(
@@ -252,6 +255,12 @@ def ends(run: Run) -> dict[str, dict[str, Object]]:
         await cluster.clock.advance(MOST)
         for name, namespace in namespaces.items():
             ends[name] = await unfinished(cluster, namespace)
+        await cluster.delete("pod/p", namespace="hooks")
+        await cluster.clock.advance(4)
+        going = await cluster.exists("pod/p", "hooks")
+        await cluster.clock.advance(3)
+        if not going or await cluster.exists("pod/p", "hooks"):
+            ends["hooks"]["its preStop hook"] = {"takes": "not five seconds"}
 
     run(test)
     return ends
