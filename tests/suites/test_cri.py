@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 
@@ -27,9 +28,20 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine.close()
 
 
+_tests = itertools.count(1)
+_test = 0
+
+
+def uid(pod: str = "u1") -> str:
+    """Of a pod of the test that runs: what another one may have left has other names."""
+    return f"{pod}-{_test}"
+
+
 @pytest.fixture(params=["memory", pytest.param("containerd", marks=pytest.mark.containers)])
 def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a test with a runtime: where containers are real, inside the machine's namespaces."""
+    """Runs a test with a runtime: where containers are real, inside the machine's namespaces. Nothing of it is left."""
+    global _test
+    _test = next(_tests)  # before it forks
 
     def with_runtime(make: Callable[[], Runtime], test: Test) -> None:
         async def main() -> None:
@@ -39,7 +51,9 @@ def run(request: pytest.FixtureRequest) -> Run:
             finally:
                 for sandbox in await runtime.sandboxes():
                     await runtime.remove_sandbox(sandbox.id)
+                left = (await runtime.sandboxes(), await runtime.containers())
                 await runtime.close()
+            assert left == ([], [])
 
         asyncio.run(main())
 
@@ -54,24 +68,24 @@ def run(request: pytest.FixtureRequest) -> Run:
     return lambda test: machine.inside(lambda: with_runtime(connect, test))
 
 
-def sandbox_config(uid: str = "u1", attempt: int = 0) -> SandboxConfig:
+def sandbox_config(pod: str = "u1", attempt: int = 0) -> SandboxConfig:
     return SandboxConfig(
-        name=f"pod-{uid}", namespace="default", uid=uid, attempt=attempt, hostname="pod",
-        log_directory=f"/var/log/pods/default_pod_{uid}", labels={POD_UID: uid}, annotations={"note": "kept"},
+        name=f"pod-{pod}", namespace="default", uid=uid(pod), attempt=attempt, hostname="pod",
+        log_directory=f"/var/log/pods/default_pod_{uid(pod)}", labels={POD_UID: uid(pod)}, annotations={"note": "kept"},
     )  # fmt: skip
 
 
-def container_config(*command: str, uid: str = "u1", name: str = "c", attempt: int = 0) -> ContainerConfig:
+def container_config(*command: str, pod: str = "u1", name: str = "c", attempt: int = 0) -> ContainerConfig:
     return ContainerConfig(
         name=name, attempt=attempt, image=BUSYBOX, command=command or ("sleep", "1000"),
-        labels={POD_UID: uid, CONTAINER_NAME: name}, annotations={"count": "1"}, log_path=f"{name}/{attempt}.log",
+        labels={POD_UID: uid(pod), CONTAINER_NAME: name}, annotations={"count": "1"}, log_path=f"{name}/{attempt}.log",
     )  # fmt: skip
 
 
-async def start(runtime: Runtime, *command: str, uid: str = "u1", name: str = "c") -> tuple[str, str]:
-    config = sandbox_config(uid)
+async def start(runtime: Runtime, *command: str, pod: str = "u1", name: str = "c") -> tuple[str, str]:
+    config = sandbox_config(pod)
     sandbox = await runtime.run_sandbox(config)
-    id = await runtime.create_container(sandbox, container_config(*command, uid=uid, name=name), config)
+    id = await runtime.create_container(sandbox, container_config(*command, pod=pod, name=name), config)
     await runtime.start_container(id)
     return sandbox, id
 
@@ -95,16 +109,18 @@ def test_it_is_ready(run: Run) -> None:
 
 def test_a_sandbox_has_an_address_of_its_own(run: Run) -> None:
     async def test(runtime: Runtime) -> None:
-        ids = [await runtime.run_sandbox(sandbox_config(uid)) for uid in ("u1", "u2")]
+        ids = [await runtime.run_sandbox(sandbox_config(pod)) for pod in ("u1", "u2")]
         addresses = {(await runtime.sandbox_network(id)).ips[0] for id in ids}
         assert len(addresses) == 2
-        (found,) = await runtime.sandboxes("u2")
-        assert (found.id, found.uid, found.name, found.ready, found.attempt) == (ids[1], "u2", "pod-u2", True, 0)
+        (found,) = await runtime.sandboxes(uid("u2"))
+        assert (found.id, found.uid, found.name, found.ready, found.attempt) == (
+            ids[1], uid("u2"), "pod-u2", True, 0,
+        )  # fmt: skip
         assert found.annotations["note"] == "kept" and found.created > 0
         await runtime.stop_sandbox(ids[1])
-        assert [s.ready for s in await runtime.sandboxes("u2")] == [False]
+        assert [s.ready for s in await runtime.sandboxes(uid("u2"))] == [False]
         await runtime.remove_sandbox(ids[1])
-        assert await runtime.sandboxes("u2") == []
+        assert await runtime.sandboxes(uid("u2")) == []
 
     run(test)
 
@@ -112,12 +128,12 @@ def test_a_sandbox_has_an_address_of_its_own(run: Run) -> None:
 def test_a_container_runs_and_is_known_by_what_was_noted_on_it(run: Run) -> None:
     async def test(runtime: Runtime) -> None:
         sandbox, id = await start(runtime)
-        (found,) = await runtime.containers("u1")
-        assert (found.id, found.sandbox, found.uid, found.name, found.state) == (id, sandbox, "u1", "c", "running")
+        (found,) = await runtime.containers(uid())
+        assert (found.id, found.sandbox, found.uid, found.name, found.state) == (id, sandbox, uid(), "c", "running")
         status = await runtime.container_status(id)
         assert (status.state, status.attempt, status.annotations["count"]) == ("running", 0, "1")
         assert status.created <= status.started and status.finished == 0
-        assert await runtime.containers("u2") == []
+        assert await runtime.containers(uid("u2")) == []
 
     run(test)
 
@@ -154,6 +170,21 @@ def test_stopping_a_sandbox_ends_its_containers(run: Run) -> None:
         sandbox, id = await start(runtime)
         await runtime.stop_sandbox(sandbox)
         assert (await runtime.container_status(id)).state == "exited"
+
+    run(test)
+
+
+def test_a_sandbox_may_be_removed_while_its_container_ends(run: Run) -> None:
+    """containerd says `ttrpc: closed` of every 25th or so."""
+
+    async def test(runtime: Runtime) -> None:
+        async def remove(number: int) -> None:
+            sandbox, _ = await start(runtime, "sleep", "0.05", pod=f"p{number}")
+            await asyncio.sleep(0.05 + number * 0.01)
+            await runtime.remove_sandbox(sandbox)
+
+        await asyncio.gather(*(remove(number) for number in range(8)))
+        assert await runtime.sandboxes() == []
 
     run(test)
 

@@ -7,7 +7,7 @@ import gzip
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 
 from longboat.aio.clock import Clock
@@ -73,19 +73,31 @@ class Garbage:
             try:
                 for container in await self._runtime.containers():
                     if container.state == "running":
-                        status = await self._runtime.container_status(container.id)
-                        await self._rotate(container.id, Path(status.log_path))
-            except (RuntimeFailure, OSError) as failure:
+                        await self._try(self._rotate(container.id), "a log was not rotated")
+            except RuntimeFailure as failure:
                 log.warning("logs were not rotated: %s", failure)
 
     async def _containers(self) -> None:
         sandboxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
         for container in dead_containers(containers):
-            path = Path((await self._runtime.container_status(container.id)).log_path)
-            await self._runtime.remove_container(container.id)
-            await asyncio.to_thread(logs.remove, path)
+            await self._try(self._container(container.id), "a container was not removed")
         for sandbox in dead_sandboxes(sandboxes, await self._runtime.containers()):
-            await self._runtime.remove_sandbox(sandbox.id)
+            await self._try(self._runtime.remove_sandbox(sandbox.id), "a sandbox was not removed")
+
+    async def _container(self, id: str) -> None:
+        path = Path((await self._runtime.container_status(id)).log_path)
+        await self._runtime.remove_container(id)
+        await asyncio.to_thread(logs.remove, path)
+
+    @staticmethod
+    async def _try(work: Awaitable[None], otherwise: str) -> bool:
+        """What does not succeed is tried the next time, and keeps nothing else from it. Whether it did."""
+        try:
+            await work
+        except (RuntimeFailure, OSError) as failure:
+            log.warning("%s: %s", otherwise, failure)
+            return False
+        return True
 
     async def _images(self) -> None:
         if await asyncio.to_thread(_fullness, self._paths.root) < HIGH:
@@ -94,12 +106,13 @@ class Garbage:
         used = {name for status in statuses for name in (status.image, status.image_ref)}
         used |= await asyncio.to_thread(shown, self._paths)
         for image in unused_images(await self._runtime.images(), used):
-            await self._runtime.remove_image(image.id)
-            log.info("removed image %s: the disk is filling", " ".join(image.tags) or image.id)
+            if await self._try(self._runtime.remove_image(image.id), "an image was not removed"):
+                log.info("removed image %s: the disk is filling", " ".join(image.tags) or image.id)
             if await asyncio.to_thread(_fullness, self._paths.root) < LOW:
                 return
 
-    async def _rotate(self, id: str, path: Path) -> None:
+    async def _rotate(self, id: str) -> None:
+        path = Path((await self._runtime.container_status(id)).log_path)
         if not await asyncio.to_thread(_is_too_long, path):
             return
         stamp = self._clock.now().strftime("%Y%m%d-%H%M%S")

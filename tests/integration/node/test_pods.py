@@ -15,7 +15,6 @@ from integration.node.machine import ENDPOINT, Machine
 from longboat.aio.clock import SystemClock
 from longboat.client.interface import Key
 from longboat.node import kernel
-from longboat.node.cri.interface import RuntimeFailure
 from longboat.node.serve.log_stream import LogOptions, stream
 from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
@@ -55,17 +54,11 @@ async def _main(machine: Machine, test: Test, **options: Any) -> None:
         await node.close()
 
 
-async def clear(node: Node, attempts: int = 100) -> None:
-    """Remove what is left. The runtime refuses while a container of the sandbox is on its way out: then once more."""
-    for attempt in range(attempts):
-        try:
-            for sandbox in await node.runtime.sandboxes():
-                await node.runtime.remove_sandbox(sandbox.id)
-            return
-        except RuntimeFailure:
-            if attempt == attempts - 1:
-                raise
-            await asyncio.sleep(0.05)
+async def clear(node: Node) -> None:
+    """Remove what is left, and see that nothing is."""
+    for sandbox in await node.runtime.sandboxes():
+        await node.runtime.remove_sandbox(sandbox.id)
+    assert (await node.runtime.sandboxes(), await node.runtime.containers()) == ([], [])
 
 
 def make_node(machine: Machine, **options: Any) -> Node:

@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 import grpc
 
+from longboat.aio.clock import Clock
 from longboat.node.cri.interface import RuntimeFailure
 
 T = TypeVar("T")
 QUICK = 30.0  # seconds for calls that only look
+PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts; a shim that is ending takes up to a second or two
 
 
 async def call(method: Callable[..., Awaitable[T]], request: Any, timeout: float = QUICK) -> T:
@@ -25,9 +27,19 @@ def failure(error: grpc.aio.AioRpcError) -> RuntimeFailure:
     return RuntimeFailure(error.details() or "", code)
 
 
-async def gone_is_fine(call: Awaitable[object]) -> None:
-    try:
-        await call
-    except RuntimeFailure as failure:
-        if not failure.absent:
-            raise
+async def removed(clock: Clock, attempt: Callable[[], Awaitable[object]]) -> None:
+    """For calls that end or remove something: it is fine if that has gone, and what passes is waited for.
+
+    Raises RuntimeFailure.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            await attempt()
+        except RuntimeFailure as failure:
+            if failure.absent:
+                return
+            if pause is None or not failure.passing:
+                raise
+            await clock.sleep(pause)
+        else:
+            return

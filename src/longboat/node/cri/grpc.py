@@ -13,9 +13,10 @@ import msgspec
 from cri_api.v1 import api_pb2 as pb
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
+from longboat.aio.clock import Clock, SystemClock
 from longboat.machinery.protos.rpc import nearby
 from longboat.node.cri import events, health, messages, namespaces
-from longboat.node.cri.calls import QUICK, call, failure, gone_is_fine
+from longboat.node.cri.calls import QUICK, call, failure, removed
 from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
@@ -45,11 +46,12 @@ OPTIONS = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.enable_http_
 class GrpcRuntime:
     """`endpoint` is `unix:///run/…`. Connects on first use and again after the runtime restarts."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._channel = nearby(endpoint, *OPTIONS)
         self._runtime: Any = RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._snapshots = Snapshots(self._channel)
+        self._snapshots = Snapshots(self._channel, self._clock)
         self._network: dict[str, SandboxNetwork] = {}
         self._resources: dict[str, Resources | None] = {}  # of containers whose status does not tell them
 
@@ -73,11 +75,13 @@ class GrpcRuntime:
         return str(answer.pod_sandbox_id)
 
     async def stop_sandbox(self, id: str) -> None:
-        await gone_is_fine(call(self._runtime.StopPodSandbox, pb.StopPodSandboxRequest(pod_sandbox_id=id), SLOW))
+        request = pb.StopPodSandboxRequest(pod_sandbox_id=id)
+        await removed(self._clock, lambda: call(self._runtime.StopPodSandbox, request, SLOW))
 
     async def remove_sandbox(self, id: str) -> None:
         self._network.pop(id, None)
-        await gone_is_fine(call(self._runtime.RemovePodSandbox, pb.RemovePodSandboxRequest(pod_sandbox_id=id), SLOW))
+        request = pb.RemovePodSandboxRequest(pod_sandbox_id=id)
+        await removed(self._clock, lambda: call(self._runtime.RemovePodSandbox, request, SLOW))
 
     async def sandboxes(self, uid: str = "") -> list[Sandbox]:
         wanted = pb.PodSandboxFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
@@ -116,12 +120,19 @@ class GrpcRuntime:
         await call(self._runtime.StartContainer, pb.StartContainerRequest(container_id=id), SLOW)
 
     async def stop_container(self, id: str, grace: float) -> None:
-        request = pb.StopContainerRequest(container_id=id, timeout=max(math.ceil(grace), 0))
-        await gone_is_fine(call(self._runtime.StopContainer, request, grace + SLOW))
+        until = self._clock.monotonic() + grace
+
+        async def stop() -> None:
+            left = max(until - self._clock.monotonic(), 0.0)  # another attempt gets no other grace period
+            request = pb.StopContainerRequest(container_id=id, timeout=math.ceil(left))
+            await call(self._runtime.StopContainer, request, left + SLOW)
+
+        await removed(self._clock, stop)
 
     async def remove_container(self, id: str) -> None:
         self._resources.pop(id, None)
-        await gone_is_fine(call(self._runtime.RemoveContainer, pb.RemoveContainerRequest(container_id=id), SLOW))
+        request = pb.RemoveContainerRequest(container_id=id)
+        await removed(self._clock, lambda: call(self._runtime.RemoveContainer, request, SLOW))
 
     async def containers(self, uid: str = "") -> list[Container]:
         wanted = pb.ContainerFilter(label_selector={messages.UID_LABEL: uid} if uid else {})

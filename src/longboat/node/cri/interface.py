@@ -16,6 +16,14 @@ from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 Streams = tuple[asyncio.StreamReader, "Writer"]
 
 
+# What containerd says while something of it is on its way out or in: a moment later it says something else.
+PASSING = (
+    "ttrpc: closed", "ttrpc: client shutting down", "ttrpc: server closed",  # a shim that is just ending
+    "container is already in removing state", "container is in starting state", "is not fully stopped",
+    "server is not initialized yet", "please retry",
+)  # fmt: skip
+
+
 class RuntimeFailure(Exception):
     """The runtime refused or failed. The text is what Events and statuses show."""
 
@@ -28,6 +36,12 @@ class RuntimeFailure(Exception):
     def absent(self) -> bool:
         """What was asked for is not there."""
         return self.code == "NotFound"
+
+    @property
+    def passing(self) -> bool:
+        """The same call may well succeed in a moment: the runtime is being started anew, or what was asked for is
+        just changing. No promise, and none either that nothing has been done."""
+        return self.code == "Unavailable" or any(words in self.message for words in PASSING)
 
 
 class Writer(Protocol):

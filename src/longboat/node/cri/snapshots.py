@@ -14,9 +14,10 @@ import grpc.aio
 from cri_api.v1 import api_pb2 as pb
 from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 
+from longboat.aio.clock import Clock
 from longboat.machinery.protos import messages
 from longboat.machinery.protos.rpc import Stub
-from longboat.node.cri.calls import call, gone_is_fine
+from longboat.node.cri.calls import call, removed
 from longboat.node.cri.events import NAMESPACE
 from longboat.node.cri.interface import FileSystem, RuntimeFailure
 
@@ -28,7 +29,8 @@ KEPT = {"containerd.io/gc.root": "longboat"}  # containerd collects what nothing
 class Snapshots:
     """Views by the names they were given."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
+        self._clock = clock
         self._runtime: Any = RuntimeServiceStub(channel)  # type: ignore[no-untyped-call]
         self._images: Any = ImageServiceStub(channel)  # type: ignore[no-untyped-call]
         self._stub, self._messages = Stub(channel, f"{PACKAGE}.Snapshots"), messages(PACKAGE)
@@ -48,7 +50,7 @@ class Snapshots:
     async def remove(self, name: str) -> None:
         """Raises RuntimeFailure."""
         request = self._messages.RemoveSnapshotRequest(snapshotter=await self._snapshotter(), key=name)
-        await gone_is_fine(call(self._method("Remove"), request))
+        await removed(self._clock, lambda: call(self._method("Remove"), request))
 
     def _method(self, name: str) -> Callable[..., Awaitable[Any]]:
         return partial(self._stub, name, metadata=NAMESPACE)
