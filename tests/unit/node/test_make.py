@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from longboat.node.cri.config import DNS
 from longboat.node.cri.interface import Image
 from longboat.node.make import cgroups, dns, env, fields, security
+from longboat.node.make.config import completes
 from longboat.node.make.dns import Resolver
 from longboat.node.make.env import Sources
 from longboat.node.make.expansion import expand, expand_strictly
@@ -242,3 +243,31 @@ def test_names_of_pods() -> None:
 def test_a_resolv_conf_is_read() -> None:
     text = "# c\nnameserver 1.1.1.1\nsearch a. b\noptions ndots:2 x\nnameserver ::1 ; y\n"
     assert dns.parse_resolv_conf(text) == DNS(servers=("1.1.1.1", "::1"), searches=("a", "b"), options=("ndots:2", "x"))
+
+
+JOB = {"ownerReferences": [{"kind": "Job", "name": "j", "controller": True}]}
+SERVES: dict[str, Any] = {"ports": [{"containerPort": 80}]}
+COMPLETES: list[tuple[dict[str, Any], dict[str, Any], str, bool]] = [  # the pod's spec, the container, its list
+    ({}, {}, "containers", False),
+    ({}, {}, "initContainers", True),
+    ({}, {"restartPolicy": "Always"}, "initContainers", False),
+    ({"restartPolicy": "Never"}, {}, "ephemeralContainers", False),
+    ({"restartPolicy": "Never"}, {}, "containers", True),
+    ({"restartPolicy": "OnFailure"}, {}, "containers", True),
+    ({"restartPolicy": "OnFailure"}, SERVES, "containers", False),
+    ({"restartPolicy": "Never"}, {"readinessProbe": {"exec": {"command": ["a"]}}}, "containers", False),
+    ({"restartPolicy": "Never", "metadata": JOB}, SERVES, "containers", True),
+    ({"restartPolicy": "Never", "metadata": JOB}, {"stdin": True}, "containers", False),
+    ({}, {"restartPolicy": "Never"}, "containers", True),
+    ({"restartPolicy": "Never"}, {"restartPolicy": "Always"}, "containers", False),
+]
+
+
+@pytest.mark.parametrize(("spec", "fields", "listed", "expected"), COMPLETES)
+def test_which_containers_are_meant_to_end(
+    spec: dict[str, Any], fields: dict[str, Any], listed: str, expected: bool
+) -> None:
+    asked = {"name": "a", "image": "a", **fields}
+    given = pod("p", asked, **spec) if listed == "containers" else pod("p", container(), **spec, **{listed: [asked]})
+    found = given.container("a")
+    assert found is not None and completes(given, found) is expected

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from longboat.api.resources import Amounts
-from longboat.node import labels
+from longboat.node import labels, restarts
 from longboat.node.cri.config import ContainerConfig, Device, Mount, SandboxConfig, Seccomp
 from longboat.node.cri.interface import Image
 from longboat.node.make import cgroups, dns, security
@@ -107,7 +107,7 @@ def completes(pod: Pod, container: Container) -> bool:
         return False  # it goes on as long as somebody types
     if any(c.name == container.name for c in pod.spec.initContainers):
         return not container.is_sidecar
-    if (container.restartPolicy or pod.spec.restartPolicy) == "Always":
+    if restarts.again(pod, container, 0):
         return False
     serves = container.ports or container.readinessProbe or container.livenessProbe or container.startupProbe
     return not serves or any(owner.controller and owner.kind == "Job" for owner in pod.metadata.ownerReferences)
