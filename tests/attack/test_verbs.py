@@ -195,7 +195,7 @@ def test_a_node_gives_our_controllers_no_driver() -> None:
         assert (await api.ask("PATCH", f"{drivers}/theirs.example", patch, node, **merge))[0] == 403
         assert (await api.ask("PATCH", f"{drivers}/theirs.example", patch, ADMIN, **merge))[0] == 200
         assert (await api.ask("DELETE", f"{drivers}/theirs.example", None, node))[0] == 403
-        # It may say what it likes of itself: `tests/integration/volumes/test_whose_driver.py` shows that it is not heard.
+        # What it says of itself it may say, and is not heard: tests/integration/volumes/test_whose_driver.py
         listed = {"name": "n1", "annotations": {CONTROLLER_DRIVERS: "other.example"}}
         made = {"metadata": listed, "spec": {"drivers": []}}
         assert (await api.ask("POST", "/apis/storage.k8s.io/v1/csinodes", made, node))[0] == 201
