@@ -98,6 +98,32 @@ def test_nothing_leads_to_the_server_s_own_port(alone: Alone) -> None:
         assert (refused.code, why in refused.err) == (1, True), refused
 
 
+def test_the_node_renews_its_certificates_when_it_is_asked_to_and_stays_up(alone: Alone) -> None:
+    data = ("--data-dir", str(alone.folder / "server"))
+    place, pod = alone.folder / "data", alone.kubectl("get", "pod", "app", "-o", "json").json
+    own = [place / "kubelet.kubeconfig", place / "network.kubeconfig", place / "pki" / "serving.crt"]
+    texts = [path.read_text() for path in own]
+    session = ("exec", "app", "--", "sh", "-c", "until [ -e /tmp/go ]; do sleep 0.1; done; echo still here")
+    kubectl = ["kubectl", f"--kubeconfig={alone.folder}/server/admin.kubeconfig", *session]
+    with subprocess.Popen(
+        [*alone.entering, *kubectl], text=True, env=alone.host.environment, stdout=subprocess.PIPE
+    ) as begun:
+        done = alone.run(*LONGBOAT, "certs", "rotate", *data).ok()
+        assert f"1 node has renewed: {alone.name}" in done.out, done
+        until(lambda: all(path.read_text() != text for path, text in zip(own, texts, strict=True)), 30)
+        assert alone.kubectl("exec", "app", "--", "touch", "/tmp/go").quiet() == ""
+        assert begun.stdout is not None and begun.stdout.read() == "still here\n"
+    assert alone.kubectl("get", "pod", "app", "-o", "json").json["status"] == pod["status"]
+    shown = json.loads(alone.run(*LONGBOAT, "certs", "show", *data, "--output", "json").quiet())
+    assert [each["subject"] for each in shown if f"node {alone.name}" in each["places"]] == [
+        f"CN=system:node:{alone.name},O=system:nodes"
+    ]
+    here = alone.run(*LONGBOAT, "certs", "show", "--data-dir", str(place)).quiet()
+    assert "network.kubeconfig" in here and "pki/serving.crt" in here
+    refused = alone.run(*LONGBOAT, "certs", "rotate", "--data-dir", str(place))
+    assert refused.code == 1 and "holds no authority" in refused.err
+
+
 def test_a_certificate_of_the_former_kind_is_replaced_when_the_agent_starts(alone: Alone) -> None:
     """Before nodes had an authority of their own the cluster's signed what they serve with."""
     authority = Pki(alone.folder / "server" / "pki", SystemClock()).ca

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from longboat.aio.clock import Clock
-from longboat.api import certificates
+from longboat.api import certificates, subjects
 
 # What any API server's certificate is good for, wherever it listens. No node may be called so.
 SERVING_NAMES = (
@@ -102,6 +103,34 @@ class Pki:
         """A client certificate for this user, made once."""
         return self._kept(self.ca, file, name, groups, certificates.CLIENT, [])
 
+    def issued(self) -> list[Pair]:
+        """Every pair here that one of the authorities has issued, as far as it can be read."""
+        pairs = [Pair(path, path.with_suffix(".key")) for path in sorted(self.folder.glob("*.crt"))]
+        return [pair for pair in pairs if pair.key.exists() and self._issuer(pair) is not None]
+
+    def renew(self, pair: Pair) -> None:
+        """Another key and certificate in place of these, that say the same. Raises Unusable, OSError."""
+        authority = self._issuer(pair)
+        if authority is None:
+            raise Unusable(f"{pair.certificate} was issued by no authority of this cluster")
+        old = _read_certificate(pair.certificate)
+        usages = old.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        server = ExtendedKeyUsageOID.SERVER_AUTH in usages
+        authority.issue(
+            pair, self._clock, subjects.name_of(old.subject), subjects.groups_of(old.subject),
+            usages=certificates.SERVER if server else certificates.CLIENT, hosts=_hosts(old),
+        )  # fmt: skip
+
+    def _issuer(self, pair: Pair) -> Authority | None:
+        try:
+            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        except (OSError, ValueError):
+            return None
+        for authority in (self.ca, self.front_proxy, self.node_serving):
+            if certificate != authority.certificate and _is_issued(certificate, authority.certificate):
+                return authority
+        return None
+
     def _kept(
         self,
         authority: Authority,
@@ -118,15 +147,10 @@ class Pki:
 
     def _good(self, pair: Pair, authority: Authority, subject: x509.Name, hosts: list[str]) -> bool:
         """Whether the pair is there, the authority's, far from its end, of this subject and for exactly these hosts."""
-        try:
-            certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-            pair.key.stat()
-            certificate.verify_directly_issued_by(authority.certificate)
-        except (OSError, ValueError, TypeError):
-            return False
-        except Exception as error:  # cryptography raises InvalidSignature, which has no narrower base
-            if type(error).__name__ != "InvalidSignature":
-                raise
+        if not belongs_together(pair.certificate, pair.key):
+            return False  # or half of it is: it was being renewed when the power went
+        certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
+        if not _is_issued(certificate, authority.certificate):
             return False
         if certificate.subject != subject or _hosts(certificate) != hosts:
             return False
@@ -153,6 +177,23 @@ class Pki:
         )
         write_private(self.folder / "sa.pub", public)
         write_private(self.service_account_key, _key_pem(key))
+
+
+def belongs_together(certificate: Path, key: Path) -> bool:
+    """Whether these files hold a certificate and the key that is its own (PEM)."""
+    try:
+        public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+        return public == serialization.load_pem_private_key(key.read_bytes(), None).public_key()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _is_issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _read_certificate(path: Path) -> x509.Certificate:

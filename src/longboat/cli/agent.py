@@ -112,7 +112,7 @@ async def _serve(options: Options) -> int:
 
     collector.hurry_less()
     identity = join.Identity(options.node_name, kubeconfig, access.server, transport)
-    parts = simulated_nodes(options, client, clock) if options.simulated else real_node(
+    parts = simulated_nodes(options, client, clock, identity) if options.simulated else real_node(
         options, client, clock, identity, split(options.node_ip or await _own_address(access.server))
     )  # fmt: skip
     work = asyncio.create_task(parts, name="node")

@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,15 +22,37 @@ class Api:
     """Talks to a cluster as its administrator. Raises FileNotFoundError until the cluster's PKI exists."""
 
     def __init__(self, cluster: Cluster, timeout: float = 5.0) -> None:
-        credentials = kubeconfigs.read(cluster.admin_kubeconfig)
+        self._set(cluster.admin_kubeconfig, cluster.api_port, timeout)
+
+    @classmethod
+    def at(cls, kubeconfig: Path, timeout: float = 5.0) -> Api:
+        """The API server that this kubeconfig names, wherever it listens."""
+        api = cls.__new__(cls)
+        api._set(kubeconfig, 0, timeout)
+        return api
+
+    def _set(self, kubeconfig: Path, port: int, timeout: float) -> None:
+        credentials = kubeconfigs.read(kubeconfig)
         user, server = credentials["users"][0]["user"], credentials["clusters"][0]["cluster"]
         authority = base64.b64decode(server["certificate-authority-data"]).decode()
         self._authority = authority
         self._context = ssl.create_default_context(cadata=authority)
         pem = base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"])
         _load_chain(self._context, pem)
-        self.host = urlsplit(server["server"]).hostname or "127.0.0.1"
-        self._port, self._timeout = cluster.api_port, timeout
+        url = urlsplit(server["server"])
+        self.host = url.hostname or "127.0.0.1"
+        self._port, self._timeout = port or url.port or 443, timeout
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self._port
+
+    def listed(self, path: str) -> list[dict[str, Any]]:
+        """The items of a list. Raises one of UNREACHABLE."""
+        _, found = self.get(path)
+        items: list[dict[str, Any]] = found.get("items", [])
+        return items
 
     def get(self, path: str) -> tuple[int, Any]:
         """Status code and body (decoded where it is JSON). Raises one of UNREACHABLE."""
@@ -86,9 +109,7 @@ class Api:
         return found
 
     def _nodes(self) -> list[dict[str, Any]]:
-        _, found = self.get("/api/v1/nodes")
-        items: list[dict[str, Any]] = found.get("items", [])
-        return items
+        return self.listed("/api/v1/nodes")
 
 
 def _load_chain(context: ssl.SSLContext, pem: bytes) -> None:

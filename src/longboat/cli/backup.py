@@ -22,6 +22,8 @@ from longboat.storage.sqlite import process, snapshot_file
 from longboat.storage.sqlite.client import connect
 from longboat.storage.sqlite.problems import StoreProblem
 
+ACTIONS = ("save", "restore")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -36,7 +38,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat backup")
-    if options.action not in ("save", "restore") or not options.file:
+    if options.action not in ACTIONS or not options.file:
         raise Usage("say: longboat backup save FILE, or longboat backup restore FILE")
     root, path = registry.data_dir(options.name, options.data_dir), Path(options.file).absolute()
     steps = Steps()

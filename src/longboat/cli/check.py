@@ -9,6 +9,8 @@ from longboat.cli import flags, registry
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
+ACTIONS = ("cis",)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -22,7 +24,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat check")
-    if options.benchmark != "cis":
+    if options.benchmark not in ACTIONS:
         raise Usage("say: longboat check cis")
     from longboat.cli.api import UNREACHABLE
     from longboat.cli.cis import benchmark, processes

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
 import json
 import logging
 import socket
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,7 @@ from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
 from longboat.cli import keys
 from longboat.cli.errors import Usage
+from longboat.cli.following import Following
 from longboat.storage.interface import Storage, StorageError
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RENEWED_EVERY = 3600.0  # seconds between two looks at how long certificates still hold
 STORE_PATIENCE = 10.0  # seconds a store that is started beside us may take
 
 
@@ -60,6 +64,8 @@ class ControlPlane:
         self.kubelet_client = self.pki.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
         self._lock = keys.Lock(self.root)
         self._server: Server | None = None
+        self._context: ssl.SSLContext | None = None
+        self._following = Following(self.clock)
         self.api: APIServer | None = None
         self._tasks, self._parts = Tasks("control-plane"), Parts("control-plane", self.clock)
         self._storage: Storage | None = None
@@ -96,11 +102,37 @@ class ControlPlane:
         self.api = APIServer(self._storage, self.clock, config)
         self._connect_streams(self.api)
         await self.api.start()
-        self._server = Server(self.api.handle, tls(self.serving, (ca, proxy_ca)))
+        self._context = tls(self.serving, (ca, proxy_ca))
+        self._following.pair(self.serving, self._serve_anew)
+        self._server = Server(self.api.handle, self._context)
         for host, port in self.addresses:
             await self._server.listen(host, port)
         self._write_kubeconfigs()
+        self._following.pair(self.pki.pair("admin"), self._admit_anew)
+        self._parts.start("certificates", self._following.run)
+        self._parts.start("renewal", self._renew)
         self._start_components()
+
+    async def _serve_anew(self) -> None:
+        """With the serving certificate that is there now, from the next handshake on. Raises OSError."""
+        assert self._context is not None
+        self._context.load_cert_chain(self.serving.certificate, self.serving.key)
+
+    async def _admit_anew(self) -> None:
+        await asyncio.to_thread(self._write_kubeconfigs)
+
+    async def _renew(self) -> None:
+        """What is near its end is made anew, while this runs: it is taken up as what somebody else has replaced."""
+        while True:
+            await self.clock.sleep(RENEWED_EVERY)
+            await asyncio.to_thread(self._keep_certificates)
+
+    def _keep_certificates(self) -> None:
+        """Raises OSError."""
+        self.pki.serving(self.hosts)
+        self.pki.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
+        self.pki.client("apiserver-csi-client", CSI_CALLER)
+        self._write_kubeconfigs()
 
     def _connect_streams(self, api: APIServer) -> None:
         """What the API server passes on to nodes, pods and Services."""
@@ -127,7 +159,13 @@ class ControlPlane:
     def _nodes(self, client: Pair, dialer: Dialer) -> NodeConnections:
         """The way to nodes as this client."""
         authority = self.pki.node_serving.pair.certificate
-        return NodeConnections(authority, client, self.clock, dialer, self.options.simulated_node_port)
+        connections = NodeConnections(authority, client, self.clock, dialer, self.options.simulated_node_port)
+
+        async def renewed() -> None:
+            connections.renewed()
+
+        self._following.pair(client, renewed)
+        return connections
 
     def _start_components(self) -> None:
         """Controllers and scheduler, as clients over the in-process transport, each under its own name."""
@@ -194,7 +232,9 @@ class ControlPlane:
             "contexts": [{"name": "longboat", "context": {"cluster": "longboat", "user": file}}],
             "current-context": "longboat",
         }
-        write_private(self.root / f"{file}.kubeconfig", json.dumps(config, indent=1).encode())
+        path, text = self.root / f"{file}.kubeconfig", json.dumps(config, indent=1).encode()
+        if not path.exists() or path.read_bytes() != text:
+            write_private(path, text)
 
     async def close(self) -> None:
         if self.api:

@@ -60,7 +60,7 @@ def parse(
 ) -> O:
     """The options of one command. Raises Usage for what cannot be read."""
     environ = os.environ if environ is None else environ
-    parser = _parser(options, prog, description or (options.__doc__ or ""))
+    parser = parser_of(options, prog, description or (options.__doc__ or ""))
     given = {key: value for key, value in vars(parser.parse_intermixed_args(list(argv))).items() if value is not None}
     hints = typing.get_type_hints(options)
     config = _config(str(given.get("config") or environ.get("LONGBOAT_CONFIG") or ""))
@@ -83,7 +83,8 @@ class _Parser(argparse.ArgumentParser):
         raise Usage(f"{self.prog}: {message}", f"see: {self.prog} --help")
 
 
-def _parser(options: type, prog: str, description: str) -> argparse.ArgumentParser:
+def parser_of(options: type, prog: str, description: str = "") -> argparse.ArgumentParser:
+    """What reads a command's flags, and says what they are."""
     parser = _Parser(prog=prog, description=description, allow_abbrev=False)
     hints = typing.get_type_hints(options)
     for f in fields(options):

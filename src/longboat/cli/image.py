@@ -12,6 +12,8 @@ from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps
 
+ACTIONS = ("import", "ls", "rm")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -27,7 +29,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat image")
-    if options.action not in ("import", "ls", "rm") or (options.action == "ls") == bool(options.arguments):
+    if options.action not in ACTIONS or (options.action == "ls") == bool(options.arguments):
         raise Usage("say: longboat image import FILE…, longboat image ls, or longboat image rm NAME…")
     cluster = registry.find(options.name, options.data_dir)
     nodes = running_nodes(cluster, options.node)

@@ -38,6 +38,17 @@ class Identity:
         """Since and until when the node's certificate holds."""
         return _held(self.kubeconfig)
 
+    async def taken(self) -> None:
+        """Be known by the certificate that stands in the kubeconfig now. Raises OSError, ValueError."""
+        from longboat.cli import kubeconfigs
+
+        try:
+            user = kubeconfigs.read(self.kubeconfig)["users"][0]["user"]
+            certificate, key = (_decoded(user[f"client-{part}-data"]) for part in ("certificate", "key"))
+        except (Failure, KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"no certificate and key in it: {error}") from error
+        await self.transport.renew(certificate, key)
+
     def authority(self) -> str:
         """The cluster's CA (PEM)."""
         from longboat.cli import kubeconfigs

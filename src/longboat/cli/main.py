@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image": ("longboat.cli.image", "import, list and remove images on the nodes"),
     "token": ("longboat.cli.token", "tokens with which other machines join a cluster"),
     "secrets-encrypt": ("longboat.cli.secrets_encrypt", "keys that seal Secrets: status, rotate, rewrite"),
+    "certs": ("longboat.cli.certs", "certificates of a cluster and its nodes: show, rotate"),
     "backup": ("longboat.cli.backup", "save a cluster's state to a file, or restore it"),
     "check": ("longboat.cli.check", "hold a running cluster against the CIS benchmark"),
     "server": ("longboat.cli.server", "run a control plane in the foreground"),

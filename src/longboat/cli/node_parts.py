@@ -14,9 +14,11 @@ from longboat.aio.clock import Clock
 from longboat.aio.parts import Parts, Run
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.health import GIT_VERSION as VERSION
+from longboat.apiserver.pki import Pair
 from longboat.cli import collector, node_kept
 from longboat.cli.cluster import INGRESS
 from longboat.cli.errors import Failure
+from longboat.cli.following import Following
 from longboat.cli.node_kept import AgentPart
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from longboat.node.cri.interface import Runtime
     from longboat.node.host_ports import HostPort
     from longboat.node.serve.shared import SharedPort
+    from longboat.node.views.objects import Node
     from longboat.node.views.pod import Pod
 
 SIMULATED = "simulated-{}"
@@ -114,15 +117,22 @@ async def real_node(
     def metrics() -> str:
         return node_kept.metrics(parts) + (dns.metrics() if dns else "")
 
+    def seen(node: Node) -> None:
+        if moment := certificates.not_before(node.metadata.annotations):
+            for renewal in renewals.values():
+                renewal.renew_before(moment)
+
     agent = AgentPart(
         client, clock, "node",
         lambda informers: Agent(
-            client, informers, clock, runtime, recorder, config, publish, metrics, parts=parts, isolate=isolate
+            client, informers, clock, runtime, recorder, config, publish, metrics, parts=parts, isolate=isolate,
+            seen=seen,
         ),
     )  # fmt: skip
+    renewals = _renewals(agent, clock, identity, network_identity, config)
     runs: dict[str, Run] = {
         "agent": agent.run, "proxy": proxy.run, "overlay": overlay.run, "policies": enforcer.run,
-        **_renewals(agent, clock, identity, network_identity, config),
+        **{f"{what} certificate": renewal.run for what, renewal in renewals.items()},
     }  # fmt: skip
     runs["load balancers"] = Announcer(network, clock, name, holder(addresses)).run
     network_events = EventRecorder(network_client, clock, "longboat-ingress", name)
@@ -167,7 +177,7 @@ def _checked(patterns: list[str]) -> tuple[str, ...]:
 
 def _renewals(
     agent: AgentPart, clock: Clock, identity: Identity, network: Identity, config: NodeConfig
-) -> dict[str, Run]:  # fmt: skip
+) -> dict[str, certificates.Renewal]:  # fmt: skip
     """What keeps the node's certificates in time."""
     pki, transport = config.pki, identity.transport
     serving = certificates.serving_renewal(
@@ -176,11 +186,10 @@ def _renewals(
     )  # fmt: skip
     client = certificates.client_renewal(transport, clock, config.name, identity.held, identity.use)
     other = certificates.network_renewal(transport, clock, config.name, network.held, network.use)
-    renewals = {"client": client, "network": other, "serving": serving}
-    return {f"{name} certificate": renewal.run for name, renewal in renewals.items()}
+    return {"client": client, "network": other, "serving": serving}
 
 
-async def simulated_nodes(options: Options, client: RestClient, clock: Clock) -> None:
+async def simulated_nodes(options: Options, client: RestClient, clock: Clock, identity: Identity) -> None:
     """As many nodes as `--simulated` says, each the same agent on a runtime that only remembers; all at one port.
 
     Raises OSError where that cannot be opened.
@@ -193,8 +202,17 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
     ranges = ipaddress.ip_network("100.64.0.0/10").subnets(new_prefix=24)
     kept: list[tuple[Parts, dict[str, Run]]] = []
     shared, pki = SharedPort(), Path(options.data_dir) / "pki"
-    server = Server(shared, await serving_context(pki, "simulated", clock), clock)
+    context = await serving_context(pki, "simulated", clock)
+    server = Server(shared, context, clock)
     shared.number = await server.listen("127.0.0.1", options.port)
+    following = Following(clock)
+    following.file(identity.kubeconfig, identity.taken)
+
+    async def serve_anew() -> None:
+        context.load_cert_chain(pki / "serving.crt", pki / "serving.key")
+
+    following.pair(Pair(pki / "serving.crt", pki / "serving.key"), serve_anew)
+    own = Parts("simulated nodes", clock)
     for number, pods in zip(range(1, options.simulated + 1), ranges, strict=False):
         name = SIMULATED.format(number)
         config = NodeConfig(
@@ -207,6 +225,7 @@ async def simulated_nodes(options: Options, client: RestClient, clock: Clock) ->
         parts = node_kept.kept(f"node {name}", clock, recorder)
         make = partial(_simulated, client, clock, runtime, recorder, config, shared, parts)
         kept.append((parts, {"agent": AgentPart(client, clock, name, make, informers).run}))
+    kept.append((own, {"certificates": following.run}))
     try:
         await _together(informers, kept)
     finally:

@@ -20,6 +20,7 @@ from longboat.cli.flags import flag
 
 NAMESPACE, PREFIX = "kube-system", "bootstrap-token-"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+ACTIONS = ("create", "list", "delete")
 GROUP = "system:bootstrappers:longboat:node"
 LETTERS = string.ascii_lowercase + string.digits
 
@@ -39,7 +40,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = flags.parse(Options, argv, prog="longboat token")
-    if options.action not in ("create", "list", "delete") or (options.action == "delete") != bool(options.arguments):
+    if options.action not in ACTIONS or (options.action == "delete") != bool(options.arguments):
         raise Usage("say: longboat token create, longboat token list, or longboat token delete ID…")
     kubeconfig = registry.data_dir(options.name, options.data_dir) / "admin.kubeconfig"
     work = {"create": _create, "list": _list, "delete": _delete}[options.action]

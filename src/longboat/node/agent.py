@@ -50,6 +50,7 @@ from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
+from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.manager import Volumes
@@ -97,9 +98,10 @@ class Agent:
         shared_port: SharedPort | None = None,
         parts: Parts | None = None,
         isolate: Isolate = nobody_isolates,
+        seen: Callable[[Node], None] = lambda node: None,
     ) -> None:
         """`shared_port`: where it is found together with other nodes, instead of at a port of its own. `parts`: those
-        of the process, together with which its own are told of."""
+        of the process, together with which its own are told of. `seen` is shown its own Node every few seconds."""
         self._client, self._clock, self._runtime, self._config = client, clock, runtime, config
         self._recorder = recorder
         self._tasks = Tasks(f"node/{config.name}")
@@ -116,7 +118,7 @@ class Agent:
         self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
         self._observer = Observer(runtime, config.addresses[0])
         self._host_ports_changed, self._more_metrics, self._isolate = host_ports_changed, more_metrics, isolate
-        self._shared_port = shared_port
+        self._shared_port, self._seen = shared_port, seen
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
         self._context: ssl.SSLContext | None = None
@@ -166,7 +168,7 @@ class Agent:
             labels=config.labels,
         )
         await self._storage.start(self._tasks, self._parts)
-        registration = Registration(self._client, self._clock, self._recorder, facts, self._look)
+        registration = Registration(self._client, self._clock, self._recorder, facts, self._look, self._seen)
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run

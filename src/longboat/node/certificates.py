@@ -6,10 +6,11 @@ A certificate is asked for again when 70 to 90 percent of its life have passed: 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,12 +26,16 @@ from longboat.api import certificates
 from longboat.client.enrolment import CLIENT, NODE_CLIENT, NODE_SERVING, Refused, Wish, obtain, wish
 from longboat.client.interface import Transport
 from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import parse_timestamp
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 600.0  # seconds until a request that nobody answers is made anew
 STOP_GAP = timedelta(days=1)
 LATEST, EARLIEST = 0.9, 0.7  # share of a certificate's life after which it is renewed
+# Annotation of a Node: what was signed before this moment (RFC 3339) is renewed (`longboat certs rotate`).
+NOT_BEFORE = "longboat.dev/certificates-not-before"
+BACKDATED = timedelta(minutes=5)  # by which a certificate says that it began before it was signed
 
 
 class Renewal:
@@ -44,6 +49,15 @@ class Renewal:
         self._transport, self._clock, self._signer, self._seconds = transport, clock, signer, seconds
         self._make_wish, self._held, self._use = make_wish, held, use
         self._dice = dice or random.Random()
+        self._asked: datetime | None = None  # for what was signed before this to be renewed
+        self._answered: datetime | None = None  # for which moment that has been done
+        self._woken = asyncio.Event()
+
+    def renew_before(self, moment: datetime) -> None:
+        """Renew at once what was signed before this moment. Asked twice for the same moment, it does so once."""
+        if moment != self._asked:
+            self._asked = moment
+            self._woken.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,8 +65,8 @@ class Renewal:
         while True:
             held = self._held()
             if held is not None:
-                due = renew_at(*held, self._dice)
-                await self._clock.sleep(max(0.0, (due - self._clock.now()).total_seconds()))
+                await self._until_due(*held)
+            asked = self._asked
             try:
                 wished = self._make_wish()
                 certificate = await obtain(
@@ -65,6 +79,28 @@ class Renewal:
             else:
                 log.info("the certificate of %s is new", self._signer)
                 backoff.reset()
+                self._answered = asked
+
+    async def _until_due(self, since: datetime, until: datetime) -> None:
+        due = renew_at(since, until, self._dice)
+        while not self._is_too_old(since) and (left := (due - self._clock.now()).total_seconds()) > 0:
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(left):
+                    await self._woken.wait()
+
+    def _is_too_old(self, since: datetime) -> bool:
+        """Whatever a signer's clock says: a moment that was asked for is answered with one certificate."""
+        asked = self._asked
+        return asked is not None and asked != self._answered and since + BACKDATED < asked
+
+
+def not_before(annotations: Mapping[str, str]) -> datetime | None:
+    """The moment before which nothing may have been signed that a node goes on using; None where nobody has said."""
+    try:
+        return parse_timestamp(annotations[NOT_BEFORE])
+    except (KeyError, ValueError):
+        return None
 
 
 def client_wish(node: str) -> Wish:

@@ -27,13 +27,14 @@ LONGEST_RETRY = 7.0
 
 
 class Registration:
-    """`look` finds out how the node is."""
+    """`look` finds out how the node is; `seen` is shown the Node as the API has it, at each look."""
 
     def __init__(
-        self, client: Client, clock: Clock, recorder: Recorder, facts: Facts, look: Callable[[], Awaitable[Health]]
-    ) -> None:
+        self, client: Client, clock: Clock, recorder: Recorder, facts: Facts, look: Callable[[], Awaitable[Health]],
+        seen: Callable[[Node], None] = lambda node: None,
+    ) -> None:  # fmt: skip
         self._client, self._clock, self._recorder = client, clock, recorder
-        self._facts, self._look = facts, look
+        self._facts, self._look, self._seen = facts, look, seen
         self._key = Key("", facts.name)
         self._shown: Object = {}
         self._reported = 0.0
@@ -91,6 +92,7 @@ class Registration:
         now = self._clock.now()
         try:
             found = await self._client.get(Node, self._key)
+            self._seen(found)
             # Others write conditions too: those of a node that was out of reach are made Unknown.
             before = found.status.conditions
             wanted = node_status.status(self._facts, health, before, now)

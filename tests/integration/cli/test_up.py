@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import stat
 import subprocess
@@ -146,6 +147,7 @@ def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_e
     for name in ("simulated-1", "simulated-2"):
         assert json.loads(machine.kubectl("get", "--raw", pods.format(name)).quiet())["kind"] == "PodList"
     assert "simulated-2" in machine.kubectl("top", "node").out
+    _certificates_are_replaced_while_all_goes_on(machine, pods)
     chosen = json.loads((machine.data / "cluster.json").read_text())
     machine.host.run(
         "kubectl", "create", "-f", "-", stdin='{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "x"}}'
@@ -156,6 +158,37 @@ def test_simulated_nodes_are_reached_at_their_one_port_of_loopback_and_nothing_e
         machine.kubectl("patch", "node", "x", "--subresource=status", "-p", json.dumps({"status": at})).ok()
         refused = machine.kubectl("get", "--raw", pods.format("x"))
         assert (refused.code, why in refused.err) == (1, True), refused
+
+
+def _certificates_are_replaced_while_all_goes_on(machine: Machine, pods: str) -> None:
+    """A connection that is open stays open: a watch goes on. Who asks afterwards is shown the new certificates."""
+    shown = {each["places"][0]: each for each in json.loads(machine.longboat("certs", "show", "--output", "json").out)}
+    assert {"pki/ca.crt", "pki/serving.crt", "pki/admin.crt", "nodes/simulated/pki/serving.crt"} <= {
+        place for each in shown.values() for place in each["places"]
+    }
+    assert shown["pki/serving.crt"]["usages"] == ["server auth"] and shown["pki/serving.crt"]["daysLeft"] == 364
+    assert "node simulated-1" in shown["pki/kubelet-serving-simulated.crt"]["places"]
+    before, pids = machine.host.kubeconfig.read_text(), machine.pids()
+    watch = ("kubectl", "get", "configmaps", "-n", "default", "--watch-only", "-o", "name")
+    with machine.host.start(*watch, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        for number in range(100):  # until it has begun
+            machine.create(f"before-{number}")
+            if select.select([watching.stdout], [], [], 0.1)[0]:
+                break
+        done = machine.longboat("certs", "rotate").ok()
+        assert "2 nodes have renewed: simulated-1, simulated-2" in done.out and done.err == ""
+        machine.create("after")
+        assert any(line.strip() == "configmap/after" for line in watching.stdout)
+        watching.kill()
+    assert machine.pids() == pids and machine.host.kubeconfig.read_text() != before
+    again = {each["places"][0]: each for each in json.loads(machine.longboat("certs", "show", "--output", "json").out)}
+    for place, each in again.items():
+        assert (each["serial"] == shown[place]["serial"]) == (each["usages"] == ["authority"]), place
+        assert each["subject"] == shown[place]["subject"] and each["names"] == shown[place]["names"]
+    assert "node simulated-1" in again["pki/kubelet-serving-simulated.crt"]["places"]
+    assert json.loads(machine.kubectl("get", "--raw", pods.format("simulated-1")).quiet())["kind"] == "PodList"
+    machine.kubectl("wait", "--for=condition=Ready", "node/simulated-1", "--timeout=5s").ok()
 
 
 @pytest.mark.parametrize("missing", ["containerd", "runc"])

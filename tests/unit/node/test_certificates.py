@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from longboat.aio.clock import SystemClock
+import pytest
+
+from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.api.certificates import SERVER
 from longboat.apiserver.pki import Authority, Pki
-from longboat.node.certificates import serving_life, stop_gap
+from longboat.client.enrolment import NODE_CLIENT
+from longboat.node.certificates import (
+    BACKDATED,
+    NOT_BEFORE,
+    Renewal,
+    client_wish,
+    not_before,
+    serving_life,
+    stop_gap,
+)
 
 NAME, GROUPS = "system:node:n", ("system:nodes",)
 
@@ -28,3 +41,62 @@ def test_only_one_of_the_nodes_own_authority_is_kept(tmp_path: Path) -> None:
     assert serving_life(served.certificate, authority) is None
     served.certificate.unlink()
     assert serving_life(served.certificate, authority) is None
+
+
+class Signed:
+    """A renewal whose signer answers at once, by a clock that may be behind."""
+
+    def __init__(self, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, behind: timedelta = timedelta()) -> None:
+        self.clock, self.behind, self.made = clock, behind, 0
+        self.since = clock.now() - BACKDATED
+
+        async def obtain(*given: object) -> bytes:
+            self.made += 1
+            self.since = clock.now() - BACKDATED - behind
+            return b""
+
+        async def use(certificate: bytes, key: bytes) -> None:
+            pass
+
+        monkeypatch.setattr("longboat.node.certificates.obtain", obtain)
+        self.renewal = Renewal(
+            Nobody(), clock, NODE_CLIENT, lambda: client_wish("n"),  # type: ignore[arg-type]
+            lambda: (self.since, self.since + timedelta(days=365)), use,
+        )  # fmt: skip
+
+
+class Nobody:
+    """A transport that is not asked."""
+
+
+@pytest.mark.parametrize("behind", [timedelta(), timedelta(days=2)])
+def test_what_was_signed_before_a_moment_is_renewed_once(monkeypatch: pytest.MonkeyPatch, behind: timedelta) -> None:
+    async def scene() -> None:
+        clock = VirtualClock()
+        signed = Signed(clock, monkeypatch, behind)
+        task = asyncio.create_task(signed.renewal.run())
+        try:
+            await clock.advance(timedelta(hours=1))
+            assert signed.made == 0
+            moment = clock.now()
+            for _ in range(3):  # as often as the node looks at its Node
+                signed.renewal.renew_before(moment)
+                await clock.advance(10)
+            assert signed.made == 1
+            signed.renewal.renew_before(moment - timedelta(days=9))
+            await clock.advance(10)
+            assert signed.made == 1, "what it has was signed later"
+            signed.renewal.renew_before(clock.now())
+            await clock.advance(10)
+            assert signed.made == 2
+            await clock.advance(timedelta(days=330))
+            assert signed.made == 3, "and in time, as ever"
+        finally:
+            task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_the_moment_is_an_annotation() -> None:
+    assert not_before({NOT_BEFORE: "2026-01-02T03:04:05Z"}) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert not_before({}) is None and not_before({NOT_BEFORE: "now"}) is None

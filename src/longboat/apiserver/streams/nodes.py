@@ -61,7 +61,12 @@ class NodeConnections:
         self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.check_hostname = False  # its subject is what is looked at, below
-        self._context.load_cert_chain(client.certificate, client.key)
+        self._client = client
+        self.renewed()
+
+    def renewed(self) -> None:
+        """Take the client certificate from its files again. Raises OSError."""
+        self._context.load_cert_chain(self._client.certificate, self._client.key)
 
     async def summary(self, node: Object) -> bytes:
         """What the node and its pods use (stats/v1alpha1 Summary). Raises StatusError."""
