@@ -94,3 +94,34 @@ def test_reloads_do_not_pile_up_workers() -> None:
             await until(few, patience=3.0)
 
     asyncio.run(play())
+
+
+def test_connections_are_bounded_whatever_the_system_allows() -> None:
+    """Without a bound of its own it takes half as many as it may have descriptors: 262,144 under systemd, 16 GiB."""
+
+    async def play() -> None:
+        async with Site(descriptors=400) as site:
+            await site.namespace("a")
+            await site.ingress("a/web", "a.example.com/")
+            await until(lambda: reached(site, "a.example.com"))
+            for _ in range(250):
+                _, held = await asyncio.open_connection("127.0.0.1", site.settings.http)
+                site.held.append(held)
+
+            async def full() -> bool:
+                info = await figures(site)
+                return info["CurrConns"] == info["Maxconn"]
+
+            await until(full)
+            assert 150 <= (await figures(site))["Maxconn"] <= 200
+
+    asyncio.run(play())
+
+
+async def figures(site: Site) -> dict[str, int]:
+    reader, writer = await asyncio.open_unix_connection(str(site.settings.runtime))
+    writer.write(b"show info\n")
+    lines = (await reader.read(-1)).decode().splitlines()
+    writer.close()
+    found = (line.split(": ", 1) for line in lines if ": " in line)
+    return {name: int(value) for name, value in found if value.isdigit()}

@@ -36,6 +36,8 @@ class Settings:
 
     Whoever speaks to clients runs as `user` and `group`, and goes on with what it has begun for so many `generations`
     of those that follow: each reload makes one, each takes memory, and any Ingress that changes is a reload.
+    A worker has so many `descriptors`, two for each connection of a client (about 64 KiB with TLS). What the system
+    allows is no bound: half a million and more.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class Settings:
     user: str = "haproxy"
     group: str = "haproxy"
     generations: int = 30
+    descriptors: int = 32_768
 
     @property
     def file(self) -> Path:
@@ -181,6 +184,7 @@ frontend trial
 def _head(settings: Settings) -> str:
     return f"""{GLOBAL}
     stats socket {settings.runtime} mode 600 level admin expose-fd listeners
+    fd-hard-limit {settings.descriptors}
     hard-stop-after 1h
     mworker-max-reloads {settings.generations}
     chroot {settings.jail}
