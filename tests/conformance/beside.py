@@ -38,7 +38,8 @@ def started(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Itera
     """The scenes of those tests of the module that are to run."""
     module: Any = request.module
     functions = [getattr(item, "function", None) for item in request.session.items if item.path == request.path]
-    prefix = f"{Path(module.__file__).parent.name}-"
+    file = Path(module.__file__)
+    prefix = f"{file.parent.name}-{file.stem.removeprefix('test_').removesuffix('_on_nodes')}-"
 
     def play(scene: Scene) -> None:
         own = Api(api.path)

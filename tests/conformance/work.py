@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.node.api import Refused
-from conformance.node.pods import SLEEP, Pods, container, is_ready, until
+from conformance.node.pods import PATIENT, Pods, container, is_ready, until
 from e2e.manifests import BUSYBOX, WEB
 from longboat.machinery.objects import Object
 
@@ -16,7 +16,7 @@ GROUPS = {
     "StatefulSet": "apps/v1", "CronJob": "batch/v1", "Job": "batch/v1", "PodDisruptionBudget": "policy/v1",
 }  # fmt: skip
 OLD, NEW = BUSYBOX, WEB  # images that both run a line of shell
-SITE = "mkdir -p /www; echo here >/www/index.html; exec httpd -f -p 80 -h /www"
+SITE = "trap 'exit 0' TERM; mkdir -p /www; echo here >/www/index.html; httpd -f -p 80 -h /www & wait"
 WELL = {
     "httpGet": {"path": "/index.html", "port": 80},
     "periodSeconds": 1,
@@ -30,9 +30,9 @@ def labels_of(obj: Object) -> dict[str, str]:
     return found
 
 
-def template(script: str = SLEEP, app: str = "web", *, image: str = OLD, **spec: Any) -> Object:
-    """Of pods with one container, `main`, that are stopped at once."""
-    made = {"containers": [container(script, image=image)], "terminationGracePeriodSeconds": 0, **spec}
+def template(script: str = PATIENT, app: str = "web", *, image: str = OLD, **spec: Any) -> Object:
+    """Of pods with one container, `main`, that end as soon as they are asked to, or a second later."""
+    made = {"containers": [container(script, image=image)], "terminationGracePeriodSeconds": 1, **spec}
     return {"metadata": {"labels": {"app": app}}, "spec": made}
 
 
@@ -98,6 +98,11 @@ class Work(Pods):
     def remove_all(self, kind: str, labels: str, **options: Any) -> None:
         body = {"kind": "DeleteOptions", "apiVersion": "v1", **options}
         self.api.ask("DELETE", f"{self.place(kind)}?labelSelector={labels}", body)
+
+    def evict(self, pod: str) -> None:
+        """Raises Refused."""
+        wish = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": {"name": pod}}
+        self.api.post(self.path(pod, "eviction"), wish)
 
     def is_left(self, kind: str, name: str) -> bool:
         try:

@@ -39,7 +39,7 @@ async def everywhere(cluster: Cluster, count: int) -> dict[str, Object]:
 
 @on_nodes(3)
 async def test_creation(cluster: Cluster) -> None:
-    """Conformance: DaemonSet-Creation"""
+    """As the entry "DaemonSet-Creation", with a node that is played."""
     await Verbs(cluster, "daemonset").create("web", daemons())
     before = await everywhere(cluster, 3)
     await scenes.delete_pod(cluster, before["n1"]["metadata"]["name"])
@@ -50,7 +50,7 @@ async def test_creation(cluster: Cluster) -> None:
 
 @on_nodes(2)
 async def test_node_selection(cluster: Cluster) -> None:
-    """Conformance: DaemonSet-NodeSelection"""
+    """As the entry "DaemonSet-NodeSelection", with a node that is played."""
     template = scenes.pod_template(nodeSelector={COLOR: "blue"})
     sets = Verbs(cluster, "daemonset")
     await sets.create("web", daemons(template=template))
@@ -74,7 +74,7 @@ async def test_node_selection(cluster: Cluster) -> None:
 
 @on_nodes(3)
 async def test_failed_pods(cluster: Cluster) -> None:
-    """Conformance: DaemonSet-FailedPodCreation"""
+    """As the entry "DaemonSet-FailedPodCreation", with a node that is played."""
     await Verbs(cluster, "daemonset").create("web", daemons())
     before = await everywhere(cluster, 3)
     failed = before["n2"]["metadata"]
@@ -87,7 +87,7 @@ async def test_failed_pods(cluster: Cluster) -> None:
 
 @on_nodes(3)
 async def test_rolling_update(cluster: Cluster) -> None:
-    """Conformance: DaemonSet-RollingUpdate"""
+    """As the entry "DaemonSet-RollingUpdate", with a node that is played."""
     sets, revisions = Verbs(cluster, "daemonset"), Verbs(cluster, "controllerrevision")
     await sets.create("web", daemons(updateStrategy={"type": "RollingUpdate"}))
     before = await everywhere(cluster, 3)
@@ -109,7 +109,7 @@ async def test_rolling_update(cluster: Cluster) -> None:
 
 @on_nodes(3)
 async def test_rollback(cluster: Cluster) -> None:
-    """Conformance: DaemonSet-Rollback"""
+    """As the entry "DaemonSet-Rollback", with a node that is played."""
     sets = Verbs(cluster, "daemonset")
     await sets.create("web", daemons(updateStrategy={"type": "RollingUpdate"}))
     before = await everywhere(cluster, 3)
@@ -132,19 +132,19 @@ async def test_rollback(cluster: Cluster) -> None:
 
 @on_nodes(2)
 async def test_collection(cluster: Cluster) -> None:
-    """Conformance: DaemonSet, list and delete a collection of DaemonSets"""
+    """As the entry "DaemonSet, list and delete a collection of DaemonSets", with a node that is played."""
     await scenes.check_collection(cluster, "daemonset", daemons())
 
 
 @on_nodes(2)
 async def test_status(cluster: Cluster) -> None:
-    """Conformance: DaemonSet, status sub-resource"""
+    """As the entry "DaemonSet, status sub-resource", with a node that is played."""
     await scenes.check_status_subresource(cluster, "daemonset", daemons())
 
 
 @on_nodes(1)
 async def test_revisions(cluster: Cluster) -> None:
-    """Conformance: ControllerRevision, resource lifecycle"""
+    """As the entry "ControllerRevision, resource lifecycle", with a node that is played."""
     sets, revisions = Verbs(cluster, "daemonset"), Verbs(cluster, "controllerrevision")
     owner = await sets.create("web", daemons())
     await everywhere(cluster, 1)

@@ -34,13 +34,13 @@ async def complete(cluster: Cluster, image: str, count: int) -> Object:
 
 @on_nodes()
 async def test_scale(cluster: Cluster) -> None:
-    """Conformance: Deployment, completes the scaling of a Deployment subresource"""
+    """As the entry "Deployment, completes the scaling of a Deployment subresource", with a node that is played."""
     await scenes.check_scale_subresource(cluster, "deployment")
 
 
 @on_nodes()
 async def test_recreate(cluster: Cluster) -> None:
-    """Conformance: Deployment Recreate"""
+    """As the entry "Deployment Recreate", with a node that is played."""
     deployments = Verbs(cluster, "deployment")
     await deployments.create("web", workload(2, strategy={"type": "Recreate"}))
     await complete(cluster, "web:1", 2)
@@ -61,7 +61,7 @@ async def test_recreate(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_rolling_update(cluster: Cluster) -> None:
-    """Conformance: Deployment RollingUpdate"""
+    """As the entry "Deployment RollingUpdate", with a node that is played."""
     sets = Verbs(cluster, "replicaset")
     note = {"deployment.kubernetes.io/revision": "3546343826724305832"}
     await sets.create("web-controller", workload(), labels={"app": "web"}, annotations=note)
@@ -80,7 +80,7 @@ async def test_rolling_update(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_revision_history_limit(cluster: Cluster) -> None:
-    """Conformance: Deployment RevisionHistoryLimit"""
+    """As the entry "Deployment RevisionHistoryLimit", with a node that is played."""
     sets, deployments = Verbs(cluster, "replicaset"), Verbs(cluster, "deployment")
     await sets.create("web-cleanup", workload(), labels={"app": "web"})
     assert await running(cluster) == 1
@@ -97,7 +97,7 @@ async def test_revision_history_limit(cluster: Cluster) -> None:
 
 @on_nodes(2)
 async def test_proportional_scaling(cluster: Cluster) -> None:
-    """Conformance: Deployment Proportional Scaling"""
+    """As the entry "Deployment Proportional Scaling", with a node that is played."""
     deployments = Verbs(cluster, "deployment")
     bounds = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}
     await deployments.create("web", workload(10, strategy=bounds))
@@ -121,7 +121,7 @@ async def finish_deletions(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_rollover(cluster: Cluster) -> None:
-    """Conformance: Deployment Rollover"""
+    """As the entry "Deployment Rollover", with a node that is played."""
     sets, deployments = Verbs(cluster, "replicaset"), Verbs(cluster, "deployment")
     await sets.create("web-rollover", workload(), labels={"app": "web"})
     assert await running(cluster) == 1
@@ -138,7 +138,7 @@ async def test_rollover(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_lifecycle(cluster: Cluster) -> None:
-    """Conformance: Deployment, completes the lifecycle of a Deployment"""
+    """As the entry "Deployment, completes the lifecycle of a Deployment", with a node that is played."""
     deployments = Verbs(cluster, "deployment")
     await deployments.create("web", workload(2), labels={"test-deployment-static": "true"})
     await deployments.create("bystander", workload(app="other", paused=True))
@@ -176,5 +176,5 @@ async def test_lifecycle(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_status(cluster: Cluster) -> None:
-    """Conformance: Deployment, status sub-resource"""
+    """As the entry "Deployment, status sub-resource", with a node that is played."""
     await scenes.check_status_subresource(cluster, "deployment", workload())

@@ -80,7 +80,7 @@ async def test_verbs(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_status_follows(cluster: Cluster) -> None:
-    """Conformance: PodDisruptionBudget: Status updates"""
+    """As the entry "PodDisruptionBudget: Status updates", with a node that is played."""
     budgets = Verbs(cluster, "pdb")
     created = await budgets.create("web", budget(minAvailable=1))
     assert (await budgets.read("web"))["status"]["disruptionsAllowed"] == 0
@@ -95,7 +95,7 @@ async def test_status_follows(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_status_subresource(cluster: Cluster) -> None:
-    """Conformance: PodDisruptionBudget: update and patch status"""
+    """As the entry "PodDisruptionBudget: update and patch status", with a node that is played."""
     budgets = Verbs(cluster, "pdb")
     await budgets.create("web", budget(minAvailable=1))
     await Verbs(cluster, "replicaset").create("web", workload(1))
@@ -118,7 +118,7 @@ async def test_status_subresource(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_evictions(cluster: Cluster) -> None:
-    """Conformance: PodDisruptionBudget: block an eviction until the PDB is updated to allow it"""
+    """As the entry "PodDisruptionBudget: block an eviction until the PDB is updated to allow it"; a node is played."""
     budgets, pods = Verbs(cluster, "pdb"), Verbs(cluster, "pod")
     await budgets.create("web", budget(minAvailable=2))
     for name in ("web-0", "web-1"):

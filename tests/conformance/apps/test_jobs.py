@@ -35,7 +35,7 @@ def failed(reason: str) -> dict[str, str]:
 
 @on_nodes()
 async def test_local_restarts(cluster: Cluster) -> None:
-    """Conformance: Jobs, completion after task failure"""
+    """As the entry "Jobs, completion after task failure", with a node that is played."""
     await Verbs(cluster, "job").create("work", job(restart="OnFailure", backoffLimit=6))
     failed_once: set[str] = set()
     while not reasons((await cluster.get("job/work"))["status"]):
@@ -56,7 +56,7 @@ async def test_local_restarts(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_failing_early(cluster: Cluster) -> None:
-    """Conformance: Verify Pod Failure policy allows to fail job early on exit code."""
+    """As the entry "Verify Pod Failure policy allows to fail job early on exit code.", with a node that is played."""
     rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}
     jobs = Verbs(cluster, "job")
     await jobs.create("work", job(podFailurePolicy={"rules": [rule]}))
@@ -81,7 +81,7 @@ async def test_failing_early(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_ignoring_disruptions(cluster: Cluster) -> None:
-    """Conformance: Ensure pod failure policy allows to ignore failure matching on the DisruptionTarget condition"""
+    """As the entry "Ensure pod failure policy allows to ignore failure matching on the DisruptionTarget condition", with a node that is played."""  # noqa: E501
     rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     await Verbs(cluster, "job").create("work", indexed(3, 3, backoffLimit=2, podFailurePolicy={"rules": [rule]}))
     await run(cluster)
@@ -105,7 +105,7 @@ async def test_ignoring_disruptions(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_status(cluster: Cluster) -> None:
-    """Conformance: Jobs, apply changes to status"""
+    """As the entry "Jobs, apply changes to status", with a node that is played."""
     jobs = Verbs(cluster, "job")
     created = await jobs.create("work", job())
     await run(cluster)
@@ -131,7 +131,7 @@ async def test_status(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_indexes(cluster: Cluster) -> None:
-    """Conformance: Ensure Pods of an Indexed Job get a unique index."""
+    """As the entry "Ensure Pods of an Indexed Job get a unique index.", with a node that is played."""
     await Verbs(cluster, "job").create("work", indexed(4))
     status = await finish(cluster, succeeds)
     assert reasons(status) == REACHED and status["completedIndexes"] == "0-3"
@@ -150,7 +150,7 @@ async def test_indexes(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_deletion(cluster: Cluster) -> None:
-    """Conformance: Jobs, active pods, graceful termination"""
+    """As the entry "Jobs, active pods, graceful termination", with a node that is played."""
     jobs = Verbs(cluster, "job")
     await jobs.create("work", job())
     await run(cluster)
@@ -172,7 +172,7 @@ def odd_fail(pod: Object) -> int | None:
 
 @on_nodes()
 async def test_failures_of_some_indexes(cluster: Cluster) -> None:
-    """Conformance: Ensure that all indexes are executed for an indexed job with backoffLimitPerIndex despite some failing"""  # noqa: E501
+    """As the entry "Ensure that all indexes are executed for an indexed job with backoffLimitPerIndex despite some failing", with a node that is played."""  # noqa: E501
     await Verbs(cluster, "job").create("work", indexed(4, backoffLimitPerIndex=1))
     status = await finish(cluster, odd_fail)
     assert reasons(status) == failed("FailedIndexes") and nothing_left(status)
@@ -185,7 +185,7 @@ async def test_failures_of_some_indexes(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_failing_an_index(cluster: Cluster) -> None:
-    """Conformance: Mark indexes as failed when the FailIndex action is matched in podFailurePolicy"""
+    """As the entry "Mark indexes as failed when the FailIndex action is matched in podFailurePolicy", with a node that is played."""  # noqa: E501
     rule = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1]}}
     policy = {"podFailurePolicy": {"rules": [rule]}, "backoffLimitPerIndex": 1}
     await Verbs(cluster, "job").create("work", indexed(2, **policy))
@@ -197,7 +197,7 @@ async def test_failing_an_index(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_too_many_failed_indexes(cluster: Cluster) -> None:
-    """Conformance: Terminate job execution when the maxFailedIndexes is exceeded"""
+    """As the entry "Terminate job execution when the maxFailedIndexes is exceeded", with a node that is played."""
     limits = {"backoffLimitPerIndex": 0, "maxFailedIndexes": 4}
     await Verbs(cluster, "job").create("work", indexed(10, 1, **limits))
     status = await finish(cluster, fails)
@@ -219,7 +219,7 @@ def only_first(pod: Object) -> int | None:
 
 @on_nodes()
 async def test_success_of_all(cluster: Cluster) -> None:
-    """Conformance: Ensure that job with successPolicy succeeded when all indexes succeeded"""
+    """As the entry "Ensure that job with successPolicy succeeded when all indexes succeeded", with a node that is played."""  # noqa: E501
     jobs = Verbs(cluster, "job")
     created = await jobs.create("work", succeeding(2, succeededIndexes="0,1"))
     status = await finish(cluster, succeeds)
@@ -241,19 +241,19 @@ async def succeed_while_one_runs(cluster: Cluster, **rule: Any) -> None:
 
 @on_nodes()
 async def test_success_of_so_many(cluster: Cluster) -> None:
-    """Conformance: Ensure that job with successPolicy succeededCount rule succeeded even when some indexes remain pending"""  # noqa: E501
+    """As the entry "Ensure that job with successPolicy succeededCount rule succeeded even when some indexes remain pending", with a node that is played."""  # noqa: E501
     await succeed_while_one_runs(cluster, succeededCount=1)
 
 
 @on_nodes()
 async def test_success_of_certain_indexes(cluster: Cluster) -> None:
-    """Conformance: Ensure that job with successPolicy succeededIndexes rule succeeded even when some indexes remain pending"""  # noqa: E501
+    """As the entry "Ensure that job with successPolicy succeededIndexes rule succeeded even when some indexes remain pending", with a node that is played."""  # noqa: E501
     await succeed_while_one_runs(cluster, succeededIndexes="0")
 
 
 @on_nodes()
 async def test_adoption(cluster: Cluster) -> None:
-    """Conformance: Jobs, orphan pods, re-adoption"""
+    """As the entry "Jobs, orphan pods, re-adoption", with a node that is played."""
     jobs, pods = Verbs(cluster, "job"), Verbs(cluster, "pod")
     created = await jobs.create("work", job())
     await run(cluster)
@@ -275,7 +275,7 @@ async def test_adoption(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_lifecycle(cluster: Cluster) -> None:
-    """Conformance: Jobs, manage lifecycle"""
+    """As the entry "Jobs, manage lifecycle", with a node that is played."""
     jobs = Verbs(cluster, "job")
     created = await jobs.create("work", job(suspend=True), labels={"e2e": "work"})
     await jobs.create("bystander", job(suspend=True))

@@ -13,7 +13,7 @@ from longboat.testing.cluster import Cluster
 
 @on_nodes()
 async def test_replace_and_patch(cluster: Cluster) -> None:
-    """Conformance: ReplicaSet, is created, Replaced and Patched"""
+    """As the entry "ReplicaSet, is created, Replaced and Patched", with a node that is played."""
     sets = Verbs(cluster, "replicaset")
     await sets.create("web", workload(), labels={"test-rs": "none"})
     assert await running(cluster) == 1
@@ -38,13 +38,13 @@ async def test_replace_and_patch(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_scale(cluster: Cluster) -> None:
-    """Conformance: ReplicaSet, completes the scaling of a ReplicaSet subresource"""
+    """As the entry "ReplicaSet, completes the scaling of a ReplicaSet subresource", with a node that is played."""
     await scenes.check_scale_subresource(cluster, "replicaset")
 
 
 @on_nodes()
 async def test_adoption_and_release(cluster: Cluster) -> None:
-    """Conformance: Replica Set, adopt matching pods and release non matching pods"""
+    """As the entry "Replica Set, adopt matching pods and release non matching pods", with a node that is played."""
     sets, each = Verbs(cluster, "replicaset"), Verbs(cluster, "pod")
     await each.create("orphan", {"spec": scenes.pod_template()["spec"]}, labels={"app": "web"})
     assert await running(cluster) == 1
@@ -66,11 +66,11 @@ async def test_adoption_and_release(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_collection(cluster: Cluster) -> None:
-    """Conformance: ReplicaSet, list and delete a collection of ReplicaSets"""
+    """As the entry "ReplicaSet, list and delete a collection of ReplicaSets", with a node that is played."""
     await scenes.check_collection(cluster, "replicaset", workload(3))
 
 
 @on_nodes()
 async def test_status(cluster: Cluster) -> None:
-    """Conformance: ReplicaSet, status sub-resource"""
+    """As the entry "ReplicaSet, status sub-resource", with a node that is played."""
     await scenes.check_status_subresource(cluster, "replicaset", workload())

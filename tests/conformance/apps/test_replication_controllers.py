@@ -19,7 +19,7 @@ def replication(replicas: int = 1, image: str = "web:1") -> Object:
 
 @on_nodes()
 async def test_adoption(cluster: Cluster) -> None:
-    """Conformance: Replication Controller, adopt matching pods"""
+    """As the entry "Replication Controller, adopt matching pods", with a node that is played."""
     each = Verbs(cluster, "pod")
     await each.create("orphan", {"spec": pod_template()["spec"]}, labels={"app": "web"})
     assert await running(cluster) == 1
@@ -32,7 +32,7 @@ async def test_adoption(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_release(cluster: Cluster) -> None:
-    """Conformance: Replication Controller, release pods"""
+    """As the entry "Replication Controller, release pods", with a node that is played."""
     each = Verbs(cluster, "pod")
     owner = await Verbs(cluster, "rc").create("web", replication(2))
     assert await running(cluster) == 2
@@ -49,7 +49,7 @@ async def test_release(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_scale(cluster: Cluster) -> None:
-    """Conformance: Replication Controller, get and update ReplicationController scale"""
+    """As the entry "Replication Controller, get and update ReplicationController scale", with a node that is played."""
     controllers = Verbs(cluster, "rc")
     await controllers.create("web", replication())
     assert await running(cluster) == 1
@@ -67,7 +67,7 @@ async def test_scale(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_quota(cluster: Cluster) -> None:
-    """Conformance: Replication Controller, check for issues like exceeding allocated quota"""
+    """As the entry "Replication Controller, check for issues like exceeding allocated quota"; a node is played."""
     quotas, controllers = Verbs(cluster, "resourcequota"), Verbs(cluster, "rc")
     await quotas.create("two", {"spec": {"hard": {"pods": "2"}}})
     assert (await quotas.read("two"))["status"] == {"hard": {"pods": "2"}, "used": {"pods": "0"}}
@@ -92,7 +92,7 @@ async def test_quota(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_lifecycle(cluster: Cluster) -> None:
-    """Conformance: Replication Controller, lifecycle"""
+    """As the entry "Replication Controller, lifecycle", with a node that is played."""
     controllers = Verbs(cluster, "rc")
     created = await controllers.create("web", replication(), labels={"test-rc-static": "true"})
     bystander = {"replicas": 0, "selector": {"app": "other"}, "template": pod_template("other")}

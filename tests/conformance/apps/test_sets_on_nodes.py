@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from conformance.apps import on_nodes
 from conformance.beside import beside
-from conformance.node.pods import container, is_ready, pod, until
+from conformance.node.pods import PATIENT, container, is_ready, pod, until
 from conformance.work import NEW, OLD, Work, image_of, labels_of, new_image, site, template, workload
 from longboat.machinery.objects import Object
 
@@ -115,7 +116,7 @@ def test_failed_pods(work: Work) -> None:
     work.create(pod("other", container(ports=[port]), nodeName=node))
     work.until("other", lambda pod: pod["status"]["phase"] == "Running")
     since = work.now()
-    of = template(containers=[container(ports=[port])], nodeName=node)
+    of = template(containers=[container(PATIENT, ports=[port])], nodeName=node)
     work.make(SET, "web", stateful(of=of))
     uids = set()
     for kind, found in work.history("Pod", since, "app=web"):
@@ -200,3 +201,36 @@ def test_partitions(work: Work) -> None:
 def uid(work: Work, name: str) -> str:
     found: str = work.every("app=web").get(name, {"metadata": {"uid": ""}})["metadata"]["uid"]
     return found
+
+
+@beside
+def test_scale(work: Work) -> None:
+    """Conformance: StatefulSet resource Replica scaling"""
+    work.make(SET, "web", stateful(of=template()))
+    work.all_ready(1)
+    work.status_of(SET, "web", replicas=1, readyReplicas=1)
+    on_nodes.scaled(work, SET)
+
+
+@beside
+def test_collection(work: Work) -> None:
+    """Conformance: StatefulSet, list, patch and delete a collection of StatefulSets"""
+    work.make(SET, "web", stateful(of=template()))
+    work.all_ready(1)
+    of = {"spec": {"TerminationGracePeriodSeconds": 1, "containers": [{"name": "main", "image": NEW}]}}
+    labels = {"metadata": {"labels": {"e2e": "listed"}}}
+    work.alter(SET, "web", {**labels, "spec": {"replicas": 2, "template": of}})
+    found = work.read(SET, "web")
+    assert (found["spec"]["replicas"], image_of(found)) == (2, NEW)
+    work.status_of(SET, "web", readyReplicas=2, updatedReplicas=2)
+    assert images(work.all_ready(2)) == [NEW] * 2
+    on_nodes.listed_and_deleted(work, SET)
+
+
+@beside
+def test_status(work: Work) -> None:
+    """Conformance: StatefulSet, status sub-resource"""
+    work.make(SET, "web", stateful(of=template()))
+    work.all_ready(1)
+    work.status_of(SET, "web", replicas=1, readyReplicas=1)
+    on_nodes.status_is_written(work, SET)

@@ -124,13 +124,13 @@ async def test_failed_pods(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_scale(cluster: Cluster) -> None:
-    """Conformance: StatefulSet resource Replica scaling"""
+    """As the entry "StatefulSet resource Replica scaling", with a node that is played."""
     await scenes.check_scale_subresource(cluster, "statefulset")
 
 
 @on_nodes()
 async def test_collection(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, list, patch and delete a collection of StatefulSets"""
+    """As the entry "StatefulSet, list, patch and delete a collection of StatefulSets", with a node that is played."""
     sets = Verbs(cluster, "statefulset")
     await sets.create("patched", workload(app="patched"), labels={"e2e": "patched"})
     change = {"metadata": {"labels": {"test": "yes"}}, "spec": {"replicas": 2, **new_image("web:2")["spec"]}}
@@ -218,5 +218,5 @@ async def test_partitions(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_status(cluster: Cluster) -> None:
-    """Conformance: StatefulSet, status sub-resource"""
+    """As the entry "StatefulSet, status sub-resource", with a node that is played."""
     await scenes.check_status_subresource(cluster, "statefulset", stateful())
