@@ -19,9 +19,13 @@ class Observer:
         self._ended: dict[str, ContainerStatus] = {}
         self.owners: dict[str, str] = {}  # pod uid by id of container or sandbox
 
-    async def observe(self, uid: str) -> Observed:
-        """Raises RuntimeFailure."""
+    async def observe(self, uid: str, before: Observed) -> Observed:
+        """What has gone since `before` is forgotten. Raises RuntimeFailure."""
         sandboxes, containers = await asyncio.gather(self._runtime.sandboxes(uid), self._runtime.containers(uid))
+        there = {*(sandbox.id for sandbox in sandboxes), *(container.id for container in containers)}
+        for id in _ids(before):
+            if id not in there:
+                self._forget(id)
         return await self.detail(sandboxes, containers)
 
     async def detail(self, sandboxes: list[Sandbox], containers: list[Container]) -> Observed:
@@ -54,10 +58,13 @@ class Observer:
         return msgspec.structs.replace(before, containers=(found, *before.containers))
 
     def forget(self, observed: Observed) -> None:
-        """The pod has gone for good."""
-        for id in (*(c.id for c in observed.containers), *(s.id for s in observed.sandboxes)):
-            self._ended.pop(id, None)
-            self.owners.pop(id, None)
+        """All of this has gone for good."""
+        for id in _ids(observed):
+            self._forget(id)
+
+    def _forget(self, id: str) -> None:
+        self._ended.pop(id, None)
+        self.owners.pop(id, None)
 
     async def _network(self, sandboxes: list[Sandbox]) -> SandboxNetwork | None:
         if not sandboxes:
@@ -89,3 +96,7 @@ class Observer:
         if status.state == "exited":
             self._ended[container.id] = status
         return status
+
+
+def _ids(observed: Observed) -> list[str]:
+    return [*(container.id for container in observed.containers), *(sandbox.id for sandbox in observed.sandboxes)]

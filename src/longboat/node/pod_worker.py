@@ -339,7 +339,7 @@ class PodWorker:
             return
         self.stale = False
         try:
-            self.observed = await self._workers.observer.observe(self.uid)
+            self.observed = await self._workers.observer.observe(self.uid, self.observed)
         except BaseException:
             self.stale = True
             raise

@@ -321,7 +321,7 @@ class PodWorkers:
 
     async def _observe_and_publish(self, worker: PodWorker) -> None:
         try:
-            worker.observed = await self.observer.observe(worker.uid)
+            worker.observed = await self.observer.observe(worker.uid, worker.observed)
         except RuntimeFailure as failure:
             log.debug("cannot look at %s: %s", worker.pod, failure)
             return

@@ -155,6 +155,9 @@ class MemoryRuntime:
     async def create_container(self, sandbox: str, config: ContainerConfig, pod: SandboxConfig) -> str:
         if not self._sandbox(sandbox).shown.ready:
             raise RuntimeFailure(f"sandbox container {sandbox!r} is not running")
+        uid = config.labels.get(POD_UID, "")
+        if config.attempt > 1:
+            self._forget_attempts(uid, config.name)
         id, image = secrets.token_hex(32), self._pulled.get(config.image, config.image)
         status = ContainerStatus(
             id=id, name=config.name, attempt=config.attempt, state="created", created=self._now(), sandbox=sandbox,
@@ -168,7 +171,7 @@ class MemoryRuntime:
         usual = commands.run((*config.command, *config.args), config.env).script(config.completes)
         script = self._script(asked, usual, sandbox)
         self._containers[id] = ImaginedContainer(
-            status=status, uid=config.labels.get(POD_UID, ""), asked=asked, usual=usual, script=script, wanted=script,
+            status=status, uid=uid, asked=asked, usual=usual, script=script, wanted=script,
             stdin_once=config.stdin_once,
         )  # fmt: skip
         return id
@@ -311,6 +314,12 @@ class MemoryRuntime:
                 yield await queue.get()
         finally:
             self._listeners.discard(queue)
+
+    def _forget_attempts(self, uid: str, name: str) -> None:
+        """Nobody collects garbage here: one that has ended is kept, whose log is --previous."""
+        ended = [id for id, c in self._containers.items() if (c.uid, c.status.name, c.running) == (uid, name, False)]
+        for id in ended[:-1]:
+            del self._containers[id]
 
     def _script(self, asked: Imagined, usual: Script, sandbox: str) -> Script:
         """What a container does from its start on. Raises RuntimeFailure where its pod's annotations make no sense."""

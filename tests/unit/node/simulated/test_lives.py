@@ -152,3 +152,12 @@ async def test_a_container_that_reads_its_input_once_ends_with_it(node: Simulate
     assert [await session.read(), await session.read()] == [("stdout", b"hi"), None]
     await node.clock.advance(1)
     assert node.statuses.phase() == "Succeeded"
+
+
+@on_a_node
+async def test_what_crashes_again_and_again_leaves_two_containers_and_no_memory_of_more(node: Simulated) -> None:
+    await node.run(server({"delay": 1, "exitCode": 1}), 1800)
+    assert node.statuses.container()["restartCount"] > 7
+    kept = await node.runtime.containers()
+    assert len(kept) == 2
+    assert len(node.relist._observer.owners) <= 4 and len(node.relist._observer._ended) <= 2
