@@ -8,12 +8,13 @@ is against the RFC, and OpenSSL takes such a certificate for broken); an empty s
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 KEY = {
     "signing": "digital_signature", "digital signature": "digital_signature",
@@ -39,11 +40,13 @@ EXTENDED = {
 USAGES = frozenset((*KEY, *EXTENDED))
 CLIENT = ("digital signature", "client auth")
 SERVER = ("digital signature", "server auth")
+# The library says so of each name that is read or made, where the process stands. It is no mistake: see `subject`.
+warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
 NAMES = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)  # what Go's x509 knows of
 
 
 def leaf(
-    subject: x509.Name, public_key: CertificatePublicKeyTypes, usages: Iterable[str], since: datetime, until: datetime,
+    named: x509.Name, public_key: CertificatePublicKeyTypes, usages: Iterable[str], since: datetime, until: datetime,
     *, issuer: x509.Certificate | None = None, names: Iterable[x509.GeneralName] = (),
 ) -> x509.CertificateBuilder:  # fmt: skip
     """A certificate that issues no others, to be signed: by its own key where there is no `issuer`.
@@ -53,8 +56,8 @@ def leaf(
     usages = list(usages)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.subject)
+        .subject_name(named)
+        .issuer_name(named if issuer is None else issuer.subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(since)
@@ -68,8 +71,18 @@ def leaf(
     if issuer is not None:
         builder = builder.add_extension(_authority_id(issuer), critical=False)
     if kept := [name for name in names if isinstance(name, NAMES)]:
-        builder = builder.add_extension(x509.SubjectAlternativeName(kept), critical=not list(subject))
+        builder = builder.add_extension(x509.SubjectAlternativeName(kept), critical=not list(named))
     return builder
+
+
+def subject(common: str, groups: Iterable[str] = ()) -> x509.Name:
+    """Of a user of this name and these groups, or of a server.
+
+    Of any length, as Go writes and reads them: X.520 has 64 characters at most, and a node's name alone may have 253.
+    """
+    parts = [(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    named = [(oid, value) for oid, value in (*parts, (NameOID.COMMON_NAME, common)) if value]
+    return x509.Name([x509.NameAttribute(oid, value, _validate=False) for oid, value in named])
 
 
 def general_name(host: str) -> x509.GeneralName:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from longboat.aio.clock import Clock
 from longboat.api import certificates, subjects
@@ -57,8 +57,9 @@ class Authority:
         """Write a new key and certificate. CN and O are the user name and the groups of a client."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = clock.now()
+        until = now + timedelta(days=365 * LEAF_YEARS)
         builder = certificates.leaf(
-            _name(name, groups), key.public_key(), usages, now - BACKDATED, now + timedelta(days=365 * LEAF_YEARS),
+            certificates.subject(name, groups), key.public_key(), usages, now - BACKDATED, until,
             issuer=self.certificate, names=[certificates.general_name(host) for host in hosts],
         )  # fmt: skip
         certificate = builder.sign(self.key, hashes.SHA256())
@@ -141,7 +142,7 @@ class Pki:
         hosts: list[str],
     ) -> Pair:
         pair, groups = self.pair(file), tuple(groups)
-        if not self._good(pair, authority, _name(name, groups), hosts):
+        if not self._good(pair, authority, certificates.subject(name, groups), hosts):
             authority.issue(pair, self._clock, name, groups, usages=usages, hosts=hosts)
         return pair
 
@@ -222,13 +223,8 @@ def write_private(path: Path, content: bytes) -> None:
     scratch.replace(path)
 
 
-def _name(common: str, groups: Iterable[str]) -> x509.Name:
-    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-    return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
 def _self_signed(name: str, key: Key, now: datetime) -> x509.Certificate:
-    subject = _name(name, ())
+    subject = certificates.subject(name)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

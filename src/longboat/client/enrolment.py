@@ -15,7 +15,6 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from longboat.aio.clock import Clock
 from longboat.api import certificates, kinds
@@ -106,8 +105,7 @@ class Wish:
 
 def wish(name: str, groups: Sequence[str], hosts: Sequence[str] = ()) -> Wish:
     key = ec.generate_private_key(ec.SECP256R1())
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-    subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = certificates.subject(name, groups)
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     if hosts:
         builder = builder.add_extension(

@@ -18,7 +18,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
@@ -145,7 +144,7 @@ def renew_at(since: datetime, until: datetime, dice: random.Random) -> datetime:
 def stop_gap(node: str, now: datetime) -> tuple[bytes, bytes]:
     """A certificate nobody trusts, and its key (PEM), to serve with until there is a signed one."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, node)])
+    name = certificates.subject(node)
     builder = certificates.leaf(
         name, key.public_key(), certificates.SERVER, now, now + STOP_GAP,
         names=[certificates.general_name(node)],

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from longboat.api.certificates import SERVER, leaf
+from longboat.api.certificates import SERVER, leaf, subject
 from longboat.network.ingress.views import Certificate
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def pair(secret: Certificate) -> Pair:
 def stand_in(now: datetime.datetime) -> bytes:
     """A certificate that nobody trusts, for hosts that have none."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Longboat ingress: no certificate for this host")])
+    name = subject("Longboat ingress: no certificate for this host")
     day = datetime.timedelta(days=1)
     made = leaf(name, key.public_key(), SERVER, now - day, now + DAYS * day).sign(key, hashes.SHA256())
     return made.public_bytes(PEM) + key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, PLAIN)

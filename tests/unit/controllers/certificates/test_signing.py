@@ -23,6 +23,7 @@ from longboat.apiserver.authn.certificates import client_certificates
 from longboat.apiserver.pki import Authority, Pair, Pki
 from longboat.apiserver.request import Request
 from longboat.apiserver.server import tls
+from longboat.client.enrolment import USAGES as SIGNED
 from longboat.controllers.certificates.requests import (
     CLIENT,
     LEGACY,
@@ -34,7 +35,7 @@ from longboat.controllers.certificates.requests import (
 )
 from longboat.controllers.certificates.signing import Expired, Signer
 from longboat.network.ingress.certificates import stand_in
-from longboat.node.certificates import stop_gap
+from longboat.node.certificates import client_wish, network_wish, serving_wish, stop_gap
 from longboat.node.serve.http import tls as node_tls
 from longboat.registry.kinds.certificates.signing_request import USAGES
 from unit.strictly import Side, by_openssl, shaken
@@ -220,3 +221,28 @@ def test_what_the_cluster_gives_itself_is_taken_too(pki: Pki, tmp_path: Path) ->
         place = tmp_path / "alone.crt"
         place.write_bytes(made)
         assert by_openssl(place, place, "sslserver") == ""
+
+
+@pytest.mark.filterwarnings("ignore:Attribute's length must be")
+def test_a_node_may_have_a_name_as_long_as_there_are(pki: Pki, tmp_path: Path) -> None:
+    """Clouds give theirs more than 40 characters. Before, such a machine could not ask for a certificate at all."""
+    node = ".".join(("a" * 63, "b" * 63, "c" * 63, "d" * 61))
+    assert len(node) == 253
+    wishes = ((CLIENT, network_wish(node)), (NODE_CLIENT, client_wish(node)), (NODE_SERVING, serving_wish(node, ())))
+    for signer, wished in wishes:
+        wanted = read(base64.b64encode(wished.request).decode())
+        check(signer, wanted, SIGNED[signer])
+        authority = pki.node_serving if signer == NODE_SERVING else pki.ca
+        pem = Signer(authority.certificate, authority.key).sign(wanted, list(SIGNED[signer]), CLOCK.now(), None)
+        pair = Pair(tmp_path / "made.crt", tmp_path / "made.key")
+        pair.certificate.write_text(pem)
+        pair.key.write_bytes(wished.key)
+        purpose = "sslserver" if signer == NODE_SERVING else "sslclient"
+        assert by_openssl(pair.certificate, authority.pair.certificate, purpose) == ""
+        if signer != NODE_SERVING:
+            server = tls(pki.serving(["localhost"]), [pki.ca.pair.certificate])
+            side = Side(pair.certificate, pair.key, pki.ca.pair.certificate)
+            der = shaken(server, side, pki.ca.pair.certificate, "localhost")
+            assert named(pki, der) == wanted.name and wanted.name.endswith(node)
+    assert pki.client("long", f"system:node:{node}").certificate.exists()
+    assert x509.load_pem_x509_certificate(stop_gap(node, CLOCK.now())[0])
