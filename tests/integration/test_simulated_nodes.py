@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from integration.workloads import deployment
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki
 from longboat.machinery.objects import Object
+from longboat.node.simulated.behaviour import Behaviour, Selector, Stage
 from longboat.testing.cluster import Cluster
 from longboat.testing.nodes import Nodes
 
@@ -269,3 +271,28 @@ def ends(run: Run) -> dict[str, dict[str, Object]]:
 @pytest.mark.parametrize("name", everything())
 def test_what_people_write_gets_ready(name: str, ends: dict[str, dict[str, Object]]) -> None:
     assert not ends[name]
+
+
+def test_what_a_test_says_of_pods_is_what_becomes_of_them(run: Run) -> None:
+    async def test(cluster: Cluster, nodes: Nodes) -> None:
+        async def ready() -> int:
+            return int((await cluster.get("deployment/web"))["status"].get("readyReplicas", 0))
+
+        web = Selector(matchLabels={"app": "web"})
+        nodes.use(Behaviour(selector=web, stages=(Stage(delay="30s", ready=True),)))
+        await cluster.apply(deployment("web", replicas=2), deployment("other", replicas=1))
+        await cluster.clock.advance(29)
+        assert await ready() == 0
+        assert (await cluster.get("deployment/other"))["status"]["readyReplicas"] == 1
+        await cluster.clock.advance(5)
+        assert await ready() == 2
+        nodes.use(Behaviour(selector=web, stages=(Stage(delay="5s", exitCode=137, reason="OOMKilled"),)))
+        await cluster.clock.advance(6)
+        pods = await cluster.list("pods", labels="app=web")
+        ended = [pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] for pod in pods]
+        assert ended == ["OOMKilled", "OOMKilled"]
+        nodes.use()
+        await cluster.clock.advance(60)
+        assert await ready() == 2
+
+    run(test)

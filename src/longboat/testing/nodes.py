@@ -19,6 +19,8 @@ from longboat.node.csi.errors import RpcFailure
 from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder
 from longboat.node.serve.shared import SharedPort
+from longboat.node.simulated.behaviour import Behaviour
+from longboat.node.simulated.rules import Rules
 from longboat.testing.cluster import Cluster
 
 NAME = "simulated-{}"
@@ -57,6 +59,15 @@ class Nodes:
         self._recorders = [EventRecorder(cluster.client, cluster.clock, "kubelet", "simulated")]
         self.runtimes: dict[str, MemoryRuntime] = {}
         self.agents: dict[str, Agent] = {}
+
+    def use(self, *behaviours: Behaviour) -> None:
+        """What containers on all of them do from now on, unless their pods say otherwise. Raises BadBehaviour.
+
+        nodes.use(Behaviour(selector=Selector(matchLabels={"app": "web"}), stages=(Stage(delay="5s", exitCode=1),)))
+        """
+        rules = Rules(behaviours)
+        for runtime in self.runtimes.values():
+            runtime.use(rules)
 
     async def __aenter__(self) -> Nodes:
         cluster = self._cluster
