@@ -207,14 +207,31 @@ def test_the_day_of_its_last_use_is_noted_once(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def uses(text: str) -> dict[str, float]:
+    return {
+        line.split()[0].removeprefix("serviceaccount_"): float(line.split()[1])
+        for line in text.splitlines() if line.startswith("serviceaccount_")
+    }  # fmt: skip
+
+
 def test_who_uses_a_token_made_of_itself_is_warned(tmp_path: Path) -> None:
+    """And uses are counted by their sort."""
+
     async def scene(cluster: Cluster, api: Api) -> None:
+        before = uses((await api.ask("GET", "/metrics"))[1])
         path, held = "/apis/authentication.k8s.io/v1/selfsubjectreviews", await token(cluster)
         answer = await api.response("POST", path, {}, who=None, authorization=f"Bearer {held}")
         assert "Warning" not in answer.headers
         await cluster.patch("sa/deployer", {"secrets": [{"name": "deployer-token"}]})
         answer = await api.response("POST", path, {}, who=None, authorization=f"Bearer {held}")
         assert answer.status == 201 and "instead of auto-generated secret-based tokens" in answer.headers["Warning"]
+        await cluster.patch("secret/deployer-token", {"metadata": {"labels": {INVALID_SINCE: "2026-01-01"}}})
+        assert await whoami(api, held) == 401
+        after = uses((await api.ask("GET", "/metrics"))[1])
+        assert {name: after[name] - before[name] for name in after} == {
+            "legacy_tokens_total": 3, "legacy_manual_token_uses_total": 1, "legacy_auto_token_uses_total": 1,
+            "invalid_legacy_auto_token_uses_total": 1, "stale_tokens_total": 0, "valid_tokens_total": 0,
+        }  # fmt: skip
 
     play(tmp_path, scene)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.audit.trail import COUNTS, RINGS
+from longboat.apiserver.authn import figures
 from longboat.apiserver.discovery import subresources
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
@@ -121,6 +122,7 @@ def _registry() -> Any:
     registry.register(_Requests())
     registry.register(_EncryptionReloads())
     registry.register(_Audit())
+    registry.register(_Tokens())
     return registry
 
 
@@ -177,6 +179,16 @@ class _Audit:
         for ring in RINGS:
             errors.add_metric((ring,), COUNTS.errors[ring])
         yield errors
+
+
+class _Tokens:
+    """Uses of ServiceAccounts' tokens."""
+
+    def collect(self) -> Any:
+        from prometheus_client.core import CounterMetricFamily
+
+        for name, said in figures.HELP.items():
+            yield CounterMetricFamily(f"serviceaccount_{name}", said, value=figures.USES[name])
 
 
 async def handle(request: Request) -> Response:

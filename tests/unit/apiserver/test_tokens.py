@@ -168,3 +168,24 @@ def test_a_pod_s_token_lasts_no_longer_than_it_says_unless_it_is_told_to(tmp_pat
             assert found["exp"] - found["iat"] == other["expirationSeconds"]
 
     play(scene, tmp_path, extend_token_expiration=extends)
+
+
+def test_a_late_use_of_a_token_is_told(tmp_path: Path) -> None:
+    """Of one that lasts longer than it says: who goes on with it has not read it again (KEP-1205, safe adoption)."""
+    log = tmp_path / "audit.log"
+
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        made = await pod(api)
+        ref = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": made["metadata"]["uid"]}
+        token = (await issue(api, boundObjectRef=ref, expirationSeconds=3607))["status"]["token"]
+        for late in (0, 4000):
+            clock.step(timedelta(seconds=late))
+            assert await whoami(api, token) != 401
+        assert api.server.trail is not None
+        await api.server.trail.flush()
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        told = [event.get("annotations", {}).get("authentication.k8s.io/stale-token") for event in events]
+        said = "subject: system:serviceaccount:default:robot, seconds after warning threshold: 393"
+        assert [text for text in told if text] == [said]
+
+    play(scene, tmp_path, extend_token_expiration=True, audit_log=log)

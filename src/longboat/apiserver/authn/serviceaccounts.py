@@ -16,7 +16,8 @@ from joserfc.jwk import ECKey
 
 from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
-from longboat.apiserver.authn import secret_tokens
+from longboat.apiserver.authn import figures, secret_tokens
+from longboat.apiserver.authn.figures import USES
 from longboat.apiserver.authn.identity import Rejected, known
 from longboat.apiserver.authn.secret_tokens import FindObject
 from longboat.apiserver.authn.tokens import bearer
@@ -53,6 +54,7 @@ class Own(msgspec.Struct, frozen=True):
     pod: Named | None = None
     secret: Named | None = None
     node: Named | None = None
+    warnafter: int = 0  # seconds since 1970 from which its use is late; 0 where it ends when it says
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -214,6 +216,8 @@ class ServiceAccountTokens:
         if not (set(audiences) or set(self._issuer.audiences)) & set(meant_for):
             raise Rejected("the token is meant for others")
         if isinstance(claims, secret_tokens.Claims):
+            USES[figures.LEGACY] += 1
+            request.annotations["authentication.k8s.io/legacy-token"] = claims.sub
             await secret_tokens.proven(claims, token, self._find, self._note, request)
             return account_user(claims.namespace, claims.account, claims.uid), meant_for
         try:
@@ -221,7 +225,14 @@ class ServiceAccountTokens:
         except Rejected:
             self._verified.pop(token)
             raise
-        return user_of(claims, self._find, self._issuer.clock.now()), meant_for
+        user = user_of(claims, self._find, self._issuer.clock.now())
+        if claims.own.warnafter:
+            late = int(self._issuer.now()) - claims.own.warnafter
+            USES[figures.STALE if late > 0 else figures.VALID] += 1
+            if late > 0:
+                told = f"subject: {user.name}, seconds after warning threshold: {late}"
+                request.annotations["authentication.k8s.io/stale-token"] = told
+        return user, meant_for
 
 
 def account_user(namespace: str, name: str, uid: str, extra: dict[str, tuple[str, ...]] | None = None) -> User:
