@@ -30,16 +30,13 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Containers for which all that is given holds; an empty one is for every container.
-
-    Patterns are a shell's: `*` stands for anything.
-    """
+    """Containers for which all that is given holds; an empty one is for every container."""
 
     matchNamespaces: tuple[str, ...] = ()
     matchNames: tuple[str, ...] = ()  # of pods
     matchLabels: dict[str, str] = {}  # of pods
     matchExpressions: tuple[Requirement, ...] = ()
-    matchImages: tuple[str, ...] = ()  # patterns, as the pod names its images
+    matchImages: tuple[str, ...] = ()  # as the pod names them; `*` stands for anything
     matchContainers: tuple[str, ...] = ()  # by name
     attempts: int | None = None  # only in so many first attempts: 1 is for a container that was never restarted
 

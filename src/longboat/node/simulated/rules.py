@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import translate
 
 import msgspec
 
@@ -17,7 +15,6 @@ from longboat.node.simulated.script import NOTHING, Answer, Ending, Script, Time
 
 MOST = 10_000  # stages of one behaviour
 BOOLS = ("started", "ready", "live")
-WILD = re.compile(r"[*?\[]")
 Key = tuple[str, ...]
 
 
@@ -42,7 +39,7 @@ class _Rule:
             raise BadBehaviour(f"must not have more than {MOST} stages")
         self.index, self._selector = index, selector
         self._labels = _label_selector(selector)
-        self._images = re.compile("|".join(map(translate, selector.matchImages)) or ".*", re.DOTALL)
+        self._images = [pattern.split("*") for pattern in selector.matchImages]
         self._execs = tuple((each.command, _answer(each)) for each in behaviour.execs) or None
         fixed = script(behaviour.stages, [0.0] * len(self._stages))
         self._fixed = msgspec.structs.replace(fixed, execs=self._execs)
@@ -56,7 +53,7 @@ class _Rule:
             and (not selector.matchNames or asked.pod in selector.matchNames)
             and (not selector.matchContainers or asked.name in selector.matchContainers)
             and self._labels.matches(asked.labels)
-            and (not selector.matchImages or self._images.match(asked.image) is not None)
+            and (not self._images or any(_is_like(asked.image, pieces) for pieces in self._images))
         )
 
     def script(self, asked: Imagined) -> Script:
@@ -106,7 +103,7 @@ def _keys(selector: Selector) -> Iterator[Key]:
         yield from (("pod", name) for name in dict.fromkeys(selector.matchNames))
     elif selector.matchLabels:
         yield ("label", *max(selector.matchLabels.items(), key=lambda pair: len(pair[1])))
-    elif selector.matchImages and not any(WILD.search(image) for image in selector.matchImages):
+    elif selector.matchImages and not any("*" in image for image in selector.matchImages):
         yield from (("image", image) for image in dict.fromkeys(selector.matchImages))
     elif selector.matchContainers:
         yield from (("container", name) for name in dict.fromkeys(selector.matchContainers))
@@ -121,6 +118,23 @@ def _names(asked: Imagined) -> Iterator[Key]:
     yield ("namespace", asked.namespace)
     for label in asked.labels.items():
         yield ("label", *label)
+
+
+def _is_like(text: str, pieces: Sequence[str]) -> bool:
+    """Whether it consists of these pieces with anything between them. Linear: pods' owners write the patterns."""
+    first, *others = pieces
+    if not others:
+        return text == first
+    *middle, last = others
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for piece in middle:
+        at = text.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 def _label_selector(selector: Selector) -> selectors.LabelSelector:
