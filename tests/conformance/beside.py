@@ -39,11 +39,11 @@ def started(cluster: Cluster, api: Api, request: pytest.FixtureRequest) -> Itera
     module: Any = request.module
     functions = [getattr(item, "function", None) for item in request.session.items if item.path == request.path]
     file = Path(module.__file__)
-    prefix = f"{file.parent.name}-{file.stem.removeprefix('test_').removesuffix('_on_nodes')}-"
+    stem = file.stem.removeprefix("test_").removesuffix("_on_nodes")
 
     def play(scene: Scene) -> None:
         own = Api(api.path)
-        name = prefix + scene.__name__.removeprefix("test_").replace("_", "-")
+        name = f"{file.parent.name}-{stem}-{scene.__name__.removeprefix('test_')}".replace("_", "-")
         try:
             with namespaced(cluster, own, name) as pods:
                 scene(Work(pods.cluster, own, name))

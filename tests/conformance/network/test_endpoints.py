@@ -81,7 +81,7 @@ async def one_comes_and_goes(cluster: Cluster, found: Callable[[Cluster, str], A
 
 @on_nodes()
 async def test_endpoint_slices_for_pods(cluster: Cluster) -> None:
-    """Conformance: EndpointSlice, creation/deletion"""
+    """As the entry "EndpointSlice, creation/deletion"; a node is played."""
     await two_pods_and_three_services(cluster)
     both = {("pod1", 3000), ("pod2", 3001)}
     assert await in_slices(cluster, "by-number") == {("pod1", 3000)} == await in_endpoints(cluster, "by-number")
@@ -105,7 +105,7 @@ async def test_endpoint_slices_for_pods(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_endpoints_for_pods(cluster: Cluster) -> None:
-    """Conformance: Endpoints, creation/deletion"""
+    """As the entry "Endpoints, creation/deletion"; a node is played."""
     await two_pods_and_three_services(cluster)
     assert await in_endpoints(cluster, "by-number") == {("pod1", 3000)}
     assert await in_endpoints(cluster, "by-name") == {("pod1", 3000), ("pod2", 3001)}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.beside import beside
 from conformance.node.crud import check_discovery, whole_life
+from conformance.node.pods import pod as node_pod
 from conformance.stage import inside
 from conformance.verbs import Verbs
+from conformance.work import Work
 from integration.workloads import add_node
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
@@ -51,7 +54,7 @@ async def test_a_class_that_was_deleted(cluster: Cluster) -> None:
 
 @inside
 async def test_a_class_without_overhead(cluster: Cluster) -> None:
-    """Conformance: Can schedule a pod requesting existing RuntimeClass."""
+    """As the entry "Can schedule a pod requesting existing RuntimeClass."; a node is played."""
     pods = Verbs(cluster, "pod")
     await add_node(cluster, "node-1")
     await Verbs(cluster, "runtimeclass").create("plain", {"handler": "preconfigured"})
@@ -62,7 +65,7 @@ async def test_a_class_without_overhead(cluster: Cluster) -> None:
 
 @inside
 async def test_a_class_with_overhead(cluster: Cluster) -> None:
-    """Conformance: RuntimeClass Overhead field must be respected."""
+    """As the entry "RuntimeClass Overhead field must be respected."; a node is played."""
     pods = Verbs(cluster, "pod")
     await add_node(cluster, "node-1", cpu="25m")
     await Verbs(cluster, "runtimeclass").create("heavy", {"handler": "runc", "overhead": {"podFixed": OVERHEAD}})
@@ -75,6 +78,35 @@ async def test_a_class_with_overhead(cluster: Cluster) -> None:
     assert await is_scheduled(pods, "second")
     (condition,) = (await pods.read("third"))["status"]["conditions"]
     assert (condition["status"], condition["reason"]) == ("False", "Unschedulable")
+
+
+def scheduled(work: Work, name: str, **overhead: Object) -> None:
+    """A node is found for a pod of a class, whatever becomes of it there; the pod has the class's overhead."""
+    path = "/apis/node.k8s.io/v1/runtimeclasses"
+    names = {"kind": "RuntimeClass", "apiVersion": "node.k8s.io/v1", "metadata": {"name": name}}
+    work.api.post(path, {**names, "handler": "test-handler", **overhead})
+    try:
+        work.create(node_pod("pod", runtimeClassName=name))
+        found = work.until("pod", lambda pod: pod["spec"].get("nodeName"))
+        assert [c["status"] for c in found["status"]["conditions"] if c["type"] == "PodScheduled"] == ["True"]
+        assert found["spec"].get("overhead", {}) == overhead.get("overhead", {}).get("podFixed", {})
+        work.delete("pod", 0)
+    finally:
+        work.api.ask("DELETE", f"{path}/{name}")
+
+
+@pytest.mark.containers
+@beside
+def test_a_pod_of_a_class(work: Work) -> None:
+    """Conformance: Can schedule a pod requesting existing RuntimeClass."""
+    scheduled(work, "preconfigured")
+
+
+@pytest.mark.containers
+@beside
+def test_a_pod_of_a_class_with_overhead(work: Work) -> None:
+    """Conformance: RuntimeClass Overhead field must be respected."""
+    scheduled(work, "with-overhead", overhead={"podFixed": OVERHEAD})
 
 
 @inside
