@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -91,6 +92,15 @@ def general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def belong_together(certificate: bytes, key: bytes) -> bool:
+    """Whether this is a certificate and the key that is its own (PEM). Two files are not replaced at one moment."""
+    try:
+        public = x509.load_pem_x509_certificate(certificate).public_key()
+        return public == serialization.load_pem_private_key(key, None).public_key()
+    except (ValueError, TypeError):
+        return False
 
 
 def key_usage(bits: Iterable[str]) -> x509.KeyUsage:

@@ -41,6 +41,13 @@ class Pair:
     certificate: Path
     key: Path
 
+    def is_whole(self) -> bool:
+        """Whether both are there, and belong together."""
+        try:
+            return certificates.belong_together(self.certificate.read_bytes(), self.key.read_bytes())
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class Authority:
@@ -148,7 +155,7 @@ class Pki:
 
     def _good(self, pair: Pair, authority: Authority, subject: x509.Name, hosts: list[str]) -> bool:
         """Whether the pair is there, the authority's, far from its end, of this subject and for exactly these hosts."""
-        if not belongs_together(pair.certificate, pair.key):
+        if not pair.is_whole():
             return False  # or half of it is: it was being renewed when the power went
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         if not _is_issued(certificate, authority.certificate):
@@ -178,15 +185,6 @@ class Pki:
         )
         write_private(self.folder / "sa.pub", public)
         write_private(self.service_account_key, _key_pem(key))
-
-
-def belongs_together(certificate: Path, key: Path) -> bool:
-    """Whether these files hold a certificate and the key that is its own (PEM)."""
-    try:
-        public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
-        return public == serialization.load_pem_private_key(key.read_bytes(), None).public_key()
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 def _is_issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longboat.aio.clock import Clock
-from longboat.apiserver.pki import Pair, belongs_together
+from longboat.apiserver.pki import Pair
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ Stamp = tuple[int, int, int]
 @dataclass
 class _Followed:
     path: Path
-    key: Path | None
+    pair: Pair | None  # None for a file that holds both
     use: Callable[[], Awaitable[None]]
     taken: Stamp | None = None  # of the file as it was when it was last taken up
 
@@ -35,7 +35,7 @@ class Following:
 
     def pair(self, pair: Pair, use: Callable[[], Awaitable[None]]) -> None:
         """Call `use` whenever the pair has changed, and whole: the two files are not replaced at one moment."""
-        self._followed.append(_Followed(pair.certificate, pair.key, use))
+        self._followed.append(_Followed(pair.certificate, pair, use))
 
     def file(self, path: Path, use: Callable[[], Awaitable[None]]) -> None:
         """The same for a file that holds both, and is in use as it is now."""
@@ -69,6 +69,6 @@ def _stamp(followed: _Followed) -> Stamp | None:
     except OSError:
         return None
     stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-    if stamp == followed.taken or followed.key is None or belongs_together(followed.path, followed.key):
+    if stamp == followed.taken or followed.pair is None or followed.pair.is_whole():
         return stamp
     return None

@@ -316,7 +316,7 @@ class Agent:
 
 
 async def serving_context(pki: Path, name: str, clock: Clock) -> ssl.SSLContext:
-    """What a node's port is served with; where there is nothing yet, what nobody trusts. Raises OSError."""
-    if not (pki / "serving.crt").exists():
+    """What a node's port is served with; where there is nothing whole yet, what nobody trusts. Raises OSError."""
+    if not await asyncio.to_thread(certificates.can_serve, pki):
         await certificates.store_serving(pki, *certificates.stop_gap(name, clock.now()))
     return tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt")

@@ -196,6 +196,15 @@ async def store_serving(pki: Path, certificate: bytes, key: bytes) -> None:
     await store(pki / "serving.crt", certificate)
 
 
+def can_serve(pki: Path) -> bool:
+    """Whether there is a certificate with its own key: the power may have gone when half of it was new."""
+    try:
+        certificate, key = ((pki / f"serving.{end}").read_bytes() for end in ("crt", "key"))
+    except OSError:
+        return False
+    return certificates.belong_together(certificate, key)
+
+
 def _store(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

@@ -12,6 +12,7 @@ from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.api.certificates import SERVER
 from longboat.apiserver.pki import Authority, Pki
 from longboat.client.enrolment import NODE_CLIENT
+from longboat.node.agent import serving_context
 from longboat.node.certificates import (
     BACKDATED,
     NOT_BEFORE,
@@ -20,6 +21,7 @@ from longboat.node.certificates import (
     not_before,
     serving_life,
     stop_gap,
+    store_serving,
 )
 
 NAME, GROUPS = "system:node:n", ("system:nodes",)
@@ -100,3 +102,22 @@ def test_what_was_signed_before_a_moment_is_renewed_once(monkeypatch: pytest.Mon
 def test_the_moment_is_an_annotation() -> None:
     assert not_before({NOT_BEFORE: "2026-01-02T03:04:05Z"}) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert not_before({}) is None and not_before({NOT_BEFORE: "now"}) is None
+
+
+def test_half_of_what_a_node_serves_with_does_not_keep_it_from_serving(tmp_path: Path) -> None:
+    """It serves with what nobody trusts, and asks for another: before, it could not start for ever after."""
+
+    async def scene() -> None:
+        pki, clock = Pki(tmp_path / "cluster", SystemClock()), SystemClock()
+        place = tmp_path / "node"
+        place.mkdir()
+        (place / "ca.crt").write_bytes(pki.ca.pair.certificate.read_bytes())
+        pair = pki.kubelet_serving("n", NAME, GROUPS, ["n"])
+        await store_serving(place, pair.certificate.read_bytes(), pair.key.read_bytes())
+        await serving_context(place, "n", clock)
+        assert serving_life(place / "serving.crt", place / "ca.crt") is not None
+        (place / "serving.key").write_bytes(pki.client("other", "other").key.read_bytes())
+        await serving_context(place, "n", clock)
+        assert serving_life(place / "serving.crt", place / "ca.crt") is None
+
+    asyncio.run(scene())
