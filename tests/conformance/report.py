@@ -44,11 +44,15 @@ NOT_RUN = Outcome("not run")
 
 @dataclass(frozen=True, order=True)
 class Claim:
-    """A test that claims an entry; `test` is its file within the group's folder, its function, and its case if any."""
+    """A test that claims an entry; `test` is its file within the group's folder, its function, and its case if any.
+
+    `note`: what its docstring goes on to say, which is why a node is played where one is.
+    """
 
     group: str
     entry: str
     test: str
+    note: str = ""
 
 
 def claims(folder: Path) -> list[Claim]:
@@ -56,12 +60,12 @@ def claims(folder: Path) -> list[Claim]:
     found = []
     for file in sorted(folder.rglob("test_*.py")):
         place = file.relative_to(folder)
-        for entry, test in _claims(ast.parse(file.read_text())):
-            found.append(Claim(place.parts[0], entry, f"{'/'.join(place.parts[1:])}::{test}"))
+        for entry, test, note in _claims(ast.parse(file.read_text())):
+            found.append(Claim(place.parts[0], entry, f"{'/'.join(place.parts[1:])}::{test}", note))
     return sorted(found)
 
 
-def _claims(module: ast.Module) -> Iterator[tuple[str, str]]:
+def _claims(module: ast.Module) -> Iterator[tuple[str, str, str]]:
     tables = {
         target.id: node.value
         for node in module.body if isinstance(node, ast.Assign)
@@ -71,9 +75,10 @@ def _claims(module: ast.Module) -> Iterator[tuple[str, str]]:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if (said := ast.get_docstring(node) or "").startswith(MARK):
-            yield _entry(said.splitlines()[0]), node.name
+            first, _, rest = said.partition("\n")
+            yield _entry(first), node.name, " ".join(rest.split())
         for case in (case for decorator in node.decorator_list for case in _cases(decorator, tables)):
-            yield _entry(case), f"{node.name}[{case}]"
+            yield _entry(case), f"{node.name}[{case}]", ""
 
 
 def _cases(of: ast.expr, tables: Mapping[str, ast.expr]) -> Iterator[str]:
@@ -130,8 +135,13 @@ def text(claimed: Iterable[Claim], outcomes: Mapping[str, Outcome]) -> str:
     for group, _, own in rows:
         if own:
             lines += ["", f"## sig-{group}", "", "| Entry | Test | |", "| --- | --- | --- |"]
-            lines += [f"| {claim.entry} | `{claim.test.partition('[')[0]}` | {of(claim).said} |" for claim in own]
+            lines += [f"| {c.entry} | `{c.test.partition('[')[0]}` | {_said(of(c), c.note)} |" for c in own]
     return "\n".join(lines) + "\n"
+
+
+def _said(outcome: Outcome, note: str) -> str:
+    played = outcome.ended == "passed" and outcome.where == "played"
+    return f"{outcome.said}: {note}" if played and note else outcome.said
 
 
 def _cells(counts: Iterable[object]) -> str:

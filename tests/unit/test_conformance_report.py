@@ -20,7 +20,7 @@ def test_claims_are_read_from_docstrings(tmp_path: Path) -> None:
     (tmp_path / "apps" / "test_x.py").write_text(
         'def test_a():\n    """Conformance: B, c\n\n    More."""\n\ndef test_b():\n    """Something else."""\n'
     )
-    assert report.claims(tmp_path) == [Claim("apps", "B, c", "test_x.py::test_a")]
+    assert report.claims(tmp_path) == [Claim("apps", "B, c", "test_x.py::test_a", "More.")]
 
 
 def test_claims_are_read_from_the_ids_of_cases(tmp_path: Path) -> None:
@@ -53,14 +53,16 @@ def test_each_case_is_an_entry_of_its_own() -> None:
 
 
 def test_the_report_counts_what_passed_and_where() -> None:
-    claimed = [Claim("apps", entry, f"t.py::{entry}") for entry in "ABCDE"] + [Claim("node", "F", "t.py::F")]
+    claimed = [Claim("apps", entry, f"t.py::{entry}", "For it takes days.") for entry in "ABCDE"]
+    claimed += [Claim("node", "F", "t.py::F")]
     ends = {"A": Outcome("passed", "nodes"), "B": Outcome("failed", "nodes"), "C": Outcome("passed", "played")}
     ends |= {"D": Outcome("passed", "API"), "E": Outcome("skipped", "API")}
     said = report.text(claimed, {f"apps/t.py::{entry}": end for entry, end in ends.items()})
     assert "| sig-apps | 60 | 5 | 1 | 1 | 1 |" in said and "| sig-node | 106 | 1 | 0 | 0 | 0 |" in said
     assert "| **all** | **446** | **6** | **1** | **1** | **1** |" in said
     assert "| B | `t.py::B` | failed |" in said and "| F | `t.py::F` | not run |" in said
-    assert "| C | `t.py::C` | passed, with a node that is played |" in said and "| D | `t.py::D` | passed |" in said
+    assert "| C | `t.py::C` | passed, with a node that is played: For it takes days. |" in said
+    assert "| A | `t.py::A` | passed on nodes |" in said and "| D | `t.py::D` | passed |" in said
     assert "## sig-cli" not in said
 
 

@@ -39,7 +39,10 @@ async def jobs(cluster: Cluster) -> list[str]:
 
 @on_nodes()
 async def test_several_at_once(cluster: Cluster) -> None:
-    """Conformance: CronJob AllowConcurrent"""
+    """Conformance: CronJob AllowConcurrent
+
+    A schedule counts minutes: so in virtual time.
+    """
     await Verbs(cluster, "cronjob").create("tick", cron())
     await minutes(cluster, 3)
     found = await active(cluster)
@@ -51,7 +54,10 @@ async def test_several_at_once(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_suspension(cluster: Cluster) -> None:
-    """Conformance: CronJob Suspend"""
+    """Conformance: CronJob Suspend
+
+    A schedule counts minutes: so in virtual time.
+    """
     crons = Verbs(cluster, "cronjob")
     await crons.create("tick", cron(suspend=True))
     await minutes(cluster, 5)
@@ -63,7 +69,10 @@ async def test_suspension(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_one_at_a_time(cluster: Cluster) -> None:
-    """Conformance: CronJob ForbidConcurrent"""
+    """Conformance: CronJob ForbidConcurrent
+
+    A schedule counts minutes: so in virtual time.
+    """
     await Verbs(cluster, "cronjob").create("tick", cron(concurrencyPolicy="Forbid"))
     await minutes(cluster, 1)
     (first,) = await jobs(cluster)
@@ -75,7 +84,10 @@ async def test_one_at_a_time(cluster: Cluster) -> None:
 
 @on_nodes()
 async def test_the_newest_alone(cluster: Cluster) -> None:
-    """Conformance: CronJob ReplaceConcurrent"""
+    """Conformance: CronJob ReplaceConcurrent
+
+    A schedule counts minutes: so in virtual time.
+    """
     await Verbs(cluster, "cronjob").create("tick", cron(concurrencyPolicy="Replace"))
     await minutes(cluster, 1)
     (first,) = await jobs(cluster)

@@ -27,8 +27,10 @@ async def check_status(verbs: Verbs, name: str, first: Object, second: Object) -
     updated = await verbs.update(name, tell, "status")
     assert updated["status"] == first and updated["spec"] == spec
     assert (await watched.expect("MODIFIED", name))["status"] == first
-    patched = await verbs.patch(name, {"status": second, "spec": None}, subresource="status")
+    note = {"metadata": {"annotations": {"patchedstatus": "true"}}, "spec": None}
+    patched = await verbs.patch(name, {**note, "status": second}, subresource="status")
     assert patched["status"] == second and patched["spec"] == spec
+    assert patched["metadata"]["annotations"]["patchedstatus"] == "true"
     assert (await watched.expect("MODIFIED", name))["status"] == second
     assert await verbs.read(name) == patched == await verbs.read(name, "status")
 

@@ -37,7 +37,10 @@ async def pass_seconds(cluster: Cluster, seconds: float) -> None:
 
 @inside
 async def test_pods_leave_when_their_toleration_ends(cluster: Cluster) -> None:
-    """Conformance: Pod Eviction, Toleration limits"""
+    """Conformance: Pod Eviction, Toleration limits
+
+    The taint would drive other tests' pods from the node, for a minute: so in virtual time.
+    """
     nodes, pods = Verbs(cluster, "node"), Verbs(cluster, "pod")
     await add_node(cluster, "node-1")
     for name, seconds in (("short", 5), ("long", 20), ("none", None)):
@@ -58,7 +61,10 @@ async def test_pods_leave_when_their_toleration_ends(cluster: Cluster) -> None:
 
 @inside
 async def test_a_pod_stays_when_the_taint_goes_in_time(cluster: Cluster) -> None:
-    """Conformance: Taint, Pod Eviction on taint removal"""
+    """Conformance: Taint, Pod Eviction on taint removal
+
+    The taint would drive other tests' pods from the node, for a minute: so in virtual time.
+    """
     nodes, pods = Verbs(cluster, "node"), Verbs(cluster, "pod")
     await add_node(cluster, "node-1")
     await pods.create("tolerant", tolerant(60))

@@ -155,7 +155,7 @@ def test_readiness_that_never_comes(probed: Pods) -> None:
 def test_restarts_add_up(tmp_path: Path) -> None:
     """Conformance: Pod liveness probe, using http endpoint, multiple restarts (slow)
 
-    The waits between restarts double, beyond the patience of tests: so on a simulated node, in virtual time.
+    The waits between restarts double, to minutes: so on a simulated node, in virtual time.
     """
 
     async def main() -> None:

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
+import pytest
 
+from conformance.beside import beside
+from conformance.node.pods import container, pod
 from conformance.stage import inside
 from conformance.verbs import Verbs, labels_of
+from conformance.work import Work
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
@@ -101,23 +105,30 @@ async def test_csi_storage_capacity(cluster: Cluster) -> None:
     await asyncio.sleep(0)
 
 
-@inside
-async def test_inline_volumes(cluster: Cluster) -> None:
+@pytest.mark.containers
+@beside
+def test_inline_volumes(work: Work) -> None:
     """Conformance: CSIInlineVolumes should support Pods with inline volumes"""
-    pods = Verbs(cluster, "pod")
-    inline = {"name": "v", "csi": {"driver": "inline.example.com", "volumeAttributes": {"a": "b"}}}
-    container = {"name": "c", "image": "web:1", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
-    body = {"spec": {"containers": [container], "volumes": [inline]}}
-    await pods.create("bystander", body)
-    created = await pods.create("p", body, labels={"test": "inline"})
-    read = await pods.read("p")
-    for found in (created, read):
-        (volume,) = [each for each in found["spec"]["volumes"] if each["name"] == "v"]
-        assert volume["csi"] == inline["csi"]
-    assert [each["metadata"]["name"] for each in await pods.list("test=inline")] == ["p"]
-    patched = await pods.patch("p", {"metadata": {"annotations": {"patched": "true"}}}, style="strategic")
-    assert patched["metadata"]["annotations"] == {"patched": "true"}
-    (volume,) = [each for each in patched["spec"]["volumes"] if each["name"] == "v"]
-    assert volume["csi"] == inline["csi"]
-    await pods.delete("p")
-    assert await pods.is_gone("p")
+    name = "inline.example.com"
+    drivers = "/apis/storage.k8s.io/v1/csidrivers"
+    names = {"kind": "CSIDriver", "apiVersion": "storage.k8s.io/v1", "metadata": {"name": name}}
+    work.api.post(drivers, {**names, **DRIVER})
+    volume = {"name": "v", "csi": {"driver": name, "readOnly": False}}
+    main = container(volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    try:
+        work.create(pod("p", main, labels={"test": "inline"}, volumes=[volume]), pod("bystander"))
+
+        def inline(found: Object) -> Object:
+            (there,) = [each["csi"] for each in found["spec"]["volumes"] if each["name"] == "v"]
+            return dict(there)
+
+        found = work.until("p", lambda pod: pod["spec"].get("nodeName"))  # there is nobody who could mount it
+        assert inline(found) == volume["csi"] and found["status"]["phase"] == "Pending"
+        assert list(work.every("test=inline")) == ["p"]
+        patched = work.alter("Pod", "p", {"metadata": {"annotations": {"patched": "true"}}})
+        assert patched["metadata"]["annotations"]["patched"] == "true" and inline(patched) == volume["csi"]
+        work.delete("p")
+        work.until_gone("p")
+        assert list(work.every()) == ["bystander"]
+    finally:
+        work.api.ask("DELETE", f"{drivers}/{name}")
