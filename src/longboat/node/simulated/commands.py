@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from longboat.node.simulated.script import NOTHING, Answer, Ending, Script
 _SHELLS = ("sh", "bash", "ash", "dash")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # of sleep(1)
 _AND, _OR, _NEXT = "&&", "||", ";"
+_OPERATORS = frozenset(";&|<>()\n")
 _SUBSTITUTION = re.compile(r"\$\(|`")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 LONGEST = 1 << 16  # characters of a script that are looked at
@@ -74,21 +75,21 @@ def _script(text: str, env: Mapping[str, str], stops: bool) -> Run:
     """Commands in a row. `stops` at one that fails (`set -e`)."""
     if len(text) > LONGEST:
         return UNKNOWN
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>()\n")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="".join(_OPERATORS))
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     done, before, words = Run(), _NEXT, list[str]()
     try:
-        tokens = [*lexer, _NEXT]
+        tokens = [*_without_comments(lexer), _NEXT]
     except ValueError:  # a quotation without an end
         return UNKNOWN
     for token in tokens:
-        if set(token) - set(";&|<>()\n"):
+        if set(token) - _OPERATORS:
             words.append(token)
             continue
         operator = token.strip("\n") or _NEXT
         if operator not in (_AND, _OR, _NEXT):  # pipes, redirections, groups, what goes on behind
             return done.then(UNKNOWN)
-        if words and not words[0].startswith("#") and (before == _NEXT or (before == _AND) == (done.code == 0)):
+        if words and (before == _NEXT or (before == _AND) == (done.code == 0)):
             step = _step(words, env)
             stops = stops or (words[0] == "set" and any(word[:1] == "-" and "e" in word for word in words[1:]))
             done = done.then(step)
@@ -97,6 +98,18 @@ def _script(text: str, env: Mapping[str, str], stops: bool) -> Run:
                 return done
         before, words = operator, []
     return done
+
+
+def _without_comments(tokens: Iterable[str]) -> Iterator[str]:
+    comment = False
+    for token in tokens:
+        if comment and "\n" in token and not set(token) - _OPERATORS:
+            comment = False
+            yield "\n"
+        elif not comment and token.startswith("#"):
+            comment = True
+        elif not comment:
+            yield token
 
 
 def _step(words: list[str], env: Mapping[str, str]) -> Run:
