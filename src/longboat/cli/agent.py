@@ -13,13 +13,15 @@ from pathlib import Path
 
 from longboat.aio import processes
 from longboat.api.families import split
-from longboat.cli import collector, flags, join, node_defaults, ranges, trust
+from longboat.cli import collector, flags, join, node_defaults, node_upkeep, ranges, trust
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.flags import flag
+from longboat.cli.flags import duration, flag
 from longboat.cli.join import KUBECONFIG
 from longboat.cli.node_defaults import MAX_PIDS
+from longboat.node.eviction.thresholds import DEFAULT_HARD
 
 log = logging.getLogger(__name__)
+HARD = [f"{signal}<{value}" for signal, value in DEFAULT_HARD.items()]
 THREADS = 24  # that wait for disks: giving a large volume to a group takes minutes, and must not be felt elsewhere
 
 
@@ -54,6 +56,29 @@ class Options:
     pod_max_pids: int | None = flag(
         None, f"processes and threads of each pod; -1: no limit (default: {MAX_PIDS}; nodes of old: as they were)"
     )
+    eviction_hard: list[str] = flag(
+        HARD,
+        f"what must be left, or pods are evicted at once; those given are all there are (default: {','.join(HARD)})",
+    )
+    eviction_soft: list[str] = flag(
+        [], "what should be left (e.g. nodefs.available<20%): below it pods are evicted after its grace period"
+    )
+    eviction_soft_grace_period: list[str] = flag(
+        [], "how long a soft threshold may be met (e.g. nodefs.available=1m30s)"
+    )
+    eviction_max_pod_grace_period: int = flag(
+        0, "seconds a pod has to end at a soft threshold, at the most; negative: its own grace period"
+    )
+    eviction_minimum_reclaim: list[str] = flag(
+        [], "how much more than the threshold has to be free until eviction stops (e.g. nodefs.available=500Mi)"
+    )
+    eviction_pressure_transition_period: float = flag(
+        300.0, "seconds (or 5m) a pressure condition is still shown after it has gone", parse=duration
+    )
+    image_gc_high_threshold: int = flag(85, "percent of the images' disk in use from which on unused images go")
+    image_gc_low_threshold: int = flag(80, "percent down to which they go")
+    minimum_image_ttl_duration: float = flag(120.0, "seconds (or 2m) an unused image stays at least", parse=duration)
+    neighbours_dir: str = flag("", "where nodes that share a machine agree on whose pods are evicted")
     port: int = flag(10250, "port the API server reaches the node at")
     simulated: int = flag(0, "play so many nodes, without containers")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
@@ -61,6 +86,7 @@ class Options:
 
 def run(argv: list[str]) -> int:
     options = with_ranges(flags.parse(Options, argv, prog="longboat agent"))
+    node_upkeep.rules(options)  # what is wrong in them shows before anything starts
     if not options.kubeconfig and not Path(options.data_dir, KUBECONFIG).exists() and not options.server:
         raise Usage("longboat agent needs --server and --token-file, or --kubeconfig", "see: longboat agent --help")
     for place in (options.data_dir, *(() if options.simulated else (options.root_dir,))):

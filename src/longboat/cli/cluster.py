@@ -30,6 +30,7 @@ class Cluster:
     unsafe_sysctls: str = ""  # kernel parameters that pods may set beyond the safe ones, with commas between
     seccomp_default: bool = False  # as it was before there was a choice; `up` gives new clusters what is safer
     pod_max_pids: int = 0  # processes and threads of each pod; 0 for no limit, likewise
+    eviction_hard: str = ""  # what nodes must have left, with commas between; "" for what suits the disk
     node_cidr: str = ""  # the bridge's range; "" until there is a real node
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"

@@ -15,7 +15,7 @@ from longboat.aio.parts import Parts, Run
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.apiserver.pki import Pair
-from longboat.cli import collector, node_kept
+from longboat.cli import collector, node_kept, node_upkeep
 from longboat.cli.cluster import INGRESS
 from longboat.cli.errors import Failure
 from longboat.cli.following import Following
@@ -104,6 +104,7 @@ async def real_node(
         unsafe_sysctls=_checked(options.allowed_unsafe_sysctls),
         seccomp_default=bool(options.seccomp_default),
         pod_max_pids=options.pod_max_pids or 0,
+        upkeep=node_upkeep.rules(options),
         version=VERSION,
     )
     await asyncio.to_thread(host.prepare, addresses, options.pod_cidr, options.service_cidr)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from longboat.cli import alive, flags, node_defaults, preflight, registry, startup, trust
+from longboat.cli import alive, flags, node_defaults, node_upkeep, preflight, registry, startup, trust
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
@@ -37,6 +37,9 @@ class Options:
     )
     pod_max_pids: int | None = flag(
         None, f"processes and threads of each pod; -1: no limit (default: {MAX_PIDS}; old clusters: as they were)"
+    )
+    eviction_hard: list[str] = flag(
+        [], "what nodes must have left (e.g. nodefs.available<5%): below it they evict pods (default: as the disk is)"
     )
     wait: float = flag(60.0, "seconds (or 90s, 2m) to wait until it is ready", parse=duration)
     output: str = flag("text", "text or json", choices=("text", "json"))
@@ -108,6 +111,8 @@ def _limits(options: Options) -> dict[str, Any]:
         said["seccomp_default"] = options.seccomp_default
     if options.pod_max_pids is not None:
         said["pod_max_pids"] = node_defaults.checked_pids(options.pod_max_pids)
+    if options.eviction_hard:
+        said["eviction_hard"] = node_upkeep.checked(options.eviction_hard)
     return said
 
 

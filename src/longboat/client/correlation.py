@@ -7,6 +7,7 @@ its Events rationed (client-go, tools/record/events_cache.go).
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -34,6 +35,7 @@ class Told:
     action: str
     first: str
     last: str
+    notes: Mapping[str, str] = field(default_factory=dict)  # annotations
     count: int = 0
     written: int = 0
     busy: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from longboat.aio.backoff import Backoff
@@ -39,8 +40,11 @@ class EventRecorder:
     def in_flight(self) -> int:
         return len(self._tasks)
 
-    def event(self, about: View | Object, type_: str, reason: str, message: str, *, action: str = "") -> None:
-        """`about` is a view, or an ObjectReference; type is Normal or Warning."""
+    def event(
+        self, about: View | Object, type_: str, reason: str, message: str, *, action: str = "",
+        notes: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`about` is a view, or an ObjectReference; type is Normal or Warning; `notes` become annotations."""
         if len(self._tasks) >= MAX_WAITING:
             self.dropped += 1
             return
@@ -49,7 +53,8 @@ class EventRecorder:
             message = message[: LONGEST_MESSAGE - 4] + " ..."
         key = self._key(ref)
         now = timestamp(self._clock.now())
-        told = self._correlator.tell(Told(key, ref, type_, reason, message, action, now, now), self._clock.monotonic())
+        event = Told(key, ref, type_, reason, message, action, now, now, notes or {})
+        told = self._correlator.tell(event, self._clock.monotonic())
         if told is None:
             self.dropped += 1
         elif not told.busy:
@@ -128,6 +133,8 @@ class EventRecorder:
         }
         if told.action:
             event["action"] = told.action
+        if told.notes:
+            event["metadata"]["annotations"] = dict(told.notes)
         return event
 
 

@@ -21,10 +21,6 @@ from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.config import Seccomp
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
-from longboat.node.eviction.local_storage import LocalStorage
-from longboat.node.eviction.measure import Measure
-from longboat.node.eviction.walk import Walks
-from longboat.node.garbage import Garbage
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
 from longboat.node.isolation import Isolate, nobody_isolates
@@ -40,6 +36,7 @@ from longboat.node.pod_workers import PodWorkers, Tools
 from longboat.node.recorder import Recorder
 from longboat.node.registration import Registration
 from longboat.node.relist import Relist
+from longboat.node.rules import Rules
 from longboat.node.safeguards import EVERYTHING, Safeguards
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
@@ -50,6 +47,7 @@ from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
+from longboat.node.upkeep import Upkeep
 from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import ImageVolumes
@@ -78,6 +76,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     unsafe_sysctls: tuple[str, ...] = ()  # kernel parameters that pods may set beyond the safe ones
     seccomp_default: bool = False  # containers that name no seccomp profile get the runtime's
     pod_max_pids: int = 0  # processes and threads of a pod; 0 for as many as the machine has
+    upkeep: Rules = Rules()
     version: str = ""
     simulated: bool = False  # nothing is written to disk, no cgroups, no garbage
 
@@ -121,6 +120,7 @@ class Agent:
         self._shared_port, self._seen = shared_port, seen
         self._images_seen: tuple[float, tuple[Image, ...]] | None = None
         self.workers: PodWorkers | None = None
+        self._upkeep: Upkeep | None = None
         self._context: ssl.SSLContext | None = None
 
     @property
@@ -164,11 +164,16 @@ class Agent:
             port=port,
             info=found.info(f"{runtime.name}://{runtime.version}", config.version),
             capacity=found.capacity,
-            allocatable=found.allocatable,
+            allocatable=found.allocatable(config.upkeep.eviction.thresholds),
             labels=config.labels,
         )
         await self._storage.start(self._tasks, self._parts)
         registration = Registration(self._client, self._clock, self._recorder, facts, self._look, self._seen)
+        if not config.simulated:
+            self._upkeep = Upkeep(
+                self._runtime, self._clock, self._recorder, config.upkeep, config.name, config.paths,
+                config.cgroup_root, workers, registration.look_again,
+            )  # fmt: skip
         orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
@@ -181,13 +186,8 @@ class Agent:
         await self._pods.synced()
         self._parts.start("relist", relist.look)
         self._parts.start("orphans", orphans.remove)
-        if not config.simulated:
-            garbage = Garbage(self._runtime, self._clock, config.paths)
-            self._parts.start("garbage", garbage.collect)
-            self._parts.start("log rotation", garbage.rotate_logs)
-            measure = Measure(self._runtime, config.paths, Walks(self._clock))
-            storage = LocalStorage(self._clock, workers.pods, measure, workers.evict)
-            self._parts.start("local storage", storage.watch)
+        if self._upkeep is not None:
+            await self._upkeep.start(self._parts)
         log.info("node %s is at work", config.name)
         await asyncio.Event().wait()
 
@@ -218,7 +218,7 @@ class Agent:
         """Blocks. Raises OSError."""
         root = self._config.paths.root
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
-        return machine.examine(root)
+        return machine.examine(root, self._config.cgroup_root)
 
     async def _safeguards(self) -> Safeguards:
         """What of pods' security contexts can be done here. Raises RuntimeFailure."""
@@ -260,7 +260,7 @@ class Agent:
             unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels, isolate=self._isolate,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
-        workers.allocatable = found.allocatable
+        workers.allocatable = found.allocatable(config.upkeep.eviction.thresholds)
         return workers
 
     def _resolver(self) -> Resolver:
@@ -300,8 +300,7 @@ class Agent:
 
     async def _look(self) -> Health:
         """How the node is now."""
-        root = Path("/") if self._config.simulated else self._config.paths.root
-        pressure = Pressure() if self._config.simulated else await asyncio.to_thread(machine.pressure, root)
+        pressure = self._upkeep.pressure if self._upkeep is not None else Pressure()
         try:
             conditions = await self._runtime.conditions()
             return Health(pressure=pressure, runtime=tuple(conditions), images=await self._images())

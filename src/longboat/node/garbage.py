@@ -1,4 +1,4 @@
-"""Removes what nobody needs any more: dead containers, pods nobody knows, images when the disk fills, full logs."""
+"""Removes what nobody needs any more: dead containers, sandboxes that hold nothing, full logs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from pathlib import Path
 
 from longboat.aio.clock import Clock
 from longboat.node import logs
-from longboat.node.cri.interface import Container, Image, Runtime, RuntimeFailure, Sandbox
-from longboat.node.paths import Paths
-from longboat.node.volumes.image import shown
+from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
 
 log = logging.getLogger(__name__)
 EVERY = 60.0  # seconds
 ROTATE_EVERY, MAX_LOG, MAX_FILES = 10.0, 10 << 20, 5  # kubelet: containerLogMaxSize, containerLogMaxFiles
-HIGH, LOW = 0.85, 0.80  # of the disk: images go from the one until the other (kubelet)
 
 
 def dead_containers(containers: Iterable[Container]) -> list[Container]:
@@ -45,24 +42,18 @@ def dead_sandboxes(sandboxes: Iterable[Sandbox], containers: Iterable[Container]
     return [s for s in listed if not s.ready and s.id not in used and newest[s.uid].id != s.id]
 
 
-def unused_images(images: Iterable[Image], used: set[str]) -> list[Image]:
-    """What may go: neither run nor shown by a pod, and fetched from a registry, so that it can be again. Pure."""
-    return [i for i in images if i.digests and not i.pinned and not {i.id, *i.tags, *i.digests} & used]
-
-
 class Garbage:
-    """The fullness of the disk with the kubelet's directory counts."""
+    """One per agent."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, paths: Paths) -> None:
-        self._runtime, self._clock, self._paths = runtime, clock, paths
+    def __init__(self, runtime: Runtime, clock: Clock) -> None:
+        self._runtime, self._clock = runtime, clock
 
     async def collect(self) -> None:
         """Until cancelled."""
         while True:
             await self._clock.sleep(EVERY)
             try:
-                await self._containers()
-                await self._images()
+                await self.remove_dead()
             except (RuntimeFailure, OSError) as failure:
                 log.warning("garbage was not collected: %s", failure)
 
@@ -77,7 +68,8 @@ class Garbage:
             except RuntimeFailure as failure:
                 log.warning("logs were not rotated: %s", failure)
 
-    async def _containers(self) -> None:
+    async def remove_dead(self) -> None:
+        """Containers and sandboxes. Raises RuntimeFailure."""
         sandboxes, containers = await self._runtime.sandboxes(), await self._runtime.containers()
         for container in dead_containers(containers):
             await self._try(self._container(container.id), "a container was not removed")
@@ -98,18 +90,6 @@ class Garbage:
             log.warning("%s: %s", otherwise, failure)
             return False
         return True
-
-    async def _images(self) -> None:
-        if await asyncio.to_thread(_fullness, self._paths.root) < HIGH:
-            return
-        statuses = [await self._runtime.container_status(c.id) for c in await self._runtime.containers()]
-        used = {name for status in statuses for name in (status.image, status.image_ref)}
-        used |= await asyncio.to_thread(shown, self._paths)
-        for image in unused_images(await self._runtime.images(), used):
-            if await self._try(self._runtime.remove_image(image.id), "an image was not removed"):
-                log.info("removed image %s: the disk is filling", " ".join(image.tags) or image.id)
-            if await asyncio.to_thread(_fullness, self._paths.root) < LOW:
-                return
 
     async def _rotate(self, id: str) -> None:
         path = Path((await self._runtime.container_status(id)).log_path)
@@ -143,8 +123,3 @@ def _thin_out(path: Path, newest: Path) -> None:
             with part.open("rb") as plain, gzip.open(packed, "wb") as out:
                 shutil.copyfileobj(plain, out)
             part.unlink()
-
-
-def _fullness(root: Path) -> float:
-    found = os.statvfs(root)
-    return 1 - found.f_bavail / found.f_blocks if found.f_blocks else 0.0

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from longboat.machinery.objects import Object
 from longboat.node import kernel
-from longboat.node.serve.stats import node_memory
+from longboat.node.eviction import signals
+from longboat.node.eviction.cgroup import memory_limit
+from longboat.node.eviction.thresholds import Threshold, kept_back
 
 MAX_PODS = 110
-KEPT_MEMORY = 100 << 20  # bytes that are not for pods: below this the kernel is in trouble (kubelet, evictionHard)
-KEPT_DISK = 0.10  # of the file system (kubelet, nodefs.available)
-LEAST_DISK = 1 << 30  # bytes: on a large disk a tenth is no shortage
-LEAST_INODES = 0.05
-LEAST_PIDS = 0.10
-
-
 APPARMOR = (Path("/sys/kernel/security/apparmor"), Path("/sbin/apparmor_parser"))  # as runc and the kubelet ask
 APPARMOR_ENABLED = Path("/sys/module/apparmor/parameters/enabled")
 SELINUX = Path("/sys/fs/selinux/enforce")
@@ -67,11 +63,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
             "pods": str(MAX_PODS),
         }
 
-    @property
-    def allocatable(self) -> dict[str, str]:
-        """What pods may have of it."""
-        memory = f"{max(self.memory - KEPT_MEMORY, 0) >> 10}Ki"
-        return {**self.capacity, "memory": memory, "ephemeral-storage": str(int(self.disk * (1 - KEPT_DISK)))}
+    def allocatable(self, thresholds: Iterable[Threshold]) -> dict[str, str]:
+        """What pods may have of it: evictions begin at these thresholds."""
+        found = list(thresholds)
+        memory = self.memory - kept_back(found, signals.MEMORY, self.memory)
+        disk = self.disk - kept_back(found, signals.NODEFS, self.disk)
+        return {**self.capacity, "memory": f"{memory >> 10}Ki", "ephemeral-storage": str(disk)}
 
     def info(self, runtime: str, version: str) -> Object:
         """status.nodeInfo. `runtime` is `containerd://1.6.20`, `version` the agent's."""
@@ -92,12 +89,13 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 SIMULATED = Machine(cpus=8, memory=32 << 30, disk=100 << 30, os_image="simulated", kernel="simulated")
 
 
-def examine(root: Path) -> Machine:
-    """The machine we run on; `root` is where pods' files are. Blocks. Raises OSError."""
+def examine(root: Path, cgroup: str) -> Machine:
+    """The machine we run on; `root` is where pods' files are, `cgroup` that of the node, which may have less memory.
+    Blocks. Raises OSError."""
     disk = os.statvfs(root)
     return Machine(
         cpus=os.cpu_count() or 1,
-        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        memory=min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), memory_limit(cgroup)),
         disk=disk.f_blocks * disk.f_frsize,
         hugepages=_hugepages(),
         machine_id=_text("/etc/machine-id"),
@@ -109,18 +107,6 @@ def examine(root: Path) -> Machine:
     )
 
 
-def pressure(root: Path) -> Pressure:
-    """Blocks. Raises OSError."""
-    disk, (_, memory) = os.statvfs(root), node_memory()
-    size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
-    short_of_inodes = disk.f_files > 0 and disk.f_favail < disk.f_files * LEAST_INODES
-    return Pressure(
-        memory=memory < KEPT_MEMORY,
-        disk=free < min(size * KEPT_DISK, LEAST_DISK) or short_of_inodes,
-        pids=_is_short_of_pids(),
-    )
-
-
 def _hugepages() -> tuple[str, ...]:
     """The resource of each size the kernel knows."""
     folder = Path("/sys/kernel/mm/hugepages")
@@ -129,12 +115,6 @@ def _hugepages() -> tuple[str, ...]:
         kilobytes = int(entry.name.removeprefix("hugepages-").removesuffix("kB"))
         found.append(f"hugepages-{kilobytes >> 20}Gi" if kilobytes >= 1 << 20 else f"hugepages-{kilobytes >> 10}Mi")
     return tuple(sorted(found))
-
-
-def _is_short_of_pids() -> bool:
-    most, load = _text("/proc/sys/kernel/pid_max"), _text("/proc/loadavg").split()
-    running = load[3].partition("/")[2] if len(load) > 3 else "0"
-    return most.isdigit() and running.isdigit() and int(running) > int(most) * (1 - LEAST_PIDS)
 
 
 def _os_image() -> str:

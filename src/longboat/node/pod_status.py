@@ -32,6 +32,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     host_ips: tuple[str, ...] = ()
     runtime: str = "containerd"
     failed: Waiting | None = None  # the pod as a whole has failed, and why (DeadlineExceeded…)
+    disrupted: str = ""  # why the node ends it, where that is none of its own doing
     ended: bool = False  # nothing of it will run again
     restarting: bool = False  # all containers are being removed, to start anew
     before: Object = {}  # the status made last, which the API may not have shown us yet
@@ -284,6 +285,8 @@ def _conditions(
     listed.append(_condition("PodScheduled", True))
     if restarts.may_restart_all(pod):
         listed.append(_restarting(known.restarting, over, done))
+    if known.disrupted:
+        listed.append(_condition("DisruptionTarget", True, "TerminationByKubelet", known.disrupted))
     since = {(c.type, c.status): c.lastTransitionTime for c in pod.status.conditions if c.lastTransitionTime}
     since |= {(c["type"], c["status"]): c["lastTransitionTime"] for c in known.before.get("conditions", ())}
     listed = [dict(condition) for condition in listed]

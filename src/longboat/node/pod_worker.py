@@ -11,6 +11,7 @@ from longboat.machinery.objects import Object, parse_timestamp
 from longboat.node import pod_status, sync
 from longboat.node.cri.interface import ContainerStatus
 from longboat.node.errors import StartFailure
+from longboat.node.eviction.admit import EVICTED
 from longboat.node.make.fields import Surroundings
 from longboat.node.pod_status import Knowledge
 from longboat.node.pod_volumes import PodVolumes
@@ -57,11 +58,12 @@ class PodWorker:
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
         self.failures = 0  # passes in a row that ended with an error
-        self._cleaned = self._released = self._rejected = self._matched = False
+        self._cleaned = self._emptied = self._released = self._rejected = self._matched = False
         self._workers = workers
         self._ending = Ending()
         self._volumes = PodVolumes(workers.volumes, workers.clock, workers.recorder)
         self._failed: Waiting | None = None
+        self._disrupted = ""  # by the node, and why
         self._waiting: Mapping[str, Waiting] = {}
         self._restarting = False  # all containers are being removed
         self._holds: dict[str, Hold] = {}
@@ -87,9 +89,11 @@ class PodWorker:
         """Whether the pod is to be taken down."""
         return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished
 
-    def fail(self, why: Waiting, grace: float | None = None) -> None:
+    def fail(self, why: Waiting, grace: float | None = None, *, disrupted: bool = False) -> None:
         """The node no longer has room for the pod: it ends, within `grace` seconds if they are fewer than it would
-        have, and says why."""
+        have, and says why. `disrupted`: it was none of its own doing (KEP-3329)."""
+        if disrupted and self._failed is None:
+            self._disrupted = why.message
         self._failed = self._failed or why
         if grace is not None:
             self._ending.hasten(grace)
@@ -103,6 +107,21 @@ class PodWorker:
         """The node never took the pod: nothing of it runs."""
         self._rejected = True
         self.fail(why)
+
+    @property
+    def has_failed(self) -> bool:
+        """It ends, or is about to, because the node says so."""
+        return self._failed is not None
+
+    @property
+    def is_evicted(self) -> bool:
+        """What it has written is wanted back: its containers go before anybody deletes it."""
+        return EVICTED in (self.pod.status.reason, self._failed.reason if self._failed else "")
+
+    @property
+    def is_cleared(self) -> bool:
+        """Nothing of it is left on the node."""
+        return self._cleaned and self._emptied
 
     @property
     def takes_room(self) -> bool:
@@ -322,15 +341,18 @@ class PodWorker:
             if workers.cgroups is not None:
                 await asyncio.to_thread(workers.cgroups.remove_pod, self.pod)
             self._cleaned = True
-        if not self._released and (self.gone or self.pod.metadata.deletionTimestamp):
+        leaves = self.gone or self.pod.metadata.deletionTimestamp is not None
+        if leaves and not self._released:
             if not self.gone:
                 workers.writer.delete(self.pod)
+            self._released = True
+        if not self._emptied and (leaves or self.is_evicted):
             for container in self.observed.containers:
                 await workers.runtime.remove_container(container.id)
             for sandbox in self.observed.sandboxes:
                 await workers.runtime.remove_sandbox(sandbox.id)
             await workers.launcher.remove_logs(self.pod)
-            self._released = True
+            self._emptied = True
         if self.gone:
             workers.forget(self)
 
@@ -365,6 +387,7 @@ class PodWorker:
             host_ips=self._workers.node.ips,
             runtime=self._workers.runtime_name,
             failed=self._failed,
+            disrupted=self._disrupted,
             ended=self.phase == TERMINATED,
             restarting=self._restarting and self.phase == SYNCING,
             before=self._last,

@@ -18,6 +18,7 @@ from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime, RuntimeFailure
+from longboat.node.eviction.admit import EVICTED
 from longboat.node.host_ports import HostPort, host_ports
 from longboat.node.images import Images
 from longboat.node.isolation import Isolate, Isolation, nobody_isolates
@@ -36,7 +37,6 @@ from longboat.node.views.pod import Pod
 from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
-EVICTED = "Evicted"
 STARTS = 8  # sandboxes and containers that are being started at once
 TURN = 5.0  # seconds after which one no longer counts: a volume's server may have gone
 
@@ -83,6 +83,7 @@ class PodWorkers:
         self._starts = asyncio.Semaphore(tools.starts)
         self.probes = Probes(tools.runtime, tools.clock, tools.recorder, self.wake)
         self.allocatable: Mapping[str, str] = {}
+        self.pressed: Callable[[Pod], Waiting | None] = lambda pod: None  # why the node takes no more such pods now
         self.may_run: Callable[[str], bool] = lambda uid: True  # whether the runtime may know a pod already
         self._host_ports_changed, self._published = host_ports_changed, list[HostPort]()
         self._workers: dict[str, PodWorker] = {}
@@ -142,14 +143,27 @@ class PodWorkers:
             worker.refresh_soon()
             self._go(uid)
 
-    def evict(self, uid: str, why: str, grace: float = AT_ONCE) -> None:
-        """End a pod that takes more than it may, within `grace` seconds if it would have more."""
+    def evict(
+        self, uid: str, why: str, grace: float | None = AT_ONCE, *, pressed: bool = False,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """End a pod that takes more than it may, or for whom there is no more room (`pressed`), within `grace` seconds
+        if it would have more. `notes` are annotations of the Event."""
         worker = self._workers.get(uid)
         if worker is not None and worker.phase == SYNCING:
-            self.recorder.pod(worker.pod, WARNING, EVICTED, why)
-            worker.fail(Waiting(EVICTED, why), grace)
+            self.recorder.pod(worker.pod, WARNING, EVICTED, why, notes=notes)
+            worker.fail(Waiting(EVICTED, why), grace, disrupted=pressed)
             self._interrupt(uid)
             self._go(uid)
+
+    def evictable(self) -> list[Pod]:
+        """Those that run and are not about to end."""
+        return [worker.pod for worker in self._workers.values() if worker.phase == SYNCING and not worker.has_failed]
+
+    def is_cleared(self, uid: str) -> bool:
+        """Nothing of the pod takes room any more."""
+        worker = self._workers.get(uid)
+        return worker is None or worker.is_cleared
 
     def wake(self, uid: str) -> None:
         """What is known of the pod has changed, though not in the runtime."""
@@ -259,7 +273,9 @@ class PodWorkers:
         if worker.must_end():
             return
         pod, can = worker.pod, self.node.can
-        why = admission.refusal(pod, self._others(worker), self.allocatable, can, self._unsafe_sysctls)
+        why = self.pressed(pod) or admission.refusal(
+            pod, self._others(worker), self.allocatable, can, self._unsafe_sysctls
+        )
         if why is not None:
             self._reject(worker, why)
         elif pod.status.startTime is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from longboat.aio.clock import Clock
@@ -20,8 +20,10 @@ MAX_WAITING = 1000
 class Recorder(Protocol):
     """Never blocks, never raises: an Event that cannot be written is dropped."""
 
-    def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
-        """`field` is the part of the pod it is about: `spec.containers{web}`."""
+    def pod(
+        self, pod: Pod, kind: str, reason: str, message: str, field: str = "", notes: Mapping[str, str] | None = None
+    ) -> None:
+        """`field` is the part of the pod it is about: `spec.containers{web}`; `notes` become annotations."""
         ...
 
     def node(self, kind: str, reason: str, message: str) -> None: ...
@@ -35,34 +37,39 @@ class ApiRecorder:
         self, events: EventRecorder, node: str, clock: Clock, is_busy: Callable[[], bool] = lambda: False
     ) -> None:
         self._events, self._node, self._clock, self._is_busy = events, node, clock, is_busy
-        self._waiting: deque[tuple[Object, str, str, str]] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[tuple[Object, str, str, str, Mapping[str, str] | None]] = deque(maxlen=MAX_WAITING)
         self._since = 0.0
 
-    def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
+    def pod(
+        self, pod: Pod, kind: str, reason: str, message: str, field: str = "", notes: Mapping[str, str] | None = None
+    ) -> None:
         about = reference(pod)
         if field:
             about["fieldPath"] = field
-        self._tell(about, kind, reason, message)
+        self._tell(about, kind, reason, message, notes)
 
     def node(self, kind: str, reason: str, message: str) -> None:
         about = {"kind": "Node", "apiVersion": "v1", "name": self._node, "uid": self._node}
         self._tell(about, kind, reason, message)
 
-    def _tell(self, about: Object, kind: str, reason: str, message: str) -> None:
+    def _tell(
+        self, about: Object, kind: str, reason: str, message: str, notes: Mapping[str, str] | None = None
+    ) -> None:  # fmt: skip
         if not self._waiting and not self._is_busy():
-            self._events.event(about, kind, reason, message)
+            self._events.event(about, kind, reason, message, notes=notes)
             return
         if not self._waiting:
             self._since = self._clock.monotonic()
             self._clock.call_later(PAUSE, self._flush)
-        self._waiting.append((about, kind, reason, message))
+        self._waiting.append((about, kind, reason, message, notes))
 
     def _flush(self) -> None:
         if self._is_busy() and self._clock.monotonic() - self._since < LONGEST_WAIT:
             self._clock.call_later(PAUSE, self._flush)
             return
         while self._waiting:
-            self._events.event(*self._waiting.popleft())
+            about, kind, reason, message, notes = self._waiting.popleft()
+            self._events.event(about, kind, reason, message, notes=notes)
 
 
 def field_of(pod: Pod, container: Container) -> str:

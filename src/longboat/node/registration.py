@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from longboat.aio.backoff import Backoff
@@ -39,7 +40,7 @@ class Registration:
         self._shown: Object = {}
         self._reported = 0.0
         self._uid = ""
-        self.registered = asyncio.Event()
+        self.registered, self._changed = asyncio.Event(), asyncio.Event()
         self._then: list[Callable[[], None]] = []
 
     def on_registered(self, then: Callable[[], None]) -> None:
@@ -58,7 +59,14 @@ class Registration:
             health = await self._look()
             await self._persistently(lambda health=health: self._update(health))  # type: ignore[misc]
             young = self._clock.monotonic() - started < PATIENCE
-            await self._clock.sleep(SOON if young and node_status.ready_problem(health) else CHECK)
+            with suppress(TimeoutError):
+                async with self._clock.timeout(SOON if young and node_status.ready_problem(health) else CHECK):
+                    await self._changed.wait()
+            self._changed.clear()
+
+    def look_again(self) -> None:
+        """Something has changed that is to be told soon."""
+        self._changed.set()
 
     async def hold_lease(self) -> None:
         """Until cancelled."""

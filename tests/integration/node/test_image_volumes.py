@@ -17,8 +17,10 @@ from integration.node.test_pods import clear, gone, inside, make_node, on_the_ma
 from longboat.cli import archive
 from longboat.cli.archive import Layer
 from longboat.cli.containerd import SOCKET
-from longboat.node import garbage, kernel
+from longboat.node import kernel
+from longboat.node.image_garbage import ImageGarbage
 from longboat.node.images import FRESH
+from longboat.node.rules import ImagePolicy
 from longboat.node.views.pod import Pod
 from longboat.node.volumes import image
 from unit.node.build import Node, container, pod
@@ -258,10 +260,8 @@ async def by_an_agent(machine: Machine, test: Callable[[Node], Awaitable[None]])
 
 async def collect(node: Node) -> None:
     """Remove images as if the disk were full."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(garbage, "HIGH", -1.0)
-        patch.setattr(garbage, "LOW", -1.0)
-        await garbage.Garbage(node.runtime, node.clock, node.paths)._images()
+    policy = ImagePolicy(age=0)
+    await ImageGarbage(node.runtime, node.clock, node.told, node.paths, Path, policy).remove_unused()
 
 
 @needs_registry

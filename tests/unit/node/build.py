@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,9 +82,13 @@ class Told:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str]] = []
+        self.notes: list[Mapping[str, str]] = []
 
-    def pod(self, pod: Pod, kind: str, reason: str, message: str, field: str = "") -> None:
+    def pod(
+        self, pod: Pod, kind: str, reason: str, message: str, field: str = "", notes: Mapping[str, str] | None = None
+    ) -> None:
         self.events.append((kind, reason, message))
+        self.notes += [notes] if notes else []
 
     def node(self, kind: str, reason: str, message: str) -> None:
         self.events.append((kind, reason, message))

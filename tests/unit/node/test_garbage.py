@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from longboat.aio.clock import VirtualClock
 from longboat.node.cri.config import ContainerConfig, SandboxConfig
@@ -11,7 +10,6 @@ from longboat.node.cri.interface import RuntimeFailure
 from longboat.node.cri.memory import MemoryRuntime
 from longboat.node.garbage import Garbage
 from longboat.node.labels import POD_UID
-from longboat.node.paths import Paths
 
 
 class Clinging(MemoryRuntime):
@@ -23,7 +21,7 @@ class Clinging(MemoryRuntime):
         await super().remove_container(id)
 
 
-def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None:
+def test_what_cannot_be_removed_keeps_nothing_else() -> None:
     async def main() -> None:
         runtime = Clinging(VirtualClock())
         for uid in ("held", "other"):
@@ -34,7 +32,7 @@ def test_what_cannot_be_removed_keeps_nothing_else(tmp_path: Path) -> None:
                 id = await runtime.create_container(sandbox, config, pod)
                 await runtime.start_container(id)
                 runtime.end(id)
-        await Garbage(runtime, VirtualClock(), Paths(*[tmp_path] * 3))._containers()
+        await Garbage(runtime, VirtualClock()).remove_dead()
         assert sorted((c.uid, c.attempt) for c in await runtime.containers()) == [
             ("held", 0), ("held", 1), ("other", 1),
         ]  # fmt: skip

@@ -18,7 +18,7 @@ from longboat.node.cri import snapshots
 from longboat.node.cri.interface import Credentials, FileSystem, Image, RuntimeFailure
 from longboat.node.cri.memory import MemoryRuntime
 from longboat.node.errors import StartFailure
-from longboat.node.garbage import unused_images
+from longboat.node.image_garbage import candidates, noted
 from longboat.node.images import Images
 from longboat.node.paths import Paths
 from longboat.node.views.objects import Secret
@@ -177,7 +177,8 @@ def test_images_that_are_shown_are_in_use(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
     (paths.images("u") / ("a" * 64)).mkdir(parents=True)
     pulled = [Image(id=f"sha256:{letter * 64}", digests=("d@sha256:0",)) for letter in "ab"]
-    assert unused_images(pulled, image.shown(paths)) == pulled[1:]
+    seen = noted(pulled, image.shown(paths), {}, 0)
+    assert candidates(pulled, image.shown(paths), seen, 0, 0) == pulled[1:]
 
 
 class Slow(MemoryRuntime):

@@ -32,7 +32,7 @@ from unit.node.build import Told, pod
 Status = dict[str, Any]
 READY = (Condition("RuntimeReady", True), Condition("NetworkReady", True))
 FACTS = Facts(name="n", addresses=("192.0.2.1",), port=10250, info=SIMULATED.info("x://1", "v1"),
-              capacity=SIMULATED.capacity, allocatable=SIMULATED.allocatable)  # fmt: skip
+              capacity=SIMULATED.capacity, allocatable=SIMULATED.allocatable(()))  # fmt: skip
 
 
 class Api:
@@ -148,6 +148,23 @@ async def test_a_node_registers_reports_and_holds_its_lease(clock: VirtualClock,
     assert ("patch status", "Node") in [w[:2] for w in api.written[count:]]
     for task in tasks:
         task.cancel()
+
+
+@timed
+async def test_what_changes_suddenly_is_told_at_once(clock: VirtualClock, api: Api) -> None:
+    health, told = [Health(runtime=READY)], Told()
+
+    async def look() -> Health:
+        return health[0]
+
+    registration = Registration(api, clock, told, FACTS, look)  # type: ignore[arg-type]
+    task = asyncio.create_task(registration.report())
+    await clock.advance(31)
+    health[0] = Health(runtime=READY, pressure=Pressure(disk=True))
+    registration.look_again()
+    await clock.advance(0.1)
+    assert told.reasons[-1] == "NodeHasDiskPressure"
+    task.cancel()
 
 
 @timed

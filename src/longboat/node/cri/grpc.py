@@ -185,6 +185,10 @@ class GrpcRuntime:
     async def remove_image(self, id: str) -> None:
         await call(self._images.RemoveImage, pb.RemoveImageRequest(image=pb.ImageSpec(image=id)), SLOW)
 
+    async def image_place(self) -> str:
+        answer = await call(self._images.ImageFsInfo, pb.ImageFsInfoRequest())
+        return next((each.fs_id.mountpoint for each in answer.image_filesystems), "")
+
     async def view_image(self, id: str, view: str) -> FileSystem:
         return await self._snapshots.view(id, view)
 

@@ -87,6 +87,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     state: str  # created running exited unknown
     created: float
+    images: tuple[str, ...] = ()  # names and ids of what it is made from
 
 
 class ContainerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +173,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
 
     supplemental_groups_policy: bool = False
     recursive_read_only: frozenset[str] = frozenset()  # by names of handlers, "" for the default one
+    sandbox_image: str = ""  # which every pod rests upon
     selinux: bool = False  # it labels containers, where the machine has SELinux
 
 
@@ -259,6 +261,10 @@ class Runtime(Protocol):
     async def images(self) -> list[Image]: ...
 
     async def remove_image(self, id: str) -> None: ...
+
+    async def image_place(self) -> str:
+        """The directory on whose file system images and writable layers lie; "" where the runtime does not say."""
+        ...
 
     async def view_image(self, id: str, view: str) -> FileSystem:
         """An image's root file system, read-only. The view has a name; as long as it is there so are the image's files,

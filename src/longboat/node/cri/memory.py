@@ -236,6 +236,9 @@ class MemoryRuntime:
     async def remove_image(self, id: str) -> None:
         self._pulled.pop(id, None)
 
+    async def image_place(self) -> str:
+        return ""
+
     async def view_image(self, id: str, view: str) -> FileSystem:
         """There is nothing in it."""
         self.views.setdefault(view, id)

@@ -47,6 +47,7 @@ class _Spec(msgspec.Struct, frozen=True):
 
 class _Config(msgspec.Struct, frozen=True):
     enableSelinux: bool = True
+    sandboxImage: str = ""
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -201,6 +202,7 @@ def container(message: Any) -> Container:
         attempt=message.metadata.attempt,
         state=_STATES[message.state],
         created=message.created_at / NANO,
+        images=tuple(filter(None, (message.image.image, message.image_ref, message.image_id))),
     )
 
 
@@ -264,6 +266,7 @@ def features(answer: Any) -> Features:
         supplemental_groups_policy=answer.features.supplemental_groups_policy,
         recursive_read_only=frozenset(each.name for each in handlers if each.features.recursive_read_only_mounts),
         selinux=config.enableSelinux,
+        sandbox_image=config.sandboxImage,
     )
 
 

@@ -11,10 +11,10 @@ from longboat.node.cri.interface import RuntimeFailure
 from longboat.node.eviction.local_limits import is_limited, outgrown, pod_limit, size_limits
 from longboat.node.eviction.measure import Measure
 from longboat.node.eviction.ranking import is_critical
+from longboat.node.rules import EVERY
 from longboat.node.views.pod import Pod
 
 log = logging.getLogger(__name__)
-EVERY = 10.0  # seconds between looks (kubelet, monitoring interval)
 SELDOM = 4.0  # times as long as a look at a pod took, until the next: one with a million files is looked at rarely
 
 

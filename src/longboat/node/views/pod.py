@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from longboat.api import kinds
 from longboat.api.affinity import NodeAffinity
 from longboat.api.resources import Resources
+from longboat.api.taints import Toleration
 from longboat.api.view import Meta, Part, View
 from longboat.machinery.kinds import Kind
 from longboat.node.views.container import AppArmorProfile, Container, SeccompProfile, SELinuxOptions, WindowsOptions
@@ -97,6 +98,7 @@ class PodSpec(Part):
     overhead: dict[str, str] = {}
     resources: Resources | None = None
     priority: int = 0
+    tolerations: list[Toleration] = []
 
 
 class Condition(Part):

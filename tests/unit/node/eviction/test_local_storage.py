@@ -12,11 +12,12 @@ import pytest
 
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.node.cri.memory import MemoryRuntime
-from longboat.node.eviction.local_storage import EVERY, LocalStorage
+from longboat.node.eviction.local_storage import LocalStorage
 from longboat.node.eviction.measure import Measure
 from longboat.node.eviction.usage import Disk
 from longboat.node.eviction.walk import MOST, Walk, Walks
 from longboat.node.paths import Paths
+from longboat.node.rules import EVERY
 from longboat.node.volumes import tree
 from unit.node.build import Pod, container, pod
 
