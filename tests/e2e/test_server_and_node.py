@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.host import LONGBOAT, Done, Host
 from e2e.machines import Machine, switch
@@ -77,7 +78,13 @@ def test_logs_exec_port_forward_and_metrics(alone: Alone) -> None:
     script += " curl -s http://127.0.0.1:18080/ && exit 0; done; exit 1"
     assert "served" in alone.run("bash", "-c", script).ok().out
     until(lambda: alone.name in alone.kubectl("top", "node").out, 30)
-    assert "kubelet_running_pods" in alone.kubectl("get", "--raw", f"/api/v1/nodes/{alone.name}/proxy/metrics").quiet()
+    figures = f"/api/v1/nodes/{alone.name}/proxy/metrics"
+    assert "kubelet_running_pods" in alone.kubectl("get", "--raw", figures).quiet()
+    used = text_string_to_metric_families(alone.kubectl("get", "--raw", f"{figures}/resource").quiet())
+    of_app = {s.name: s for family in used for s in family.samples if s.labels.get("pod") == "app"}
+    assert of_app["container_memory_working_set_bytes"].value == of_app["pod_memory_working_set_bytes"].value > 0
+    seen = of_app["container_cpu_usage_seconds_total"].timestamp
+    assert seen is not None and 0 < float(seen) - of_app["container_start_time_seconds"].value < 300
     for pod in ("app:8080", "beside:8081"):
         assert alone.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}/proxy/").quiet() == "served\n"
 

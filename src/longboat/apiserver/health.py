@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
 from longboat import __version__
 from longboat.apiserver.request import Request, Response
+from longboat.machinery import build
 from longboat.machinery.errors import path_not_found
 
 log = logging.getLogger(__name__)
@@ -19,23 +19,22 @@ Check = Callable[[], Awaitable[str | None]]
 
 GIT_VERSION = f"v1.36.0+longboat.{__version__}"
 
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go names them
-
+_BUILD = build.info(GIT_VERSION)
 VERSION = msgspec.json.encode(
     {
-        "major": "1",
-        "minor": "36",
+        "major": _BUILD["major"],
+        "minor": _BUILD["minor"],
         "emulationMajor": "1",
         "emulationMinor": "36",
         "minCompatibilityMajor": "1",
         "minCompatibilityMinor": "35",
         "gitVersion": GIT_VERSION,
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": f"python{platform.python_version()}",
-        "compiler": platform.python_implementation(),
-        "platform": f"{platform.system().lower()}/{MACHINES.get(platform.machine(), platform.machine())}",
+        "gitCommit": _BUILD["git_commit"],
+        "gitTreeState": _BUILD["git_tree_state"],
+        "buildDate": _BUILD["build_date"],
+        "goVersion": _BUILD["go_version"],
+        "compiler": _BUILD["compiler"],
+        "platform": _BUILD["platform"],
     }
 )
 

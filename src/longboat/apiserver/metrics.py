@@ -15,28 +15,47 @@ from longboat.apiserver.audit.trail import COUNTS, RINGS
 from longboat.apiserver.authn import figures
 from longboat.apiserver.discovery import subresources
 from longboat.apiserver.filters.requests import long_running
+from longboat.apiserver.health import GIT_VERSION
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
+from longboat.machinery import build
 from longboat.machinery.errors import StatusError
+from longboat.machinery.exposition import CONTENT_TYPE
 from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
-HELP_TOTAL = "Counter of apiserver requests broken out for each verb, group, version, resource, scope and HTTP code."
-HELP_RELOADS = "Total number of reload successes and failures of encryption configuration split by apiserver identity."
+# Names, labels, help and levels of stability are upstream's (reference "Kubernetes Metrics", v1.36).
+HELP_TOTAL = (
+    "[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, "
+    "component, and HTTP response code."
+)
+HELP_RELOADS = (
+    "[ALPHA] Total number of reload successes and failures of encryption configuration split by apiserver identity."
+)
 HELP_LAST_RELOAD = (
-    "Timestamp of the last successful or failed automatic reload of encryption configuration split by apiserver "
-    "identity."
+    "[ALPHA] Timestamp of the last successful or failed automatic reload of encryption configuration split by "
+    "apiserver identity."
 )
 HELP_LAST_CONFIG = (
-    "Information about the last applied encryption configuration with hash as label, split by apiserver identity."
+    "[ALPHA] Information about the last applied encryption configuration with hash as label, split by apiserver "
+    "identity."
 )
-HELP_AUDITED = "Counter of audit events generated and sent to the audit backend."
+HELP_AUDITED = "[ALPHA] Counter of audit events generated and sent to the audit backend."
 HELP_UNAUDITED = (
-    "Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error."
+    "[ALPHA] Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the "
+    "error."
 )
-HELP_SECONDS = "Response latency distribution in seconds for each verb, group, version, resource and scope."
+HELP_SECONDS = (
+    "[STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
+    "subresource, scope and component."
+)
+HELP_BUILD = (
+    "[BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build "
+    "date, Go version, and compiler from which Kubernetes was built, and platform on which it is running."
+)
 
 Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
+COMPONENT = "apiserver"
 OTHER = "other"
 # Upstream's (apiserver, metrics.CleanVerb); HEAD counts as GET. Everything else is "other".
 VERBS = {"head": "GET"} | {
@@ -73,16 +92,16 @@ class Figures:
     """Counts are plain dicts, for they are touched by every request; Prometheus's own types are made when asked."""
 
     def __init__(self) -> None:
-        self.totals: Counter[tuple[Key, int]] = Counter()
-        self.seconds: dict[Key, list[float]] = {}  # a count per bucket, then the sum
+        self.totals: Counter[tuple[Key, str, int]] = Counter()
+        self.seconds: dict[tuple[Key, str], list[float]] = {}  # a count per bucket, then the sum
 
-    def add(self, key: Key, code: int, seconds: float | None) -> None:
-        self.totals[key, code] += 1
+    def add(self, key: Key, dry_run: str, code: int, seconds: float | None) -> None:
+        self.totals[key, dry_run, code] += 1
         if seconds is None:
             return
-        counts = self.seconds.get(key)
+        counts = self.seconds.get((key, dry_run))
         if counts is None:
-            counts = self.seconds[key] = [0.0] * (len(BUCKETS) + 2)
+            counts = self.seconds[key, dry_run] = [0.0] * (len(BUCKETS) + 2)
         at = 0
         while at < len(BUCKETS) and seconds > BUCKETS[at]:
             at += 1
@@ -107,9 +126,15 @@ def count(clock: Clock, labels: Labels, figures: Figures = FIGURES) -> Filter:
             raise
         finally:
             seconds = None if long_running(request) else monotonic() - started
-            figures.add(labels(request.info), code if 100 <= code < 600 else 0, seconds)
+            figures.add(labels(request.info), _dry_run(request), code if 100 <= code < 600 else 0, seconds)
 
     return measure
+
+
+def _dry_run(request: Request) -> str:
+    """One of three words, whatever was asked for."""
+    values = request.query.get("dryRun")
+    return "" if not values else "All" if all(value == "All" for value in values) else "invalid"
 
 
 @lru_cache(maxsize=1)
@@ -123,28 +148,29 @@ def _registry() -> Any:
     registry.register(_EncryptionReloads())
     registry.register(_Audit())
     registry.register(_Tokens())
+    registry.register(_Build())
     return registry
 
 
 class _Requests:
     """Turns the figures into metric families."""
 
-    LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
+    LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component", "dry_run")
 
     def collect(self) -> Any:
         from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
         total = CounterMetricFamily("apiserver_request_total", HELP_TOTAL, labels=(*self.LABELS, "code"))
-        for (key, code), value in list(FIGURES.totals.items()):
-            total.add_metric((*key, str(code or "unknown")), value)  # a backend says what it likes
+        for (key, dry_run, code), value in list(FIGURES.totals.items()):
+            total.add_metric((*key, COMPONENT, dry_run, str(code or "unknown")), value)  # a backend says what it likes
         yield total
         seconds = HistogramMetricFamily("apiserver_request_duration_seconds", HELP_SECONDS, labels=self.LABELS)
-        for key, counts in list(FIGURES.seconds.items()):
+        for (key, dry_run), counts in list(FIGURES.seconds.items()):
             running, buckets = 0.0, []
             for bound, number in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
                 running += number
                 buckets.append((bound, running))
-            seconds.add_metric(key, buckets, counts[-1])
+            seconds.add_metric((*key, COMPONENT, dry_run), buckets, counts[-1])
         yield seconds
 
 
@@ -188,12 +214,22 @@ class _Tokens:
         from prometheus_client.core import CounterMetricFamily
 
         for name, said in figures.HELP.items():
-            yield CounterMetricFamily(f"serviceaccount_{name}", said, value=figures.USES[name])
+            yield CounterMetricFamily(f"serviceaccount_{name}", f"[ALPHA] {said}", value=figures.USES[name])
+
+
+class _Build:
+    def collect(self) -> Any:
+        from prometheus_client.core import GaugeMetricFamily
+
+        built = build.info(GIT_VERSION)
+        info = GaugeMetricFamily("kubernetes_build_info", HELP_BUILD, labels=tuple(built))
+        info.add_metric(tuple(built.values()), 1)
+        yield info
 
 
 async def handle(request: Request) -> Response:
     """In a thread: the library alone takes a tenth of a second to import, and nothing may hold the loop so long."""
-    return Response(200, await asyncio.to_thread(_text), "text/plain; version=0.0.4; charset=utf-8")
+    return Response(200, await asyncio.to_thread(_text), CONTENT_TYPE)
 
 
 def _text() -> bytes:

@@ -8,6 +8,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.parts import Parts
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
+from longboat.machinery.exposition import Family, Sample, text
 from longboat.node.agent import Agent
 from longboat.node.recorder import WARNING, Recorder
 
@@ -27,10 +28,9 @@ def kept(owner: str, clock: Clock, recorder: Recorder) -> Parts:
 
 def metrics(parts: Parts) -> str:
     """Prometheus's text format."""
-    lines = [f"# HELP {RESTARTS} Times that a part of the agent failed and was started again."]
-    lines += [f"# TYPE {RESTARTS} counter"]
-    lines += [f'{RESTARTS}{{part="{name}"}} {count}' for name, count in sorted(parts.restarts.items())]
-    return "\n".join(lines) + "\n"
+    samples = [Sample(count, {"part": name}) for name, count in sorted(parts.restarts.items())]
+    help = "Times that a part of the agent failed and was started again."
+    return text([Family(RESTARTS, "counter", help, samples)])
 
 
 class AgentPart:

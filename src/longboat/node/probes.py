@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Task
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -42,10 +43,11 @@ class Tally(msgspec.Struct):
 
 
 class _Watched:
-    """One probe of one container."""
+    """One probe of one container. `counts` are outcomes by result, of the container's earlier runs too."""
 
-    def __init__(self, id: str) -> None:
-        self.id, self.tally = id, Tally()
+    def __init__(self, id: str, pod: Pod, counts: Counter[str] | None = None) -> None:
+        self.id, self.pod, self.tally = id, pod, Tally()
+        self.counts = Counter[str]() if counts is None else counts
         self.passed = asyncio.Event()
         self.task: Task[None] | None = None
 
@@ -72,12 +74,14 @@ class Probes:
                 for kind, probe in _probes(container):
                     if not terminating or kind == READINESS:
                         wanted[container.name, kind] = (container, probe, status)
+        counts: dict[tuple[str, str], Counter[str]] = {}
         for key, one in list(watched.items()):
             if key not in wanted or wanted[key][2].id != one.id:
+                counts[key] = one.counts
                 self._stop(watched.pop(key))
         for key, (container, probe, status) in wanted.items():
             if key not in watched:
-                one = watched[key] = _Watched(status.id)
+                one = watched[key] = _Watched(status.id, pod, counts.get(key))
                 work = self._run(pod, container, probe, key[1], status, host, one)
                 one.task = self._tasks.spawn(f"{key[1]}/{pod.metadata.name}/{container.name}", work)
         if not watched:
@@ -103,6 +107,13 @@ class Probes:
             found[status.id] = Verdict(started=started, ready=started and ready, failed=failed)
         return found
 
+    def outcomes(self) -> Iterator[tuple[Pod, str, str, str, int]]:
+        """Pod, container, kind of probe, result and how often: of all that are probed now."""
+        for watched in self._watched.values():
+            for (container, kind), one in watched.items():
+                for result, count in one.counts.items():
+                    yield one.pod, container, kind, result, count
+
     def forget(self, uid: str) -> None:
         for one in self._watched.pop(uid, {}).values():
             self._stop(one)
@@ -122,7 +133,7 @@ class Probes:
         running = self._clock.now().timestamp() - status.started
         await self._clock.sleep(max(probe.initialDelaySeconds - running, 0.0))
         while True:
-            success = await self._attempt(pod, container, probe, kind, status, host)
+            success = await self._attempt(pod, container, probe, kind, status, host, one.counts)
             if one.tally.count(success, probe):
                 self._changed(pod.uid)
             if one.tally.passed:
@@ -132,12 +143,15 @@ class Probes:
             await self._clock.sleep(float(probe.periodSeconds or 10))
 
     async def _attempt(
-        self, pod: Pod, container: Container, probe: Probe, kind: str, status: ContainerStatus, host: str
-    ) -> bool:
+        self, pod: Pod, container: Container, probe: Probe, kind: str, status: ContainerStatus, host: str,
+        counts: Counter[str],
+    ) -> bool:  # fmt: skip
         for _ in range(ATTEMPTS):
             outcome = await self._handlers.probe(kind, probe, container, status.id, host)
             if outcome.result != probe_once.ERROR:
                 break
+        if outcome.result != probe_once.ERROR:  # which says nothing of the container
+            counts["failed" if outcome.result == probe_once.FAILURE else "successful"] += 1
         title, where = kind.capitalize(), field_of(pod, container)
         if outcome.result == probe_once.FAILURE:
             self._recorder.pod(pod, WARNING, "Unhealthy", f"{title} probe failed: {outcome.words}", where)

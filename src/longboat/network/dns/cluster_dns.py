@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.client.informer import Informers
+from longboat.machinery.exposition import Family, Sample, text
 from longboat.network.dns import wire
 from longboat.network.dns.directory import Directory
 from longboat.network.dns.forward import Forwarder
-from longboat.network.dns.metrics import metric
 from longboat.network.dns.replies import Replies
 from longboat.network.dns.resolver import Resolver
 from longboat.network.dns.server import Server
@@ -102,8 +102,8 @@ class ClusterDNS:
             ("unanswered_total", "Questions that no server outside answered.", forwarder.unanswered),
             ("dropped_total", "Answers the kernel did not take.", sum(server.dropped for server in self.servers)),
         )
-        lines = self._resolver.counts.lines()
+        families = [self._resolver.counts.family()]
         for name, help, value in counters:
-            lines += metric(f"longboat_dns_{name}", "counter", help, [("", value)])
-        lines += metric("longboat_dns_replies", "gauge", "Finished answers at hand.", [("", len(self._replies))])
-        return "\n".join(lines) + "\n"
+            families.append(Family(f"longboat_dns_{name}", "counter", help, [Sample(value)]))
+        at_hand = [Sample(len(self._replies))]
+        return text([*families, Family("longboat_dns_replies", "gauge", "Finished answers at hand.", at_hand)])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
+from longboat.machinery.exposition import Family, Sample
 from longboat.network.dns.replies import Cell
 
 TYPES = {
@@ -29,17 +28,8 @@ class Counts:
         found = self._cells.get((kind, rcode))
         return found.count if found else 0
 
-    def lines(self) -> list[str]:
+    def family(self) -> Family:
         samples = [
-            (f'{{rcode="{rcode}",type="{kind}"}}', cell.count) for (kind, rcode), cell in sorted(self._cells.items())
+            Sample(cell.count, {"rcode": rcode, "type": kind}) for (kind, rcode), cell in sorted(self._cells.items())
         ]
-        return metric(RESPONSES, "counter", "Answers by type of the question and response code.", samples)
-
-
-def metric(name: str, kind: str, help: str, samples: Iterable[tuple[str, float]]) -> list[str]:
-    """One metric in Prometheus's text format."""
-    return [
-        f"# HELP {name} {help}",
-        f"# TYPE {name} {kind}",
-        *(f"{name}{labels} {value:g}" for labels, value in samples),
-    ]
+        return Family(RESPONSES, "counter", "Answers by type of the question and response code.", samples)

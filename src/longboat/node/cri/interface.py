@@ -161,6 +161,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     disk: int  # bytes of the writable layer
     at: float
     inodes: int = 0  # likewise
+    swap: int | None = None  # bytes swapped out, and what more may be; None where the runtime does not say
+    swap_left: int | None = None
 
 
 class Version(msgspec.Struct, frozen=True):

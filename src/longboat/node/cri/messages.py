@@ -293,4 +293,10 @@ def usage(message: Any) -> Usage:
         disk=message.writable_layer.used_bytes.value,
         inodes=message.writable_layer.inodes_used.value,
         at=message.cpu.timestamp / NANO,
+        swap=_value(message.swap, "swap_usage_bytes"),
+        swap_left=_value(message.swap, "swap_available_bytes"),
     )
+
+
+def _value(message: Any, field: str) -> int | None:
+    return int(getattr(message, field).value) if message.HasField(field) else None

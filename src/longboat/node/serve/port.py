@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.machinery import build, exposition
 from longboat.machinery.streams import channels
 from longboat.machinery.streams.websocket import accept_key
 from longboat.node import handlers
 from longboat.node.cri.interface import Runtime, RuntimeFailure, Session, Streams
-from longboat.node.pod_worker import PodWorker
+from longboat.node.pod_worker import SYNCING, TERMINATED, TERMINATING, PodWorker
 from longboat.node.pod_workers import PodWorkers
-from longboat.node.serve import command, csi, forward, pods, stats
+from longboat.node.serve import command, csi, forward, metrics, pods, stats
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.command import SpdyClient, WebSocketClient
 from longboat.node.serve.http import Answer, HttpError, Request
@@ -24,8 +26,9 @@ from longboat.node.serve.log_stream import LogOptions, remembered, stream
 from longboat.node.streams.pipe import Pipe, TunnelPipe, WebSocket
 from longboat.node.streams.spdy import Connection
 
+log = logging.getLogger(__name__)
 JSON = "application/json"
-METRICS = "text/plain; version=0.0.4; charset=utf-8"
+LIFECYCLES = {SYNCING: "sync", TERMINATING: "terminating", TERMINATED: "terminated"}  # as the kubelet calls them
 FIRST_LOOK = 1.0  # seconds between two looks, where a rate is asked for and there was none before
 SPDY = "SPDY/3.1"
 SPDY_COMMAND = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
@@ -61,9 +64,9 @@ class NodePort:
             case ["metrics"]:
                 return await self._metrics()
             case ["metrics", "resource"]:
-                usages = await self._runtime.usage()
-                text = await asyncio.to_thread(stats.resource_metrics, usages)
-                return Answer(body=text.encode(), content_type=METRICS)
+                return await self._resource_metrics()
+            case ["metrics", "probes"]:
+                return _figures(metrics.probes(self._workers.probes.outcomes()))
             case ["stats", "summary"] | ["stats"]:
                 return await self._summary()
             case ["containerLogs", namespace, pod, container]:
@@ -94,12 +97,32 @@ class NodePort:
         return Answer(body=body, content_type=JSON)
 
     async def _metrics(self) -> Answer:
-        running = [
-            worker for uid in self._workers.uids if (worker := self._workers.get(uid)) and worker.observed.sandbox
-        ]
-        containers = sum(len(worker.observed.running) for worker in running)
-        text = stats.own_metrics(len(running), containers, self._workers.busy, self._version)
-        return Answer(body=(text + self._more_metrics()).encode(), content_type=METRICS)
+        own = metrics.Own(build=build.info(self._version))
+        for worker in self._all():
+            own.pods += worker.observed.sandbox is not None
+            own.containers.update(container.state for container in worker.observed.containers)
+            own.working["orphan" if worker.gone else "desired", LIFECYCLES[worker.phase], ""] += 1
+        return _figures(exposition.text(own.families()) + self._more_metrics())
+
+    async def _resource_metrics(self) -> Answer:
+        try:
+            usages = await self._runtime.usage()
+        except RuntimeFailure as failure:
+            log.warning("the runtime does not say what containers use: %s", failure.message)
+            usages = None
+        now = self._clock.now().timestamp()
+        return _figures(await asyncio.to_thread(metrics.resources, usages, self._since(), now))
+
+    def _all(self) -> Iterable[PodWorker]:
+        return (worker for uid in self._workers.uids if (worker := self._workers.get(uid)))
+
+    def _since(self) -> dict[str, float]:
+        """When each container began, by id."""
+        return {
+            container.id: container.started or container.created
+            for worker in self._all()
+            for container in worker.observed.containers
+        }
 
     async def _summary(self) -> Answer:
         usages = await self._runtime.usage()
@@ -108,7 +131,9 @@ class NodePort:
             usages = await self._runtime.usage()
             self._rates.take(usages, stats.node_cpu(), self._clock.now().timestamp())
         now, root = self._clock.now(), self._root
-        found = await asyncio.to_thread(stats.summary, self._node, self._started, usages, self._rates, now, root)
+        found = await asyncio.to_thread(
+            stats.summary, self._node, self._started, usages, self._rates, now, root, self._since()
+        )
         return Answer(body=msgspec.json.encode(found), content_type=JSON)
 
     async def _container_logs(self, request: Request, namespace: str, pod: str, container: str) -> Answer:
@@ -216,6 +241,10 @@ class NodePort:
         ports = _ports(request)
         chosen = protocol or channels.V4
         return Answer(headers=headers, upgrade=lambda pipe: forward.over_channels(pipe, chosen, ports, dial, name))
+
+
+def _figures(said: str) -> Answer:
+    return Answer(body=said.encode(), content_type=exposition.CONTENT_TYPE)
 
 
 def _log_options(request: Request, clock: Clock) -> LogOptions:

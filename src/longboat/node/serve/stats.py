@@ -1,9 +1,9 @@
-"""What node and containers use, as /stats/summary and /metrics/resource tell it."""
+"""What node and containers use, as /stats/summary tells it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,11 +59,16 @@ def node_cpu() -> float:
 
 def node_memory() -> tuple[int, int]:
     """Bytes in use that cannot be given back, and bytes available. Blocks."""
+    fields = _meminfo()
+    return fields["MemTotal"] - fields["MemAvailable"], fields["MemAvailable"]
+
+
+def _meminfo() -> dict[str, int]:
     fields = {}
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
         fields[name] = int(rest.split()[0]) * 1024
-    return fields["MemTotal"] - fields["MemAvailable"], fields["MemAvailable"]
+    return fields
 
 
 def file_system(path: Path) -> Object:
@@ -79,10 +84,17 @@ def file_system(path: Path) -> Object:
     }
 
 
+def swapped() -> int:
+    """Bytes swapped out. Blocks."""
+    fields = _meminfo()
+    return fields.get("SwapTotal", 0) - fields.get("SwapFree", 0)
+
+
 def summary(
-    node: str, started: float, usages: Iterable[Usage], rates: Rates, now: datetime, root: Path
+    node: str, started: float, usages: Iterable[Usage], rates: Rates, now: datetime, root: Path,
+    since: Mapping[str, float],
 ) -> Object:  # fmt: skip
-    """stats/v1alpha1 Summary. Blocks."""
+    """stats/v1alpha1 Summary; `since` says when each container began. Blocks."""
     time = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     working_set, available = node_memory()
     pods: dict[str, dict[str, Any]] = {}
@@ -102,6 +114,7 @@ def summary(
         pod["containers"].append(
             {
                 "name": usage.name,
+                "startTime": moment(since.get(usage.id, 0)),
                 "cpu": {"time": at, "usageCoreNanoSeconds": usage.cpu, "usageNanoCores": rates.of(usage.id) or 0},
                 "memory": {"time": at, "workingSetBytes": usage.memory},
                 "rootfs": {"time": at, "usedBytes": usage.disk},
@@ -133,43 +146,3 @@ def summary(
         },
         "pods": list(pods.values()),
     }
-
-
-def resource_metrics(usages: Iterable[Usage]) -> str:
-    """What metrics-server scrapes. Blocks."""
-    lines = [
-        *_metric("node_cpu_usage_seconds_total", "counter", [("", node_cpu())]),
-        *_metric("node_memory_working_set_bytes", "gauge", [("", node_memory()[0])]),
-    ]
-    cpu, memory = [], []
-    pods: dict[str, list[float]] = {}
-    for usage in usages:
-        pod = f'namespace="{usage.labels.get(labels.POD_NAMESPACE, "")}",pod="{usage.labels.get(labels.POD_NAME, "")}"'
-        where = f'{{container="{usage.name}",{pod}}}'
-        cpu.append((where, usage.cpu / 1e9))
-        memory.append((where, float(usage.memory)))
-        sums = pods.setdefault(f"{{{pod}}}", [0.0, 0.0])
-        sums[0] += usage.cpu / 1e9
-        sums[1] += usage.memory
-    lines += _metric("container_cpu_usage_seconds_total", "counter", cpu)
-    lines += _metric("container_memory_working_set_bytes", "gauge", memory)
-    lines += _metric("pod_cpu_usage_seconds_total", "counter", [(where, both[0]) for where, both in pods.items()])
-    lines += _metric("pod_memory_working_set_bytes", "gauge", [(where, both[1]) for where, both in pods.items()])
-    return "\n".join(lines) + "\n"
-
-
-def own_metrics(pods: int, containers: int, busy: int, version: str) -> str:
-    """The agent's own."""
-    return "\n".join(
-        [
-            *_metric("kubelet_running_pods", "gauge", [("", pods)]),
-            *_metric("kubelet_running_containers", "gauge", [('{container_state="running"}', containers)]),
-            *_metric("kubelet_working_pods", "gauge", [('{config="desired",lifecycle="sync"}', busy)]),
-            *_metric("kubernetes_build_info", "gauge", [(f'{{git_version="{version}"}}', 1)]),
-            "",
-        ]
-    )
-
-
-def _metric(name: str, kind: str, samples: Iterable[tuple[str, float]]) -> list[str]:
-    return [f"# TYPE {name} {kind}", *(f"{name}{where} {value:g}" for where, value in samples)]

@@ -6,6 +6,7 @@ import dns.flags
 import dns.message
 import dns.rdatatype
 
+from longboat.machinery.exposition import text
 from longboat.network.dns import wire
 from longboat.network.dns.query import Query
 from longboat.network.dns.replies import KEPT, Replies, encode, key
@@ -141,4 +142,4 @@ def test_answers_are_counted_by_type_and_code() -> None:
     desk.ask("www.example.com", "TYPE4711")
     counts = desk.resolver.counts
     assert (counts.get("A", "NOERROR"), counts.get("AAAA", "NXDOMAIN"), counts.get("other", "SERVFAIL")) == (2, 2, 2)
-    assert 'longboat_dns_responses_total{rcode="NOERROR",type="A"} 2' in counts.lines()
+    assert 'longboat_dns_responses_total{rcode="NOERROR",type="A"} 2' in text([counts.family()])

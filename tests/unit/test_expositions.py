@@ -1,0 +1,261 @@
+"""Every exposition of ours, held against upstream's names, types, labels and levels of stability."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from longboat.aio.clock import VirtualClock
+from longboat.aio.http1 import Headers, RequestHead
+from longboat.aio.parts import Parts
+from longboat.cli import node_kept
+from longboat.machinery.exposition import CONTENT_TYPE, text
+from longboat.network.dns.metrics import Counts
+from longboat.node import labels
+from longboat.node.cri.interface import RuntimeFailure, Usage
+from longboat.node.serve import metrics
+from longboat.node.serve.http import Answer, Caller, Request
+from longboat.node.serve.port import NodePort
+from longboat.storage.encryption.live import RELOADS
+from unit.apiserver.harness import api_server
+from unit.node.build import container, pod
+from unit.node.test_pod_workers import Simulated, simulated
+
+REQUEST = "component dry_run group resource scope subresource verb version"
+BUILD = "build_date compiler git_commit git_tree_state git_version go_version major minor platform"
+# Of the reference "Kubernetes Metrics" (v1.36): type, level of stability, labels. "" is the level of what is not
+# Kubernetes' own, but every Go program's.
+UPSTREAM = {
+    "apiserver_request": ("counter", "STABLE", f"code {REQUEST}"),
+    "apiserver_request_duration_seconds": ("histogram", "STABLE", REQUEST),
+    "apiserver_audit_event": ("counter", "ALPHA", ""),
+    "apiserver_audit_error": ("counter", "ALPHA", "plugin"),
+    "apiserver_encryption_config_controller_automatic_reloads": ("counter", "ALPHA", "apiserver_id_hash status"),
+    "apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds": (
+        "gauge", "ALPHA", "apiserver_id_hash status",
+    ),
+    "apiserver_encryption_config_controller_last_config_info": ("gauge", "ALPHA", "apiserver_id_hash hash"),
+    "serviceaccount_invalid_legacy_auto_token_uses": ("counter", "ALPHA", ""),
+    "serviceaccount_legacy_auto_token_uses": ("counter", "ALPHA", ""),
+    "serviceaccount_legacy_manual_token_uses": ("counter", "ALPHA", ""),
+    "serviceaccount_legacy_tokens": ("counter", "ALPHA", ""),
+    "serviceaccount_stale_tokens": ("counter", "ALPHA", ""),
+    "serviceaccount_valid_tokens": ("counter", "ALPHA", ""),
+    "kubernetes_build_info": ("gauge", "BETA", BUILD),
+    "process_cpu_seconds": ("counter", "", ""),
+    "process_max_fds": ("gauge", "", ""),
+    "process_open_fds": ("gauge", "", ""),
+    "process_resident_memory_bytes": ("gauge", "", ""),
+    "process_start_time_seconds": ("gauge", "", ""),
+    "process_virtual_memory_bytes": ("gauge", "", ""),
+    "kubelet_running_containers": ("gauge", "ALPHA", "container_state"),
+    "kubelet_running_pods": ("gauge", "ALPHA", ""),
+    "kubelet_working_pods": ("gauge", "ALPHA", "config lifecycle static"),
+    "node_cpu_usage_seconds": ("counter", "STABLE", ""),
+    "node_memory_working_set_bytes": ("gauge", "STABLE", ""),
+    "node_swap_usage_bytes": ("gauge", "ALPHA", ""),
+    "container_cpu_usage_seconds": ("counter", "STABLE", "container namespace pod"),
+    "container_memory_working_set_bytes": ("gauge", "STABLE", "container namespace pod"),
+    "container_start_time_seconds": ("gauge", "STABLE", "container namespace pod"),
+    "container_swap_limit_bytes": ("gauge", "ALPHA", "container namespace pod"),
+    "container_swap_usage_bytes": ("gauge", "ALPHA", "container namespace pod"),
+    "pod_cpu_usage_seconds": ("counter", "STABLE", "namespace pod"),
+    "pod_memory_working_set_bytes": ("gauge", "STABLE", "namespace pod"),
+    "pod_swap_usage_bytes": ("gauge", "ALPHA", "namespace pod"),
+    "resource_scrape_error": ("gauge", "STABLE", ""),
+    "prober_probe": ("counter", "BETA", "container namespace pod pod_uid probe_type result"),
+}  # fmt: skip
+EMPTY = {"static", "git_commit"}  # which have no value here, and so are not written
+OWN = ("longboat_", "python_")
+TIMED = ("container_cpu", "container_memory", "container_swap", "node_", "pod_")  # at /metrics/resource
+
+
+def read(said: str | bytes) -> dict[str, Metric]:
+    """By name, without the _total of counters. A scraper takes each of them once, and each label set of it once."""
+    said = said if isinstance(said, str) else said.decode()
+    found = list(text_string_to_metric_families(said))
+    by_name = {family.name: family for family in found}
+    assert len(by_name) == len(found)
+    for family in found:
+        series = [(sample.name, tuple(sorted(sample.labels.items()))) for sample in family.samples]
+        assert len(set(series)) == len(series), family.name
+    return by_name
+
+
+def compare(found: dict[str, Metric]) -> None:
+    for name, family in found.items():
+        if name.startswith(OWN):
+            assert family.documentation, name
+            continue
+        kind, level, expected = UPSTREAM[name]
+        assert family.type == kind, name
+        assert family.documentation.startswith(f"[{level}] " if level else ""), name
+        if not family.samples:
+            continue
+        had = {label for sample in family.samples for label in sample.labels} - {"le"}
+        assert had | (EMPTY & set(expected.split())) == set(expected.split()), name
+        if kind == "counter":
+            assert {sample.name for sample in family.samples} == {f"{name}_total"}
+
+
+def usage(id: str = "1", at: float = 1.5e9, name: str = "c", of: str = "web", **more: Any) -> Usage:
+    told = {labels.POD_NAME: of, labels.POD_NAMESPACE: "shop", labels.POD_UID: "u"}
+    return Usage(id=id, name=name, labels=told, cpu=more.pop("cpu", 0), memory=5, disk=0, at=at, **more)
+
+
+def resources(usages: Iterable[Usage] | None, since: dict[str, float] | None = None) -> dict[str, Metric]:
+    return read(metrics.resources(usages, since or {}, 1.6e9))
+
+
+def values(family: Metric) -> dict[str, tuple[float, float | None]]:
+    """By container, or by pod, or "": value and time."""
+    return {
+        s.labels.get("container") or s.labels.get("pod") or "": (s.value, s.timestamp and float(s.timestamp))
+        for s in family.samples
+    }
+
+
+def test_the_resources_of_containers_and_pods() -> None:
+    found = resources(
+        [
+            usage(cpu=1_036_800_123_456_789, swap=7, swap_left=3, at=1_500_000_000.25),
+            usage("2", name="side", cpu=1_000_000_000, at=1_500_000_001.5),
+        ],
+        {"1": 1_499_999_999.125},
+    )
+    compare(found)
+    assert found.keys() == {name for name in UPSTREAM if name.startswith((*TIMED, "container_", "resource_"))}
+    assert values(found["container_cpu_usage_seconds"]) == {
+        "c": (1_036_800.123456789, 1_500_000_000.25), "side": (1.0, 1_500_000_001.5),
+    }  # fmt: skip
+    assert values(found["pod_cpu_usage_seconds"]) == {"web": (1_036_801.123456789, 1_500_000_001.5)}
+    assert values(found["container_start_time_seconds"]) == {"c": (1_499_999_999.125, None)}
+    assert values(found["container_swap_limit_bytes"]) == {"c": (10, 1_500_000_000.25)}
+    assert values(found["pod_swap_usage_bytes"]) == {"web": (7, 1_500_000_001.5)}
+    assert values(found["resource_scrape_error"]) == {"": (0, None)}
+    for name, family in found.items():
+        timed = name.startswith(TIMED)
+        assert all((sample.timestamp is not None) == timed for sample in family.samples), name
+
+
+def test_a_runtime_that_says_nothing_is_an_error_that_can_be_seen() -> None:
+    found = resources(None)
+    assert found.keys() == {"resource_scrape_error"}
+    assert values(found["resource_scrape_error"]) == {"": (1, None)}
+
+
+def test_of_two_containers_of_a_name_the_newer_counts() -> None:
+    """A scraper would throw both away."""
+    for usages in ([usage("1", cpu=1), usage("2", cpu=2)], [usage("2", cpu=2), usage("1", cpu=1)]):
+        found = resources(usages, {"1": 10.0, "2": 20.0})
+        assert values(found["container_start_time_seconds"])["c"][0] == 20
+        assert values(found["pod_cpu_usage_seconds"])["web"][0] == 2e-9
+
+
+def test_odd_names_are_read_as_they_are() -> None:
+    odd = 'a"b\\n\nc'
+    (sample,) = resources([usage(name=odd)])["container_memory_working_set_bytes"].samples
+    assert sample.labels == {"container": odd, "namespace": "shop", "pod": "web"}
+
+
+def test_the_nodes_port(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with simulated(tmp_path) as node:
+            probe = {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1}
+            await node.run(pod("web", container("c", readinessProbe=probe, livenessProbe=probe)), 3.5)
+            await node.run(pod("done", container("c", "sleep", "1"), restartPolicy="Never"), 3)
+            port = at(node)
+            own = read(await said(port, "/metrics"))
+            compare(own)
+            assert own["kubelet_running_pods"].samples[0].value == 1
+            assert {s.labels["container_state"]: s.value for s in own["kubelet_running_containers"].samples} == {
+                "running": 1, "exited": 1,
+            }  # fmt: skip
+            built = own["kubernetes_build_info"].samples[0].labels
+            assert (built["major"], built["minor"], built["git_version"]) == ("1", "36", "v1.36.0")
+            probes = read(await said(port, "/metrics/probes"))
+            compare(probes)
+            counted = {(s.labels["probe_type"], s.labels["result"]): s.value for s in probes["prober_probe"].samples}
+            assert counted.keys() == {("Readiness", "successful"), ("Liveness", "successful")}
+            assert min(counted.values()) > 3
+            used = read(await said(port, "/metrics/resource"))
+            compare(used)
+            began = values(used["container_start_time_seconds"])["c"][0]
+            assert 0 < node.clock.now().timestamp() - began < 10
+            asking = asyncio.create_task(port(request("/stats/summary")))  # which looks twice, for the rates
+            while not asking.done():
+                await node.clock.advance(1)
+                await asyncio.sleep(0.001)  # a thread reads the machine's figures
+            summary = msgspec.json.decode(asking.result().body)
+            assert summary["pods"][0]["containers"][0]["startTime"]
+
+            async def fails(uid: str = "") -> list[Usage]:
+                raise RuntimeFailure("no")
+
+            node.runtime.usage = fails  # type: ignore[method-assign]
+            assert values(read(await said(port, "/metrics/resource"))["resource_scrape_error"]) == {"": (1, None)}
+
+    asyncio.run(main())
+
+
+def test_the_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RELOADS.total, "success", 1)
+    monkeypatch.setitem(RELOADS.last, "success", 1.5e9)
+    monkeypatch.setattr(RELOADS, "digest", "sha256:1")
+
+    async def main() -> None:
+        async with asyncio.timeout(60), api_server() as api:
+            at = "/api/v1/namespaces/default/configmaps"
+            await api.ask("POST", f"{at}?dryRun=All", {"metadata": {"name": "a"}})
+            await api.ask("POST", f"{at}?dryRun=some", {"metadata": {"name": "a"}})
+            response = await api.response("GET", "/metrics", accept="application/openmetrics-text; version=1.0.0")
+            assert response.content_type == CONTENT_TYPE, "as upstream, which has no other text"
+            found = read(response.body)
+            compare(found)
+            of_maps = [s.labels for s in found["apiserver_request"].samples if s.labels["resource"] == "configmaps"]
+            assert {(each["dry_run"], each["code"]) for each in of_maps} >= {("All", "201"), ("invalid", "422")}
+            assert {each["component"] for each in of_maps} == {"apiserver"}
+
+    asyncio.run(main())
+
+
+def test_the_other_parts_of_a_node() -> None:
+    counts = Counts()
+    counts.cell(1, 0).count += 3
+    parts = Parts("node n", VirtualClock(), lambda part, error: None)
+    parts.restarts["dns"] = 0
+    found = read(text([counts.family()]) + node_kept.metrics(parts))
+    compare(found)
+    assert {name: family.type for name, family in found.items()} == {
+        "longboat_dns_responses": "counter", "longboat_part_restarts": "counter",
+    }  # fmt: skip
+
+
+class Anybody:
+    async def check(self, request: Request) -> None: ...
+
+
+def at(node: Simulated) -> NodePort:
+    authorizer: Any = Anybody()
+    return NodePort(
+        "n", node.runtime, node.workers, node.clock, authorizer,
+        logs=Path("/"), root=Path("/"), version="v1.36.0", controllers=None,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def request(path: str) -> Request:
+    head = RequestHead("GET", path, Headers([]))
+    return Request(method="GET", path=path, query={}, head=head, caller=Caller("x"))
+
+
+async def said(port: NodePort, path: str) -> str:
+    answer: Answer = await port(request(path))
+    assert answer.content_type == CONTENT_TYPE
+    return answer.body.decode()
