@@ -17,7 +17,6 @@ from longboat.api import kinds
 from longboat.apiserver.pki import Pki
 from longboat.client.interface import Key
 from longboat.controllers.unused_tokens import UnusedTokens
-from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
 from unit.apiserver.harness import Api
 from unit.apiserver.test_tokens import whoami
@@ -303,17 +302,5 @@ def test_the_day_since_when_uses_are_noted_is_kept(tmp_path: Path) -> None:
         assert not await cluster.exists(TRACKING, "kube-system"), "servers might fight over it"
         await cluster.clock.advance(timedelta(minutes=30))
         assert await cluster.exists(TRACKING, "kube-system")
-
-    play(tmp_path, scene)
-
-
-def test_a_secret_of_that_type_names_an_account(tmp_path: Path) -> None:
-    async def scene(cluster: Cluster, api: Api) -> None:
-        try:
-            await cluster.apply(secret("x"))
-        except StatusError as error:
-            assert "metadata.annotations[kubernetes.io/service-account.name]: Required value" in error.message
-        else:
-            raise AssertionError("it was taken")
 
     play(tmp_path, scene)

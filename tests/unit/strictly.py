@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def by_openssl(certificate: Path, authority: Path, purpose: str) -> str:
+def by_openssl(authority: Path, purpose: str, *certificates: Path) -> str:
     """What `openssl verify` has to say; "" where it is content. `purpose`: sslclient or sslserver."""
-    command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(authority), str(certificate)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(authority)]
+    done = subprocess.run([*command, *map(str, certificates)], capture_output=True, text=True)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

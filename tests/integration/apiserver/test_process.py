@@ -137,7 +137,7 @@ def test_a_user_made_as_the_documentation_says(plane: ControlPlane, tmp_path: Pa
     say("certificate", "approve", "jane")
     say("wait", "csr/jane", "--for=jsonpath={.status.certificate}", "--timeout=20s")
     made.write_bytes(base64.b64decode(say("get", "csr/jane", "-o", "jsonpath={.status.certificate}")))
-    assert by_openssl(made, plane.data / "pki" / "ca.crt", "sslclient") == ""
+    assert by_openssl(plane.data / "pki" / "ca.crt", "sslclient", made) == ""
     context = plane.context(client=False)
     context.load_cert_chain(made, key)
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

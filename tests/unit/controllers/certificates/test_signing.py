@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from longboat.aio.clock import SystemClock
-from longboat.api.certificates import EXTENDED, KEY
+from longboat.api.certificates import EXTENDED, KEY, leaf, subject
 from longboat.apiserver.authn.certificates import client_certificates
 from longboat.apiserver.pki import Authority, Pair, Pki
 from longboat.apiserver.request import Request
@@ -40,10 +40,9 @@ from longboat.node.serve.http import tls as node_tls
 from longboat.registry.kinds.certificates.signing_request import USAGES
 from unit.strictly import Side, by_openssl, shaken
 
-CLOCK = SystemClock()
+CLOCK, PEM = SystemClock(), serialization.Encoding.PEM
 KEYS: dict[str, Callable[[], Any]] = {
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
-    "rsa-3072": lambda: rsa.generate_private_key(65537, 3072),
     "p-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "p-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "p-521": lambda: ec.generate_private_key(ec.SECP521R1()),
@@ -75,8 +74,8 @@ def request_for(key: Any, *subject: tuple[x509.ObjectIdentifier, str], names: tu
     return base64.b64encode(builder.sign(key, hashed).public_bytes(serialization.Encoding.PEM)).decode()
 
 
-def written(place: Path, certificate: str, key: Any) -> Pair:
-    pair = Pair(place / "made.crt", place / "made.key")
+def written(place: Path, certificate: str, key: Any, name: str = "made") -> Pair:
+    pair = Pair(place / f"{name}.crt", place / f"{name}.key")
     pair.certificate.write_text(certificate)
     plain = serialization.NoEncryption()
     pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
@@ -92,6 +91,7 @@ def test_who_is_strict_takes_what_is_signed(pki: Pki, tmp_path: Path, kind: str)
     """Before, a request with `client auth` alone, as the documentation has it, got an empty KeyUsage: of no use."""
     key, trusted = KEYS[kind](), pki.ca.pair.certificate
     server = tls(pki.serving(["localhost"]), [trusted, pki.front_proxy.pair.certificate])
+    looked_at: dict[str, list[Path]] = {"sslclient": [], "sslserver": []}
     for signer, granted in GRANTED.items():
         node = signer in (NODE_CLIENT, NODE_SERVING)
         who = ((NameOID.ORGANIZATION_NAME, "system:nodes"), (NameOID.COMMON_NAME, "system:node:n")) if node else (
@@ -102,20 +102,19 @@ def test_who_is_strict_takes_what_is_signed(pki: Pki, tmp_path: Path, kind: str)
         for usages in granted:
             check(signer, read(request), usages)
             authority = pki.node_serving if signer == NODE_SERVING else pki.ca
-            pair = written(tmp_path, signed(authority, request, usages), key)
-            asked = f"{signer} {usages}"
+            name = f"{signer.rpartition('/')[2]}-{'-'.join(usages).replace(' ', '_').replace('/', '_')}"
+            pair = written(tmp_path, signed(authority, request, usages), key, name)
+            looked_at["sslserver" if signer == NODE_SERVING else "sslclient"].append(pair.certificate)
             if signer == NODE_SERVING:
-                assert by_openssl(pair.certificate, authority.pair.certificate, "sslserver") == "", asked
-                self_served = node_tls(pair.certificate, pair.key, trusted)
+                served = node_tls(pair.certificate, pair.key, trusted)
                 own = pki.client("kubelet-client", "kube-apiserver-kubelet-client")
-                assert shaken(self_served, Side(own.certificate, own.key, trusted), authority.pair.certificate, "n")
+                assert shaken(served, Side(own.certificate, own.key, trusted), authority.pair.certificate, "n")
                 continue
-            if "client auth" in usages:
-                assert by_openssl(pair.certificate, trusted, "sslclient") == "", asked
             side = Side(pair.certificate, pair.key, trusted)
             for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-                der = shaken(server, side, trusted, "localhost", version)
-                assert named(pki, der) == who[-1][1], asked
+                assert named(pki, shaken(server, side, trusted, "localhost", version)) == who[-1][1], name
+    assert by_openssl(trusted, "sslclient", *looked_at["sslclient"]) == ""
+    assert by_openssl(pki.node_serving.pair.certificate, "sslserver", *looked_at["sslserver"]) == ""
 
 
 def named(pki: Pki, der: bytes) -> str:
@@ -185,14 +184,14 @@ def test_names_go_over_and_are_critical_where_there_is_no_subject(pki: Pki, tmp_
     """RFC 5280, 4.2.1.6. Kinds of names that Go's signers do not know are left behind."""
     key, uri = KEYS["p-256"](), x509.UniformResourceIdentifier("spiffe://example.com/jane")
     odd = x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))
-    for subject in ((), ((NameOID.COMMON_NAME, "jane"),)):
-        pem = signed(pki.ca, request_for(key, *subject, names=(uri, odd)), ("client auth",))
+    for who in ((), ((NameOID.COMMON_NAME, "jane"),)):
+        pem = signed(pki.ca, request_for(key, *who, names=(uri, odd)), ("client auth",))
         found = x509.load_pem_x509_certificate(pem.encode()).extensions.get_extension_for_class(
             x509.SubjectAlternativeName
         )
-        assert list(found.value) == [uri] and found.critical == (not subject)
+        assert list(found.value) == [uri] and found.critical == (not who)
         pair = written(tmp_path, pem, key)
-        assert by_openssl(pair.certificate, pki.ca.pair.certificate, "sslclient") == ""
+        assert by_openssl(pki.ca.pair.certificate, "sslclient", pair.certificate) == ""
 
 
 def test_no_signer_grants_what_is_not_its_own(pki: Pki) -> None:
@@ -208,11 +207,11 @@ def test_no_signer_grants_what_is_not_its_own(pki: Pki) -> None:
 def test_what_the_cluster_gives_itself_is_taken_too(pki: Pki, tmp_path: Path) -> None:
     """Its own clients and servers; and what stands in for others is well-formed, if not trusted."""
     for client in (pki.client("admin", "kubernetes-admin", ("g",)), pki.client("node", "system:node:n")):
-        assert by_openssl(client.certificate, pki.ca.pair.certificate, "sslclient") == ""
+        assert by_openssl(pki.ca.pair.certificate, "sslclient", client.certificate) == ""
     served = pki.serving(["localhost", "127.0.0.1", "::1"])
-    assert by_openssl(served.certificate, pki.ca.pair.certificate, "sslserver") == ""
+    assert by_openssl(pki.ca.pair.certificate, "sslserver", served.certificate) == ""
     kubelet = pki.kubelet_serving("n", "system:node:n", ("system:nodes",), ["n", "192.0.2.1"])
-    assert by_openssl(kubelet.certificate, pki.node_serving.pair.certificate, "sslserver") == ""
+    assert by_openssl(pki.node_serving.pair.certificate, "sslserver", kubelet.certificate) == ""
     for pair, authority, host in ((served, pki.ca, "localhost"), (kubelet, pki.node_serving, "n")):
         leaf = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         verifier = PolicyBuilder().store(Store([authority.certificate])).build_server_verifier(x509.DNSName(host))
@@ -220,7 +219,7 @@ def test_what_the_cluster_gives_itself_is_taken_too(pki: Pki, tmp_path: Path) ->
     for made in (stop_gap("n", CLOCK.now())[0], stand_in(CLOCK.now())):
         place = tmp_path / "alone.crt"
         place.write_bytes(made)
-        assert by_openssl(place, place, "sslserver") == ""
+        assert by_openssl(place, "sslserver", place) == ""
 
 
 @pytest.mark.filterwarnings("ignore:Attribute's length must be")
@@ -238,7 +237,7 @@ def test_a_node_may_have_a_name_as_long_as_there_are(pki: Pki, tmp_path: Path) -
         pair.certificate.write_text(pem)
         pair.key.write_bytes(wished.key)
         purpose = "sslserver" if signer == NODE_SERVING else "sslclient"
-        assert by_openssl(pair.certificate, authority.pair.certificate, purpose) == ""
+        assert by_openssl(authority.pair.certificate, purpose, pair.certificate) == ""
         if signer != NODE_SERVING:
             server = tls(pki.serving(["localhost"]), [pki.ca.pair.certificate])
             side = Side(pair.certificate, pair.key, pki.ca.pair.certificate)
@@ -246,3 +245,19 @@ def test_a_node_may_have_a_name_as_long_as_there_are(pki: Pki, tmp_path: Path) -
             assert named(pki, der) == wanted.name and wanted.name.endswith(node)
     assert pki.client("long", f"system:node:{node}").certificate.exists()
     assert x509.load_pem_x509_certificate(stop_gap(node, CLOCK.now())[0])
+
+
+def test_who_is_strict_does_not_take_an_empty_key_usage(pki: Pki, tmp_path: Path) -> None:
+    """Those who look at certificates here can say no: to what was signed before, beside one that is well."""
+    key, now = KEYS["p-256"](), CLOCK.now()
+    empty = x509.KeyUsage(*[False] * 9)
+    good = leaf(subject("jane"), key.public_key(), ["client auth"], now, now + timedelta(1), issuer=pki.ca.certificate)
+    pairs = [
+        written(tmp_path, made.sign(pki.ca.key, hashes.SHA256()).public_bytes(PEM).decode(), key, name)
+        for name, made in (("good", good), ("bad", good.add_extension(empty, critical=True)))
+    ]
+    trusted = pki.ca.pair.certificate
+    assert "bad.crt: verification failed" in by_openssl(trusted, "sslclient", *(pair.certificate for pair in pairs))
+    server = tls(pki.serving(["localhost"]), [trusted])
+    with pytest.raises(ssl.SSLError):
+        shaken(server, Side(pairs[1].certificate, pairs[1].key, trusted), trusted, "localhost")
