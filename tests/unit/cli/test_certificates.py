@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.pki import Pki
-from longboat.cli.certificates import gathered
+from longboat.cli.certificates import gathered, in_kubeconfig
+from longboat.cli.controlplane import RENEWED_EVERY, ControlPlane
 from longboat.cli.following import Following
+from longboat.cli.server import Options
 from longboat.client.kubeconfig import with_certificate
 
 HOSTS = ["127.0.0.1", "kubernetes"]
@@ -111,3 +114,34 @@ def test_what_lies_where(tmp_path: Path) -> None:
     mine = found["pki/admin.crt"]
     assert mine.places == ["pki/admin.crt", "admin.kubeconfig"] and mine.uses == ["client auth"]
     assert (mine.subject, mine.issuer) == ("CN=kubernetes-admin,O=admins", "CN=longboat-ca")
+
+
+def test_a_control_plane_renews_what_nears_its_end_while_it_runs(tmp_path: Path) -> None:
+    """Before, only when it started: after a year without a restart nobody could have spoken to it."""
+
+    async def scene() -> None:
+        plane = ControlPlane(Options(data_dir=str(tmp_path / "data"), listen=["127.0.0.1:16443"]))
+        plane._keep_certificates()
+        names = ("serving", "apiserver-kubelet-client", "apiserver-csi-client", "admin", "super-admin")
+        before = {name: read(plane.pki.pair(name).certificate).serial_number for name in names}
+        clock = VirtualClock(plane.clock.now() + timedelta(days=334))
+        plane.clock = plane.pki._clock = clock  # type: ignore[assignment]
+        renewing = asyncio.create_task(plane._renew())
+
+        async def serials() -> dict[str, int]:
+            await clock.advance(RENEWED_EVERY)
+            await asyncio.to_thread(lambda: None)  # behind what that set off
+            await asyncio.sleep(0.1)
+            return {name: read(plane.pki.pair(name).certificate).serial_number for name in names}
+
+        try:
+            assert await serials() == before, "31 days before the end"
+            clock.step(timedelta(days=2))
+            after = await serials()
+            assert all(after[name] != before[name] for name in names)
+            assert in_kubeconfig(tmp_path / "data" / "admin.kubeconfig").serial_number == after["admin"]
+        finally:
+            renewing.cancel()
+            await plane.close()
+
+    asyncio.run(scene())
