@@ -109,9 +109,9 @@ class PodWorker:
         self.fail(why)
 
     @property
-    def has_failed(self) -> bool:
-        """It ends, or is about to, because the node says so."""
-        return self._failed is not None
+    def is_evictable(self) -> bool:
+        """It runs, and the node has not told it to end."""
+        return self.phase != TERMINATED and self._failed is None and not (self.gone or self.pod.is_finished)
 
     @property
     def is_evicted(self) -> bool:

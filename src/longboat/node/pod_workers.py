@@ -25,7 +25,7 @@ from longboat.node.isolation import Isolate, Isolation, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
-from longboat.node.pod_worker import LONGEST_RETRY, RETRY, SYNCING, TERMINATED, PodWorker
+from longboat.node.pod_worker import LONGEST_RETRY, RETRY, TERMINATED, PodWorker
 from longboat.node.probes import Probes
 from longboat.node.recorder import WARNING, Recorder, field_of
 from longboat.node.resizer import Resizer
@@ -150,15 +150,15 @@ class PodWorkers:
         """End a pod that takes more than it may, or for whom there is no more room (`pressed`), within `grace` seconds
         if it would have more. `notes` are annotations of the Event."""
         worker = self._workers.get(uid)
-        if worker is not None and worker.phase == SYNCING:
+        if worker is not None and worker.is_evictable:
             self.recorder.pod(worker.pod, WARNING, EVICTED, why, notes=notes)
             worker.fail(Waiting(EVICTED, why), grace, disrupted=pressed)
             self._interrupt(uid)
             self._go(uid)
 
     def evictable(self) -> list[Pod]:
-        """Those that run and are not about to end."""
-        return [worker.pod for worker in self._workers.values() if worker.phase == SYNCING and not worker.has_failed]
+        """Those that run: also who is about to end takes room until then, and may take long."""
+        return [worker.pod for worker in self._workers.values() if worker.is_evictable]
 
     def is_cleared(self, uid: str) -> bool:
         """Nothing of the pod takes room any more."""

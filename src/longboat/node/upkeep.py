@@ -42,7 +42,7 @@ class Upkeep:
         self._garbage = Garbage(runtime, clock)
         self._images = ImageGarbage(runtime, clock, recorder, paths, lambda: self._sensors.images, rules.images)
         self._storage = LocalStorage(
-            clock, workers.pods, measure, workers.evict, lambda: self._sensors.dedicated, every
+            clock, workers.evictable, measure, workers.evict, lambda: self._sensors.dedicated, every
         )
         neighbours = Neighbours(rules.neighbours, name, clock, notice=every)
         self._eviction = Eviction(

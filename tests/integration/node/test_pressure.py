@@ -30,17 +30,19 @@ from longboat.testing.cluster import Cluster
 from unit.node.build import container
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(120)]
-DISK, MEMORY = "nodefs.available", "memory.available"
+DISK, MEMORY, PIDS = "nodefs.available", "memory.available", "pid.available"
 MI = 1 << 20
 RULES = Rules(
-    eviction=Eviction(thresholds=thresholds({DISK: "60Mi", MEMORY: "30Mi"}, {}, {}, {}), transition=2.0, every=0.3),
+    eviction=Eviction(
+        thresholds=thresholds({DISK: "60Mi", MEMORY: "30Mi", PIDS: "100"}, {}, {}, {}), transition=2.0, every=0.3
+    ),
     images=ImagePolicy(age=0),
 )
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """With 160 MiB of disk, and 100 MiB of memory for its pods."""
+    """With 160 MiB of disk, and 100 MiB of memory and 300 processes for its pods."""
     folder = tmp_path_factory.mktemp("small")
     image = folder.with_suffix(".img")
     with image.open("wb") as file:
@@ -48,9 +50,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image)], check=True)
     subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=True)
     machine = Machine(folder)
-    memory = Path("/sys/fs/cgroup/memory") / machine.cgroup.strip("/")
-    memory.mkdir(parents=True, exist_ok=True)
-    (memory / "memory.limit_in_bytes").write_text(str(100 * MI))
+    for file, limit in (("memory/{}/memory.limit_in_bytes", 100 * MI), ("pids/{}/pids.max", 300)):
+        place = Path("/sys/fs/cgroup", file.format(machine.cgroup.strip("/")))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(str(limit))
     yield machine
     machine.close()
     subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -214,7 +217,16 @@ def test_a_node_that_runs_short_makes_room_and_then_ends_one_pod(machine: Machin
             status = (await node.phase("careless", "Failed"))["status"]
             assert status["message"] == "Pod was rejected: The node had condition: [MemoryPressure]. "
             await node.phase("modest", "Running")
-            for name in ("small", "asks"):
+
+            # Processes: who has most of the least important.
+            await node.condition("MemoryPressure", "False")
+            await cluster.apply(pod("forks", "for i in $(seq 220); do sleep 1000 & done"))
+            status = (await node.phase("forks", "Failed"))["status"]
+            assert status["message"].startswith(
+                "The node was low on resource: pids. Threshold quantity: 100, available: "
+            )
+            await node.condition("PIDPressure", "True")
+            for name in ("small", "asks", "modest"):
                 await node.phase(name, "Running")
             assert (await cluster.get("node/small"))["status"]["capacity"]["memory"] == "100Mi"
 

@@ -19,7 +19,8 @@ SELDOM = 4.0  # times as long as a look at a pod took, until the next: one with 
 
 
 class LocalStorage:
-    """`evict` is told a pod's uid and why. `dedicated` says whether writable layers lie on another disk than the rest.
+    """`pods` are those that run, `evict` is told a pod's uid and why. `dedicated` says whether writable layers lie on
+    another disk than the rest.
 
     Pods without limits cost nothing.
     """
@@ -44,7 +45,7 @@ class LocalStorage:
 
     def _look(self) -> None:
         now = self._clock.monotonic()
-        limited = {pod.uid: pod for pod in self._pods() if _may_be_evicted(pod) and is_limited(pod)}
+        limited = {pod.uid: pod for pod in self._pods() if is_limited(pod) and not is_critical(pod)}
         self._next = {uid: at for uid, at in self._next.items() if uid in limited}
         due = [pod for uid, pod in limited.items() if self._next.get(uid, now) <= now]
         for pod in due:
@@ -65,7 +66,3 @@ class LocalStorage:
         finally:
             now = self._clock.monotonic()
             self._next[pod.uid] = now + min((now - began) * SELDOM, 600.0)
-
-
-def _may_be_evicted(pod: Pod) -> bool:
-    return not (pod.is_finished or pod.metadata.deletionTimestamp or is_critical(pod))

@@ -33,7 +33,7 @@ class Pods(Protocol):
     """What of the node's pods is asked and done."""
 
     def evictable(self) -> list[Pod]:
-        """Those that run and are not about to end."""
+        """Those that run."""
         ...
 
     def evict(

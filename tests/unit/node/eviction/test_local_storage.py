@@ -118,13 +118,9 @@ def write(folder: Path, place: str, size: int) -> None:
 
 
 def test_pods_are_looked_at_every_so_often(tmp_path: Path) -> None:
-    ended, leaving = (
-        with_volume(status={"phase": "Failed"}),
-        with_volume(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}),
-    )
     vital = with_volume(priority=2_000_000_000)
     owner, unlimited = with_volume(), pod(volumes=[{"name": "scratch", "emptyDir": {}}])
-    listed = [owner, ended, leaving, vital, unlimited]
+    listed = [owner, vital, unlimited]
     for each in listed:
         write(tmp_path, f"pods/{each.uid}/volumes/kubernetes.io~empty-dir/scratch/a", 2 * MIB)
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from longboat.aio.clock import VirtualClock
 from longboat.node import rules
 from longboat.node.cri.memory import MemoryRuntime
@@ -19,7 +21,7 @@ from longboat.node.eviction.signals import MEMORY, NODEFS, PIDS, Observation
 from longboat.node.eviction.thresholds import thresholds
 from longboat.node.eviction.walk import Walks
 from longboat.node.views.pod import Pod
-from unit.node.build import Node, container, pod
+from unit.node.build import Node, changed, container, pod
 
 MI = 1 << 20
 STUBBORN = {"longboat.dev/simulate": '{"ignoresTerm": true}'}
@@ -44,11 +46,12 @@ class Play:
     """A node of the in-memory runtime, in virtual time."""
 
     def __init__(
-        self, folder: Path, clock: VirtualClock | None = None, shared: Path | None = None, **settings: Any
-    ) -> None:
+        self, folder: Path, clock: VirtualClock | None = None, shared: Path | None = None,
+        make: type[MemoryRuntime] = MemoryRuntime, **settings: Any,
+    ) -> None:  # fmt: skip
         self.clock = clock or VirtualClock()
         self.clock.settle = self.settle
-        self.node = Node(MemoryRuntime(self.clock), self.clock, folder, on_disk=False)
+        self.node = Node(make(self.clock), self.clock, folder, on_disk=False)
         self.machine, self.told, self.reclaimed = Machine("disk 8:1" if shared else ""), self.node.told, 0
         self.gives_back = 0
         given = thresholds({NODEFS: "100Mi", MEMORY: "100Mi", PIDS: "100Mi"}, settings.pop("soft", {}),
@@ -176,6 +179,46 @@ def test_at_a_soft_threshold_pods_get_time(tmp_path: Path) -> None:
         assert grace == 20
 
     play(tmp_path, scene, soft={PIDS: "200Mi"}, grace={PIDS: "30s"}, max_pod_grace=20)
+
+
+class Stubborn(MemoryRuntime):
+    """Its containers end when they are made to."""
+
+    async def stop_container(self, id: str, grace: float) -> None:
+        await self._clock.sleep(grace)
+        await super().stop_container(id, grace)
+
+
+def test_who_is_about_to_end_and_takes_long_is_evicted_too(tmp_path: Path) -> None:
+    async def scene(here: Play) -> None:
+        given = pod("p", terminationGracePeriodSeconds=3600)
+        await here.run(given)
+        leaving = changed(given, deletionTimestamp="2026-01-01T00:00:00Z", deletionGracePeriodSeconds=3600)
+        await here.run(leaving)
+        assert here.phases() == {"p": "Running"}
+        here.machine.left[MEMORY] = 50
+        await here.clock.advance(15)
+        assert here.node.statuses.of["p"]["reason"] == "Evicted" and here.node.statuses.deleted == ["p"]
+
+    play(tmp_path, scene, make=Stubborn)
+
+
+def test_what_an_evicted_pod_had_goes_though_the_agent_ended_before_it_could(tmp_path: Path) -> None:
+    async def main() -> None:
+        before, given = Play(tmp_path), writer("p")
+        await before.run(given)
+        runtime = before.node.runtime
+        assert await runtime.containers()
+        await before.node.rest()
+        after = Node(runtime, before.clock, tmp_path, on_disk=False)
+        evicted = msgspec.structs.replace(given.status, phase="Failed", reason="Evicted")
+        after.workers.update(msgspec.structs.replace(given, status=evicted))
+        await before.clock.advance(5)
+        assert not await runtime.containers() and not await runtime.sandboxes()
+        assert not after.statuses.deleted, "who looks at it can see why"
+        await after.close()
+
+    asyncio.run(main())
 
 
 def test_while_it_lasts_pods_are_refused(tmp_path: Path) -> None:
