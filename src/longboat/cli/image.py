@@ -17,7 +17,7 @@ ACTIONS = ("import", "ls", "rm")
 
 @dataclass(frozen=True)
 class Options:
-    """image import FILE…: load OCI or docker archives into every node. image ls. image rm NAME…"""
+    """image import FILE…: load OCI or docker archives, compressed or not, into every node. image ls. image rm NAME…"""
 
     action: str = flag("", "import, ls or rm", positional=True)
     arguments: list[str] = flag([], "archives to import, or names to remove", positional=True)
@@ -68,7 +68,8 @@ def import_archive(cluster: Cluster, nodes: list[str], path: Path, steps: Steps)
         except OSError as error:
             raise Failure(f"cannot read {path}: {error.strerror}") from error
         if not names:
-            raise Failure(f"{path} holds no image for this machine", "It must be an OCI or docker archive (a tar file)")
+            remedy = "It must be an OCI or docker archive: a tar file, if compressed, then by gzip, zstd, xz or bzip2"
+            raise Failure(f"{path} holds no image for this machine", remedy)
         for name in names:
             steps.done(f"{node}: {name}")
 

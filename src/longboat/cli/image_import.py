@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from longboat.cli import containerd
 from longboat.cli.cluster import Cluster
 from longboat.cli.containerd import ctr
 from longboat.cli.errors import Failure
+from longboat.cli.image_archive import unpacked
 from longboat.cli.pause import IMAGE as PAUSE
 from longboat.cli.pause import image as pause_image
 
@@ -27,14 +29,16 @@ Targets = dict[str, str]
 
 
 def import_image(cluster: Cluster, node: str, archive: BinaryIO) -> list[str]:
-    """Load an OCI or docker archive and unpack it. Returns the names of its images, none if none is for this machine.
+    """Load an OCI or docker archive, compressed or not, and unpack it. Returns the names of its images, none if none is
+    for this machine.
 
     What fails leaves names as they were, and no content. Raises Failure.
     """
     with _alone(cluster, node):
         before = targets(cluster, node)
         try:
-            said = ctr(cluster, node, "images", "import", "-", archive=archive)
+            with unpacked(archive, room(cluster, node)) as tar:
+                said = ctr(cluster, node, "images", "import", "-", archive=tar)
             names = [line.split()[1] for line in said.splitlines() if line.startswith("unpacking")]
         except BaseException:
             _put_back(cluster, node, before)
@@ -42,6 +46,11 @@ def import_image(cluster: Cluster, node: str, archive: BinaryIO) -> list[str]:
         if not names:
             _put_back(cluster, node, before)
         return names
+
+
+def room(cluster: Cluster, node: str) -> int:
+    """How many bytes an archive may unpack to. Its layers are kept, and unpacked besides: that must fit on the disk."""
+    return shutil.disk_usage(cluster.node_dir(node)).free // 2
 
 
 def targets(cluster: Cluster, node: str) -> Targets:

@@ -16,6 +16,7 @@ import pytest
 
 from e2e.host import Done, Host
 from images import build
+from images.foreign import docker_archive, oci_archive
 from longboat.api.families import IPV6, of_family
 from longboat.cli.cluster import Cluster, load
 
@@ -51,10 +52,16 @@ nodes.dismantle(found)
 IMPORT = """
 import sys
 from pathlib import Path
-from longboat.cli import cluster, image_import
+from longboat.cli import cluster, errors, image_import
 found = cluster.load(Path(sys.argv[1]))
-for node in found.node_names:
-    print(image_import.import_image(found, node, open(sys.argv[2], "rb")))
+if sys.argv[3:]:
+    image_import.room = lambda cluster, node: int(sys.argv[3])
+for node in found.node_names[:1] if sys.argv[3:] else found.node_names:
+    try:
+        with open(sys.argv[2], "rb") as archive:
+            print(image_import.import_image(found, node, archive))
+    except errors.Failure as failure:
+        print(failure)
 """
 
 GREET = """
@@ -155,6 +162,31 @@ def test_containers_outlive_their_containerd(nodes: LocalNodes) -> None:
     nodes.script(UP)
     task = nodes.ctr("node-1", "tasks", "ls").quiet().split()
     assert task[-3:] == ["survivor", before, "RUNNING"]
+
+
+def test_archives_are_loaded_however_they_are_compressed(nodes: LocalNodes, tmp_path: Path) -> None:
+    """As `docker save | gzip` makes them, and OCI archives with layers that are compressed otherwise."""
+    archives = {
+        "gzip": docker_archive("t/docker:1"), "zstd": oci_archive("t/oci:1", "zstd"),
+        "xz": oci_archive("t/oci:2", "gzip"),
+    }  # fmt: skip
+    for program, content in archives.items():
+        path = tmp_path / program
+        path.write_bytes(subprocess.run([program, "-c"], input=content, capture_output=True, check=True).stdout)
+        said = nodes.script(IMPORT, str(path), str(64 << 20))
+        assert said.startswith(("['t/", "['docker.io/t/")), said
+    for name in ("docker.io/t/docker:1", "t/oci:1", "t/oci:2"):
+        assert nodes.ctr("node-1", "run", "--rm", name, "x", "cat", "/hello").quiet() == "hello\n"
+
+    # What is cut short, or unpacks to more than there is room for, leaves nothing, whatever containerd had by then.
+    before = nodes.ctr("node-1", "images", "ls").quiet(), nodes.ctr("node-1", "content", "ls", "-q").quiet()
+    bomb, short = tmp_path / "bomb", tmp_path / "short"
+    padded = docker_archive("t/bomb:1", filler=64 << 20)
+    bomb.write_bytes(subprocess.run(["zstd", "-c"], input=padded, capture_output=True, check=True).stdout)
+    assert nodes.script(IMPORT, str(bomb), str(8 << 20)).count("unpacks to more than 8 MiB, half of what is free") == 1
+    short.write_bytes((tmp_path / "gzip").read_bytes()[:-1000])
+    assert nodes.script(IMPORT, str(short), str(64 << 20)).count("damaged: unexpected end of file") == 1
+    assert before == (nodes.ctr("node-1", "images", "ls").quiet(), nodes.ctr("node-1", "content", "ls", "-q").quiet())
 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:
