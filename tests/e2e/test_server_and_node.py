@@ -85,6 +85,9 @@ def test_logs_exec_port_forward_and_metrics(alone: Alone) -> None:
     assert of_app["container_memory_working_set_bytes"].value == of_app["pod_memory_working_set_bytes"].value > 0
     seen = of_app["container_cpu_usage_seconds_total"].timestamp
     assert seen is not None and 0 < float(seen) - of_app["container_start_time_seconds"].value < 300
+    dashboards = text_string_to_metric_families(alone.kubectl("get", "--raw", f"{figures}/cadvisor").quiet())
+    told = {s.name: s for family in dashboards for s in family.samples if s.labels.get("pod") == "app"}
+    assert told["container_memory_working_set_bytes"].labels["image"] and told["container_cpu_usage_seconds_total"]
     for pod in ("app:8080", "beside:8081"):
         assert alone.kubectl("get", "--raw", f"/api/v1/namespaces/default/pods/{pod}/proxy/").quiet() == "served\n"
 

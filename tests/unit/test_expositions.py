@@ -19,8 +19,10 @@ from longboat.cli import node_kept
 from longboat.machinery.exposition import CONTENT_TYPE, text
 from longboat.network.dns.metrics import Counts
 from longboat.node import labels
-from longboat.node.cri.interface import RuntimeFailure, Usage
-from longboat.node.serve import metrics
+from longboat.node.cri.config import Resources
+from longboat.node.cri.interface import ContainerStatus, RuntimeFailure, Usage
+from longboat.node.serve import cadvisor, metrics
+from longboat.node.serve.cadvisor import Place
 from longboat.node.serve.http import Answer, Caller, Request
 from longboat.node.serve.port import NodePort
 from longboat.storage.encryption.live import RELOADS
@@ -72,6 +74,20 @@ UPSTREAM = {
     "resource_scrape_error": ("gauge", "STABLE", ""),
     "prober_probe": ("counter", "BETA", "container namespace pod pod_uid probe_type result"),
 }  # fmt: skip
+# Of the kubelet's /metrics/cadvisor, where some names are those of others elsewhere.
+OF_CONTAINER = "container id image name namespace pod"
+CADVISOR = {
+    "container_cpu_usage_seconds": ("counter", "", f"cpu {OF_CONTAINER}"),
+    "container_last_seen": ("gauge", "", OF_CONTAINER),
+    "container_memory_working_set_bytes": ("gauge", "", OF_CONTAINER),
+    "container_spec_cpu_period": ("gauge", "", OF_CONTAINER),
+    "container_spec_cpu_quota": ("gauge", "", OF_CONTAINER),
+    "container_spec_cpu_shares": ("gauge", "", OF_CONTAINER),
+    "container_spec_memory_limit_bytes": ("gauge", "", OF_CONTAINER),
+    "container_start_time_seconds": ("gauge", "", OF_CONTAINER),
+    "machine_cpu_cores": ("gauge", "", ""),
+    "machine_memory_bytes": ("gauge", "", ""),
+}
 EMPTY = {"static", "git_commit"}  # which have no value here, and so are not written
 OWN = ("longboat_", "python_")
 TIMED = ("container_cpu", "container_memory", "container_swap", "node_", "pod_")  # at /metrics/resource
@@ -89,12 +105,12 @@ def read(said: str | bytes) -> dict[str, Metric]:
     return by_name
 
 
-def compare(found: dict[str, Metric]) -> None:
+def compare(found: dict[str, Metric], upstream: dict[str, tuple[str, str, str]] = UPSTREAM) -> None:
     for name, family in found.items():
         if name.startswith(OWN):
             assert family.documentation, name
             continue
-        kind, level, expected = UPSTREAM[name]
+        kind, level, expected = upstream[name]
         assert family.type == kind, name
         assert family.documentation.startswith(f"[{level}] " if level else ""), name
         if not family.samples:
@@ -117,7 +133,7 @@ def resources(usages: Iterable[Usage] | None, since: dict[str, float] | None = N
 def values(family: Metric) -> dict[str, tuple[float, float | None]]:
     """By container, or by pod, or "": value and time."""
     return {
-        s.labels.get("container") or s.labels.get("pod") or "": (s.value, s.timestamp and float(s.timestamp))
+        s.labels.get("container") or s.labels.get("pod") or "": (s.value, float(s.timestamp) if s.timestamp else None)
         for s in family.samples
     }
 
@@ -165,6 +181,33 @@ def test_odd_names_are_read_as_they_are() -> None:
     assert sample.labels == {"container": odd, "namespace": "shop", "pod": "web"}
 
 
+def test_what_dashboards_ask_of_containers() -> None:
+    def status(id: str, **limits: Any) -> ContainerStatus:
+        resources = Resources(cpu_shares=2, **limits) if limits else None
+        return ContainerStatus(
+            id=id, name="c", attempt=0, state="running", created=1.0, started=2.0, image="app:1", resources=resources
+        )
+
+    web, idle = pod("web", metadata={"uid": "u1"}), pod("idle", metadata={"uid": "u2"})
+    places = {
+        "1": Place(web, status("1", cpu_quota=10000, cpu_period=100000, memory_limit=1 << 20)),
+        "2": Place(idle, status("2", memory_limit=0)), "3": Place(idle, status("3")),
+    }  # fmt: skip
+    usages = [usage(id, cpu=5_000_000_000) for id in ("1", "2", "3", "nobody's")]
+    found = read(cadvisor.containers(usages, places, "/x", 1.6e9))
+    compare(found, CADVISOR)
+    assert found.keys() == CADVISOR.keys()
+    cpu = {s.labels["id"]: s for s in found["container_cpu_usage_seconds"].samples}
+    assert cpu.keys() == {"/", *(f"/x/kubepods/besteffort/podu{p}/{id}" for p, id in ((1, "1"), (2, "2"), (2, "3")))}
+    assert cpu["/x/kubepods/besteffort/podu1/1"].labels | {"id": "", "cpu": ""} == {
+        "container": "c", "cpu": "", "id": "", "image": "app:1", "name": "1", "namespace": "default", "pod": "web",
+    }  # fmt: skip
+    assert cpu["/x/kubepods/besteffort/podu1/1"].value == 5
+    limits = {s.labels["name"]: s.value for s in found["container_spec_memory_limit_bytes"].samples}
+    assert limits == {"1": 1 << 20, "2": 0}, "0 is none; what is not known is not told"
+    assert {s.labels["name"]: s.value for s in found["container_spec_cpu_quota"].samples} == {"1": 10000}
+
+
 def test_the_nodes_port(tmp_path: Path) -> None:
     async def main() -> None:
         async with simulated(tmp_path) as node:
@@ -193,13 +236,17 @@ def test_the_nodes_port(tmp_path: Path) -> None:
             while not asking.done():
                 await node.clock.advance(1)
                 await asyncio.sleep(0.001)  # a thread reads the machine's figures
+            of_containers = read(await said(port, "/metrics/cadvisor"))
+            compare(of_containers, CADVISOR)
+            (seen,) = of_containers["container_last_seen"].samples
+            assert (seen.labels["pod"], seen.labels["container"]) == ("web", "c")
             summary = msgspec.json.decode(asking.result().body)
             assert summary["pods"][0]["containers"][0]["startTime"]
 
             async def fails(uid: str = "") -> list[Usage]:
                 raise RuntimeFailure("no")
 
-            node.runtime.usage = fails  # type: ignore[method-assign]
+            node.runtime.usage = fails
             assert values(read(await said(port, "/metrics/resource"))["resource_scrape_error"]) == {"": (1, None)}
 
     asyncio.run(main())

@@ -289,7 +289,7 @@ class Agent:
         handler = NodePort(
             config.name, self._runtime, workers, self._clock, authorizer,
             logs=config.paths.logs, root=Path("/") if config.simulated else config.paths.root, version=config.version,
-            controllers=self.call_driver, more_metrics=self._more_metrics,
+            controllers=self.call_driver, more_metrics=self._more_metrics, cgroup_root=config.cgroup_root,
         )  # fmt: skip
         if self._shared_port is not None:
             self._shared_port.add(config.name, handler)

@@ -18,7 +18,7 @@ from longboat.node import handlers
 from longboat.node.cri.interface import Runtime, RuntimeFailure, Session, Streams
 from longboat.node.pod_worker import SYNCING, TERMINATED, TERMINATING, PodWorker
 from longboat.node.pod_workers import PodWorkers
-from longboat.node.serve import command, csi, forward, metrics, pods, stats
+from longboat.node.serve import cadvisor, command, csi, forward, metrics, pods, stats
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.command import SpdyClient, WebSocketClient
 from longboat.node.serve.http import Answer, HttpError, Request
@@ -39,17 +39,18 @@ Open = Callable[[], Awaitable[Session]]
 class NodePort:
     """Call it with a request.
 
-    `logs` is the directory of all pods' logs, `root` a place on the node's disk; `more_metrics` tells those of the
-    agent's other parts, in Prometheus's text format.
+    `logs` is the directory of all pods' logs, `root` a place on the node's disk, `cgroup_root` the cgroup above all;
+    `more_metrics` tells those of the agent's other parts, in Prometheus's text format.
     """
 
     def __init__(
         self, node: str, runtime: Runtime, workers: PodWorkers, clock: Clock, authorizer: Authorizer, *,
         logs: Path, root: Path, version: str, controllers: csi.Controllers, more_metrics: Callable[[], str] = str,
+        cgroup_root: str = "/",
     ) -> None:  # fmt: skip
         self._node, self._runtime, self._workers, self._clock = node, runtime, workers, clock
         self._authorizer, self._logs, self._root, self._version = authorizer, logs, root, version
-        self._controllers = controllers
+        self._controllers, self._cgroup_root = controllers, cgroup_root
         self._started, self._more_metrics = clock.now().timestamp(), more_metrics
         self._rates, self._handlers = stats.Rates(), handlers.of(runtime, clock)
 
@@ -65,6 +66,8 @@ class NodePort:
                 return await self._metrics()
             case ["metrics", "resource"]:
                 return await self._resource_metrics()
+            case ["metrics", "cadvisor"]:
+                return await self._container_metrics()
             case ["metrics", "probes"]:
                 return _figures(metrics.probes(self._workers.probes.outcomes()))
             case ["stats", "summary"] | ["stats"]:
@@ -112,6 +115,20 @@ class NodePort:
             usages = None
         now = self._clock.now().timestamp()
         return _figures(await asyncio.to_thread(metrics.resources, usages, self._since(), now))
+
+    async def _container_metrics(self) -> Answer:
+        """Raises HttpError."""
+        try:
+            usages = await self._runtime.usage()
+        except RuntimeFailure as failure:
+            raise HttpError(500, f"the runtime does not say what containers use: {failure.message}\n") from failure
+        places = {
+            status.id: cadvisor.Place(worker.pod, status)
+            for worker in self._all()
+            for status in worker.observed.containers
+        }
+        now = self._clock.now().timestamp()
+        return _figures(await asyncio.to_thread(cadvisor.containers, usages, places, self._cgroup_root, now))
 
     def _all(self) -> Iterable[PodWorker]:
         return (worker for uid in self._workers.uids if (worker := self._workers.get(uid)))
