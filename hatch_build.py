@@ -34,16 +34,6 @@ SCALARS = {
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool": "any",
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": "any",
 }
-KEPT = {  # optional, and yet written when empty (no `omitempty` in upstream's types), or asked for by validation
-    "io.k8s.api.autoscaling.v2.HPAScalingRules": ("policies",),
-    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus": ("currentMetrics",),
-    "io.k8s.api.discovery.v1.EndpointSlice": ("endpoints", "ports"),
-    "io.k8s.api.rbac.v1.ClusterRole": ("rules",),
-    "io.k8s.api.rbac.v1.Role": ("rules",),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus": (
-        "conditions", "storedVersions",
-    ),
-}  # fmt: skip
 LIST_TRAITS = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-patch-merge-key",
                "x-kubernetes-patch-strategy")  # fmt: skip
 
@@ -87,10 +77,9 @@ def shape(node: dict[str, Any]) -> Any:
 
 def compact(defs: dict[str, Any]) -> bytes:
     """{types: {type: {field: shape}}, kinds: {group/version/kind: type}, atomic: [type], replaced: {type: [field]},
-    whole: {type: [field]}, kept: {type: [field]}}.
+    whole: {type: [field]}}.
 
-    Atomic types and whole fields are one value to server-side apply, replaced fields to strategic merge patches. Kept
-    fields, lists or maps, are there even when they are empty.
+    Atomic types and whole fields are one value to server-side apply, replaced fields to strategic merge patches.
     """
     types = {
         name: {field: shape(node) for field, node in (body.get("properties") or {}).items()}
@@ -104,7 +93,6 @@ def compact(defs: dict[str, Any]) -> bytes:
             "atomic": sorted(name for name, body in defs.items() if body.get("x-kubernetes-map-type") == "atomic"),
             "replaced": marked(defs, "x-kubernetes-patch-strategy", "replace"),
             "whole": marked(defs, "x-kubernetes-map-type", "atomic"),
-            "kept": kept(defs),
         }
     )
     return packed
@@ -116,16 +104,6 @@ def marked(defs: dict[str, Any], mark: str, value: str) -> dict[str, list[str]]:
     for name, body in defs.items():
         for field, node in (body.get("properties") or {}).items():
             if node.get(mark) == value:
-                found.setdefault(name, []).append(field)
-    return found
-
-
-def kept(defs: dict[str, Any]) -> dict[str, list[str]]:
-    """The fields whose empty lists and maps are shown, by type: those that are required, and a few others."""
-    found: dict[str, list[str]] = {name: list(fields) for name, fields in KEPT.items() if name in defs}
-    for name, body in defs.items():
-        for field in body.get("required") or ():
-            if type_of(body["properties"][field]) in ("array", "object"):
                 found.setdefault(name, []).append(field)
     return found
 

@@ -65,6 +65,8 @@ def main() -> None:
     report("  read, strict", lambda: known.decode(kinds.POD, data, validation="Strict"))
     report("  read, strict, a quantity to correct", lambda: known.decode(kinds.POD, odd, validation="Strict"))
     report("  stored encoding", lambda: known.canonical(kinds.POD, pod))
+    stored = known.canonical(kinds.POD, pod)
+    report("  read as stored, to be changed", lambda: known.read(kinds.POD, stored))
     report("  strategic merge of one container", lambda: strategic.apply(pod, patch, shape))
     report("match a label selector", lambda: chosen.matches({"app": "web", "tier": "front"}))
     print(f"{'resident at most':<44}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.1f} MB")

@@ -165,7 +165,7 @@ def _aggregate(
             }
             for version in names
         ]
-        items.append({"metadata": {"name": group, "creationTimestamp": None}, "versions": listed})
+        items.append({"metadata": {"name": group}, "versions": listed})
     body = msgspec.json.encode(
         {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
     )

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from longboat.api import kinds
 from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound
@@ -52,19 +50,20 @@ class Reviews:
     async def self_subject(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_REVIEW)
         assert request.user is not None
+        review["metadata"]["creationTimestamp"] = timestamp(self._server.clock.now())
         review["status"] = {"userInfo": user_info(request.user)}
-        return _created(request, review)
+        return self._created(request, kinds.SELF_SUBJECT_REVIEW, review)
 
     async def self_access(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_ACCESS_REVIEW)
         self._check_attributes(review, kinds.SELF_SUBJECT_ACCESS_REVIEW)
         assert request.user is not None
-        return self._decide(request, review, request.user)
+        return self._decide(request, kinds.SELF_SUBJECT_ACCESS_REVIEW, review, request.user)
 
     async def access(self, request: Request) -> Response:
         review = await self._read(request, kinds.SUBJECT_ACCESS_REVIEW)
         self._check_attributes(review, kinds.SUBJECT_ACCESS_REVIEW, subject=True)
-        return self._decide(request, review, _subject(review["spec"]))
+        return self._decide(request, kinds.SUBJECT_ACCESS_REVIEW, review, _subject(review["spec"]))
 
     async def local_access(self, request: Request) -> Response:
         kind = kinds.LOCAL_SUBJECT_ACCESS_REVIEW
@@ -75,7 +74,7 @@ class Reviews:
             raise errors.bad_request(
                 f"spec.resourceAttributes.namespace must match namespace: {request.info.namespace}"
             )
-        return self._decide(request, review, _subject(review["spec"]))
+        return self._decide(request, kind, review, _subject(review["spec"]))
 
     async def self_rules(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_RULES_REVIEW)
@@ -89,7 +88,7 @@ class Reviews:
             "nonResourceRules": [rule.raw for rule in found if rule.urls],
             "incomplete": False,
         }
-        return _created(request, review)
+        return self._created(request, kinds.SELF_SUBJECT_RULES_REVIEW, review)
 
     async def token(self, request: Request) -> Response:
         review = await self._read(request, kinds.TOKEN_REVIEW)
@@ -102,13 +101,13 @@ class Reviews:
             user, meant_for = await tokens.user(spec["token"], request, spec.get("audiences") or ())
         except Rejected as error:
             review["status"] = {"user": {}, "error": str(error)}
-            return _created(request, review)
+            return self._created(request, kinds.TOKEN_REVIEW, review)
         review["status"] = {
             "authenticated": True,
             "user": user_info(user),
             "audiences": [a for a in spec.get("audiences") or meant_for if a in meant_for],
         }
-        return _created(request, review)
+        return self._created(request, kinds.TOKEN_REVIEW, review)
 
     async def issue_token(self, request: Request) -> Response:
         """serviceaccounts/token: a token that is bound to what the request names."""
@@ -149,7 +148,7 @@ class Reviews:
             "namespace": info.namespace,
             "creationTimestamp": timestamp(self._server.clock.now()),
         }
-        return _created(request, review)
+        return self._created(request, kinds.TOKEN_REQUEST, review)
 
     @staticmethod
     def _check_seconds(name: str, seconds: int) -> None:
@@ -208,13 +207,17 @@ class Reviews:
         if err:
             raise errors.invalid(kind, "", err)
 
-    def _decide(self, request: Request, review: Object, user: User) -> Response:
+    def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
         action = _action(review["spec"])
         allowed, reason = self._server.authorizer.decide(user, action)
         review["status"] = {"allowed": allowed}
         if reason:
             review["status"]["reason"] = reason
-        return _created(request, review)
+        return self._created(request, kind, review)
+
+    def _created(self, request: Request, kind: Kind, review: Object) -> Response:
+        form = negotiate(request.headers.get("accept", ""), forms=False)
+        return respond(201, self._server.schema.canonical(kind, review), form)
 
     def _rules(self, user: User, namespace: str) -> Iterable[Rule]:
         if "system:masters" in user.groups:
@@ -246,9 +249,3 @@ def _action(spec: Object) -> Action:
         )  # fmt: skip
     path = spec["nonResourceAttributes"]
     return Action(path.get("verb", ""), path=path.get("path") or "/")
-
-
-def _created(request: Request, review: Object) -> Response:
-    review.setdefault("metadata", {}).setdefault("creationTimestamp", None)
-    form = negotiate(request.headers.get("accept", ""), forms=False)
-    return respond(201, msgspec.json.encode(review), form)

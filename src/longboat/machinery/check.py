@@ -1,7 +1,7 @@
 """Brings decoded JSON into the shape of its type, or says what is wrong with it as upstream's decoder does.
 
-One walk checks types, drops nulls, empty lists and maps (as Go's `omitempty` does) and fields the type does not have,
-and puts fields in schema order. It is the slow way, for what `typed` would not take.
+One walk checks types, drops nulls, fields the type does not have and what Go leaves out when it is empty, adds what Go
+always writes, and puts fields in schema order. It is the slow way, for what `typed` would not take.
 """
 
 from __future__ import annotations
@@ -9,37 +9,46 @@ from __future__ import annotations
 from typing import Any
 
 from longboat.machinery.scalars import READERS
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
 from longboat.machinery.text import in_order
 from longboat.machinery.wording import mismatch
 
 LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
-_ZERO: dict[str, Any] = {
-    "string": "", "bytes": "", "int32": 0, "int64": 0, "double": 0, "boolean": False, "quantity": "0", "intstr": 0,
-}  # fmt: skip
 
 
 def struct(shape: Struct, value: Any, path: str = "") -> dict[str, Any]:
     """The value as an object of this type. Raises Mistake, for the first field that is wrong."""
     if type(value) is not dict:
         raise mismatch(value, shape, shape, path)
-    fields = shape.fields
-    found = {
-        name: _read(fields[name], member, shape, f"{path}.{name}" if path else name)
-        for name, member in value.items()
-        if member is not None and name in fields and not _says_nothing(shape, name, member)
-    }
+    fields, dropped = shape.fields, shape.dropped
+    found = {}
+    for name, member in value.items():
+        if member is not None and name in fields:
+            read = _read(fields[name], member, shape, f"{path}.{name}" if path else name)
+            if read or name not in dropped:
+                found[name] = read
+    for name, empty in shape.filled.items():
+        if name not in found:
+            found[name] = struct(empty, {}) if isinstance(empty, Struct) else empty
     if len(found) < 2:
         return found
     return {name: found[name] for name in sorted(found, key=shape.order.__getitem__)}
 
 
-def _says_nothing(owner: Struct, name: str, value: Any) -> bool:
-    """Whether it is an empty list or map that is as good as absent."""
-    if value or name in owner.kept:
-        return False
-    shape, kind = owner.fields[name], type(value)
-    return (kind is list and type(shape) is List) or (kind is dict and type(shape) is Map)
+def stored(shape: Shape, value: Any) -> Any:
+    """A value that `struct` has read, with the nulls that Go writes."""
+    if isinstance(shape, Struct):
+        fields, nulls = shape.fields, shape.nulls
+        return {
+            name: stored(fields[name], value[name]) if name in value else None
+            for name in shape.order
+            if name in value or name in nulls
+        }
+    if isinstance(shape, List):
+        return [stored(shape.item, member) for member in value]
+    if isinstance(shape, Map):
+        return {key: stored(shape.value, member) for key, member in value.items()}
+    return value
 
 
 def _read(shape: Shape, value: Any, owner: Struct, path: str) -> Any:
@@ -71,8 +80,8 @@ def _element(shape: Shape, value: Any, owner: Struct, path: str) -> Any:
     """A member of a list or map, where null stands for the type's zero value."""
     if value is None:
         if isinstance(shape, Scalar):
-            return _ZERO.get(shape.name)
-        return [] if isinstance(shape, List) else {}
+            return "" if shape.name == "bytes" else ZERO.get(shape.name)
+        return [] if isinstance(shape, List) else struct(shape, {}) if isinstance(shape, Struct) else {}
     return _read(shape, value, owner, path)
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from longboat.machinery import text
+from longboat.machinery import messages, text
+from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object, micro_timestamp, timestamp
 from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
 
@@ -20,7 +19,6 @@ MAGIC = b"k8s\x00"
 MAX_DEPTH = 100
 MAX_UNKNOWN = 100  # fields that are told of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NUMBERS = Path(__file__).with_name("field_numbers.txt")
 
 
 class Malformed(Exception):
@@ -50,40 +48,10 @@ def envelope(data: bytes) -> tuple[str, str, bytes]:
 
 
 def decode(struct: Struct, message: bytes) -> tuple[Object, list[str]]:
-    """The JSON object of a message, and complaints about fields that it should not have. Raises Malformed, Unknown."""
+    """The JSON object of a message, with all that Go wrote though it is empty, and complaints about fields that it
+    should not have. Raises Malformed, Unknown."""
     decoder = _Decoder()
     return decoder.message(struct, message, 0), decoder.unknown
-
-
-class Field(NamedTuple):
-    """How a message's field is to be read.
-
-    `inlined`: the type of a message whose fields are the outer one's in JSON; such a field has no name. `pointer`: Go
-    writes it only where it is set, so zero, false and "" say something; it writes others whether they do or not.
-    `other`: what a JSONSchemaPropsOr… may be beside a schema: Array, Bool or StringArray.
-    """
-
-    name: str
-    inlined: str
-    pointer: bool
-    other: str
-
-
-@lru_cache(maxsize=1)
-def table() -> dict[str, dict[int, Field]]:
-    """message → number → field."""
-    found: dict[str, dict[int, Field]] = {}
-    for line in NUMBERS.read_text().splitlines():
-        if line.startswith("#"):
-            continue
-        name, *entries = line.split()
-        numbers = found[name] = {}
-        for entry in entries:
-            field, _, rest = entry.partition("=")
-            rest, _, inlined = rest.partition(">")
-            rest, _, other = rest.partition("|")
-            numbers[int(rest.removesuffix("*"))] = Field(field, inlined, rest.endswith("*"), other)
-    return found
 
 
 class _Decoder:
@@ -96,7 +64,7 @@ class _Decoder:
         if depth > MAX_DEPTH:
             raise Malformed("nested too deeply")
         self._count()
-        numbers = table().get(inlined_as or struct.name)
+        numbers = messages.numbered(inlined_as or struct.name)
         if numbers is None:
             raise Unknown(inlined_as or struct.name)
         out: Object = {}
@@ -135,9 +103,7 @@ class _Decoder:
         elif field.other:
             out[name] = self._schema_or(field.other, struct, value, depth)
         else:
-            found = self._value(shape, value, depth)
-            if found or field.pointer or (isinstance(shape, Struct) and found == {} and depth > 0):
-                out[name] = found
+            out[name] = self._value(shape, value, depth)
 
     def _entry(self, out: Object, field: Field, struct: Struct, shape: Map, data: bytes | int, depth: int) -> None:
         """One entry of a map."""
@@ -294,7 +260,7 @@ SCALARS: dict[str, Callable[[bytes | int], Any]] = {
     "int64": _signed,
     "double": _double,
     "boolean": lambda value: bool(_signed(value)),
-    "quantity": lambda value: _text(_first(value).get(1, b"")),
+    "quantity": lambda value: _text(_first(value).get(1, b"")) or "0",
     "time": _time,
     "microtime": _micro_time,
     "intstr": _int_or_string,

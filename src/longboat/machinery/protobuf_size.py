@@ -1,25 +1,25 @@
 """How many bytes an object has in Kubernetes' protobuf encoding, which is what upstream's storage holds it to.
 
-Fields that are absent count nothing. (Go writes two bytes for some of them; no limit is as sharp as that.)
+Absent fields count as well, unless they are pointers, lists or maps: Go writes their zero.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from longboat.machinery.messages import numbered as numbers_of
 from longboat.machinery.objects import Object
-from longboat.machinery.protobuf import MAGIC, Unknown, table
-from longboat.machinery.shapes import List, Map, Shape, Struct
+from longboat.machinery.protobuf import MAGIC, Unknown
+from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
-# A value takes at most this many times the bytes of its JSON. The worst is a negative number in a list: `-1,` are three
-# bytes, its tag and varint eleven. Of all else, JSON's quotes, names and commas are longer than tags and lengths, or
-# (a quantity: `"1",` and 2 + 2 + 1) less than twice as short.
-MOST_PER_JSON = 4
+# A value takes at most this many times the bytes of its JSON. The worst is an empty JSONSchemaProps in a list: `{},`
+# are three bytes, the zeros that Go writes of it 32.
+# (Of what is not empty: a negative number in a list, `-1,`, eleven.)
+MOST_PER_JSON = 11
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,28 +31,43 @@ def size(struct: Struct, obj: Object) -> int:
 
 
 class _Fields:
-    """What one message writes: the bytes of each field's tag, and the messages that JSON has inlined."""
+    """What one message writes: the bytes of each field's tag, those of what is absent, and the messages that JSON has
+    inlined."""
 
-    __slots__ = ("inlined", "tags")
+    __slots__ = ("absent", "inlined", "least", "tags")
 
-    def __init__(self, name: str) -> None:
-        numbers = table().get(name)
+    def __init__(self, struct: Struct, name: str) -> None:
+        numbers = numbers_of(name)
         if numbers is None:
             raise Unknown(name)
-        self.tags = {field.name: _tag(number) for number, field in numbers.items() if not field.inlined}
+        known = {field.name: (number, field) for number, field in numbers.items() if not field.inlined}
+        self.tags = {field: _tag(number) for field, (number, _) in known.items()}
         self.inlined = [(_tag(number), field.inlined) for number, field in numbers.items() if field.inlined]
+        self.absent = {
+            field: _field(shape, _EMPTY.get(shape.name), self.tags[field])
+            for field, shape in struct.fields.items()
+            if field in known and not known[field][1].pointer and isinstance(shape, Scalar) and shape.name != "bytes"
+        }
+        self.least = sum(self.absent.values())
 
 
-_fields = lru_cache(maxsize=None)(_Fields)  # as many as the table has
+_made: dict[tuple[str, str], _Fields] = {}  # as many as the table has
+
+
+def _fields(struct: Struct, name: str) -> _Fields:
+    found = _made.get((struct.name, name))
+    if found is None:
+        found = _made[struct.name, name] = _Fields(struct, name)
+    return found
 
 
 def _message(struct: Struct, obj: Object, name: str) -> int:
-    found = _fields(name)
-    total = 0
+    found = _fields(struct, name)
+    total = found.least
     for field, value in obj.items():
         tag = found.tags.get(field)
         if tag is not None and value is not None and field in struct.fields:
-            total += _field(struct.fields[field], value, tag)
+            total += _field(struct.fields[field], value, tag) - found.absent.get(field, 0)
     for tag, inlined in found.inlined:
         total += _framed(tag, _message(struct, obj, inlined))
     return total
@@ -95,7 +110,15 @@ def _text(value: str) -> int:
 
 
 def _any(value: Any) -> int:
-    return _framed(0, _framed(1, len(_encode(value))))
+    return _framed(0, 0 if value is None else _framed(1, len(_encode(value))))
+
+
+def _moment(value: str | None) -> int:
+    """Seconds since 1970, and nanoseconds."""
+    if value is None:
+        return _framed(0, 0)
+    moment = datetime.fromisoformat(value)
+    return _framed(0, 1 + _varint(int(moment.timestamp())) + 1 + _varint(moment.microsecond * 1000))
 
 
 def _int_or_string(value: int | str) -> int:
@@ -103,16 +126,17 @@ def _int_or_string(value: int | str) -> int:
     return _framed(0, 2 + 1 + _varint(number) + 1 + _text(text))
 
 
+_EMPTY = {**ZERO, "time": None, "microtime": None, "any": None}
 _SCALARS: dict[str, Callable[[Any], int]] = {
     "string": _text,
-    "bytes": lambda value: _framed(0, math.ceil(len(value) * 3 / 4)),
+    "bytes": lambda value: _framed(0, len(value) // 4 * 3 - value.count("=")),
     "int32": _varint,
     "int64": _varint,
     "double": lambda value: 8,
     "boolean": lambda value: 1,
     "quantity": lambda value: _framed(0, 1 + _text(str(value))),
-    "time": lambda value: 9,  # seconds since 1970, no nanoseconds
-    "microtime": lambda value: 13,
+    "time": _moment,
+    "microtime": _moment,
     "intstr": _int_or_string,
     "any": _any,
 }

@@ -51,8 +51,10 @@ def bad_base64(text: str) -> int | None:
 
 
 def _double(value: Any, shape: Scalar, owner: Struct, path: str) -> Any:
-    if type(value) in (int, float):
+    if type(value) is int:
         return value
+    if type(value) is float:  # Go writes no point where there is no fraction
+        return int(value) if value.is_integer() and abs(value) < 1e21 else value
     raise mismatch(value, shape, owner, path)
 
 

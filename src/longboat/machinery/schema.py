@@ -23,7 +23,9 @@ INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."
 FEW = 2000  # bytes, and objects, that are always read in C
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
+_SPELLED = tuple((sign.encode(), b"\\u%04x" % ord(sign)) for sign in "<>&\u2028\u2029")
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 _encode_typed = msgspec.json.Encoder(order="deterministic").encode  # fields as declared, maps sorted
 
 
@@ -36,6 +38,8 @@ class Schema:
         self._kinds: dict[str, str] = content["kinds"]
         self._found: dict[Kind, Struct | None] = {}
         self._types = Types()
+        self._stored = Types(self._types)
+        self._readers: dict[str, msgspec.json.Decoder[Any]] = {}
 
     def has(self, kind: Kind) -> bool:
         return self.type(kind) is not None
@@ -104,17 +108,51 @@ class Schema:
         return self._headed(kind, checked), found if validation == WARN else []
 
     def canonical(self, kind: Kind, obj: Object, *, large: bool = False) -> bytes:
-        """The stored encoding: kind, apiVersion, metadata, then schema order; maps sorted; no nulls, no unknown fields.
+        """The stored encoding: kind, apiVersion, metadata, then schema order; maps sorted; no unknown fields; what is
+        empty left out, or written, as Go does it (null included).
 
         Raises StatusError 422 where a value is not of its field's type.
         """
         struct = self.type(kind)
+        if struct is None:
+            return _encode(self.check_object(kind, obj, large=large)[0])
+        encoded = None if large else self._encoded_in_c(struct, self._headed(kind, obj))
+        if encoded is None:
+            encoded = _encode(check.stored(struct, self.check_object(kind, obj, large=large)[0]))
+        return _escaped(encoded) if struct.has_raw else encoded
+
+    def _encoded_in_c(self, struct: Struct, obj: Object) -> bytes | None:
+        try:
+            return _encode_typed(msgspec.convert(obj, self._stored.of(struct)))
+        except msgspec.ValidationError:
+            return None
+
+    def read(self, kind: Kind, data: bytes, *, large: bool = False) -> Object:
+        """A stored object as `decode` would give it, whoever wrote it: an older version may have kept what is empty.
+
+        What does not fit its type is given as it is.
+        """
+        struct = self.type(kind)
         if struct is not None and not large:
+            reader = self._readers.get(struct.name)
+            if reader is None:
+                reader = self._readers[struct.name] = msgspec.json.Decoder(self._types.of(struct))
             try:
-                return _encode_typed(msgspec.convert(self._headed(kind, obj), self._types.of(struct)))
+                obj: Object = msgspec.to_builtins(reader.decode(data), order="deterministic")
+                return obj
             except msgspec.ValidationError:
                 pass
-        return _encode(self.check_object(kind, obj, large=large)[0])
+        value: Object = _decode(data)
+        try:
+            return self._walked(struct, value)
+        except Mistake:
+            return value
+
+    def shown(self, kind: Kind, obj: Object) -> Object:
+        """An object that is worked on, with the nulls that clients are shown: their JSON patches may name them."""
+        struct = self.type(kind)
+        found: Object = obj if struct is None or not struct.has_nulls else check.stored(struct, obj)
+        return found
 
     def _parsed(self, kind: Kind, data: bytes, media_type: str) -> tuple[Any, list[str]]:
         """The body's JSON value, and what the YAML parser complains about. Raises StatusError."""
@@ -196,6 +234,13 @@ class Schema:
         if "kind" in obj and "apiVersion" in obj:
             return obj
         return {"kind": kind.name, "apiVersion": kind.api_version} | obj
+
+
+def _escaped(encoded: bytes) -> bytes:
+    """JSON as Go spells it. It means the same; but clients in Go compare the bytes of a raw part with their own."""
+    for sign, spelled in _SPELLED:
+        encoded = encoded.replace(sign, spelled)
+    return encoded
 
 
 def has_many(data: bytes, media_type: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from longboat.machinery.messages import Field, named
+
 Shape = Union["Scalar", "Struct", "List", "Map"]
 
 
@@ -26,7 +28,11 @@ class Struct:
     atomic: bool = False  # one value to server-side apply
     whole: frozenset[str] = frozenset()  # fields that are so here, though their types are not
     replaced: frozenset[str] = frozenset()  # fields that strategic merge patches replace
-    kept: frozenset[str] = frozenset()  # lists and maps that stay when they are empty
+    dropped: frozenset[str] = frozenset()  # fields that are left out when they hold nothing: "", 0, false, [] or {}
+    filled: dict[str, Any] = field(default_factory=dict)  # fields that are always there: 0, "", or the type of a {}
+    nulls: frozenset[str] = frozenset()  # fields that are written as null where they are absent
+    has_nulls: bool = False  # it, or something in it, has such fields
+    has_raw: bool = False  # it, or something in it, has a field that Go's clients are given as the bytes it came in
 
     @property
     def short(self) -> str:
@@ -75,6 +81,9 @@ SCALARS = {
     )
 }  # fmt: skip
 ANY = SCALARS["any"]
+ZERO = {"string": "", "int32": 0, "int64": 0, "double": 0, "boolean": False, "quantity": "0", "intstr": 0}
+_INLINED = Field("", "", "", pointer=False, always=False)  # kind and apiVersion, which are the envelope's in protobuf
+_GO_STRUCTS = ("quantity", "intstr", "time", "microtime", "any")  # scalars here, and structs in Go
 
 
 class Shapes:
@@ -85,7 +94,6 @@ class Shapes:
         self._atomic = frozenset(packed["atomic"])
         self._whole: dict[str, list[str]] = packed["whole"]
         self._replaced: dict[str, list[str]] = packed["replaced"]
-        self._kept: dict[str, list[str]] = packed["kept"]
         self._structs: dict[str, Struct] = {}
 
     def struct(self, name: str) -> Struct:
@@ -98,9 +106,9 @@ class Shapes:
                 atomic=name in self._atomic,
                 whole=frozenset(self._whole.get(name, ())),
                 replaced=frozenset(self._replaced.get(name, ())),
-                kept=frozenset(self._kept.get(name, ())),
             )
             found.fields.update((key, self._shape(value)) for key, value in packed.items())
+            _settle_empties(found)
             found.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
         return found
 
@@ -114,6 +122,45 @@ class Shapes:
             return Map(self._shape(content))
         kind, keys, merge_key, strategies = rest[0]
         return List(self._shape(content), kind, tuple(keys), merge_key, tuple(filter(None, strategies.split(","))))
+
+
+def _settle_empties(struct: Struct) -> None:
+    """What becomes of fields without a value, as Go's encoder has it: it leaves out what is tagged `omitempty`, but
+    writes structs that are no pointers in any case, and takes what a pointer points to for a value.
+
+    Of types that are not in the table only empty lists and maps are dropped.
+    """
+    known = named(struct.name)
+    dropped, nulls = set(), set()
+    for name, shape in struct.fields.items():
+        field = None if known is None else known.get(name, _INLINED)
+        scalar = shape.name if isinstance(shape, Scalar) else ""
+        by_value = isinstance(shape, Struct) or scalar in _GO_STRUCTS
+        if field is None or field.pointer:
+            if field is not None and field.always:
+                nulls.add(name)
+            elif field is None and isinstance(shape, (List, Map)):
+                dropped.add(name)
+        elif not (by_value or field.always):
+            dropped.add(name)
+        elif isinstance(shape, Struct):
+            struct.filled[name] = shape
+        elif scalar in ZERO:
+            struct.filled[name] = ZERO[scalar]
+        else:
+            nulls.add(name)
+            if not by_value:
+                dropped.add(name)
+    struct.dropped, struct.nulls = frozenset(dropped), frozenset(nulls)
+    inner = [each for each in map(_innermost, struct.fields.values()) if isinstance(each, Struct)]
+    struct.has_nulls = bool(nulls) or any(each.has_nulls for each in inner)
+    struct.has_raw = any(struct.fields[name] is ANY for name in nulls) or any(each.has_raw for each in inner)
+
+
+def _innermost(shape: Shape) -> Shape:
+    while isinstance(shape, (List, Map)):
+        shape = shape.item if isinstance(shape, List) else shape.value
+    return shape
 
 
 def _ranked(fields: dict[str, Any]) -> list[str]:

@@ -1,17 +1,22 @@
 """The API's types as msgspec structs, so that C does the reading of what is already in order.
 
 A typed struct accepts only values that stand as they are: known fields, right types, canonical quantities and times.
-What it refuses is not wrong, only not for it: `check.Walk` then corrects the value or says what is wrong.
+What it refuses is not wrong, only not for it: `check.struct` then corrects the value or says what is wrong.
+
+Which empty fields are there is a matter of defaults. msgspec leaves out what is its field's default, and takes what a
+factory made, but for a list or map, for no default: so what is always written has a factory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
 _INT32 = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
 _DATE = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -23,7 +28,7 @@ _SCALARS: dict[str, Any] = {
     "bytes": bytes,  # base64, in and out
     "int32": _INT32,
     "int64": Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)],
-    "double": int | float,
+    "double": int,
     "boolean": bool,
     "quantity": Annotated[str, Meta(pattern=_QUANTITY)],
     "intstr": _INT32 | str,
@@ -34,13 +39,20 @@ _SCALARS: dict[str, Any] = {
 _NOTHING = Annotated[str, Meta(max_length=0)]  # where a type contains itself: left to the walk
 
 
-class Types:
-    """Typed structs by type, made when first asked for."""
+_NONE = type(None)
 
-    def __init__(self) -> None:
+
+class Types:
+    """Typed structs by type, made when first asked for. With a `base`: as objects are stored, with the nulls that Go
+    writes, which have no place in an object that is worked on. Types that have none are the base's own."""
+
+    def __init__(self, base: Types | None = None) -> None:
         self._made: dict[str, Any] = {}
+        self._base = base
 
     def of(self, struct: Struct) -> type[msgspec.Struct]:
+        if self._base is not None and not struct.has_nulls:
+            return self._base.of(struct)
         found = self._made.get(struct.name)
         if found is None:
             self._made[struct.name] = _NOTHING
@@ -53,12 +65,22 @@ class Types:
         return made
 
     def _field(self, struct: Struct, name: str) -> tuple[Any, Any]:
-        """Type and default. msgspec writes no empty list or map of a field whose default is one."""
+        """Type and default."""
         shape = struct.fields[name]
-        kind = list if isinstance(shape, List) else dict if isinstance(shape, Map) else None
-        if kind is None or name in struct.kept:
-            return self._of(shape) | None, None
-        return self._of(shape), msgspec.field(default_factory=kind)
+        typed = self._of(shape)
+        if name in struct.nulls:
+            if name in struct.dropped:
+                typed = Annotated[typed, Meta(min_length=1)]
+            return typed | None, msgspec.field(default_factory=_NONE) if self._base else None
+        if name in struct.filled:
+            empty: Any = struct.filled[name]
+            again: Callable[[Any], Any] = type(empty)
+            return typed, msgspec.field(default_factory=typed if empty is shape else partial(again, empty))
+        if name not in struct.dropped:
+            return typed | None, None
+        if isinstance(shape, Scalar):
+            return typed, b"" if shape.name == "bytes" else ZERO[shape.name]
+        return typed, msgspec.field(default_factory=list if isinstance(shape, List) else dict)
 
     def _of(self, shape: Shape) -> Any:
         if isinstance(shape, Scalar):

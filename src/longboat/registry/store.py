@@ -14,6 +14,7 @@ from longboat.aio.clock import Clock
 from longboat.machinery import errors
 from longboat.machinery.errors import STALE, StatusError
 from longboat.machinery.fieldpath import Errors
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.schema import Schema
 from longboat.registry import deletion, metadata, size
@@ -36,7 +37,6 @@ GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-44
 LARGE = 128 << 10  # bytes of a stored object, from which on a change to it is worked out beside the loop
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 Transform = Callable[[Object], Object]
 """From what is stored to what should be. Raises StatusError. May be called several times."""
@@ -73,6 +73,7 @@ class Store:
         self._storage = storage
         self._schema = schema
         self._clock = clock
+        self._reserves = type(strategy).reserve is not Strategy.reserve  # it may write what it took into the object
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.cache.prefix}{namespace}/{name}" if self.kind.namespaced else f"{self.cache.prefix}{name}"
@@ -266,7 +267,8 @@ class Store:
         if same and (write.dry_run or not await self._storage.stale(current.key)):
             return Result(self._answer(plain, current.revision))
         async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
-            plain = await work(self._fitting, new, current.value, large=write.seat.taken)
+            if self._reserves:
+                plain = await work(self._fitting, new, current.value, large=write.seat.taken)
             if write.dry_run:
                 return Result(self._answer(plain, current.revision))
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
@@ -380,8 +382,10 @@ class Store:
             yield body
 
     def _read(self, item: Item) -> Object:
-        obj: Object = _decode(item.value)
-        return self.strategy.from_hub(obj) if self.strategy.hub else obj
+        hub, large = self.strategy.hub, len(item.value) > LARGE
+        if hub:
+            return self.strategy.from_hub(self._schema.read(hub, item.value, large=large))
+        return self._schema.read(self.kind, item.value, large=large)
 
     def _encoded(self, obj: Object, *, large: bool = False) -> bytes:
         """The object as the storage is to keep it."""
@@ -409,18 +413,23 @@ class Store:
     def _answer(self, plain: bytes, revision: int) -> bytes:
         """What was stored, as the client is to see it."""
         body = splice(plain, revision)[0]
-        return _encode(self.strategy.from_hub(_decode(body))) if self.strategy.hub else body
+        return self._converted(self.strategy.hub, body) if self.strategy.hub else body
 
     def shown(self, entry: Entry) -> Entry:
         """The cache's entry in this kind's version; made once."""
-        if self.strategy.hub is None:
+        hub = self.strategy.hub
+        if hub is None:
             return entry
         converted: Entry | None = entry.encodings.get(type(self.strategy))
         if converted is None:
-            body = _encode(self.strategy.from_hub(_decode(entry.body)))
+            body = self._converted(hub, entry.body)
             converted = Entry(entry.key, entry.revision, body, entry.labels, entry.fields)
             entry.encodings[type(self.strategy)] = converted
         return converted
+
+    def _converted(self, hub: Kind, body: bytes) -> bytes:
+        shown = self.strategy.from_hub(self._schema.read(hub, body))
+        return _encode(shown) if hub == self.kind else self._schema.canonical(self.kind, shown)
 
     def _plain(self, item: Item | None) -> Item | None:
         """What a lost compare-and-swap found, as the cache would show it. Raises Unreadable."""

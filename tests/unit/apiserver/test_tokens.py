@@ -53,7 +53,7 @@ async def whoami(api: Api, token: str) -> Any:
 def test_a_token_is_good_for_an_hour_at_this_server(tmp_path: Path) -> None:
     async def scene(api: Api, clock: VirtualClock) -> None:
         request = await issue(api)
-        assert request["spec"] == {"audiences": [ISSUER], "expirationSeconds": 3600}
+        assert request["spec"] == {"audiences": [ISSUER], "expirationSeconds": 3600, "boundObjectRef": None}
         assert request["status"]["expirationTimestamp"] == "2026-01-01T01:00:00Z"
         assert request["metadata"]["name"] == "robot"
         found = await whoami(api, request["status"]["token"])

@@ -38,7 +38,6 @@ async def bind(endpoint: Endpoint, request: Request) -> Response:
         scheduled = {
             "type": "PodScheduled",
             "status": "True",
-            "lastProbeTime": None,
             "lastTransitionTime": timestamp(endpoint.clock.now()),
         }
         status["conditions"] = [*others, scheduled]

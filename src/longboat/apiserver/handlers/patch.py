@@ -43,7 +43,7 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
 
 def _apply(endpoint: Endpoint, media_type: str, old: Object, document: object) -> object:
     if media_type == JSON:
-        return json_patch.apply(old, document)
+        return json_patch.apply(endpoint.schema.shown(endpoint.kind, old), document)
     struct = endpoint.schema.type(endpoint.kind)
     if struct is None:
         raise unsupported_media_type(

@@ -165,7 +165,7 @@ class _Stream:
         name, version = kind.name, kind.api_version
         if self._form.as_kind:
             name, version = self._form.as_kind, f"meta.k8s.io/{self._form.version}"
-        found: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        found: dict[str, object] = {"resourceVersion": str(revision)}
         if ended:
             found["annotations"] = {INITIAL_END: "true"}
         obj: dict[str, object] = {"kind": name, "apiVersion": version, "metadata": found}
@@ -175,7 +175,7 @@ class _Stream:
                 "columnDefinitions": None, "rows": [{"cells": [], "object": {
                     "kind": "PartialObjectMetadata", "apiVersion": version, "metadata": found}}],
             }  # fmt: skip
-        return _wrap("BOOKMARK", _encode(obj))
+        return _wrap("BOOKMARK", _encode(obj) if self._form.as_kind else self._endpoint.schema.canonical(kind, obj))
 
     def _gone(self, revision: int) -> bytes:
         error = expired(f"too old resource version: {revision} ({self._endpoint.store.cache.revision})")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from longboat.api import kinds
 from unit.apiserver.harness import Api, play
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
@@ -347,6 +349,59 @@ def test_patches(media_type: str, patch: Any, data: Any) -> None:
         await api.make(CONFIGS, config())
         code, changed = await api.ask("PATCH", f"{CONFIGS}/x", patch, content_type=media_type)
         assert code == 200 and changed["data"] == data
+
+    play(scene)
+
+
+EMPTY = {"nodeName": "", "hostNetwork": False, "volumes": [], "nodeSelector": {}, "priorityClassName": ""}
+
+
+def test_what_is_empty_changes_nothing_whoever_stored_it() -> None:
+    async def scene(api: Api) -> None:
+        made = await api.make(DEPLOYMENTS, deployment())
+        assert made["status"] == {}
+        (container,) = made["spec"]["template"]["spec"]["containers"]
+        assert container["resources"] == {}
+        wordy = deployment(paused=False, minReadySeconds=0)
+        wordy["spec"]["template"]["spec"].update(EMPTY)
+        template = [{"op": "add", "path": f"/spec/template/spec/{key}", "value": value} for key, value in EMPTY.items()]
+        patch = {"spec": {"paused": False, "template": {"spec": EMPTY}}}
+        for media_type, body in (
+            ("", wordy), ("application/json-patch+json", template), ("application/merge-patch+json", patch),
+            ("application/strategic-merge-patch+json", patch),
+        ):  # fmt: skip
+            method = "PATCH" if media_type else "PUT"
+            code, found = await api.ask(method, f"{DEPLOYMENTS}/d", body, content_type=media_type or "application/json")
+            assert (code, found) == (200, made), media_type
+        # An older version stored it so: the first write puts it right, and is no new generation.
+        store = api.server.stores[kinds.DEPLOYMENT]
+        entry = store.get("default", "d")
+        stored = json.loads(entry.body)
+        stored["spec"]["template"]["spec"].update(EMPTY)
+        del stored["status"]
+        await store.cache.wait_for(
+            await api.server.storage.update(entry.key, json.dumps(stored).encode(), expect=entry.revision)
+        )
+        for _ in range(2):
+            code, found = await api.ask("PUT", f"{DEPLOYMENTS}/d", wordy)
+            assert code == 200 and found["metadata"].pop("resourceVersion") > made["metadata"]["resourceVersion"]
+            assert found == {**made, "metadata": {k: v for k, v in made["metadata"].items() if k != "resourceVersion"}}
+
+    play(scene)
+
+
+def test_a_json_patch_may_name_a_null_that_was_shown() -> None:
+    async def scene(api: Api) -> None:
+        roles, rule = (
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+            {"verbs": ["get"], "resources": ["x"]},
+        )
+        made = await api.make(roles, {"metadata": {"name": "r"}})
+        assert made["rules"] is None
+        patch = [{"op": "test", "path": "/rules", "value": None}, {"op": "replace", "path": "/rules", "value": [rule]}]
+        rule["apiGroups"] = [""]
+        code, found = await api.ask("PATCH", f"{roles}/r", patch, content_type="application/json-patch+json")
+        assert code == 200 and found["rules"] == [rule]
 
     play(scene)
 

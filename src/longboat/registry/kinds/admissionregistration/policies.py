@@ -49,7 +49,6 @@ class ValidatingAdmissionPolicy(Strategy):
         fill.absent(spec, "failurePolicy", "Fail")
         if spec.get("matchConstraints") is not None:
             _match(spec["matchConstraints"])
-        fill.part(obj, "status")
 
 
 class MutatingAdmissionPolicy(Strategy):

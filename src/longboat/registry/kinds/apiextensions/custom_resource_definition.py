@@ -45,4 +45,4 @@ class CustomResourceDefinition(Strategy):
     def prepare_create(self, new: Object, ctx: Context) -> None:
         versions = dig(new, "spec", "versions", default=())
         stored = [version.get("name") for version in versions if version.get("storage")]
-        new["status"] = {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+        new["status"] = {"storedVersions": stored}

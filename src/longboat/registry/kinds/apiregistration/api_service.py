@@ -40,7 +40,6 @@ class APIService(Strategy):
     def default(self, obj: Object) -> None:
         if (service := dig(obj, "spec", "service")) is not None:
             fill.absent(service, "port", 443)
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

@@ -45,9 +45,6 @@ class DaemonSet(Strategy):
             fill.absent(rolling, "maxSurge", 0)
         fill.absent(spec, "revisionHistoryLimit", 10)
         defaults.template(fill.part(spec, "template"))
-        status = fill.part(obj, "status")
-        for field in COUNTS:
-            fill.absent(status, field, 0)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

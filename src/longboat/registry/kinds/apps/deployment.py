@@ -40,7 +40,6 @@ class Deployment(Strategy):
         fill.absent(spec, "revisionHistoryLimit", 10)
         fill.absent(spec, "progressDeadlineSeconds", 600)
         defaults.template(fill.part(spec, "template"))
-        fill.absent(obj, "status", {})
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

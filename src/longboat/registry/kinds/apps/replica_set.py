@@ -29,10 +29,9 @@ class ReplicaSet(Strategy):
         spec = fill.part(obj, "spec")
         fill.absent(spec, "replicas", 1)
         defaults.template(fill.part(spec, "template"))
-        fill.absent(fill.part(obj, "status"), "replicas", 0)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"replicas": 0}
+        new["status"] = {}
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.replicas": str(dig(obj, "status", "replicas", default=0))}

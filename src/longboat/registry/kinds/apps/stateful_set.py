@@ -44,15 +44,11 @@ class StatefulSet(Strategy):
         fill.empty(retention, "whenScaled", "Retain")
         fill.absent(spec, "replicas", 1)
         fill.absent(spec, "revisionHistoryLimit", 10)
-        fill.absent(spec, "serviceName", "")
         defaults.template(fill.part(spec, "template"))
         for claim in fill.each(spec, "volumeClaimTemplates"):
             claim.update(kind=kinds.PERSISTENT_VOLUME_CLAIM.name, apiVersion="v1")
             claims.default_spec(fill.part(claim, "spec"))
             fill.empty(fill.part(claim, "status"), "phase", "Pending")
-        status = fill.part(obj, "status")
-        fill.absent(status, "replicas", 0)
-        fill.absent(status, "availableReplicas", 0)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

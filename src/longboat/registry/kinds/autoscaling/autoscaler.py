@@ -84,7 +84,6 @@ class HorizontalPodAutoscaler(Strategy):
                 for name, value in wanted.items():
                     if part.get(name) in (None, []):
                         part[name] = [dict(v) for v in value] if isinstance(value, list) else value
-        fill.absent(fill.part(obj, "status"), "desiredReplicas", 0)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

@@ -55,7 +55,6 @@ def from_v2(obj: Object) -> Object:
     used = next((m for m in current if dig(m, "resource", "name") == "cpu"), None)
     if (percent := dig(used, "resource", "current", "averageUtilization")) is not None:
         status["currentCPUUtilizationPercentage"] = percent
-    status.setdefault("currentReplicas", 0)
     return _rebuilt(obj, kinds.HPA_V1.api_version, spec, status, notes)
 
 
@@ -110,6 +109,3 @@ class HorizontalPodAutoscalerV1(autoscaler.HorizontalPodAutoscaler):
             spec["minReplicas"] = 1
         if spec.get(_CPU) is None and not dig(obj, "metadata", "annotations", METRICS):
             spec[_CPU] = 80
-        status = obj.setdefault("status", {})
-        status.setdefault("currentReplicas", 0)
-        status.setdefault("desiredReplicas", 0)

@@ -50,9 +50,7 @@ class CronJob(Strategy):
         fill.absent(spec, "successfulJobsHistoryLimit", 3)
         fill.absent(spec, "failedJobsHistoryLimit", 1)
         template = fill.part(spec, "jobTemplate")
-        fill.part(template, "metadata")
         defaults.template(fill.part(fill.part(template, "spec"), "template"))
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

@@ -97,8 +97,8 @@ class Job(Strategy):
             _own_selector(new)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
-        if not new["spec"].get("selector"):
-            new["spec"]["selector"] = dig(old, "spec", "selector")
+        if not new["spec"].get("selector") and (selector := dig(old, "spec", "selector")) is not None:
+            new["spec"]["selector"] = selector
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.successful": str(dig(obj, "status", "succeeded", default=0))}
@@ -117,10 +117,11 @@ class Job(Strategy):
                 why = "`selector` does not match template `labels`"
                 err.invalid(_SPEC.at("template", "metadata", "labels"), labels, why)
         if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
-            longest = f"{meta(new).get('name')}-{spec['completions'] - 1}"
+            name = meta(new).get("name") or ""
+            longest = f"{name}-{spec['completions'] - 1}"
             if names.dns1123_label(longest):
                 why = f"will not able to create pod with invalid DNS label: {longest}"
-                err.invalid(Path("metadata", "name"), meta(new).get("name"), why)
+                err.invalid(Path("metadata", "name"), name, why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}

@@ -6,7 +6,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Strategy
 
 _SPEC = Path("spec")
@@ -16,9 +16,6 @@ class Lease(Strategy):
     kind = kinds.LEASE
     columns = (Column("Holder", str, cells.at("spec.holderIdentity"), description="Who holds it."), AGE)
     generation = False
-
-    def default(self, obj: Object) -> None:
-        fill.part(obj, "spec")
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}

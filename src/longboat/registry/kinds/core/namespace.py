@@ -41,13 +41,15 @@ class Namespace(Strategy):
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
         """Only the finalize subresource changes the finalizers, and nothing but them."""
         if ctx.subresource == "finalize":
-            finalizers = dig(new, "spec", "finalizers", default=[])
+            finalizers = dig(new, "spec", "finalizers")
             for part in [part for part in new if part not in ("metadata", "kind", "apiVersion")]:
                 del new[part]
             new.update({part: old[part] for part in ("spec", "status") if part in old})
-            new["spec"] = {**(old.get("spec") or {}), "finalizers": finalizers}
+            spec = dict(old.get("spec") or {})
         else:
-            new["spec"] = {**(new.get("spec") or {}), "finalizers": dig(old, "spec", "finalizers", default=[])}
+            finalizers, spec = dig(old, "spec", "finalizers"), dict(new.get("spec") or {})
+        spec.pop("finalizers", None)
+        new["spec"] = spec | ({"finalizers": finalizers} if finalizers else {})
 
     def validate(self, new: Object, err: Errors) -> None:
         for finalizer in dig(new, "spec", "finalizers", default=()):

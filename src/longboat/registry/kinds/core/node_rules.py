@@ -21,8 +21,8 @@ def default(obj: Object) -> None:
         status["allocatable"] = dict(status["capacity"])
     if spec.get("podCIDR") and not spec.get("podCIDRs"):
         spec["podCIDRs"] = [spec["podCIDR"]]
-    elif spec.get("podCIDRs") and not spec.get("podCIDR"):
-        spec["podCIDR"] = spec["podCIDRs"][0]
+    elif (ranges := spec.get("podCIDRs")) and ranges[0] and not spec.get("podCIDR"):
+        spec["podCIDR"] = ranges[0]
 
 
 def validate(node: Object, err: Errors) -> None:

@@ -38,7 +38,7 @@ def default_spec(spec: Object) -> None:
     for field in ("dataSource", "dataSourceRef"):  # two names of one thing
         other = {"dataSource": "dataSourceRef", "dataSourceRef": "dataSource"}[field]
         if spec.get(field) is None and spec.get(other) is not None and not (spec[other].get("namespace")):
-            spec[field] = dict(spec[other])
+            spec[field] = {key: value for key, value in spec[other].items() if key != "namespace"}  # which is ""
 
 
 def access_modes(found: list[str], path: Path, err: Errors, why: str = "") -> None:

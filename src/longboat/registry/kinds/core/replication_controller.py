@@ -36,13 +36,12 @@ class ReplicationController(Strategy):
         fill.absent(spec, "replicas", 1)
         if spec.get("template") is not None:
             defaults.template(spec["template"])
-        fill.absent(fill.part(obj, "status"), "replicas", 0)
 
     def default_propagation(self) -> str:
         return "Orphan"  # as it was before there was a garbage collector
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"replicas": 0}
+        new["status"] = {}
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.replicas": str(dig(obj, "status", "replicas", default=0))}

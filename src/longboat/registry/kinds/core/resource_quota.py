@@ -6,7 +6,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import fill, rules
+from longboat.registry.kinds import rules
 from longboat.registry.kinds.core import resources
 from longboat.registry.strategy import Context, Strategy
 
@@ -32,10 +32,6 @@ class ResourceQuota(Strategy):
     has_status = True
     generation = False
     returns_deleted = True
-
-    def default(self, obj: Object) -> None:
-        fill.part(obj, "spec")
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

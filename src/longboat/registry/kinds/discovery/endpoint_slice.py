@@ -41,8 +41,6 @@ class EndpointSlice(Strategy):
         for port in fill.each(obj, "ports"):
             fill.absent(port, "name", "")
             fill.absent(port, "protocol", "TCP")
-        if obj.get("endpoints") is None:
-            obj["endpoints"] = []
 
     def validate(self, new: Object, err: Errors) -> None:
         kind = new.get("addressType")

@@ -78,7 +78,8 @@ class Event(core.Event):
         for field in ("reportingController", "reportingInstance", "action", "reason", "regarding", "related", "note",
                       "type", "eventTime"):  # fmt: skip
             if (new.get(field) or None) != (old.get(field) or None):
-                err.invalid(Path(TO_CORE.get(field, field)), new.get(field), "field is immutable")
+                absent = None if field in ("regarding", "related", "eventTime") else ""
+                err.invalid(Path(TO_CORE.get(field, field)), new.get(field, absent), "field is immutable")
 
 
 def validate(event: Object, err: Errors) -> None:

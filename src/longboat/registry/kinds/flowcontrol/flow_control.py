@@ -33,7 +33,6 @@ class FlowSchema(Strategy):
 
     def default(self, obj: Object) -> None:
         fill.empty(fill.part(obj, "spec"), "matchingPrecedence", 1000)
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}
@@ -69,7 +68,6 @@ class PriorityLevelConfiguration(Strategy):
         if (exempt := spec.get("exempt")) is not None:
             fill.absent(exempt, "nominalConcurrencyShares", 0)
             fill.absent(exempt, "lendablePercent", 0)
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

@@ -7,7 +7,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Context, Strategy
 
 _SPEC = Path("spec")
@@ -42,12 +42,8 @@ class Ingress(Strategy):
     has_status = True
     storage_prefix = "ingress"
 
-    def default(self, obj: Object) -> None:
-        fill.part(obj, "spec")
-        fill.part(fill.part(obj, "status"), "loadBalancer")
-
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"loadBalancer": {}}
+        new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}

@@ -46,7 +46,8 @@ class IngressClass(Strategy):
             _check_parameters(ref, _SPEC.at("parameters"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        rules.immutable(dig(new, "spec", "controller"), dig(old, "spec", "controller"), _SPEC.at("controller"), err)
+        now, before = (dig(obj, "spec", "controller", default="") for obj in (new, old))
+        rules.immutable(now, before, _SPEC.at("controller"), err)
 
 
 def domain_prefixed(value: str, path: Path, err: Errors) -> None:

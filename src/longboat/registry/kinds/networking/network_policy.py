@@ -25,7 +25,6 @@ class NetworkPolicy(Strategy):
 
     def default(self, obj: Object) -> None:
         spec = fill.part(obj, "spec")
-        fill.part(spec, "podSelector")
         for direction, _ in DIRECTIONS:
             for rule in fill.each(spec, direction):
                 for port in fill.each(rule, "ports"):

@@ -24,10 +24,6 @@ class ServiceCIDR(Strategy):
     has_status = True
     generation = False
 
-    def default(self, obj: Object) -> None:
-        if obj.get("status") is None:
-            obj["status"] = {}
-
     def validate(self, new: Object, err: Errors) -> None:
         cidrs = dig(new, "spec", "cidrs", default=[])
         if not cidrs:

@@ -8,7 +8,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Context, Strategy
 
 _SPEC = Path("spec")
@@ -33,12 +33,6 @@ class PodDisruptionBudget(Strategy):
         AGE,
     )  # fmt: skip
     has_status = True
-
-    def default(self, obj: Object) -> None:
-        fill.part(obj, "spec")
-        status = fill.part(obj, "status")
-        for field in COUNTS:
-            fill.absent(status, field, 0)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

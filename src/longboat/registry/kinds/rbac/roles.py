@@ -22,10 +22,6 @@ class Role(Strategy):
     def name_errors(self, name: str) -> list[str]:
         return names.path_segment(name)
 
-    def default(self, obj: Object) -> None:
-        if obj.get("rules") is None:
-            obj["rules"] = []
-
     def validate(self, new: Object, err: Errors) -> None:
         for i, rule in enumerate(new.get("rules") or ()):
             _rule(rule, Path("rules").index(i), err, namespaced=self.kind.namespaced)

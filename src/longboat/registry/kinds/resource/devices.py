@@ -31,9 +31,6 @@ def _requests(spec: Object) -> None:
 class DeviceClass(Strategy):
     kind = kinds.DEVICE_CLASS
 
-    def default(self, obj: Object) -> None:
-        fill.part(obj, "spec")
-
 
 class ResourceClaim(Strategy):
     kind = kinds.RESOURCE_CLAIM
@@ -43,7 +40,6 @@ class ResourceClaim(Strategy):
 
     def default(self, obj: Object) -> None:
         _requests(fill.part(obj, "spec"))
-        fill.part(obj, "status")
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
         new["status"] = {}

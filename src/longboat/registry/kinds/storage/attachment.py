@@ -7,7 +7,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.storage.storage_class import is_default, parameters, provisioner
 from longboat.registry.strategy import Context, Strategy
 
@@ -28,11 +28,8 @@ class VolumeAttachment(Strategy):
     has_status = True
     generation = False
 
-    def default(self, obj: Object) -> None:
-        fill.absent(fill.part(obj, "status"), "attached", False)
-
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"attached": False}
+        new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}

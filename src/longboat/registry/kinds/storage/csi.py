@@ -97,10 +97,6 @@ class CSINode(Strategy):
     )  # fmt: skip
     generation = False
 
-    def default(self, obj: Object) -> None:
-        if fill.part(obj, "spec").get("drivers") is None:
-            obj["spec"]["drivers"] = []
-
     def validate(self, new: Object, err: Errors) -> None:
         drivers = dig(new, "spec", "drivers", default=[])
         for i, driver in enumerate(drivers):

@@ -33,7 +33,6 @@ def pod(obj: Object) -> None:
 
 
 def spec(found: Object) -> None:
-    absent(found, "containers", [])
     empty(found, "restartPolicy", "Always")
     empty(found, "dnsPolicy", "ClusterFirst")
     empty(found, "schedulerName", "default-scheduler")

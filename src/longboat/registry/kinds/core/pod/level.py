@@ -33,7 +33,8 @@ def requests_from_limits(spec: Object) -> None:
     for resource, limit in resources["limits"].items():
         if supported(resource):
             asked.setdefault(resource, limit)
-    resources["requests"] = asked
+    if asked:
+        resources["requests"] = asked
 
 
 def _text(resource: str, amount: int) -> str:

@@ -58,7 +58,7 @@ class Service(Strategy):
         defaults.default(obj)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"loadBalancer": {}}
+        new["status"] = {}
         defaults.normalize_cluster_ips(new["spec"], None)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
