@@ -16,7 +16,7 @@ from longboat.api import kinds
 from longboat.api.view import View
 from longboat.client.interface import Key
 from longboat.client.rest import RestClient
-from longboat.controllers import ownership
+from longboat.controllers import ownership, templates
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
@@ -41,8 +41,27 @@ class Revision(View):
 
 def patch_of(template: Any) -> dict[str, Any]:
     """What a revision holds of a template (a Template part)."""
-    content = msgspec.json.decode(msgspec.json.encode(template))
+    return _patch(msgspec.json.decode(msgspec.json.encode(template)))
+
+
+def _patch(content: dict[str, Any]) -> dict[str, Any]:
     return {"spec": {"template": {**content, "$patch": "replace"}}}
+
+
+def _settled(data: dict[str, Any]) -> dict[str, Any]:
+    """The same of the template as it would be stored today."""
+    content = {key: value for key, value in data["spec"]["template"].items() if key != "$patch"}
+    return _patch(templates.settled(content))
+
+
+def find(revisions: Sequence[Revision], data: dict[str, Any]) -> Revision | None:
+    """The newest that holds this; `revisions` are the oldest first."""
+    held = [(known, msgspec.json.decode(known.data)) for known in reversed(revisions)]
+    same = next((known for known, found in held if found == data), None)
+    if same is None and held:
+        wanted = _settled(data)
+        same = next((known for known, found in held if _settled(found) == wanted), None)
+    return same
 
 
 def name_of(owner: View, data: dict[str, Any], collisions: int) -> tuple[str, str]:
@@ -66,14 +85,15 @@ async def update_revision(
     `revisions` are the owner's, the oldest first. Raises StatusError.
     """
     newest = revisions[-1].revision if revisions else 0
-    for known in reversed(revisions):
-        if msgspec.json.decode(known.data) == data:
-            if known.revision < newest:
-                patch = {"revision": newest + 1}
-                key = Key(known.metadata.namespace, known.metadata.name)
-                made = await client.patch(kinds.CONTROLLER_REVISION, key, patch)
-                return msgspec.json.decode(made, type=Revision), collisions
-            return known, collisions
+    known = find(revisions, data)
+    if known is not None:
+        if known.revision < newest:
+            patch = {"revision": newest + 1}
+            key = Key(known.metadata.namespace, known.metadata.name)
+            made = await client.patch(kinds.CONTROLLER_REVISION, key, patch)
+            return msgspec.json.decode(made, type=Revision), collisions
+        return known, collisions
+    data = _settled(data)
     while True:
         name, spelt = name_of(owner, data, collisions)
         body = {

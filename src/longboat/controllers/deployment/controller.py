@@ -252,7 +252,7 @@ class Rollout:
         found = await self._client.get(ReplicaSet, key)
         owner = controller_of(found.metadata)
         ours = owner is not None and owner.uid == self.deployment.metadata.uid
-        if ours and revisions.same(found.spec.template, self.deployment.spec.template):
+        if ours and revisions.find_new(self.deployment, [found]):
             self.new = found
             self.sets = [each for each in self.sets if each.metadata.uid != found.metadata.uid] + [found]
             return

@@ -10,6 +10,7 @@ import msgspec
 
 from longboat.api.workloads import POD_HASH, ReplicaSet, Template
 from longboat.controllers.deployment.views import Deployment
+from longboat.controllers.templates import settled
 
 REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
@@ -35,10 +36,6 @@ def plain(template: Template) -> dict[str, Any]:
     return {"metadata": meta, "spec": msgspec.json.decode(template.spec)}
 
 
-def same(one: Template, other: Template) -> bool:
-    return plain(one) == plain(other)
-
-
 def template_hash(template: Template, collisions: int) -> str:
     """A short name for a template. Stored templates are canonical, so equal ones hash alike."""
     content = _encode(plain(template)) + (str(collisions).encode() if collisions else b"")
@@ -52,7 +49,12 @@ def template_hash(template: Template, collisions: int) -> str:
 
 def find_new(deployment: Deployment, sets: Iterable[ReplicaSet]) -> ReplicaSet | None:
     """The ReplicaSet of the current template; of several the oldest."""
-    alike = [each for each in sets if same(each.spec.template, deployment.spec.template)]
+    wanted = plain(deployment.spec.template)
+    found = [(each, plain(each.spec.template)) for each in sets]
+    alike = [each for each, template in found if template == wanted]
+    if not alike and found:
+        wanted = settled(wanted)
+        alike = [each for each, template in found if settled(template) == wanted]
     return min(alike, key=lambda each: (each.metadata.creationTimestamp or "", each.metadata.name), default=None)
 
 
