@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -84,3 +85,28 @@ async def test_a_local_policy_has_a_port_for_health_checks(cluster: Cluster) -> 
     assert await port("a") == 0
     await cluster.patch("service/b", {"spec": {"externalTrafficPolicy": "Local", "healthCheckNodePort": mine}})
     assert await port("b") == mine, "it has been given back"
+
+
+def test_without_a_pool_and_nodes_the_reason_is_told() -> None:
+    async def scene() -> None:
+        async with Cluster(load_balancer_pool="") as cluster:
+            await cluster.apply(service("a"))
+            assert await shown(cluster, "a") == []
+            told = {(e["type"], e["reason"], e["message"]) for e in await cluster.list("events")}
+            assert ("Warning", "UnAvailableLoadBalancer", "There are no available nodes for LoadBalancer") in told
+            # Simulated nodes are at loopback: that is shown as long as there are no others.
+            await ready(cluster, "simulated-1", "127.0.0.1")
+            assert await shown(cluster, "a") == ["127.0.0.1"]
+            await ready(cluster, "real", "203.0.113.7")
+            assert await shown(cluster, "a") == ["203.0.113.7"]
+
+    asyncio.run(scene())
+
+
+async def ready(cluster: Cluster, name: str, address: str) -> None:
+    await cluster.apply({"kind": "Node", "apiVersion": "v1", "metadata": {"name": name}})
+    status = {
+        "addresses": [{"type": "InternalIP", "address": address}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    await cluster.patch(f"node/{name}", {"status": status}, subresource="status")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from longboat.api.families import in_url, split
 from longboat.cli import node_upkeep
 from longboat.cli.cluster import Cluster
-from longboat.network.overlay.addresses import host_address, load_balancer_pool, node_addresses
+from longboat.network.overlay.addresses import IMAGINED_POOL, host_address, load_balancer_pool, node_addresses
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def _control_plane(cluster: Cluster) -> Process:
         flags += ["--listen", f"{in_url(leg)}:{cluster.api_port}", "--advertise", leg]
         flags += ["--node-cidr", cluster.node_cidr]
         flags += ["--load-balancer-pool", ",".join(map(load_balancer_pool, split(cluster.node_cidr)))]
+    elif cluster.simulated_nodes:
+        flags += ["--load-balancer-pool", IMAGINED_POOL]
     return Process("control-plane", longboat("server", *flags))
 
 

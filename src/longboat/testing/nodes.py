@@ -26,7 +26,7 @@ from longboat.testing.cluster import Cluster
 NAME = "simulated-{}"
 PATIENCE = 200  # looks of `settle`, one with each turn of the loop
 NOWHERE = Path("/nonexistent")  # agents of simulated nodes write nothing
-ADDRESSES = ipaddress.ip_network("192.0.2.0/24")  # of nodes (RFC 5737): nothing ever goes there
+ADDRESSES = ipaddress.ip_network("203.0.113.0/24")  # of nodes (RFC 5737): nothing ever goes there
 POD_RANGES = ipaddress.ip_network("100.64.0.0/10")  # as `longboat up` has it
 
 

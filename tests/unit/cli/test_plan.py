@@ -53,6 +53,15 @@ def test_the_api_is_told_where_nodes_are_and_where_the_simulated_ones() -> None:
     assert "--simulated-node-port" not in {process.name: process.argv for process in plan(SMALL)}["control-plane"]
 
 
+def test_load_balancers_have_addresses_where_nodes_are_simulated() -> None:
+    """Before, all had the nodes' own, which is loopback: one Service for each port."""
+    played = replace(SMALL, simulated_nodes=2, simulated_port=7000)
+    for cluster, pool in ((played, "198.51.100.0/24"), (BIG, "172.30.0.224/27"), (SMALL, None)):
+        server = next(process.argv for process in plan(cluster) if process.name == "control-plane")
+        found = dict(zip(server, server[1:], strict=False)).get("--load-balancer-pool")
+        assert found == pool
+
+
 def test_the_simulated_nodes_port_is_chosen_once(tmp_path: Path) -> None:
     chosen = up.settle(up.Options(nodes=0, simulated_nodes=1), tmp_path, None)
     assert chosen.simulated_port not in (0, chosen.api_port)

@@ -19,6 +19,12 @@ def test_a_load_balancer_has_an_address_of_each_of_its_families() -> None:
     assert from_pools(POOLS, ["IPv4"], both, (), "172.30.0.224") == ["172.30.0.224"]
 
 
+def test_what_is_of_no_pool_any_more_is_given_back() -> None:
+    """The pool was another when it was given: nodes were all simulated, or there was none."""
+    assert from_pools(POOLS, ["IPv4", "IPv6"], ["198.51.100.1", "fd00:1::ffe4"], ()) == ["172.30.0.224", "fd00:1::ffe4"]
+    assert from_pools(POOLS, ["IPv4"], ["127.0.0.1"], ["172.30.0.224"]) == ["172.30.0.225"]
+
+
 def test_a_family_without_a_pool_is_done_without() -> None:
     four = POOLS.partition(",")[0]
     assert from_pools(four, ["IPv6", "IPv4"], [], ()) == ["172.30.0.224"]

@@ -7,12 +7,11 @@ from typing import Any, ClassVar
 
 from longboat.api import kinds
 from longboat.api.ingress import CLASS, CONTROLLER, LEGACY_CLASS
+from longboat.api.load_balancing import EXCLUDED, is_near_only
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.kinds import Kind
-
-NOT_HERE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
 class LoadBalancerIngress(Part):
@@ -70,13 +69,13 @@ class Node(View):
 
 
 def addresses(nodes: Iterable[Node]) -> list[str]:
-    """Where the ready nodes are reached, in order."""
+    """Where the ready nodes are reached, in order; simulated ones at loopback, if there are no others."""
     found = set()
     for node in nodes:
         ready = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
-        if ready and node.metadata.deletionTimestamp is None and NOT_HERE not in node.metadata.labels:
+        if ready and node.metadata.deletionTimestamp is None and EXCLUDED not in node.metadata.labels:
             found |= {a.address for a in node.status.addresses if a.type == "InternalIP"}
-    return sorted(found)
+    return sorted(address for address in found if not is_near_only(address)) or sorted(found)
 
 
 class IngressController(Controller):

@@ -18,7 +18,8 @@ def from_pools(
 ) -> list[str]:  # fmt: skip
     """An address of each family that there is a pool for, the primary first: those it `has`, or new ones.
 
-    `wanted` is the one it asks for by name. Raises NoAddress.
+    What it has is kept if it is in the pool, which may have been another when it was given. `wanted` is the one it asks
+    for by name. Raises NoAddress.
     """
     served = [family for family in families if of_family(family, pools)]
     if not served:
@@ -28,9 +29,16 @@ def from_pools(
     found = []
     for family in served:
         own, asked = of_family(family, has), of_family(family, (wanted,))
-        keep = own and asked in ("", own)
+        keep = own and asked in ("", own) and is_in(own, of_family(family, pools))
         found.append(own if keep else from_pool(of_family(family, pools), taken, asked))
     return found
+
+
+def is_in(address: str, pool: str) -> bool:
+    try:
+        return addresses.parse(address) in ipaddress.ip_network(pool)
+    except ValueError:
+        return False
 
 
 def from_pool(pool: str, taken: Collection[str], wanted: str = "") -> str:

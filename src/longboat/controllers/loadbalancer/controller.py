@@ -19,6 +19,7 @@ from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.kinds import Kind
 
 CLASS = "longboat.dev/load-balancer"
+UNAVAILABLE = "There are no available nodes for LoadBalancer"
 RETRY = 30.0  # seconds until an address may have become free
 
 
@@ -109,6 +110,8 @@ class LoadBalancerController(Controller):
             self.events.event(service, "Warning", "SyncLoadBalancerFailed", why)
             return Requeue(RETRY)
         self._given[key] = wanted
+        if not wanted:
+            self.events.event(service, "Warning", "UnAvailableLoadBalancer", UNAVAILABLE)
         if wanted != shown(service):
             self.events.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer")
             await self._show(key, service, wanted)

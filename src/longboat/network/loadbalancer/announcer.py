@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from longboat.aio.clock import Clock
+from longboat.api.load_balancing import EXCLUDED, is_near_only
 from longboat.client.informer import Informers
 from longboat.network.families import Family, family
 from longboat.network.proxy.endpoints import targets
@@ -41,11 +42,17 @@ def announced(service: Service, nodes: Iterable[Node], slices: Iterable[Endpoint
 
 def _able(service: Service, nodes: list[Node], slices: list[EndpointSlice], family: Family) -> list[str]:
     """The nodes that can answer for an address of this family."""
-    ready = [node.metadata.name for node in nodes if node.is_ready and family.first(node.addresses)]
+    ready = [node.metadata.name for node in nodes if node.is_ready and _is_reached(node, family)]
     if service.spec.externalTrafficPolicy != "Local":
         return ready
     near = [name for name in ready if any(targets(slices, p, name, family).local for p in service.spec.ports)]
     return near or ready
+
+
+def _is_reached(node: Node, family: Family) -> bool:
+    """By neighbours, and for this."""
+    address = family.first(node.addresses)
+    return bool(address) and not is_near_only(address) and EXCLUDED not in node.metadata.labels
 
 
 def _weight(ip: str, node: str) -> bytes:
@@ -110,5 +117,6 @@ class Announcer:
             self._changed.set()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        if old is None or new is None or (old.is_ready, old.addresses) != (new.is_ready, new.addresses):
+        before, after = ((n.is_ready, n.addresses, EXCLUDED in n.metadata.labels) if n else None for n in (old, new))
+        if before != after:
             self._changed.set()

@@ -7,6 +7,7 @@ import socket
 from longboat.api.families import family_of, split
 
 POOL = 32  # addresses for load balancers
+IMAGINED_POOL = "198.51.100.0/24"  # the same where all nodes are simulated: nothing ever goes there (RFC 5737)
 FIRST_NODE = 10  # node-1 is .11: room below for the host's leg and what else the bridge may carry
 MOST_PODS = 254  # addresses a node gives to pods of a range that has more: as many as an IPv4 node's /24 has
 

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longboat.api.load_balancing import EXCLUDED
 from longboat.network.loadbalancer.announcer import announced
 from longboat.network.loadbalancer.kernel import gratuitous_arp
 from longboat.network.views import EndpointSlice, Node, Service
@@ -13,12 +14,12 @@ from longboat.network.views import EndpointSlice, Node, Service
 names = st.lists(st.sampled_from([f"n{i}" for i in range(8)]), unique=True, min_size=1)
 
 
-def node(name: str, ready: bool = True) -> Node:
+def node(name: str, ready: bool = True, address: str = "", **labels: str) -> Node:
     status = {
-        "addresses": [{"type": "InternalIP", "address": f"10.0.0.{name[1:]}"}],
+        "addresses": [{"type": "InternalIP", "address": address or f"10.0.0.{name[1:]}"}],
         "conditions": [{"type": "Ready", "status": "True" if ready else "Unknown"}],
     }
-    return msgspec.convert({"metadata": {"name": name}, "status": status}, Node)
+    return msgspec.convert({"metadata": {"name": name, "labels": labels}, "status": status}, Node)
 
 
 def service(*ips: str, **spec: object) -> Service:
@@ -45,6 +46,15 @@ def test_nodes_own_addresses_and_others_services_are_left_alone() -> None:
     assert announced(service("10.0.0.1", "10.0.0.2"), nodes, ()) == {}
     assert announced(service("10.0.0.100", loadBalancerClass="example.com/other"), nodes, ()) == {}
     assert announced(service("10.0.0.100", type="NodePort"), nodes, ()) == {}
+
+
+def test_nodes_that_nobody_reaches_answer_for_nothing() -> None:
+    """Before, simulated nodes beside a real one were given most of the addresses, and these led nowhere."""
+    played = [node(f"simulated-{number}", address="127.0.0.1") for number in range(20)]
+    kept_out = node("n2", **{EXCLUDED: ""})
+    for last in range(100, 150):
+        assert announced(service(f"10.0.0.{last}"), [*played, kept_out, node("n1")], ()) == {f"10.0.0.{last}": "n1"}
+    assert announced(service("10.0.0.100"), [*played, kept_out], ()) == {}
 
 
 def test_a_local_policy_is_answered_where_its_endpoints_are() -> None:
