@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from longboat.aio.clock import SystemClock
+from longboat.api import kinds
 from longboat.api.storage import CONTROLLER_DRIVERS, CONTROLLER_SCOPE, CSI_CALLER, CSI_CONTROLLER, OF_CLUSTER
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import Pki
@@ -43,8 +44,8 @@ class Backend:
 
     def __init__(self, api: Api) -> None:
         self.reached: list[tuple[str, str]] = []
-        for plural in ("nodes", "pods", "services"):
-            api.server.dispatcher.subresources[plural, "proxy"] = self._answer
+        for kind in (kinds.NODE, kinds.POD, kinds.SERVICE):
+            api.server.dispatcher.answers[kind, "proxy"] = self._answer
 
     async def _answer(self, request: Request) -> Response:
         self.reached.append((request.method, request.path))
@@ -105,7 +106,7 @@ def test_readers_open_no_streams(part: str, tmp_path: Path) -> None:
         nodes = NodeConnections(pki.node_serving.pair.certificate, pair, SystemClock(), Dialer(SystemClock()))
         streams = PodStreams(api.server.lookup, nodes, api.server.authorizer)
         for name in ("exec", "attach", "portforward"):
-            api.server.dispatcher.subresources["pods", name] = getattr(streams, name)
+            api.server.dispatcher.answers[kinds.POD, name] = getattr(streams, name)
         await api.make("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
         await api.make(PODS, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}})
         upgrade = {"connection": "Upgrade", "upgrade": "websocket"}
@@ -153,7 +154,7 @@ def test_drivers_are_called_for_their_controller_alone(tmp_path: Path) -> None:
             try:
                 await api.make("/api/v1/nodes", {"metadata": {"name": "n1"}})
                 await grant(api, "storage", ["*"], "nodes/proxy", "nodes/csi", "*/csi")
-                api.server.dispatcher.private["nodes", "csi"] = DriverCalls(api.server.lookup, to_node(CSI_CALLER))
+                api.server.dispatcher.answers[kinds.NODE, "csi"] = DriverCalls(api.server.lookup, to_node(CSI_CALLER))
                 for who in (ADMIN, user("storage"), READER, user("system:node:n1", "system:nodes")):
                     assert (await api.ask("POST", f"/api/v1/{CALL}", b"{}", who))[0] == 403, who
                 assert (await api.ask("GET", f"/api/v1/{CALL}", None, ACCOUNT))[0] == 403

@@ -45,7 +45,7 @@ def played(
                 return msgspec.json.encode({"node": each, "pods": told})
 
             metrics = ResourceMetrics(cluster.api.stores, ask, cluster.clock)
-            cluster.api.dispatcher.reviews |= {"PodMetrics": metrics.pods}
+            cluster.api.dispatcher.answers[kinds.POD_METRICS, ""] = metrics.pods
             await cluster.client.create(kinds.NODE, {"metadata": {"name": "n"}})
             await cluster.client.create(kinds.DEPLOYMENT, deployment(replicas), namespace="default")
             await cluster.settle()

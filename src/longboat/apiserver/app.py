@@ -56,13 +56,15 @@ from longboat.apiserver.filters.flow import flow_control
 from longboat.apiserver.filters.impersonate import impersonate
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
+from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import paths
 from longboat.apiserver.pki import SERVING_NAMES
 from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response, User
-from longboat.apiserver.reviews import Reviews, reviews
+from longboat.apiserver.resources import Resource, Resources
+from longboat.apiserver.reviews import reviews
 from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -117,6 +119,8 @@ class APIServer:
         self.storage = EncryptedStorage(storage, self.encryption.keyring) if self.encryption else storage
         self.feed = Feed(self.storage, clock)
         self.stores: dict[Kind, Store] = {}
+        self.resources = Resources()
+        self._caches: dict[str, WatchCache] = {}  # by the prefix of their keys
         self.tasks = Tasks("apiserver")
         self.ready = False
         self.stopping = False
@@ -129,18 +133,18 @@ class APIServer:
         ingress = IngressAuthorizer(self.stores)
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
         self.admission = self._admission()
-        stand_in = Store(catalog.plain(kinds.BINDING), self.storage, self.stores[kinds.POD].cache, self.schema, clock)
-        endpoints = [
-            Endpoint(strategy, self.stores.get(strategy.kind, stand_in), self.schema, clock, self.admission)
-            for strategy in self.strategies
-        ]
-        self.dispatcher = Dispatcher(endpoints, self.strategies)
+        for strategy in self.strategies:
+            self.resources.install(Resource(strategy, self._endpoint(strategy)))
+        self.dispatcher = Dispatcher(self.resources)
         self.dispatcher.reduced.update(self._reduced())
-        self.dispatcher.reviews.update(reviews(self))
-        pods = next(endpoint for endpoint in endpoints if endpoint.kind == kinds.POD)
-        budgets = self.stores[kinds.POD_DISRUPTION_BUDGET]
-        self.dispatcher.subresources["pods", "eviction"] = eviction(pods, budgets, clock.now)
-        self.dispatcher.subresources["serviceaccounts", "token"] = Reviews(self).issue_token
+        self.dispatcher.answers.update(reviews(self))
+        pods = self._endpoint(self.stores[kinds.POD].strategy)
+        assert pods is not None
+        self.dispatcher.answers |= {
+            (kinds.BINDING, ""): partial(bind, pods),
+            (kinds.POD, "binding"): partial(bind, pods),
+            (kinds.POD, "eviction"): eviction(pods, self.stores[kinds.POD_DISRUPTION_BUDGET], clock.now),
+        }
         self._paths = paths(self)
         self.handle: Handler = self._chain()
 
@@ -205,16 +209,38 @@ class APIServer:
         store = self.stores[kinds.SECRET]
         await store.update(found["namespace"], found["name"], labelled, Write(), retry=True)
 
+    async def install(self, strategy: Strategy) -> None:
+        """Serve a kind from now on, beside those it has begun with. Raises StorageError, ValueError."""
+        if strategy.stored:
+            store = self._store(strategy)
+            await store.cache.start()
+            self.stores[strategy.kind] = store
+        self.resources.install(Resource(strategy, self._endpoint(strategy)))
+
+    async def withdraw(self, kind: Kind) -> None:
+        """Serve it no longer: its watches end. What is stored stays where it is. Raises KeyError."""
+        self.resources.withdraw(kind)
+        store = self.stores.pop(kind, None)
+        if store is not None and all(other.cache is not store.cache for other in self.stores.values()):
+            del self._caches[store.cache.prefix]
+            await store.cache.stop()
+
+    def _store(self, strategy: Strategy) -> Store:
+        """Versions of one kind, and kinds that are kept in one place, share a cache."""
+        prefix = place(strategy)
+        if prefix not in self._caches:
+            self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
+        return Store(strategy, self.storage, self._caches[prefix], self.schema, self.clock)
+
     def _make_stores(self) -> None:
-        caches: dict[str, WatchCache] = {}
         for strategy in self.strategies:
-            if not strategy.stored:
-                continue
-            prefix = place(strategy)
-            if prefix not in caches:
-                caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
-            self.stores[strategy.kind] = Store(strategy, self.storage, caches[prefix], self.schema, self.clock)
+            if strategy.stored:
+                self.stores[strategy.kind] = self._store(strategy)
         catalog.connect(self.strategies, self.stores, self.storage)
+
+    def _endpoint(self, strategy: Strategy) -> Endpoint | None:
+        store = self.stores.get(strategy.kind)
+        return None if store is None else Endpoint(strategy, store, self.schema, self.clock, self.admission)
 
     def _reduced(self) -> Iterator[tuple[Kind, Endpoint]]:
         for kind, parts in SHOWN.items():
@@ -260,8 +286,8 @@ class APIServer:
         links = [
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status
-            parse_request_info,  # everything below speaks of verbs and resources, not paths
-            metrics.count(self.clock, metrics.Labels(self.strategies, ("", "api", "apis", *self._paths))),
+            parse_request_info(self.resources),  # everything below speaks of verbs and resources, not paths
+            metrics.count(self.clock, metrics.Labels(("", "api", "apis", *self._paths))),
             *(
                 (audit(self.trail, self.clock),) if self.trail else ()
             ),  # whatever may refuse is below, who asks included

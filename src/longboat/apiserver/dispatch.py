@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
-from longboat.apiserver.discovery import Discovery, subresources
+from longboat.apiserver.discovery import Discovery
 from longboat.apiserver.endpoint import Endpoint
-from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.create import create
 from longboat.apiserver.handlers.delete import delete, delete_collection
 from longboat.apiserver.handlers.get import get
@@ -17,9 +16,10 @@ from longboat.apiserver.handlers.update import update
 from longboat.apiserver.handlers.watch import watch
 from longboat.apiserver.reduced import GROUP
 from longboat.apiserver.request import Handler, Request, Response
+from longboat.apiserver.resources import Resources
 from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
 from longboat.machinery.kinds import Kind
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import SCALE, Strategy
 
 Verb = Callable[[Endpoint, Request], Awaitable[Response]]
 
@@ -34,59 +34,43 @@ VERBS: dict[str, Verb] = {
     "deletecollection": delete_collection,
 }
 OF_ONE = frozenset(("update", "patch"))
-# Subresources whose writes are the ordinary ones on another part of the object.
-PARTS = frozenset(("status", "finalize", "approval", "ephemeralcontainers", "resize"))
-# Methods of those that connect to something: who they are for is what their verbs say (authorization), upgrades begin
-# with a GET from browsers, and OPTIONS is the backend's to answer (upstream's ConnectMethods).
-UPGRADES = frozenset(("GET", "POST"))
-CONNECTING: dict[str, frozenset[str]] = {
-    "exec": UPGRADES, "attach": UPGRADES, "portforward": UPGRADES,
-    "proxy": frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")),
-}  # fmt: skip
 NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 
 class Dispatcher:
-    """`subresources`: handlers by (plural, subresource); `reviews`: by kind name, for what is answered, not stored.
-
-    `private`: as `subresources`, those of our own that discovery does not name, and whose callers the handler checks.
-    `reduced`: what users of `reduced.GROUP` meet in place of an endpoint.
+    """`answers`: handlers of what is not stored, by kind and subresource ("": of the kind itself), given by whoever can
+    answer. `reduced`: what users of `reduced.GROUP` meet in place of an endpoint.
     """
 
-    def __init__(self, endpoints: Iterable[Endpoint], strategies: Iterable[Strategy]) -> None:
-        self._endpoints = {(e.kind.group, e.kind.version, e.kind.plural): e for e in endpoints}
-        self._discovery = Discovery(strategies)
-        self.subresources: dict[tuple[str, str], Handler] = {}
-        self.private: dict[tuple[str, str], Handler] = {}
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._discovery = Discovery(resources)
+        self.answers: dict[tuple[Kind, str], Handler] = {}
         self.reduced: dict[Kind, Endpoint] = {}
-        self.reviews: dict[str, Handler] = {}
-
-    def endpoint(self, group: str, version: str, plural: str) -> Endpoint | None:
-        return self._endpoints.get((group, version, plural))
 
     async def __call__(self, request: Request) -> Response:
         info = request.info
         if not info.is_resource:
-            found = self._discovery.handle(request)
-            if found is None:
+            document = self._discovery.handle(request)
+            if document is None:
                 raise path_not_found()
             if request.method not in ("GET", "HEAD"):
                 raise method_not_allowed(NOT_ALLOWED)
-            return found
-        endpoint = self._endpoints.get((info.group, info.version, info.resource))
-        if endpoint is None:
+            return document
+        found = self._resources.of(request.kind) if request.kind is not None else None
+        if found is None:
             raise path_not_found()
-        less = self.reduced.get(endpoint.kind)
+        endpoint, less = found.endpoint, self.reduced.get(found.kind)
         if less is not None and request.user is not None and GROUP in request.user.groups:
             endpoint = less
         if info.by_prefix:
             _check_prefixed(request)
         if info.subresource:
-            return await self._subresource(endpoint, request)
-        return await self._resource(endpoint, request)
+            return await self._subresource(found.kind, endpoint, request)
+        return await self._resource(found.strategy, endpoint, request)
 
-    async def _resource(self, endpoint: Endpoint, request: Request) -> Response:
-        info, strategy = request.info, endpoint.strategy
+    async def _resource(self, strategy: Strategy, endpoint: Endpoint | None, request: Request) -> Response:
+        info = request.info
         verb = info.verb
         if strategy.kind.namespaced:
             if not info.namespace and verb not in ("list", "watch"):
@@ -97,42 +81,30 @@ class Dispatcher:
             raise path_not_found()
         if verb not in strategy.verbs or (verb == "create" and info.name) or (verb in OF_ONE and not info.name):
             raise method_not_allowed(NOT_ALLOWED)
-        if not strategy.stored:
-            return await self._review(endpoint, request)
+        if endpoint is None:
+            handler = self.answers.get((strategy.kind, ""))
+            if handler is None:
+                raise path_not_found()
+            return await handler(request)
         response = await VERBS[verb](endpoint, request)
         if strategy.deprecated:
             request.warnings.append(strategy.deprecated)
         return response
 
-    async def _review(self, endpoint: Endpoint, request: Request) -> Response:
-        if endpoint.kind.name == "Binding":
-            return await bind(self._endpoints["", "v1", "pods"], request)
-        handler = self.reviews.get(endpoint.kind.name)
-        if handler is None:
+    async def _subresource(self, kind: Kind, endpoint: Endpoint | None, request: Request) -> Response:
+        info, part = request.info, request.part
+        if part is None or (len(info.parts) > 3 and not part.deep):
             raise path_not_found()
-        return await handler(request)
-
-    async def _subresource(self, endpoint: Endpoint, request: Request) -> Response:
-        info = request.info
-        if not info.group and (handler := self.private.get((info.resource, info.subresource))):
-            return await handler(request)
-        verbs = next((verbs for name, _, verbs in subresources(endpoint.strategy) if name == info.subresource), None)
-        if verbs is None:
-            raise path_not_found()
-        if len(info.parts) > 3 and info.subresource != "proxy":
-            raise path_not_found()
-        methods = CONNECTING.get(info.subresource)
-        if request.method not in methods if methods else info.verb not in verbs:
+        allowed = request.method in part.connects if part.connects else info.verb in part.verbs
+        if part.listed and not allowed:
             raise method_not_allowed(NOT_ALLOWED)
-        if handler := self.subresources.get((info.resource, info.subresource)):
+        if handler := self.answers.get((kind, part.name)):
             return await handler(request)
-        if info.subresource == "scale":
-            return await scale(endpoint, request)
-        if info.subresource == "binding":
-            return await bind(endpoint, request)
-        if info.subresource in PARTS:
+        if endpoint is not None and part.view:
             return await VERBS[info.verb](endpoint, request)
-        raise not_found(endpoint.kind, info.name)
+        if endpoint is not None and part is SCALE:
+            return await scale(endpoint, request)
+        raise not_found(kind, info.name)
 
 
 def _check_prefixed(request: Request) -> None:

@@ -13,14 +13,12 @@ from typing import Any
 from longboat.aio.clock import Clock
 from longboat.apiserver.audit.trail import COUNTS, RINGS
 from longboat.apiserver.authn import figures
-from longboat.apiserver.discovery import subresources
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.health import GIT_VERSION
-from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
+from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery import build
 from longboat.machinery.errors import StatusError
 from longboat.machinery.exposition import CONTENT_TYPE
-from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
@@ -68,21 +66,16 @@ VERBS = {"head": "GET"} | {
 class Labels:
     """What a request is counted as: only what is served has a label, for whoever asks chooses the rest."""
 
-    def __init__(self, strategies: Iterable[Strategy], paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str]) -> None:
         self._paths = frozenset(paths)  # first parts of those that name no resource
-        self._resources = {
-            (kind.group, kind.version, kind.plural, sub)
-            for strategy in strategies
-            for kind in (strategy.kind,)
-            for sub in ("", *(name for name, _, _ in subresources(strategy)))
-        }
 
-    def __call__(self, info: RequestInfo) -> Key:
+    def __call__(self, request: Request) -> Key:
+        info = request.info
         verb = VERBS.get(info.verb, OTHER)
         if not info.is_resource:
             head = info.path.split("/", 2)[1] if info.path.startswith("/") else ""
             return verb, "", "", "", head if head in self._paths else "", ""
-        if (info.group, info.version, info.resource, info.subresource) not in self._resources:
+        if request.kind is None or (info.subresource and request.part is None):
             return verb, "", "", "", "", ""
         scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
         return verb, info.group, info.version, info.resource, info.subresource, scope
@@ -126,7 +119,7 @@ def count(clock: Clock, labels: Labels, figures: Figures = FIGURES) -> Filter:
             raise
         finally:
             seconds = None if long_running(request) else monotonic() - started
-            figures.add(labels(request.info), _dry_run(request), code if 100 <= code < 600 else 0, seconds)
+            figures.add(labels(request), _dry_run(request), code if 100 <= code < 600 else 0, seconds)
 
     return measure
 

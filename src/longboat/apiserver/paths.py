@@ -27,7 +27,7 @@ def paths(server: APIServer) -> dict[str, Handler]:
         "healthz": health,
         "version": version,
         "metrics": metrics.handle,
-        "openapi": OpenAPI(server.strategies).handle,
+        "openapi": OpenAPI(server.resources).handle,
         ".well-known": openid,
         "openid": openid,
     }

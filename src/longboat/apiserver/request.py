@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from longboat.aio.bench import HERE, Seat
+from longboat.machinery.kinds import Kind
+from longboat.machinery.subresource import Subresource
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Request:
     peer_certificate: bytes | None = None  # DER of a client certificate that TLS has seen proof of possession for
     user: User | None = None  # set by authentication, or beforehand by the in-process transport
     info: RequestInfo = RequestInfo(path="", verb="")
+    kind: Kind | None = None  # of what `info` names, where it is served
+    part: Subresource | None = None  # the subresource that `info` names, where there is one
     request_id: str = ""
     raw_query: str = ""  # as it came, for proxies
     for_client_alone: bool = False  # the work is worth nothing once the client has gone: it is cancelled then

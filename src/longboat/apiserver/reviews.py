@@ -27,16 +27,17 @@ SHORTEST_TOKEN, LONGEST_TOKEN, DEFAULT_TOKEN = 600, 1 << 32, 3600
 WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
 
 
-def reviews(server: APIServer) -> dict[str, Handler]:
-    """Handlers by kind name."""
+def reviews(server: APIServer) -> dict[tuple[Kind, str], Handler]:
+    """Handlers for the dispatcher."""
     asked = Reviews(server)
     return {
-        "SelfSubjectReview": asked.self_subject,
-        "SelfSubjectAccessReview": asked.self_access,
-        "SubjectAccessReview": asked.access,
-        "LocalSubjectAccessReview": asked.local_access,
-        "SelfSubjectRulesReview": asked.self_rules,
-        "TokenReview": asked.token,
+        (kinds.SELF_SUBJECT_REVIEW, ""): asked.self_subject,
+        (kinds.SELF_SUBJECT_ACCESS_REVIEW, ""): asked.self_access,
+        (kinds.SUBJECT_ACCESS_REVIEW, ""): asked.access,
+        (kinds.LOCAL_SUBJECT_ACCESS_REVIEW, ""): asked.local_access,
+        (kinds.SELF_SUBJECT_RULES_REVIEW, ""): asked.self_rules,
+        (kinds.TOKEN_REVIEW, ""): asked.token,
+        (kinds.SERVICE_ACCOUNT, "token"): asked.issue_token,
     }
 
 

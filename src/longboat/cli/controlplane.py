@@ -141,20 +141,20 @@ class ControlPlane:
         pods = PodStreams(api.lookup, nodes, api.authorizer)
         proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, dialer, api.authorizer)
         usage = ResourceMetrics(api.stores, nodes.summary, self.clock)
-        api.dispatcher.reviews |= {"NodeMetrics": usage.nodes, "PodMetrics": usage.pods}
         led_on = {
-            ("pods", "log"): pods.log,
-            ("pods", "exec"): pods.exec,
-            ("pods", "attach"): pods.attach,
-            ("pods", "portforward"): pods.portforward,
-            ("pods", "proxy"): proxies.pods,
-            ("services", "proxy"): proxies.services,
-            ("nodes", "proxy"): proxies.nodes,
+            (kinds.POD, "log"): pods.log,
+            (kinds.POD, "exec"): pods.exec,
+            (kinds.POD, "attach"): pods.attach,
+            (kinds.POD, "portforward"): pods.portforward,
+            (kinds.POD, "proxy"): proxies.pods,
+            (kinds.SERVICE, "proxy"): proxies.services,
+            (kinds.NODE, "proxy"): proxies.nodes,
         }
         gate = Gate(self.clock)
-        api.dispatcher.subresources |= {way: gate.guard(handler) for way, handler in led_on.items()}
+        api.dispatcher.answers |= {way: gate.guard(handler) for way, handler in led_on.items()}
+        api.dispatcher.answers |= {(kinds.NODE_METRICS, ""): usage.nodes, (kinds.POD_METRICS, ""): usage.pods}
         by_csi = self._nodes(self.pki.client("apiserver-csi-client", CSI_CALLER), dialer)
-        api.dispatcher.private["nodes", "csi"] = DriverCalls(api.lookup, by_csi)
+        api.dispatcher.answers[kinds.NODE, "csi"] = DriverCalls(api.lookup, by_csi)
 
     def _nodes(self, client: Pair, dialer: Dialer) -> NodeConnections:
         """The way to nodes as this client."""

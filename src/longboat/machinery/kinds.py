@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind as the API names it (the fields of an APIResource)."""
+    """One kind as the API names it (the fields of an APIResource). It is the same kind whatever else is said of it."""
 
     group: str
     version: str
     name: str
-    plural: str
-    singular: str = ""
-    short: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    namespaced: bool = True
+    plural: str = field(compare=False)
+    singular: str = field(default="", compare=False)
+    short: tuple[str, ...] = field(default=(), compare=False)
+    categories: tuple[str, ...] = field(default=(), compare=False)
+    namespaced: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         if not self.singular:

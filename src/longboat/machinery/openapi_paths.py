@@ -11,6 +11,7 @@ from typing import Protocol
 
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.subresource import Subresource
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 MEDIA_TYPES = ("application/json", "application/yaml")
@@ -21,11 +22,11 @@ PATCHES = (
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a document says of a resource. A subresource: its name, the kind of its body, its verbs."""
+    """What a document says of a resource."""
 
     kind: Kind
     verbs: tuple[str, ...]
-    subresources: tuple[tuple[str, Kind, tuple[str, ...]], ...] = ()
+    subresources: tuple[Subresource, ...] = ()
 
 
 class Names(Protocol):
@@ -59,7 +60,6 @@ _MANY = {
     "list": ("get", "list", "list"), "create": ("post", "post", "create"),
     "deletecollection": ("delete", "deletecollection", "deleteCollection"),
 }  # fmt: skip
-_CONNECTING = frozenset(("attach", "exec", "portforward", "proxy"))
 
 _SELECTING = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch",
               "sendInitialEvents", "timeoutSeconds")  # fmt: skip
@@ -116,8 +116,8 @@ def operations(resource: Resource, names: Names) -> Iterator[Operation]:
             answer = META + "Status" if verb == "delete" else name
             path = f"{inside}/{{name}}"
             yield Operation(path, method, action, word + label, kind, body, answer, TAKES.get(action, ()))
-    for sub, body_kind, verbs in resource.subresources:
-        yield from _subresource(f"{inside}/{{name}}/{sub}", label, sub, kind, body_kind, names, verbs)
+    for part in resource.subresources:
+        yield from _subresource(f"{inside}/{{name}}/{part.name}", label, part, kind, names)
     if kind.namespaced and "list" in resource.verbs:
         everywhere = f"{_group(kind)}{kind.name}ForAllNamespaces"
         yield Operation(
@@ -125,20 +125,19 @@ def operations(resource: Resource, names: Names) -> Iterator[Operation]:
         )
 
 
-def _subresource(
-    path: str, label: str, sub: str, kind: Kind, body_kind: Kind, names: Names, verbs: tuple[str, ...]
-) -> Iterator[Operation]:
+def _subresource(path: str, label: str, part: Subresource, kind: Kind, names: Names) -> Iterator[Operation]:
+    body_kind = part.body or kind
     name = names.name(body_kind)
-    for verb in sorted(verbs):
-        if sub in _CONNECTING:
+    for verb in sorted(part.verbs):
+        if part.connects:
             method = {"create": "post", "update": "put"}.get(verb, verb)
             action, word, body, answer = "connect", f"connect{method.capitalize()}", "", ""
         else:
             method, action, word = _ONE.get(verb) or _MANY[verb]
             body = {"create": name, "update": name, "patch": META + "Patch"}.get(verb, "")
-            answer = "" if sub == "log" else name
+            answer = "" if part.name == "log" else name
         described = body_kind if name or action == "connect" else kind
-        identity = f"{word}{label}{sub.capitalize()}"
+        identity = f"{word}{label}{part.name.capitalize()}"
         yield Operation(path, method, action, identity, described, body, answer, TAKES.get(action, ()))
 
 

@@ -69,6 +69,7 @@ class Store:
     def __init__(self, strategy: Strategy, storage: Storage, cache: WatchCache, schema: Schema, clock: Clock) -> None:
         self.strategy = strategy
         self.kind = strategy.kind
+        self.parts = strategy.parts()
         self.cache = cache
         self._storage = storage
         self._schema = schema
@@ -314,7 +315,8 @@ class Store:
 
     def _count_generation(self, new: Object, old: Object, subresource: str) -> None:
         strategy = self.strategy
-        if not strategy.generation or subresource in strategy.uncounted:
+        part = self.parts.get(subresource)
+        if not strategy.generation or (part is not None and not part.counts):
             return
         changed = any(
             new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ class Context:
     dry_run: bool = False
     subresource: str = ""  # "", "status", "binding", "resize", …
     identity: Any = None  # the whole of the user: name, groups, uid, extra
+
+
+SCALE = Subresource("scale", READ_WRITE, kinds.SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +79,13 @@ class Strategy:
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)
     scale: ClassVar[ScaleFields | None] = None
-    subresources: ClassVar[tuple[str, ...]] = ()  # further ones with handlers of their own ("binding", "log")
+    subresources: ClassVar[tuple[Subresource, ...]] = ()  # beside status and scale
     verbs: ClassVar[tuple[str, ...]] = (
         "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
     )  # fmt: skip
     top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
-    uncounted: ClassVar[tuple[str, ...]] = ()  # but not those that come through these subresources
     counted_metadata: ClassVar[tuple[str, ...]] = ()  # parts of the metadata whose changes count as well
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
@@ -89,6 +93,15 @@ class Strategy:
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one
     storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")
+
+    def parts(self) -> dict[str, Subresource]:
+        """Every subresource, by name and in order."""
+        found = [*self.subresources]
+        if self.has_status:
+            found.append(STATUS)
+        if self.scale:
+            found.append(SCALE)
+        return {part.name: part for part in sorted(found, key=lambda part: part.name)}
 
     def name_errors(self, name: str) -> list[str]:
         """What is wrong with this as metadata.name; default DNS-1123 subdomain."""

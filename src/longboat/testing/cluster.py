@@ -155,9 +155,9 @@ class Cluster:
     def kind(self, name: str) -> Kind:
         """A kind by its name in any case, its plural or a short name. Raises KeyError."""
         wanted = name.lower()
-        for strategy in self.api.strategies:
-            kind = strategy.kind
-            if wanted in (kind.name.lower(), kind.plural, *kind.short) and strategy.top_level:
+        for resource in self.api.resources:
+            kind = resource.kind
+            if wanted in (kind.name.lower(), kind.plural, *kind.short) and resource.strategy.top_level:
                 return kind
         raise KeyError(name)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from longboat.aio.tasks import Tasks
+from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import csi
 from longboat.client.events import EventRecorder
@@ -79,7 +80,7 @@ class Nodes:
             self._tasks.spawn(name, self.agents[name].run())
         self._workers = [_Agents(agent) for agent in self.agents.values()]
         cluster.workers.extend(self._workers)
-        cluster.api.dispatcher.private["nodes", "csi"] = self._call_driver
+        cluster.api.dispatcher.answers[kinds.NODE, "csi"] = self._call_driver
         self._informers.start()
         await cluster.clock.advance(1)
         return self

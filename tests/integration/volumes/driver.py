@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from longboat.api import kinds
 from longboat.api.storage import CONTROLLER_DRIVERS, CONTROLLER_SCOPE, LOCAL_DRIVER, OF_CLUSTER
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import csi
@@ -29,7 +30,7 @@ class Driver:
         self.node_expansion = True
 
     def plug_into(self, cluster: Cluster) -> None:
-        cluster.api.dispatcher.private["nodes", "csi"] = self.serve
+        cluster.api.dispatcher.answers[kinds.NODE, "csi"] = self.serve
 
     async def serve(self, request: Request) -> Response:
         node, driver, rpc = csi.asked(request)

@@ -11,6 +11,7 @@ import pytest
 from integration.volumes.driver import Driver, add_driver_node
 from integration.volumes.inside import inside
 from integration.volumes.objects import claim, storage_class, told
+from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
 from longboat.controllers.volumes.csi.base import AT_ONCE
 from longboat.machinery.objects import Object
@@ -113,7 +114,7 @@ async def test_a_driver_that_does_not_answer_holds_up_no_other(cluster: Cluster)
     async def serve(request: Request) -> Response:
         return await (silent if request.info.parts[3] == DISK else able).serve(request)
 
-    cluster.api.dispatcher.private["nodes", "csi"] = serve
+    cluster.api.dispatcher.answers[kinds.NODE, "csi"] = serve
     await add_driver_node(cluster, "a", DISK)
     await add_driver_node(cluster, "b", "able.example.com")
     await cluster.apply(storage_class("disk", DISK), storage_class("able", "able.example.com"))

@@ -16,6 +16,7 @@ from longboat.apiserver.filters.flow import MAX_READING, MAX_WRITING, flow_contr
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
 from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.resources import Resources
 from unit.apiserver.harness import ADMIN, Api, api_server, play, user
 
 
@@ -79,7 +80,7 @@ def test_a_request_has_its_time(method: str, given: str, seconds: float) -> None
         return Response()
 
     async def main() -> None:
-        chain = compose([recover, parse_request_info, deadline(clock)], never)
+        chain = compose([recover, parse_request_info(Resources()), deadline(clock)], never)
         asked = asyncio.create_task(chain(request(method, **({"timeout": given} if given else {}))))
         await clock.advance(seconds - 0.1)
         assert not asked.done()
@@ -100,7 +101,7 @@ def test_a_watch_has_all_the_time_it_wants() -> None:
             await gate.wait()
             return Response()
 
-        chain = compose([recover, parse_request_info, deadline(clock)], wait)
+        chain = compose([recover, parse_request_info(Resources()), deadline(clock)], wait)
         asked = asyncio.create_task(chain(request(watch="1")))
         await clock.advance(3600)
         gate.set()
@@ -111,7 +112,7 @@ def test_a_watch_has_all_the_time_it_wants() -> None:
 
 @pytest.mark.parametrize("text", ["abc", "5", "-5s", "5x", "s"])
 def test_a_timeout_that_makes_no_sense_is_refused(text: str) -> None:
-    chain = compose([recover, parse_request_info, deadline(VirtualClock())], ok)
+    chain = compose([recover, parse_request_info(Resources()), deadline(VirtualClock())], ok)
     assert asyncio.run(chain(request("POST", timeout=text))).status == 400
 
 
@@ -123,7 +124,7 @@ def test_no_more_at_once_than_leaves_room_for_others() -> None:
             await gate.wait()
             return Response()
 
-        chain = compose([recover, parse_request_info, flow_control(VirtualClock())], wait)
+        chain = compose([recover, parse_request_info(Resources()), flow_control(VirtualClock())], wait)
         jane, joe = user("jane"), user("joe")
         held = []
         for who, share in ((jane, 2), (joe, 4)):

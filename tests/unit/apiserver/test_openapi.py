@@ -12,21 +12,23 @@ import pytest
 from longboat.api import kinds
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Request, Response
+from longboat.apiserver.resources import Resource, Resources
 from longboat.machinery import protobuf
 from longboat.machinery.errors import StatusError
 from longboat.registry.catalog import plain
 from longboat.registry.strategy import ScaleFields
 
-SERVED = OpenAPI(
-    [
-        plain(kinds.POD, status=True),
-        plain(kinds.DEPLOYMENT, status=True, scale=ScaleFields()),
-        plain(kinds.JOB),
-        plain(kinds.HPA),
-        plain(kinds.HPA_V1),
-        plain(kinds.ROLE),
-    ]
-)
+RESOURCES = Resources()
+for strategy in (
+    plain(kinds.POD, status=True),
+    plain(kinds.DEPLOYMENT, status=True, scale=ScaleFields()),
+    plain(kinds.JOB),
+    plain(kinds.HPA),
+    plain(kinds.HPA_V1),
+    plain(kinds.ROLE),
+):
+    RESOURCES.install(Resource(strategy))
+SERVED = OpenAPI(RESOURCES)
 
 
 async def _no_body(limit: int) -> bytes:

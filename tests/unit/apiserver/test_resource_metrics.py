@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from longboat.aio.clock import VirtualClock
+from longboat.api import kinds
 from longboat.apiserver.resource_metrics import ResourceMetrics
 from longboat.apiserver.streams.nodes import unreachable
 from longboat.machinery.objects import Object
@@ -32,7 +33,10 @@ def test_what_nodes_and_pods_use() -> None:
 
     async def scene(api: Api) -> None:
         metrics = ResourceMetrics(api.server.stores, ask, clock)
-        api.server.dispatcher.reviews |= {"NodeMetrics": metrics.nodes, "PodMetrics": metrics.pods}
+        api.server.dispatcher.answers |= {
+            (kinds.NODE_METRICS, ""): metrics.nodes,
+            (kinds.POD_METRICS, ""): metrics.pods,
+        }
         for node in ("up", "down"):
             await api.make("/api/v1/nodes", {"metadata": {"name": node, "labels": {"zone": node}}})
         await api.make("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})

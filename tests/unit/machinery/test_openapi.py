@@ -10,19 +10,18 @@ import pytest
 
 from longboat.api import kinds
 from longboat.machinery import openapi
-from longboat.machinery.kinds import Kind
 from longboat.machinery.openapi_paths import Resource
+from longboat.machinery.subresource import STATUS, Subresource, proxy
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-READ_WRITE = ("get", "patch", "update")
 POD = Resource(
     kinds.POD,
     VERBS,
     (
-        ("status", kinds.POD, READ_WRITE),
-        ("binding", kinds.BINDING, ("create",)),
-        ("log", kinds.POD, ("get",)),
-        ("proxy", Kind("", "v1", "PodProxyOptions", ""), ("create", "delete", "get", "patch", "update")),
+        STATUS,
+        Subresource("binding", ("create",), kinds.BINDING),
+        Subresource("log", ("get",)),
+        proxy("PodProxyOptions"),
     ),
 )
 RESOURCES = [POD, Resource(kinds.NODE, VERBS), Resource(kinds.COMPONENT_STATUS, ("get", "list"))]

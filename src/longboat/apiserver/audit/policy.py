@@ -11,8 +11,6 @@ from longboat.apiserver.request import Request
 SILENT_PATHS = ("/healthz", "/livez", "/readyz", "/metrics", "/version", "/api", "/apis", "/openapi")
 READS = frozenset(("get", "list", "watch"))
 CONFIDENTIAL = frozenset(("secrets",))  # whose reads are recorded
-ENTERING = frozenset(("exec", "attach", "portforward", "proxy"))  # into a pod or a node
-TOLD = ENTERING | {"log"}  # parts of objects whose reads are recorded
 REFUSED = frozenset((401, 403))
 
 
@@ -23,8 +21,8 @@ def recorded(request: Request, code: int) -> bool:
     info = request.info
     if not info.is_resource:
         return request.method not in ("GET", "HEAD") or not request.path.startswith(SILENT_PATHS)
-    if info.subresource in TOLD:
-        return True
+    if request.part is not None and request.part.long_running:
+        return True  # what is said in a pod or a node, or what it says
     if info.verb in READS:
         return info.resource in CONFIDENTIAL and not info.group
     if info.resource == "events":
@@ -34,7 +32,7 @@ def recorded(request: Request, code: int) -> bool:
 
 def whole_uri(request: Request, code: int) -> bool:
     """What is run in a container stands in the URI: it cannot be hidden behind a long one."""
-    return code < 400 and request.info.subresource in ENTERING
+    return code < 400 and request.part is not None and bool(request.part.connects)
 
 
 def confidential_query(request: Request) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Awaitable
 
 from longboat.aio.clock import Clock
 from longboat.apiserver import requestinfo
 from longboat.apiserver.request import Filter, Handler, Request, Response
+from longboat.apiserver.resources import Resources
 from longboat.machinery.errors import bad_request, timeout
 
 LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
-LONG_RUNNING_PARTS = frozenset(("log", "exec", "attach", "portforward", "proxy", "csi"))
-
 
 _dice = random.Random()
 
@@ -31,13 +31,25 @@ async def request_id(request: Request, inner: Handler) -> Response:
     return response
 
 
-async def parse_request_info(request: Request, inner: Handler) -> Response:
-    request.info = requestinfo.parse(request.method, request.path, request.query)
-    return await inner(request)
+def parse_request_info(resources: Resources) -> Filter:
+    def parse(request: Request, inner: Handler) -> Awaitable[Response]:
+        understand(request, resources)
+        return inner(request)
+
+    return parse
+
+
+def understand(request: Request, resources: Resources) -> None:
+    """Note on it what it asks for, and of what that is served."""
+    info = request.info = requestinfo.parse(request.method, request.path, request.query)
+    if info.is_resource and (found := resources.find(info.group, info.version, info.resource)) is not None:
+        request.kind = found.kind
+        if info.subresource:
+            request.part = found.parts.get(info.subresource)
 
 
 def long_running(request: Request) -> bool:
-    return request.info.verb == "watch" or request.info.subresource in LONG_RUNNING_PARTS
+    return request.info.verb == "watch" or (request.part is not None and request.part.long_running)
 
 
 def deadline(clock: Clock) -> Filter:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longboat.apiserver import requestinfo
 from longboat.apiserver.audit import events, policy
 from longboat.apiserver.audit.events import COMPLETE, Outcome
+from longboat.apiserver.filters.requests import understand
 from longboat.apiserver.request import Request, Response, User
 from longboat.machinery.errors import StatusError
+from unit.apiserver.served import BUILT_IN
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JANE = User("jane", ("devs", "system:authenticated"), "7", {"k": ("v",)})
@@ -27,7 +28,7 @@ async def no_body(limit: int) -> bytes:
 def request(method: str, target: str, user: User | None = JANE, **headers: str) -> Request:
     path, _, query = target.partition("?")
     found = Request(method, path, {}, headers, no_body, "192.0.2.1", user=user, raw_query=query, request_id="id")
-    found.info = requestinfo.parse(method, path, {})
+    understand(found, BUILT_IN)
     return found
 
 

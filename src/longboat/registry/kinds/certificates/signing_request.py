@@ -14,6 +14,7 @@ from longboat.api.certificates import USAGES
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column, human_duration
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.networking.ingress_class import domain_prefixed
@@ -49,7 +50,7 @@ class CertificateSigningRequest(Strategy):
     )
     has_status = True
     generation = False
-    subresources = ("approval",)
+    subresources = (view("approval"),)
     selectable = frozenset(("spec.signerName",))
 
     def name_errors(self, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
+from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Context, Strategy
@@ -19,7 +20,7 @@ class Namespace(Strategy):
     columns = (Column("Status", str, cells.at("status.phase"), description="The status of the namespace."), AGE)
     has_status = True
     generation = False
-    subresources = ("finalize",)
+    subresources = (view("finalize", ("update",)),)
     verbs = ("create", "delete", "get", "list", "patch", "update", "watch")
     returns_deleted = True
     selectable = frozenset(("status.phase",))

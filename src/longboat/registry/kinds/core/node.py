@@ -5,6 +5,7 @@ from __future__ import annotations
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.subresource import Subresource, proxy
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells
 from longboat.registry.kinds.core import node_rules
@@ -52,7 +53,10 @@ class Node(Strategy):
     born_with_status = True
     generation = False
     storage_prefix = "minions"
-    subresources = ("proxy",)
+    subresources = (
+        proxy("NodeProxyOptions"),
+        Subresource("csi", ("create",), long_running=True, deep=True, listed=False),
+    )
     selectable = frozenset(("spec.unschedulable",))
 
     def default(self, obj: Object) -> None:

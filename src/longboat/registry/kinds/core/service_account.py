@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery.subresource import Subresource
 from longboat.machinery.table import AGE, Column
 from longboat.registry.strategy import Strategy
 
@@ -16,4 +17,4 @@ class ServiceAccount(Strategy):
     )  # fmt: skip
     generation = False
     returns_deleted = True
-    subresources = ("token",)
+    subresources = (Subresource("token", ("create",), kinds.TOKEN_REQUEST),)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from longboat.api import kinds, qos
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
+from longboat.machinery.subresource import Subresource, proxy, stream, view
 from longboat.machinery.table import Column
 from longboat.registry.kinds.core.pod import columns, defaults, notes, resize, spec, update
 from longboat.registry.strategy import Context, Strategy
@@ -20,9 +21,16 @@ class Pod(Strategy):
     has_status = True
     returns_deleted = True
     subresources = (
-        "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize",
-    )  # fmt: skip
-    uncounted = ("binding",)
+        stream("attach", "PodAttachOptions"),
+        Subresource("binding", ("create",), kinds.BINDING, counts=False),
+        view("ephemeralcontainers"),
+        Subresource("eviction", ("create",), kinds.EVICTION),
+        stream("exec", "PodExecOptions"),
+        Subresource("log", ("get",), long_running=True),
+        stream("portforward", "PodPortForwardOptions"),
+        proxy("PodProxyOptions"),
+        view("resize"),
+    )
     selectable = frozenset((
         "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
         "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",

@@ -10,6 +10,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
+from longboat.machinery.subresource import proxy
 from longboat.machinery.table import Column
 from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
@@ -32,7 +33,7 @@ class Service(Strategy):
     create_on_update = True
     storage_prefix = "services/specs"
     returns_deleted = True
-    subresources = ("proxy",)
+    subresources = (proxy("ServiceProxyOptions"),)
     selectable = frozenset(("spec.clusterIP", "spec.type"))
 
     ips: ClusterIPs

@@ -1,0 +1,88 @@
+"""What is served, and by what: a live table. Resources come and go while the server runs.
+
+`Resources.version` moves with every change. Whoever makes something of the table (discovery, OpenAPI) makes it anew
+when the version has moved, and not before somebody asks: `Derived`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from longboat.apiserver.endpoint import Endpoint
+from longboat.machinery.kinds import Kind
+from longboat.machinery.subresource import Subresource
+from longboat.registry.strategy import Strategy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One version of one kind, as it is served.
+
+    Without an `endpoint` nothing of it is stored: each request is answered on the spot, by whoever has told the
+    dispatcher so (reviews, metrics, Bindings).
+    """
+
+    strategy: Strategy
+    endpoint: Endpoint | None = None
+    parts: Mapping[str, Subresource] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", self.strategy.parts())
+
+    @property
+    def kind(self) -> Kind:
+        return self.strategy.kind
+
+
+class Resources:
+    """In the order in which they were installed, which is that of discovery's groups."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._by_kind: dict[Kind, Resource] = {}
+        self._by_path: dict[tuple[str, str, str], Resource] = {}
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._by_kind.values())
+
+    def find(self, group: str, version: str, plural: str) -> Resource | None:
+        return self._by_path.get((group, version, plural))
+
+    def of(self, kind: Kind) -> Resource | None:
+        return self._by_kind.get(kind)
+
+    def install(self, resource: Resource) -> None:
+        """Serve it from now on, in place of what has been of its kind. Raises ValueError if its path is another's."""
+        kind = resource.kind
+        path = kind.group, kind.version, kind.plural
+        if (other := self._by_path.get(path)) is not None and other.kind != kind:
+            raise ValueError(f"{kind.path}/{kind.plural} is {other.kind.name}'s")
+        if (before := self._by_kind.get(kind)) is not None:
+            del self._by_path[kind.group, kind.version, before.kind.plural]
+        self._by_kind[kind] = self._by_path[path] = resource
+        self.version += 1
+
+    def withdraw(self, kind: Kind) -> None:
+        """Serve it no longer. Raises KeyError if it is not served."""
+        found = self._by_kind.pop(kind)
+        del self._by_path[kind.group, kind.version, found.kind.plural]
+        self.version += 1
+
+
+class Derived(Generic[T]):
+    """What `make` makes of the table as it is."""
+
+    def __init__(self, resources: Resources, make: Callable[[Iterable[Resource]], T]) -> None:
+        self._resources, self._make = resources, make
+        self._version = -1
+        self._made: T
+
+    def __call__(self) -> T:
+        if self._version != self._resources.version:
+            self._made = self._make(self._resources)
+            self._version = self._resources.version
+        return self._made
