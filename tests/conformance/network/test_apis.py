@@ -100,7 +100,7 @@ async def test_addresses(cluster: Cluster) -> None:
     await Verbs(cluster, "service").create("web", {"spec": {"ports": [{"port": 80}]}})
     ip = (await cluster.get("service/web"))["spec"]["clusterIP"]
     taken = (await Verbs(cluster, "ipaddress").read(ip))["spec"]["parentRef"]
-    assert taken == {"group": "", "resource": "services", "namespace": "default", "name": "web"}
+    assert taken == {"resource": "services", "namespace": "default", "name": "web"}
 
 
 @inside

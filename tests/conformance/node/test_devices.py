@@ -59,7 +59,8 @@ async def test_claims(cluster: Cluster) -> None:
     allocation = {"allocation": {"devices": {"results": [device]}}}
     changed = await claims.update("allocated", lambda obj: obj.update(status=allocation), "status")
     assert changed["status"] == allocation and changed["spec"] == (await claims.read("allocated"))["spec"]
-    data = {"devices": [{"driver": "example.com", "pool": "pool", "device": "device-0", "data": {"a": 1}}]}
+    device = {"driver": "example.com", "pool": "pool", "device": "device-0"}
+    data = {"devices": [{**device, "data": {"a": 1}, "conditions": None}]}
     patched = await claims.patch("allocated", {"status": data}, subresource="status")
     assert patched["status"] == {**allocation, **data} == (await claims.read("allocated", "status"))["status"]
 
