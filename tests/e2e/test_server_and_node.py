@@ -22,6 +22,7 @@ from longboat.apiserver.pki import Pair, Pki
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PORT = 16443
+FOO = "example.com/foo"
 
 
 class Alone(Machine):
@@ -59,6 +60,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory, images: dict[str, Path]) -> 
         script = "echo said; mkdir /www; echo served > /www/index.html; exec httpd -f -p 8080 -h /www"
         pods = [shell_pod("app", script), shell_pod("beside", script.replace("8080", "8081"))]
         pods[1]["spec"]["hostNetwork"] = True
+        for each in pods:
+            each["spec"]["tolerations"] = [{"operator": "Exists"}]
         machine.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})).ok()
         machine.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s").ok()
         until(lambda: machine.kubectl("logs", "app").code == 0)  # its certificate comes once it has told its address
@@ -134,6 +137,47 @@ def test_the_node_renews_its_certificates_when_it_is_asked_to_and_stays_up(alone
     assert refused.code == 1 and "holds no authority" in refused.err
 
 
+def bound(alone: Alone, name: str, **requests: str) -> None:
+    """Make a pod on the node without asking a scheduler."""
+    made = shell_pod(name, "exec sleep 1000000")
+    resources = {"requests": requests, "limits": requests}
+    made["spec"] |= {"nodeName": alone.name, "terminationGracePeriodSeconds": 1}
+    made["spec"]["containers"][0]["resources"] = resources
+    if name == "critical":
+        made["spec"] |= {"priorityClassName": "system-node-critical", "tolerations": [{"operator": "Exists"}]}
+    alone.kubectl("apply", "-f", "-", stdin=json.dumps(made)).ok()
+
+
+def state(alone: Alone, name: str) -> tuple[str, str]:
+    status = alone.kubectl("get", "pod", name, "-o", "json").json["status"]
+    return status["phase"], status.get("reason", "")
+
+
+def test_the_node_counts_what_others_add_to_it_and_makes_room_for_critical_pods(alone: Alone) -> None:
+    added = json.dumps({"status": {"capacity": {FOO: "2"}}})
+    alone.kubectl("patch", "node", alone.name, "--subresource=status", "-p", added).ok()
+    until(lambda: alone.kubectl("get", "node", alone.name, "-o", "json").json["status"]["allocatable"].get(FOO) == "2")
+    bound(alone, "first", **{FOO: "2"})
+    until(lambda: state(alone, "first") == ("Running", ""))
+    bound(alone, "second", **{FOO: "1"})
+    until(lambda: state(alone, "second") == ("Failed", f"OutOf{FOO}"))
+    bound(alone, "critical", **{FOO: "1"})
+    until(lambda: state(alone, "critical") == ("Running", ""))
+    assert state(alone, "first") == ("Failed", "Preempting")
+    ended = alone.kubectl("get", "pod", "first", "-o", "json").json["status"]
+    assert ended["message"] == "Preempted in order to admit critical pod"
+    assert "TerminationByKubelet" in [condition.get("reason") for condition in ended["conditions"]]
+
+
+def test_the_node_refuses_pods_that_a_taint_would_evict(alone: Alone) -> None:
+    alone.kubectl("taint", "node", alone.name, "broken=yes:NoExecute").ok()
+    bound(alone, "repelled")
+    events = ("get", "events", "--field-selector", "reason=TaintToleration", "-o", "jsonpath={.items[*].message}")
+    until(lambda: "node(s) had taints that the pod didn't tolerate" in alone.kubectl(*events).out)
+    alone.kubectl("taint", "node", alone.name, "broken-").ok()
+    assert state(alone, "critical") == ("Running", "")
+
+
 def test_a_certificate_of_the_former_kind_is_replaced_when_the_agent_starts(alone: Alone) -> None:
     """Before nodes had an authority of their own the cluster's signed what they serve with."""
     authority = Pki(alone.folder / "server" / "pki", SystemClock()).ca
@@ -146,3 +190,5 @@ def test_a_certificate_of_the_former_kind_is_replaced_when_the_agent_starts(alon
     until(lambda: alone.kubectl("logs", "app").out == "said\n")
     more = set(alone.kubectl("get", "csr", "-o", "name").quiet().split()) - set(requests)
     assert len(more) == 1, "it has not joined again"
+    until(lambda: alone.kubectl("get", "node", alone.name, "-o", "json").json["status"]["allocatable"].get(FOO) == "2")
+    assert state(alone, "critical") == ("Running", ""), "what it holds is kept over a restart"

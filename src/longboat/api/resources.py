@@ -58,6 +58,11 @@ def amounts(listed: Mapping[str, str]) -> Amounts:
     return {name: amount(name, text) for name, text in listed.items()}
 
 
+def is_extended(name: str) -> bool:
+    """Whether somebody else than Kubernetes defines the resource: nodes count it, and know nothing of it."""
+    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+
+
 def add(into: Amounts, more: Mapping[str, int]) -> None:
     """Sum `more` into `into`."""
     for name, value in more.items():

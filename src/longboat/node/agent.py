@@ -31,6 +31,7 @@ from longboat.node.make.dns import Resolver, parse_resolv_conf
 from longboat.node.node_status import Facts, Health
 from longboat.node.observe import Observer
 from longboat.node.orphans import Orphans
+from longboat.node.own_node import ApiOwnNode
 from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers, Tools
 from longboat.node.recorder import Recorder
@@ -107,6 +108,7 @@ class Agent:
         self._parts = (parts or Parts(config.name, clock)).within(f"node {config.name}")
         self._server: Server | None = None
         self._pods = informers.of(Pod, fields=f"spec.nodeName={config.name}")
+        self._own_node = ApiOwnNode(client, informers, config.name, share=config.simulated)
         self._sources = ApiSources(client, informers, clock, self._refresh)
         self._services = ApiServices(client, informers)
         self._storage = NodeStorage(
@@ -179,9 +181,11 @@ class Agent:
         workers.may_run = relist.may_run
         self._storage.has_grown = workers.refresh
         registration.on_registered(self._storage.node_exists)
+        self._own_node.on_change(registration.heard)
         self._parts.start("report", registration.report)
         self._parts.start("lease", registration.hold_lease)
         self._parts.start("events", relist.listen)
+        await self._own_node.synced()
         self._pods.on_change(self._tell)
         await self._pods.synced()
         self._parts.start("relist", relist.look)
@@ -257,7 +261,7 @@ class Agent:
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(config.paths, self._sources, self._storage.persistent, image_volumes, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
-            unsafe_sysctls=config.unsafe_sysctls, labels=self._storage.node_labels, isolate=self._isolate,
+            unsafe_sysctls=config.unsafe_sysctls, own_node=self._own_node, isolate=self._isolate,
         )  # fmt: skip
         workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable(config.upkeep.eviction.thresholds)

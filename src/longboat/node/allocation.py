@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -101,20 +101,23 @@ class Shortage(msgspec.Struct, frozen=True):
     used: int
     capacity: int
 
+    @property
+    def missing(self) -> int:
+        return self.requested + self.used - self.capacity
+
     def __str__(self) -> str:
         figures = f"requested: {self.requested}, used: {self.used}, capacity: {self.capacity}"
         return f"Node didn't have enough resource: {self.resource}, {figures}"
 
 
-def shortage(
+def shortages(
     wanted: api.Amounts, used: api.Amounts, offered: api.Amounts, resources: Iterable[str]
-) -> Shortage | None:  # fmt: skip
-    """The first of the resources that is wanted and does not suffice."""
+) -> Iterator[Shortage]:  # fmt: skip
+    """Those of the resources that are wanted and do not suffice."""
     for name in resources:
         short = Shortage(name, wanted.get(name, 0), used.get(name, 0), offered.get(name, 0))
-        if short.requested and short.requested + short.used > short.capacity:
-            return short
-    return None
+        if short.requested and short.missing > 0:
+            yield short
 
 
 def refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Waiting | None:
@@ -127,7 +130,7 @@ def refusal(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> 
     used: api.Amounts = {}
     for other in others:
         api.add(used, cgroups.requests(other))
-    short = shortage(wanted, used, offered, COMPUTE)
+    short = next(shortages(wanted, used, offered, COMPUTE), None)
     return Waiting(DEFERRED, str(short)) if short else None
 
 

@@ -72,8 +72,11 @@ def labels(facts: Facts) -> dict[str, str]:
     }
 
 
-def status(facts: Facts, health: Health, before: Iterable[NodeCondition], now: datetime) -> Object:
-    """`before` are the conditions last shown: what has not changed keeps its time."""
+def status(
+    facts: Facts, health: Health, before: Iterable[NodeCondition], now: datetime, extended: Mapping[str, str] = {}
+) -> Object:
+    """`before` are the conditions last shown: what has not changed keeps its time. `extended` resources are in the
+    node's capacity because somebody has put them there: all of them may be given away."""
     return {
         "addresses": [
             *({"type": "InternalIP", "address": address} for address in facts.addresses),
@@ -83,7 +86,7 @@ def status(facts: Facts, health: Health, before: Iterable[NodeCondition], now: d
         "nodeInfo": facts.info,
         "declaredFeatures": list(FEATURES),
         "capacity": facts.capacity,
-        "allocatable": facts.allocatable,
+        "allocatable": {**extended, **facts.allocatable},
         "conditions": conditions(health, before, now),
         "images": _images(health.images),
     }

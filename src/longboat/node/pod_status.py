@@ -20,6 +20,7 @@ from longboat.node.views.pod import Pod
 
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
 UNKNOWN_EXIT = 137
+DISRUPTED = "DisruptionTarget"
 
 
 class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     host_ips: tuple[str, ...] = ()
     runtime: str = "containerd"
     failed: Waiting | None = None  # the pod as a whole has failed, and why (DeadlineExceeded…)
-    disrupted: str = ""  # why the node ends it, where that is none of its own doing
+    disrupted: str = ""  # the node ended it for others' sake: what the condition DisruptionTarget says
     ended: bool = False  # nothing of it will run again
     restarting: bool = False  # all containers are being removed, to start anew
     before: Object = {}  # the status made last, which the API may not have shown us yet
@@ -283,10 +284,10 @@ def _conditions(
     listed.append(_gated(pod, ready))
     listed.append(ready)
     listed.append(_condition("PodScheduled", True))
+    if known.disrupted and known.failed is not None:
+        listed.append(_condition(DISRUPTED, True, "TerminationByKubelet", known.disrupted))
     if restarts.may_restart_all(pod):
         listed.append(_restarting(known.restarting, over, done))
-    if known.disrupted:
-        listed.append(_condition("DisruptionTarget", True, "TerminationByKubelet", known.disrupted))
     since = {(c.type, c.status): c.lastTransitionTime for c in pod.status.conditions if c.lastTransitionTime}
     since |= {(c["type"], c["status"]): c["lastTransitionTime"] for c in known.before.get("conditions", ())}
     listed = [dict(condition) for condition in listed]

@@ -58,7 +58,7 @@ class PodWorker:
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
         self.failures = 0  # passes in a row that ended with an error
-        self._cleaned = self._emptied = self._released = self._rejected = self._matched = False
+        self._cleaned = self._emptied = self._released = self._rejected = False
         self._workers = workers
         self._ending = Ending()
         self._volumes = PodVolumes(workers.volumes, workers.clock, workers.recorder)
@@ -89,12 +89,11 @@ class PodWorker:
         """Whether the pod is to be taken down."""
         return self.gone or self.pod.metadata.deletionTimestamp is not None or self.pod.is_finished
 
-    def fail(self, why: Waiting, grace: float | None = None, *, disrupted: bool = False) -> None:
+    def fail(self, why: Waiting, grace: float | None = None, disrupted: str = "") -> None:
         """The node no longer has room for the pod: it ends, within `grace` seconds if they are fewer than it would
-        have, and says why. `disrupted`: it was none of its own doing (KEP-3329)."""
-        if disrupted and self._failed is None:
-            self._disrupted = why.message
-        self._failed = self._failed or why
+        have, and says why. `disrupted` tells of it where the pod itself is not to blame (KEP-3329)."""
+        if self._failed is None:
+            self._failed, self._disrupted = why, disrupted
         if grace is not None:
             self._ending.hasten(grace)
 
@@ -124,6 +123,11 @@ class PodWorker:
         return self._cleaned and self._emptied
 
     @property
+    def is_ending(self) -> bool:
+        """Whether it leaves its room to others before long."""
+        return self.must_end() or self._failed is not None or self.phase != SYNCING
+
+    @property
     def takes_room(self) -> bool:
         """Whether what the pod has been given is not for others to have."""
         return not (self._rejected or self.gone or self.phase == TERMINATED or self.pod.is_finished)
@@ -131,9 +135,8 @@ class PodWorker:
     async def run(self) -> None:
         """One pass. Raises RuntimeFailure, and StatusError and OSError where the API does not say what is needed."""
         self.wake = None
-        if not (self._matched or self._failed or self.must_end()):
-            await self._workers.match(self)
-            self._matched = True
+        if not (self._failed or self.must_end() or await self._workers.admitter.may_begin(self)):
+            return
         if self.phase == SYNCING and (self.must_end() or self._failed or self._is_overdue()):
             self.phase = TERMINATING
         if self.phase == SYNCING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
 import msgspec
@@ -13,7 +13,8 @@ from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
-from longboat.node import admission, allocation, safeguards
+from longboat.node import allocation, preemption
+from longboat.node.admitter import Admitter
 from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
@@ -25,6 +26,7 @@ from longboat.node.isolation import Isolate, Isolation, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
+from longboat.node.own_node import OwnNode
 from longboat.node.pod_worker import LONGEST_RETRY, RETRY, TERMINATED, PodWorker
 from longboat.node.probes import Probes
 from longboat.node.recorder import WARNING, Recorder, field_of
@@ -57,7 +59,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     volumes: Volumes
     writer: StatusWriter
     checkpoints: Checkpoints
-    labels: Callable[[], Awaitable[Mapping[str, str]]]  # of the Node, as the API has them now
+    own_node: OwnNode
     cgroups: Cgroups | None = None
     isolate: Isolate = nobody_isolates
     on_disk: bool = True
@@ -77,7 +79,7 @@ class PodWorkers:
         self.isolation = Isolation(tools.isolate, tools.recorder)
         self.resizer = Resizer(tools.runtime, tools.cgroups, tools.node.capacity)
         self._sources, self._images = tools.sources, tools.images
-        self._unsafe_sysctls, self._labels = tools.unsafe_sysctls, tools.labels
+        self.admitter = Admitter(tools.own_node, tools.node, tools.recorder, self, tools.unsafe_sysctls)
         self.backoff = BackOff()
         self.starting = 0  # sandboxes and containers being started, or waiting for their turn
         self._starts = asyncio.Semaphore(tools.starts)
@@ -106,7 +108,7 @@ class PodWorkers:
         worker = self._workers.get(pod.uid)
         if worker is None:
             worker = self._workers[pod.uid] = PodWorker(self, pod)
-            self._admit(worker)
+            self.admitter.arrive(worker)
             self._go(pod.uid)
             return
         before = worker.share.wanted
@@ -114,7 +116,7 @@ class PodWorkers:
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
         if _is_edited(before, pod):
-            self._remark(pod, before)
+            self.admitter.remark(pod, before)
             worker.edited()
         if _matters(before, pod):
             self._go(pod.uid)
@@ -152,9 +154,16 @@ class PodWorkers:
         worker = self._workers.get(uid)
         if worker is not None and worker.is_evictable:
             self.recorder.pod(worker.pod, WARNING, EVICTED, why, notes=notes)
-            worker.fail(Waiting(EVICTED, why), grace, disrupted=pressed)
+            worker.fail(Waiting(EVICTED, why), grace, why if pressed else "")
             self._interrupt(uid)
             self._go(uid)
+
+    def preempt(self, worker: PodWorker) -> None:
+        """End a pod for the sake of a critical one; it has its own grace period."""
+        self.recorder.pod(worker.pod, WARNING, preemption.REASON, preemption.MESSAGE)
+        worker.fail(Waiting(preemption.REASON, preemption.MESSAGE), None, preemption.TARGETED)
+        self._interrupt(worker.uid)
+        self._go(worker.uid)
 
     def evictable(self) -> list[Pod]:
         """Those that run: also who is about to end takes room until then, and may take long."""
@@ -189,27 +198,21 @@ class PodWorkers:
         finally:
             self.starting -= 1
 
-    async def match(self, worker: PodWorker) -> None:
-        """Reject a pod that wants another node. Asks the API: what a watch has told may be older than the pod's
-        binding, which would make a pod fail that came here for a new label. Raises StatusError and OSError."""
-        if admission.asks_for_labels(worker.pod):
-            why = admission.mismatch(worker.pod, await self._labels(), self.node.name)
-            if why is not None:
-                self._reject(worker, why)
-
     def refusal(self, worker: PodWorker, wanted: Pod) -> Waiting | None:
         """Why the node cannot give a pod what it asks for."""
-        return allocation.refusal(wanted, self._others(worker), self.allocatable)
+        return allocation.refusal(wanted, [other.pod for other in self.beside(worker)], self.allocatable)
 
-    def _others(self, worker: PodWorker) -> list[Pod]:
-        """The pods that take room on the node beside this one."""
-        return [other.pod for other in self._workers.values() if other is not worker and other.takes_room]
+    def beside(self, worker: PodWorker) -> list[PodWorker]:
+        """Those that take room on the node beside this one."""
+        return [other for other in self._workers.values() if other is not worker and other.takes_room]
 
     def room_made(self) -> None:
         """Some pod takes less than before: those that wait for room ask again, in their order."""
         waiting = [worker.share for worker in self._workers.values() if worker.share.is_deferred]
         for share in sorted(waiting, key=lambda s: allocation.turn(s.wanted, s.allocation.given, s.waits_since)):
             self._go(share.wanted.uid)
+        for uid in self.admitter.waiting:
+            self._go(uid)
 
     def poke_status(self, worker: PodWorker) -> None:
         """Write the status of a pod that is being taken down, one container further."""
@@ -225,6 +228,7 @@ class PodWorkers:
         self._sources.forget(pod)
         self.writer.forget(pod.uid)
         self.probes.forget(pod.uid)
+        self.admitter.forget(pod.uid)
 
     def report_host_ports(self) -> None:
         ports = sorted(
@@ -267,30 +271,6 @@ class PodWorkers:
         return [worker.pod for worker in self._workers.values()]
 
     # One worker at work per pod.
-
-    def _admit(self, worker: PodWorker) -> None:
-        """A pod that wants what it may not, or cannot, have here fails before anything of it runs."""
-        if worker.must_end():
-            return
-        pod, can = worker.pod, self.node.can
-        why = self.pressed(pod) or admission.refusal(
-            pod, self._others(worker), self.allocatable, can, self._unsafe_sysctls
-        )
-        if why is not None:
-            self._reject(worker, why)
-        elif pod.status.startTime is None:
-            self._remark(pod)
-
-    def _remark(self, pod: Pod, before: Pod | None = None) -> None:
-        """Tell what the pod asks for that has no effect here, unless it did before."""
-        known = set(safeguards.remarks(before, self.node.can)) if before else set()
-        for remark in safeguards.remarks(pod, self.node.can):
-            if remark not in known:
-                self.recorder.pod(pod, WARNING, *remark)
-
-    def _reject(self, worker: PodWorker, why: Waiting) -> None:
-        self.recorder.pod(worker.pod, WARNING, why.reason, why.message)
-        worker.reject(Waiting(why.reason, f"Pod was rejected: {why.message}"))
 
     def _go(self, uid: str) -> None:
         if timer := self._timers.pop(uid, None):

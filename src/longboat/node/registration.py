@@ -11,10 +11,12 @@ from typing import Any
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.api.resources import is_extended
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, micro_timestamp
 from longboat.node import node_status
+from longboat.node.admission import extended
 from longboat.node.node_status import Facts, Health
 from longboat.node.recorder import NORMAL, Recorder
 from longboat.node.views.objects import Node
@@ -42,6 +44,11 @@ class Registration:
         self._uid = ""
         self.registered, self._changed = asyncio.Event(), asyncio.Event()
         self._then: list[Callable[[], None]] = []
+
+    def heard(self, node: Node) -> None:
+        """Somebody has changed the Node: resources that were added to it are soon to be given away."""
+        if {name: text for name, text in node.status.allocatable.items() if is_extended(name)} != extended(node):
+            self.look_again()
 
     def on_registered(self, then: Callable[[], None]) -> None:
         """Call this once the Node exists."""
@@ -103,11 +110,11 @@ class Registration:
             self._seen(found)
             # Others write conditions too: those of a node that was out of reach are made Unknown.
             before = found.status.conditions
-            wanted = node_status.status(self._facts, health, before, now)
+            wanted = node_status.status(self._facts, health, before, now, extended(found))
             recent = self._clock.monotonic() - self._reported < REPORT
             if self._shown and recent and node_status.essence(wanted) == node_status.essence(self._shown):
                 return
-            body = {"status": _patch(wanted)}
+            body = {"status": _patch(wanted, found)}
             await self._client.patch(Node, self._key, body, style="strategic", subresource="status")
         except StatusError as error:
             if error.code == 404:  # somebody has deleted it
@@ -142,6 +149,9 @@ class Registration:
         return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
-def _patch(status: Object) -> Object:
-    """A strategic merge patch: addresses are replaced, conditions merged by type."""
-    return {**status, "addresses": [*status["addresses"], {"$patch": "replace"}]}
+def _patch(status: Object, found: Node) -> Object:
+    """A strategic merge patch: addresses are replaced, conditions merged by type; extended resources that are no longer
+    in the capacity can no longer be given away."""
+    gone = {name: None for name in found.status.allocatable if is_extended(name)}
+    allocatable = {**gone, **status["allocatable"]}
+    return {**status, "allocatable": allocatable, "addresses": [*status["addresses"], {"$patch": "replace"}]}

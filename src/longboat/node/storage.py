@@ -46,7 +46,6 @@ class NodeStorage:
         self._images = DiskImages(images) if images is not None else None
         self.drivers, self._registered = Drivers(), asyncio.Event()
         cluster = ApiStorage(client, informers, sources, node)
-        self.node_labels = cluster.node_labels
         self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered, informers.of(CSIDriver))
         self._sockets = Sockets(paths.root / REGISTRY, clock, self.drivers, self._csi_node)
         self._volumes = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))

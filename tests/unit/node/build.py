@@ -35,6 +35,7 @@ from longboat.node.pod_workers import PodWorkers, Tools
 from longboat.node.relist import Relist
 from longboat.node.stop import Stopper
 from longboat.node.views.objects import ConfigMap, Secret, Service
+from longboat.node.views.objects import Node as ApiNode
 from longboat.node.views.pod import Pod
 from longboat.node.views.storage import (
     Claim,
@@ -181,6 +182,26 @@ def _found(kind: Kind, listed: dict[K, V], key: K, name: str) -> V:
     return listed[key]
 
 
+class OwnNode:
+    """The node in the API: `heard` is what a watch has told of it, if that lags behind."""
+
+    def __init__(self) -> None:
+        self.now = ApiNode()
+        self.heard: ApiNode | None = None
+        self.asked = 0
+
+    def known(self) -> ApiNode | None:
+        return self.heard or self.now
+
+    async def fresh(self) -> ApiNode:
+        self.asked += 1
+        return self.now
+
+    def set(self, labels: dict[str, str] | None = None, **parts: Any) -> None:
+        """Labels, spec and status, in the API's own names; what is left out is empty."""
+        self.now = msgspec.convert({"metadata": {"name": "n", "labels": labels or {}}, **parts}, ApiNode)
+
+
 class Statuses:
     """The API server's part in statuses: the newest of each pod, and who has been deleted."""
 
@@ -226,6 +247,7 @@ class Node:
     ) -> None:
         self.runtime, self.clock = runtime, clock
         self.told, self.objects, self.statuses, self.storage = Told(), Objects(), Statuses(), Storage()
+        self.own = OwnNode()
         self.host_ports: list[Any] = []
         paths = Paths(folder / "kubelet", folder / "pods", folder / "containers")
         made = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30}, **facts)
@@ -247,7 +269,7 @@ class Node:
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
                 volumes=Volumes(paths, self.objects, self.persistent, self.image_volumes, on_disk=on_disk),
                 writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
-                labels=self.storage.node_labels,
+                own_node=self.own,
             ),
             self.host_ports.append,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.node import admission
 from longboat.node.safeguards import Safeguards
+from longboat.node.views.objects import Node
 from unit.node.build import changed, container, pod
 from unit.node.test_pod_workers import GONE, Simulated, on_a_node
 
@@ -40,7 +41,8 @@ def asking(**requests: str) -> Object:
 )
 def test_what_does_not_fit(asked: Any, others: list[Any], why: tuple[str, int, int, int] | None) -> None:
     beside = [pod("o", asking(**other)) for other in others]
-    found = admission.refusal(pod("p", asking(**asked)), beside, OFFERED, Safeguards())
+    offer = admission.Offer(allocatable=OFFERED)
+    found = admission.judge(pod("p", asking(**asked)), beside, offer, Safeguards()).first
     if why is None:
         assert found is None
         return
@@ -111,7 +113,7 @@ def requiring(**term: Any) -> Any:
 def test_which_nodes_a_pod_wants(spec: Any, taken: bool) -> None:
     given = pod("p", **spec)
     assert admission.asks_for_labels(given)
-    why = admission.mismatch(given, {"disk": "ssd"}, "n")
+    why = admission.judge(given, [], admission.Offer(name="n", labels={"disk": "ssd"}), Safeguards()).first
     assert (why is None) if taken else (why is not None and (why.reason, why.message) == ("NodeAffinity", AFAR))
 
 
@@ -125,7 +127,7 @@ def test_only_a_new_pod_that_is_particular_asks_for_labels() -> None:
 @on_a_node
 async def test_a_pod_that_wants_another_node_fails_and_gives_way(node: Simulated) -> None:
     node.workers.allocatable = OFFERED
-    node.storage.labels = {"disk": "hdd"}
+    node.own.set({"disk": "hdd"})
     await node.run(pod("astray", asking(cpu="2"), nodeSelector={"disk": "ssd"}))
     assert (node.statuses.of["astray"]["phase"], node.statuses.of["astray"]["reason"]) == ("Failed", "NodeAffinity")
     assert node.statuses.of["astray"]["message"] == f"Pod was rejected: {AFAR}"
@@ -136,10 +138,10 @@ async def test_a_pod_that_wants_another_node_fails_and_gives_way(node: Simulated
 
 @on_a_node
 async def test_labels_count_when_a_pod_comes_and_not_later(node: Simulated) -> None:
-    node.storage.labels = {"disk": "ssd"}
+    node.own.set({"disk": "ssd"})
     given = pod("p", nodeSelector={"disk": "ssd"})
     await node.run(given)
-    node.storage.labels = {}
+    node.own.set()
     await node.run(changed(given, labels={"x": "y"}))
     await node.run(pod("old", nodeSelector={"disk": "ssd"}, status=STARTED))
     assert [node.statuses.phase(name) for name in ("p", "old")] == ["Running", "Running"]
@@ -148,17 +150,17 @@ async def test_labels_count_when_a_pod_comes_and_not_later(node: Simulated) -> N
 @on_a_node
 async def test_a_pod_waits_for_an_api_that_does_not_tell_the_labels(node: Simulated) -> None:
     failures: list[Exception] = [StatusError(404, "NotFound", "no such node"), ConnectionError("refused")]
-    tell = node.storage.node_labels
+    tell = node.own.fresh
 
-    async def labels() -> dict[str, str]:
+    async def fresh() -> Any:
         if failures:
             raise failures.pop()
         return await tell()
 
-    node.workers._labels = labels
+    node.own.fresh = fresh  # type: ignore[method-assign]
     await node.run(pod("p", nodeSelector={"disk": "ssd"}))
     assert not node.statuses.phase("p") and not await node.runtime.sandboxes()
-    node.storage.labels = {"disk": "ssd"}
+    node.own.set({"disk": "ssd"})
     await node.clock.advance(30)
     assert node.statuses.phase("p") == "Running" and not failures
 
@@ -168,7 +170,7 @@ def test_a_host_port_is_one_pod_s() -> None:
         return pod(name, container(ports=[{"containerPort": 80, "hostPort": port, **more}]))
 
     def why(mine: Any, *others: Any) -> str:
-        found = admission.refusal(mine, others, OFFERED, Safeguards())
+        found = admission.judge(mine, others, admission.Offer(allocatable=OFFERED), Safeguards()).first
         return found.reason if found else ""
 
     there = publishing("o", 21017)
@@ -194,3 +196,106 @@ async def test_whose_host_port_is_taken_fails_and_leaves_it_to_who_has_it(node: 
         "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
     )
     assert "reason" not in node.statuses.of["first"]
+
+
+def taint(effect: str = "NoExecute") -> Object:
+    return {"key": "broken", "value": "yes", "effect": effect}
+
+
+REPELLED = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+EXTENDED = {"status": {"capacity": {**OFFERED, "example.com/foo": "2"}, "allocatable": OFFERED}}
+
+
+@pytest.mark.parametrize(
+    ("effect", "tolerations", "taken"),
+    [
+        ("NoExecute", [], False),
+        ("NoExecute", [{"operator": "Exists"}], True),
+        ("NoExecute", [{"key": "broken", "value": "yes", "effect": "NoExecute"}], True),
+        ("NoExecute", [{"key": "broken", "value": "yes", "tolerationSeconds": 9}], True),
+        ("NoExecute", [{"key": "broken", "value": "yes", "effect": "NoSchedule"}], False),
+        ("NoExecute", [{"key": "broken", "value": "no"}], False),
+        ("NoSchedule", [], True),  # that is the scheduler's affair
+        ("PreferNoSchedule", [], True),
+    ],
+)
+def test_which_taints_repel(effect: str, tolerations: list[Object], taken: bool) -> None:
+    node = msgspec.convert({"spec": {"taints": [taint(effect)]}}, Node)
+    offer = admission.offer("n", OFFERED, node, labels=True)
+    found = admission.judge(pod("p", tolerations=tolerations), [], offer, Safeguards()).first
+    told = (found.reason, found.message) if found else None
+    assert told == (None if taken else ("TaintToleration", REPELLED))
+
+
+@on_a_node
+async def test_a_pod_that_does_not_tolerate_what_would_evict_it_fails(node: Simulated) -> None:
+    given = pod("before")
+    await node.run(given)
+    node.own.set(spec={"taints": [taint()]})
+    for each in (pod("p"), pod("tolerant", tolerations=[{"operator": "Exists"}]), pod("old", status=STARTED)):
+        await node.run(each)
+    status = node.statuses.of["p"]
+    assert (status["phase"], status["reason"]) == ("Failed", "TaintToleration")
+    assert status["message"] == f"Pod was rejected: {REPELLED}" and node.told.of("TaintToleration") == [REPELLED]
+    assert [node.statuses.phase(name) for name in ("before", "tolerant", "old")] == ["Running"] * 3
+
+
+@on_a_node
+async def test_what_a_watch_has_told_is_asked_again_before_it_refuses(node: Simulated) -> None:
+    node.own.set(spec={"taints": [taint()]}, status={"capacity": {"example.com/foo": "1"}})
+    node.own.heard = node.own.now
+    node.own.set(status={"capacity": {"example.com/foo": "3"}})
+    await node.run(pod("p", container(resources={"requests": {"example.com/foo": "2"}})))
+    assert node.statuses.phase() == "Running" and node.own.asked == 1
+    node.own.heard = None
+    await node.run(pod("q"))
+    assert node.statuses.phase("q") == "Running" and node.own.asked == 1  # what is not refused asks nothing
+
+
+@on_a_node
+async def test_resources_that_others_have_added_are_counted(node: Simulated) -> None:
+    node.workers.allocatable = OFFERED
+    foo = {"resources": {"requests": {"example.com/foo": "2"}, "limits": {"example.com/foo": "2"}}}
+    bar = {"resources": {"requests": {"example.com/bar": "9"}, "limits": {"example.com/bar": "9"}}}
+    node.own.set(**EXTENDED)
+    for name, wanted in (("first", foo), ("second", foo), ("unknown", bar)):
+        await node.run(pod(name, container(**wanted)))
+    status = node.statuses.of["second"]
+    assert (status["phase"], status["reason"]) == ("Failed", "OutOfexample.com/foo")
+    assert status["message"].endswith("enough resource: example.com/foo, requested: 2, used: 2, capacity: 2")
+    assert [node.statuses.phase(name) for name in ("first", "unknown")] == ["Running", "Running"]
+
+
+def test_overhead_counts() -> None:
+    offer = admission.Offer(allocatable=OFFERED)
+    fits = admission.judge(pod("p", asking(cpu="1500m")), [], offer, Safeguards())
+    assert fits.first is None
+    heavy = admission.judge(pod("p", asking(cpu="1500m"), overhead={"cpu": "600m"}), [], offer, Safeguards()).first
+    assert heavy is not None and heavy.reason == "OutOfcpu" and "requested: 2100" in heavy.message
+
+
+@pytest.mark.parametrize(
+    ("labels", "spec", "reason"),
+    [
+        ({"kubernetes.io/os": "linux"}, {"os": {"name": "linux"}}, ""),
+        ({"kubernetes.io/os": "windows"}, {}, "PodOSSelectorNodeLabelDoesNotMatch"),
+        ({"kubernetes.io/os": "windows"}, {"os": {"name": "windows"}}, "PodOSSelectorNodeLabelDoesNotMatch"),
+        ({}, {"os": {"name": "windows"}}, "PodOSNotSupported"),
+    ],
+)
+def test_pods_for_other_systems(labels: dict[str, str], spec: Object, reason: str) -> None:
+    found = admission.judge(pod("p", metadata={"labels": labels}, **spec), [], admission.Offer(), Safeguards()).first
+    assert (found.reason if found else "") == reason
+
+
+def test_the_first_reason_is_told() -> None:
+    """Room comes before wishes, and those before ports and taints."""
+    node = msgspec.convert({"spec": {"taints": [taint()]}, "metadata": {"labels": {}}}, Node)
+    offer = admission.offer("n", OFFERED, node, labels=True)
+    port = {"containerPort": 80, "hostPort": 80}
+    busy = [pod("o", container(ports=[port]))]
+    listed = container(ports=[port], resources={"requests": {"cpu": "3"}})
+    found = admission.judge(pod("p", listed, nodeSelector={"a": "b"}), busy, offer, Safeguards())
+    assert [short.resource for short in found.short] == ["cpu"]
+    assert [why.reason for why in found.others] == ["NodeAffinity", "NodePorts", "TaintToleration"]
+    assert found.first is not None and found.first.reason == "OutOfcpu"

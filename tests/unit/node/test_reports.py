@@ -27,6 +27,7 @@ from longboat.node.serve.authorize import Authorizer, attributes
 from longboat.node.serve.http import Caller, HttpError, Request
 from longboat.node.status_writer import SETTLE, ApiStatusWriter
 from longboat.node.views.handlers import Probe
+from longboat.node.views.objects import Node, NodeStatus
 from unit.node.build import Told, pod
 
 Status = dict[str, Any]
@@ -44,6 +45,8 @@ class Api:
         self.objects: set[str] = set()
         self.allowed = False
         self.conditions: list[dict[str, Any]] = []  # of the Node
+        self.capacity: dict[str, str] = {}
+        self.allocatable: dict[str, str] = {}
 
     async def create(self, kind: Any, obj: Any, *, namespace: str = "", subresource: str = "", name: str = "") -> bytes:
         self._note("create", kind, obj)
@@ -58,7 +61,8 @@ class Api:
         return b"{}"
 
     async def get(self, kind: Any, key: Key) -> Any:
-        return msgspec.convert({"status": {"conditions": self.conditions}}, kind)
+        status = {"conditions": self.conditions, "capacity": self.capacity, "allocatable": self.allocatable}
+        return msgspec.convert({"status": status}, kind)
 
     async def delete(self, kind: Any, key: Key, **options: Any) -> None:
         self._note("delete", kind, options)
@@ -164,6 +168,27 @@ async def test_what_changes_suddenly_is_told_at_once(clock: VirtualClock, api: A
     registration.look_again()
     await clock.advance(0.1)
     assert told.reasons[-1] == "NodeHasDiskPressure"
+    task.cancel()
+
+
+@timed
+async def test_resources_that_others_add_can_be_given_away(clock: VirtualClock, api: Api) -> None:
+    async def look() -> Health:
+        return Health(runtime=READY)
+
+    registration = Registration(api, clock, Told(), FACTS, look)  # type: ignore[arg-type]
+    task = asyncio.create_task(registration.report())
+    await clock.advance(1)
+    count = len(api.written)
+    api.capacity = {"cpu": "4", "example.com/foo": "2"}
+    registration.heard(Node(status=NodeStatus(capacity=api.capacity)))
+    await clock.advance(0.1)
+    (written,) = api.written[count:]
+    assert written[2]["status"]["allocatable"] == {**FACTS.allocatable, "example.com/foo": "2"}
+    api.allocatable, api.capacity = written[2]["status"]["allocatable"], {"cpu": "4"}
+    registration.heard(Node(status=NodeStatus(capacity=api.capacity, allocatable=api.allocatable)))
+    await clock.advance(0.1)
+    assert api.written[-1][2]["status"]["allocatable"] == {**FACTS.allocatable, "example.com/foo": None}
     task.cancel()
 
 
