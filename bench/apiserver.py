@@ -3,6 +3,8 @@
 python bench/apiserver.py [DIRECTORY] [SECONDS]   (a directory on the disk to be measured; the current one by default)
 
 Prints figures, asserts nothing. wrk and the server share the processors, as clients and server do on one machine.
+CREATE is run several times. Beside each run stands what else was to blame: how long the disk took, asked by somebody
+else at the same time, and how long server and store were ready to run while the processors were others'.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-CONNECTIONS, LISTED = 16, 500
+CONNECTIONS, LISTED, CREATIONS = 16, 500, 5
+PROBE_EVERY = 0.02  # seconds between two looks at the disk
 SOURCE = str(Path(__file__).resolve().parents[1] / "src")
 TOKEN = "bench-0123456789abcdef"
 CREATE = """
@@ -54,6 +58,36 @@ def fsync_time(directory: str, size: int = 4096) -> float:
             os.fdatasync(file.fileno())
             times.append(time.perf_counter() - start)
     return sorted(times)[100]
+
+
+class Disk(threading.Thread):
+    """How long a write of 4 KB takes, in place, until it is on the disk, while this is entered."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(daemon=True)
+        self._directory = directory
+        self._over = threading.Event()
+        self._took: list[float] = []
+
+    def run(self) -> None:
+        with tempfile.TemporaryFile(dir=self._directory, buffering=0) as file:
+            while not self._over.wait(PROBE_EVERY):
+                os.pwrite(file.fileno(), os.urandom(4096), 0)
+                start = time.perf_counter()
+                os.fdatasync(file.fileno())
+                self._took.append(time.perf_counter() - start)
+
+    def __enter__(self) -> Disk:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def __str__(self) -> str:
+        took = [f"{seconds * 1000:.1f}" for seconds in sorted(self._took)]
+        return f"disk p50 {took[len(took) // 2]} p99 {took[len(took) * 99 // 100]} max {took[-1]} ms"
 
 
 class Api:
@@ -120,6 +154,15 @@ def memory(pid: int) -> dict[int, float]:
     return {p: _pss(p) for p in (pid, *map(int, children))}
 
 
+def waited(pids: Iterable[int]) -> float:
+    """Seconds for which threads of these processes were ready to run, and did not (scheduler statistics)."""
+    return sum(int(file.read_text().split()[1]) for pid in pids for file in _threads(pid)) / 1e9
+
+
+def _threads(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").glob("*/schedstat")
+
+
 def _pss(pid: int) -> float:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("Pss:"))
@@ -157,11 +200,16 @@ def main() -> None:
             for what, url, script in (
                 ("GET of a 1 KB ConfigMap", f"{configmaps}/c0", ""),
                 (f"LIST of {LISTED} ConfigMaps", configmaps, ""),
-                ("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE),
+                *[("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE)]
+                * CREATIONS,
                 ("GET after that", f"{configmaps}/c0", ""),
             ):
-                rate, rest = wrk(url, seconds, script)
-                say(f"{what}, {CONNECTIONS} connections", f"{rate:>12}  {rest}")
+                processes = memory(pid)
+                before = waited(processes)
+                with Disk(scratch) as disk:
+                    rate, rest = wrk(url, seconds, script)
+                behind = f"waited {waited(processes) - before:.1f} s for processors"
+                say(f"{what}, {CONNECTIONS} connections", f"{rate:>12}  {rest:<12}  {disk if script else ''}  {behind}")
             report_memory("after that", pid)
 
 

@@ -66,6 +66,24 @@ def test_a_clean_stop_leaves_only_the_database(place: Place) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may go before others")
+def test_it_goes_before_others_that_are_ready_to_run(place: Place) -> None:
+    async def main() -> None:
+        process, storage = await place.start()
+        try:
+            assert os.getpriority(os.PRIO_PROCESS, process.pid) == -10
+            assert os.getpriority(os.PRIO_PROCESS, 0) == 0
+            group, own = (Path(f"/proc/{pid}/autogroup") for pid in (process.pid, os.getpid()))
+            if group.exists():  # then a nice value holds inside a session alone
+                assert group.read_text().endswith(" nice -10\n")
+                assert own.read_text().endswith(" nice 0\n")
+        finally:
+            await storage.close()
+            await process.stop()
+
+    asyncio.run(main())
+
+
 def test_writes_under_way_are_finished_before_it_stops(place: Place) -> None:
     async def main() -> None:
         process, storage = await place.start()
