@@ -5,7 +5,6 @@ For the store too, which has no event loop: nothing is imported here that it wou
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 from collections.abc import Mapping
@@ -18,7 +17,6 @@ WAY_OUT = (*PROXIES, "SSL_CERT_FILE", "SSL_CERT_DIR")
 ALWAYS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38  # linux/prctl.h
 CAP_SYS_PTRACE = 19
-FIRST = -10  # nice value: nine times the weight of others
 
 
 def environment(*, of: Mapping[str, str] | None = None, reaches_out: bool = False) -> dict[str, str]:
@@ -66,20 +64,6 @@ def leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if os.geteuid() == 0 and _effective() >> CAP_SYS_PTRACE & 1:
         _prctl(PR_SET_DUMPABLE, 0)
-
-
-def go_first() -> None:
-    """Let this process run as soon as it has something to do, before others that are ready too. For one that does
-    little, and that many wait for. Who may not have it so (only root may) goes on like everybody else.
-
-    Where Linux makes a group of each session (sched(7), autogroups), nice values hold inside of it alone, and the
-    session has one of its own: it is this process's to set if it has begun the session.
-    """
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, FIRST)
-        if os.getsid(0) == os.getpid():
-            with contextlib.suppress(FileNotFoundError):
-                Path("/proc/self/autogroup").write_text(f"{FIRST}")
 
 
 def cores_again(pid: int) -> None:

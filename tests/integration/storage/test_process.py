@@ -66,25 +66,6 @@ def test_a_clean_stop_leaves_only_the_database(place: Place) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may go before others")
-def test_it_goes_before_others_that_are_ready_to_run(place: Place) -> None:
-    def nice(pid: int) -> tuple[int, str]:
-        group = Path(f"/proc/{pid}/autogroup")  # where there are any, a nice value holds inside a session alone
-        return os.getpriority(os.PRIO_PROCESS, pid), group.read_text().split()[-1] if group.exists() else "-10"
-
-    async def main() -> None:
-        before = nice(os.getpid())
-        process, storage = await place.start()
-        try:
-            assert nice(process.pid) == (-10, "-10")
-            assert nice(os.getpid()) == before
-        finally:
-            await storage.close()
-            await process.stop()
-
-    asyncio.run(main())
-
-
 def test_writes_under_way_are_finished_before_it_stops(place: Place) -> None:
     async def main() -> None:
         process, storage = await place.start()

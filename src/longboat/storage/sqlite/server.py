@@ -39,7 +39,6 @@ def run(path: str, address: str, notify: int) -> None:
     os.umask(0o077)
     processes.gain_nothing()
     processes.leave_no_core()
-    processes.go_first()
     try:
         database = Database(open_database(path), time.time)
     except sqlite3.Error as error:
