@@ -13,6 +13,7 @@ from typing import Literal
 
 import pytest
 
+from conformance.go_client import as_sent
 from integration.workloads import add_node
 from longboat.client.interface import Transport
 from longboat.client.rest import RestClient
@@ -26,7 +27,7 @@ Run = Callable[[Callable[[str, object], None]], None]
 
 
 class Witness:
-    """A transport that notes whether a node's word went through it."""
+    """A transport that sends what a Go client would, and notes whether a node's word went through it."""
 
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
@@ -43,6 +44,7 @@ class Witness:
         accept: str = "application/json",
     ) -> bytes:
         self.played = self.played or (method != "GET" and A_NODES_WORD.search(path) is not None)
+        body, content_type = as_sent(method, body, content_type)
         return await self._inner.request(method, path, query=query, body=body, content_type=content_type, accept=accept)
 
     def stream(self, path: str, *, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:

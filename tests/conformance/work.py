@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.node.api import Refused
-from conformance.node.pods import PATIENT, Pods, container, is_ready, until
+from conformance.node.pods import PATIENT, WITHIN, Pods, container, is_ready, until
 from e2e.manifests import BUSYBOX, WEB
 from longboat.machinery.objects import Object
 
@@ -136,7 +136,7 @@ class Work(Pods):
     def history(self, kind: str, since: str, labels: str = "") -> Iterator[tuple[str, Object]]:
         """What has happened from a resourceVersion on, and goes on to happen."""
         query = f"watch=1&resourceVersion={since}&labelSelector={labels}"
-        for event in self.api.watch(f"{self.place(kind)}?{query}"):
+        for event in self.api.watch(f"{self.place(kind)}?{query}", WITHIN):
             yield event["type"], event["object"]
 
     def now(self, kind: str = "Pod") -> str:

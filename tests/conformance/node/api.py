@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.go_client import as_sent
 from e2e.host import Cluster
 from longboat.machinery.objects import Object
 
@@ -52,14 +53,17 @@ class Api:
         self.path = path
         self._connection = _Connection(path, 30)
 
-    def answer(self, method: str, path: str, body: str | None = None, content_type: str = "text/plain") -> Answer:
+    def answer(
+        self, method: str, path: str, body: str | bytes | None = None, content_type: str = "text/plain"
+    ) -> Answer:
         self._connection.request(method, path, body, {"Content-Type": content_type} if body is not None else {})
         answer = self._connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
 
     def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> bytes:
-        """Raises Refused."""
-        answer = self.answer(method, path, None if body is None else json.dumps(body), content_type)
+        """As a Go client would. Raises Refused."""
+        raw = None if body is None else json.dumps(body).encode()
+        answer = self.answer(method, path, *as_sent(method, raw, content_type))
         if answer.status >= 300:
             raise Refused(json.loads(answer.body))
         return answer.body
@@ -80,9 +84,9 @@ class Api:
         made: Object = json.loads(self.ask("PATCH", path, body, PATCHES[style]))
         return made
 
-    def watch(self, path: str) -> Iterator[Object]:
-        """Events of a watch, until the server is silent for ten seconds (TimeoutError)."""
-        connection = _Connection(self.path, 10)
+    def watch(self, path: str, patience: float = 10) -> Iterator[Object]:
+        """Events of a watch, until the server is silent for so many seconds (TimeoutError)."""
+        connection = _Connection(self.path, patience)
         try:
             connection.request("GET", path)
             for line in connection.getresponse():
