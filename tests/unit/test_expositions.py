@@ -57,6 +57,7 @@ UPSTREAM = {
     "process_resident_memory_bytes": ("gauge", "", ""),
     "process_start_time_seconds": ("gauge", "", ""),
     "process_virtual_memory_bytes": ("gauge", "", ""),
+    "kubelet_evictions": ("counter", "ALPHA", "eviction_signal"),
     "kubelet_running_containers": ("gauge", "ALPHA", "container_state"),
     "kubelet_running_pods": ("gauge", "ALPHA", ""),
     "kubelet_working_pods": ("gauge", "ALPHA", "config lifecycle static"),
@@ -215,8 +216,10 @@ def test_the_nodes_port(tmp_path: Path) -> None:
             await node.run(pod("web", container("c", readinessProbe=probe, livenessProbe=probe)), 3.5)
             await node.run(pod("done", container("c", "sleep", "1"), restartPolicy="Never"), 3)
             port = at(node)
+            node.workers.evictions["memory.available"] += 1
             own = read(await said(port, "/metrics"))
             compare(own)
+            assert own["kubelet_evictions"].samples[0].labels == {"eviction_signal": "memory.available"}
             assert own["kubelet_running_pods"].samples[0].value == 1
             assert {s.labels["container_state"]: s.value for s in own["kubelet_running_containers"].samples} == {
                 "running": 1, "exited": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
@@ -20,6 +21,7 @@ from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime, RuntimeFailure
 from longboat.node.eviction.admit import EVICTED
+from longboat.node.eviction.signals import RESOURCE
 from longboat.node.host_ports import HostPort, host_ports
 from longboat.node.images import Images
 from longboat.node.isolation import Isolate, Isolation, nobody_isolates
@@ -81,6 +83,7 @@ class PodWorkers:
         self._sources, self._images = tools.sources, tools.images
         self.admitter = Admitter(tools.own_node, tools.node, tools.recorder, self, tools.unsafe_sysctls)
         self.backoff = BackOff()
+        self.evictions = Counter[str]()  # by signal
         self.starting = 0  # sandboxes and containers being started, or waiting for their turn
         self._starts = asyncio.Semaphore(tools.starts)
         self.probes = Probes(tools.runtime, tools.clock, tools.recorder, self.wake)
@@ -146,15 +149,16 @@ class PodWorkers:
             self._go(uid)
 
     def evict(
-        self, uid: str, why: str, grace: float | None = AT_ONCE, *, pressed: bool = False,
+        self, uid: str, why: str, grace: float | None = AT_ONCE, *, signal: str = "",
         notes: Mapping[str, str] | None = None,
     ) -> None:  # fmt: skip
-        """End a pod that takes more than it may, or for whom there is no more room (`pressed`), within `grace` seconds
-        if it would have more. `notes` are annotations of the Event."""
+        """End a pod that takes more than it may, or for whom there is no more room: `signal` says of what. It has
+        `grace` seconds if it would have more. `notes` are annotations of the Event."""
         worker = self._workers.get(uid)
         if worker is not None and worker.is_evictable:
             self.recorder.pod(worker.pod, WARNING, EVICTED, why, notes=notes)
-            worker.fail(Waiting(EVICTED, why), grace, why if pressed else "")
+            self.evictions[signal] += 1
+            worker.fail(Waiting(EVICTED, why), grace, why if signal in RESOURCE else "")
             self._interrupt(uid)
             self._go(uid)
 

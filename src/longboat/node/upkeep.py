@@ -10,6 +10,7 @@ from pathlib import Path
 from longboat.aio.clock import Clock
 from longboat.aio.parts import Parts
 from longboat.node.cri.interface import Runtime, RuntimeFailure
+from longboat.node.eviction.local_limits import Excess
 from longboat.node.eviction.local_storage import LocalStorage
 from longboat.node.eviction.manager import Eviction
 from longboat.node.eviction.measure import Measure
@@ -41,9 +42,11 @@ class Upkeep:
         measure = Measure(runtime, paths, Walks(clock), cgroup_root)
         self._garbage = Garbage(runtime, clock)
         self._images = ImageGarbage(runtime, clock, recorder, paths, lambda: self._sensors.images, rules.images)
-        self._storage = LocalStorage(
-            clock, workers.evictable, measure, workers.evict, lambda: self._sensors.dedicated, every
-        )
+
+        def evict(uid: str, found: Excess) -> None:
+            workers.evict(uid, found.message, signal=found.signal)
+
+        self._storage = LocalStorage(clock, workers.evictable, measure, evict, lambda: self._sensors.dedicated, every)
         neighbours = Neighbours(rules.neighbours, name, clock, notice=every)
         self._eviction = Eviction(
             clock, rules.eviction, self._sensors, measure, workers, recorder, self._reclaim, neighbours, changed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from longboat.api import resources
 from longboat.machinery import quantity
 from longboat.machinery.quantity import ZERO, Quantity
@@ -54,19 +56,27 @@ def is_limited(pod: Pod) -> bool:
     return bool(size_limits(pod)) or pod_limit(pod) is not None
 
 
-def outgrown(pod: Pod, use: PodUse, *, dedicated: bool = False) -> str:
-    """What the pod has exceeded, as its status says it; "" if nothing. `dedicated`: writable layers lie on a disk of
-    their own, which containers' limits do not count."""
+class Excess(NamedTuple):
+    """What a pod has exceeded, as metrics name it and as its status says it; "" for nothing."""
+
+    signal: str = ""
+    message: str = ""
+
+
+def outgrown(pod: Pod, use: PodUse, *, dedicated: bool = False) -> Excess:
+    """`dedicated`: writable layers lie on a disk of their own, which containers' limits do not count."""
     for name, limit in size_limits(pod).items():
         if name in use.volumes and use.volumes[name].bytes > limit.amount:
-            return f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". '
+            return Excess("emptydirfs.limit", f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". ')
     whole = pod_limit(pod)
     if whole is not None and use.storage > whole.amount:
-        return f"Pod ephemeral local storage usage exceeds the total limit of containers {whole}. "
+        said = f"Pod ephemeral local storage usage exceeds the total limit of containers {whole}. "
+        return Excess("ephemeralpodfs.limit", said)
     for name, limit in container_limits(pod).items():
         if name not in use.containers:
             continue
         found = use.containers[name]
         if found.logs.bytes + (0 if dedicated else found.root.bytes) > limit.amount:
-            return f'Container {name} exceeded its local ephemeral storage limit "{limit}". '
-    return ""
+            said = f'Container {name} exceeded its local ephemeral storage limit "{limit}". '
+            return Excess("ephemeralcontainerfs.limit", said)
+    return Excess()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.node.cri.interface import RuntimeFailure
-from longboat.node.eviction.local_limits import is_limited, outgrown, pod_limit, size_limits
+from longboat.node.eviction.local_limits import Excess, is_limited, outgrown, pod_limit, size_limits
 from longboat.node.eviction.measure import Measure
 from longboat.node.eviction.ranking import is_critical
 from longboat.node.rules import EVERY
@@ -19,14 +19,14 @@ SELDOM = 4.0  # times as long as a look at a pod took, until the next: one with 
 
 
 class LocalStorage:
-    """`pods` are those that run, `evict` is told a pod's uid and why. `dedicated` says whether writable layers lie on
-    another disk than the rest.
+    """`pods` are those that run, `evict` is told a pod's uid and what it exceeds. `dedicated` says whether writable
+    layers lie on another disk than the rest.
 
     Pods without limits cost nothing.
     """
 
     def __init__(
-        self, clock: Clock, pods: Callable[[], Iterable[Pod]], measure: Measure, evict: Callable[[str, str], None],
+        self, clock: Clock, pods: Callable[[], Iterable[Pod]], measure: Measure, evict: Callable[[str, Excess], None],
         dedicated: Callable[[], bool] = lambda: False, every: float = EVERY,
     ) -> None:  # fmt: skip
         self._clock, self._pods, self._measure, self._evict = clock, pods, measure, evict
@@ -59,8 +59,8 @@ class LocalStorage:
             enough[""] = float(whole.amount)
         try:
             use = await self._measure.pod(pod, enough)
-            if why := outgrown(pod, use, dedicated=self._dedicated()):
-                self._evict(pod.uid, why)
+            if (found := outgrown(pod, use, dedicated=self._dedicated())).signal:
+                self._evict(pod.uid, found)
         except (RuntimeFailure, OSError) as error:
             log.warning("cannot see how much %s has written: %s", pod, error)
         finally:

@@ -37,15 +37,10 @@ class Pods(Protocol):
         ...
 
     def evict(
-        self,
-        uid: str,
-        why: str,
-        grace: float | None = AT_ONCE,
-        *,
-        pressed: bool = False,
+        self, uid: str, why: str, grace: float | None = AT_ONCE, *, signal: str = "",
         notes: Mapping[str, str] | None = None,
-    ) -> None:
-        """End a pod within `grace` seconds (None: its own). `pressed`: it did nothing wrong itself."""  # fmt: skip
+    ) -> None:  # fmt: skip
+        """End a pod within `grace` seconds (None: its own)."""
         ...
 
     def is_cleared(self, uid: str) -> bool:
@@ -132,7 +127,7 @@ class Eviction:
                 return None
             await asyncio.to_thread(self._neighbours.hold)
             why, notes = ranking.message(resource, pod, uses.get(pod.uid), due, seen)
-            self._pods.evict(pod.uid, why, self._grace(threshold, pod), pressed=True, notes=notes)
+            self._pods.evict(pod.uid, why, self._grace(threshold, pod), signal=threshold.signal, notes=notes)
             return pod
         log.warning("the node is short of %s, and there is no pod to evict", resource)
         return None

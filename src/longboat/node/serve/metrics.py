@@ -104,6 +104,7 @@ class Own:
     pods: int = 0
     containers: Counter[str] = field(default_factory=Counter)
     working: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # config, lifecycle, static
+    evictions: Mapping[str, int] = field(default_factory=dict)  # by signal
     build: Mapping[str, str] = field(default_factory=dict)
 
     def families(self) -> list[Family]:
@@ -126,6 +127,8 @@ class Own:
             Family("kubelet_working_pods", "gauge", working,
                    [Sample(n, dict(zip(("config", "lifecycle", "static"), key, strict=True)))
                     for key, n in sorted(self.working.items())]),
+            Family("kubelet_evictions", "counter", "[ALPHA] Cumulative number of pod evictions by eviction signal",
+                   [Sample(n, {"eviction_signal": signal}) for signal, n in sorted(self.evictions.items())]),
             Family("kubernetes_build_info", "gauge", build, [Sample(1, self.build)]),
         ]  # fmt: skip
 

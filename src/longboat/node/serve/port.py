@@ -100,7 +100,7 @@ class NodePort:
         return Answer(body=body, content_type=JSON)
 
     async def _metrics(self) -> Answer:
-        own = metrics.Own(build=build.info(self._version))
+        own = metrics.Own(evictions=self._workers.evictions, build=build.info(self._version))
         for worker in self._all():
             own.pods += worker.observed.sandbox is not None
             own.containers.update(container.state for container in worker.observed.containers)

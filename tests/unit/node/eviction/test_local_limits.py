@@ -23,28 +23,30 @@ def scratch(limit: str = "1Mi", **source: Any) -> Pod:
 
 def test_an_empty_dir_has_its_size() -> None:
     use = PodUse(volumes={"scratch": Disk(MI + 1)})
-    assert outgrown(scratch(), PodUse(volumes={"scratch": Disk(MI)})) == ""
-    assert outgrown(scratch(), use) == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
-    assert outgrown(scratch("1024Ki"), use) == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
-    assert outgrown(scratch(medium="Memory"), use) == "", "a file system of that size limits itself"
-    assert outgrown(scratch("0"), use) == outgrown(scratch(""), use) == outgrown(scratch(), PodUse()) == ""
+    assert outgrown(scratch(), PodUse(volumes={"scratch": Disk(MI)})).message == ""
+    assert outgrown(scratch(), use).message == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    assert outgrown(scratch("1024Ki"), use).message == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    assert outgrown(scratch(medium="Memory"), use).message == "", "a file system of that size limits itself"
+    for given, used in ((scratch("0"), use), (scratch(""), use), (scratch(), PodUse())):
+        assert outgrown(given, used) == ("", "")
 
 
 def test_a_pod_has_the_sum_of_its_containers_limits() -> None:
     given = pod("p", limited("a", "10Mi"), limited("b"))
     use = PodUse(containers={"b": ContainerUse(root=Disk(6 * MI), logs=Disk(MI))}, volumes={"v": Disk(3 * MI)})
-    assert outgrown(given, use) == ""
+    assert outgrown(given, use).message == ""
     more = PodUse(containers=use.containers, volumes=use.volumes, rest=Disk(4096))
-    assert outgrown(given, more) == "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. "
+    said = "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. "
+    assert outgrown(given, more) == ("ephemeralpodfs.limit", said)
 
 
 def test_a_container_has_its_own() -> None:
     given = pod("p", limited("a", "2Mi"), limited("b", "9Mi"))
     use = PodUse(containers={"a": ContainerUse(root=Disk(MI), logs=Disk(MI + 1))})
-    assert outgrown(given, use) == 'Container a exceeded its local ephemeral storage limit "2Mi". '
-    assert outgrown(given, use, dedicated=True) == "", "what is written beside logs lies on the images' disk"
+    assert outgrown(given, use).message == 'Container a exceeded its local ephemeral storage limit "2Mi". '
+    assert outgrown(given, use, dedicated=True).message == "", "what is written beside logs lies on the images' disk"
     volume = PodUse(volumes={"v": Disk(3 * MI)})
-    assert outgrown(given, volume) == "", "whose volume it is cannot be said"
+    assert outgrown(given, volume).message == "", "whose volume it is cannot be said"
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def play(folder: Path, listed: list[Pod], scene: Play) -> None:
     async def main() -> None:
         clock, told = VirtualClock(), list[tuple[str, str]]()
         measure = Measure(MemoryRuntime(clock), Paths(folder, folder / "logs"), Walks(clock))
-        storage = LocalStorage(clock, lambda: listed, measure, lambda *say: told.append(say))
+        storage = LocalStorage(clock, lambda: listed, measure, lambda uid, found: told.append((uid, found.message)))
 
         async def settle() -> None:
             for _ in range(50):

@@ -149,6 +149,7 @@ def test_pods_end_one_at_a_time_the_largest_first_and_the_critical_never(tmp_pat
         here.machine.left[NODEFS] = 50
         await here.clock.advance(60)
         assert here.phases() == {"small": "Failed", "large": "Failed", "vital": "Running"}
+        assert here.node.workers.evictions == {NODEFS: 2}
 
     play(tmp_path, scene)
 
