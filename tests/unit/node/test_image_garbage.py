@@ -15,6 +15,7 @@ from longboat.node.image_garbage import EVERY, ImageGarbage, candidates, noted
 from longboat.node.paths import Paths
 from longboat.node.rules import ImagePolicy
 from unit.node.build import Told
+from unit.node.one_thread import settling
 
 OLD = float("-inf")
 
@@ -66,12 +67,7 @@ def test_images_go_when_their_disk_is_full_until_it_is_less_so(
         store.stored, store.removed = [image(name) for name in ("used", "a", "b", "c", "pause")], []
         policy = ImagePolicy(high=high, low=low)
         garbage = ImageGarbage(store, clock, events, Paths(tmp_path), lambda: tmp_path, policy)
-
-        async def settle() -> None:
-            for _ in range(30):
-                await asyncio.sleep(0.001)
-
-        clock.settle = settle
+        settle = clock.settle = settling()
         collecting = asyncio.ensure_future(garbage.collect())
         await settle()
         assert len(await store.images()) == left, "what is there at the start is old enough"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from longboat.node.volumes.manager import FOLDERS
 
 log = logging.getLogger(__name__)
 UNLIMITED = float("inf")
-PATIENCE = 5.0  # seconds for one directory where the disk runs short: more could be too late
+PATIENCE = 5.0  # seconds for one pod where the disk runs short: more could be too late
 Usages = Mapping[str, Usage]  # by container
 
 
@@ -94,11 +93,12 @@ class Measure:
             *((place, min(enough.get(name, UNLIMITED), whole)) for name, place in volumes.items()),
             *((logs / name, whole) for name in names),
             (self._paths.container(pod.uid, ""), whole),
+            (self._paths.hosts_file(pod), whole),
         ]
-        sizes = iter([await self._walks.measure(place, limit, patience) for place, limit in places])
+        sizes = iter(await self._walks.measure(places, patience))
         by_volume = {name: next(sizes) for name in volumes}
         by_container = {name: next(sizes) for name in names}
-        rest = next(sizes).plus(await asyncio.to_thread(_file, self._paths.hosts_file(pod)))
+        rest = Disk().plus(*sizes)
         containers = {
             name: _container(usages[name], used) if name in usages else ContainerUse(logs=used)
             for name, used in by_container.items()
@@ -118,10 +118,3 @@ def local_volumes(pod: Pod, paths: Paths) -> dict[str, Path]:
 
 def _container(usage: Usage, logs: Disk) -> ContainerUse:
     return ContainerUse(memory=usage.memory, root=Disk(usage.disk, usage.inodes), logs=logs)
-
-
-def _file(path: Path) -> Disk:
-    try:
-        return Disk(os.lstat(path).st_blocks * 512, 1)
-    except FileNotFoundError:
-        return Disk()

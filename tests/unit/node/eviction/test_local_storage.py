@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,25 @@ import pytest
 
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.node.cri.memory import MemoryRuntime
+from longboat.node.eviction import walk
 from longboat.node.eviction.local_storage import LocalStorage
 from longboat.node.eviction.measure import Measure
 from longboat.node.eviction.usage import Disk
-from longboat.node.eviction.walk import MOST, Walk, Walks
+from longboat.node.eviction.walk import MOST, Walk, Walks, step
 from longboat.node.paths import Paths
 from longboat.node.rules import EVERY
 from longboat.node.volumes import tree
 from unit.node.build import Pod, container, pod
+from unit.node.one_thread import settling
 
 MIB = 1 << 20
 
 
 def used(folder: Path) -> Disk:
-    walk = Walk(folder)
-    while not walk.step():
+    looking = Walk(folder)
+    while not looking.step():
         continue
-    return walk.found
+    return looking.found
 
 
 def test_blocks_count_not_lengths_nor_names(tmp_path: Path) -> None:
@@ -48,9 +51,9 @@ def test_blocks_count_not_lengths_nor_names(tmp_path: Path) -> None:
 def test_a_walk_ends_when_it_knows_enough_and_never_takes_large_steps(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / str(number)).write_bytes(b"x" * 4096)
-    walk = Walk(tmp_path, enough=10 * 4096)
-    assert not walk.step(5) and walk.found.inodes == 6
-    assert walk.step(90) and walk.found.inodes < 15
+    looking = Walk(tmp_path, enough=10 * 4096)
+    assert not looking.step(5) and looking.found.inodes == 6
+    assert looking.step(90) and looking.found.inodes < 15
     exact = Walk(tmp_path)
     assert not exact.step(100) and exact.step(100) and exact.found.inodes == 101
 
@@ -64,10 +67,12 @@ def test_directories_beyond_a_number_are_counted_and_not_entered(tmp_path: Path)
     assert MOST * 255 < 32 * MIB, "bytes of the longest names"
 
 
-def test_a_large_directory_delays_no_small_one(tmp_path: Path) -> None:
+def test_a_large_directory_delays_no_small_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "STEP", 100)
+
     async def main() -> None:
         large, small = tmp_path / "large", tmp_path / "small"
-        for folder, files in ((large, 5_000), (small, 1)):
+        for folder, files in ((large, 350), (small, 1)):
             folder.mkdir()
             where = os.open(folder, os.O_RDONLY)
             for number in range(files):
@@ -76,13 +81,19 @@ def test_a_large_directory_delays_no_small_one(tmp_path: Path) -> None:
         walks, ended = Walks(SystemClock()), list[str]()
 
         async def measure(folder: Path) -> None:
-            await walks.measure(folder)
+            await walks.measure([(folder, 1e9)])
             ended.append(folder.name)
 
         await asyncio.gather(measure(large), measure(small))
         assert ended == ["small", "large"]
-        partly = await walks.measure(large, patience=0)
-        assert 0 < partly.inodes < 5_000
+        partly, nothing = await walks.measure([(large, 1e9), (small, 1e9)], patience=0)
+        assert 0 < partly.inodes < 350 and nothing == Disk()
+        waiting = deque((Walk(large), Walk(small)))
+        for _ in range(2):
+            step(waiting)
+        assert [each.found.inodes > 2 for each in waiting] == [True], "the small one is done"
+        file, one, none = await walks.measure([(small / "0", 1e9), (small, 1e9), (tmp_path / "none", 1e9)])
+        assert (file.inodes, one.inodes, none.inodes) == (1, 2, 0)
 
     asyncio.run(main())
 
@@ -95,12 +106,7 @@ def play(folder: Path, listed: list[Pod], scene: Play) -> None:
         clock, told = VirtualClock(), list[tuple[str, str]]()
         measure = Measure(MemoryRuntime(clock), Paths(folder, folder / "logs"), Walks(clock))
         storage = LocalStorage(clock, lambda: listed, measure, lambda uid, found: told.append((uid, found.message)))
-
-        async def settle() -> None:
-            for _ in range(50):
-                await asyncio.sleep(0.001)
-
-        clock.settle = settle
+        clock.settle = settling()
         watch = asyncio.ensure_future(storage.watch())
         await scene(storage, clock, told)
         watch.cancel()

@@ -22,6 +22,7 @@ from longboat.node.eviction.thresholds import thresholds
 from longboat.node.eviction.walk import Walks
 from longboat.node.views.pod import Pod
 from unit.node.build import Node, changed, container, pod
+from unit.node.one_thread import settling
 
 MI = 1 << 20
 STUBBORN = {"longboat.dev/simulate": '{"ignoresTerm": true}'}
@@ -50,7 +51,7 @@ class Play:
         make: type[MemoryRuntime] = MemoryRuntime, **settings: Any,
     ) -> None:  # fmt: skip
         self.clock = clock or VirtualClock()
-        self.clock.settle = self.settle
+        self.clock.settle = settling()
         self.node = Node(make(self.clock), self.clock, folder, on_disk=False)
         self.machine, self.told, self.reclaimed = Machine("disk 8:1" if shared else ""), self.node.told, 0
         self.gives_back = 0
@@ -63,10 +64,6 @@ class Play:
             self.told, self._reclaim, Neighbours(shared, folder.name, self.clock, 10.0), self._changed,
         )  # fmt: skip
         self.node.workers.pressed = self.eviction.refusal
-
-    async def settle(self) -> None:
-        for _ in range(12):
-            await asyncio.sleep(0.001)
 
     async def _reclaim(self) -> None:
         self.reclaimed += 1
