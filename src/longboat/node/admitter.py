@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from longboat.node import admission, preemption, safeguards
 from longboat.node.admission import Judgement
 from longboat.node.allocation import Shortage
+from longboat.node.critical import is_critical
 from longboat.node.make.config import NodeFacts
 from longboat.node.own_node import OwnNode
 from longboat.node.recorder import WARNING, Recorder
@@ -94,7 +95,7 @@ class Admitter:
 
     def _conclude(self, worker: PodWorker, found: Judgement) -> None:
         """Room is made for a critical pod where nothing but room is lacking."""
-        if found.short and preemption.is_critical(worker.pod):
+        if found.short and is_critical(worker.pod):
             if not found.others:
                 self._make_room(worker, found.short)
                 return

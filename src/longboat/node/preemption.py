@@ -16,11 +16,6 @@ Needs = Mapping[str, int]
 """What is lacking, by resource (cpu in thousandths)."""
 
 
-def is_critical(pod: Pod) -> bool:
-    """Whether room is made for it on its node: the system's own priority classes, and above."""
-    return pod.spec.priority >= cgroups.CRITICAL_PRIORITY
-
-
 def victims(critical: Pod, running: Iterable[Pod], needs: Needs) -> list[Pod] | None:
     """Pods that free what is lacking; None where all together do not.
 

@@ -132,7 +132,7 @@ async def test_a_critical_pod_that_is_deleted_while_it_waits_goes(node: Simulate
 async def test_an_eviction_tells_whose_doing_it_is(node: Simulated) -> None:
     given = pod("p")
     await node.run(given)
-    node.workers.evict(given.uid, "The node was low on resource", pressed=True)
+    node.workers.evict(given.uid, "The node was low on resource", signal="memory.available")
     await node.clock.advance(5)
     told = next(c for c in node.statuses.of["p"]["conditions"] if c["type"] == "DisruptionTarget")
     assert (told["status"], told["reason"], told["message"]) == (

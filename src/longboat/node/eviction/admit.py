@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from longboat.api.taints import NO_SCHEDULE, Taint, tolerates
-from longboat.node.eviction.ranking import is_critical
+from longboat.node.critical import is_critical
 from longboat.node.eviction.signals import MEMORY_PRESSURE
 from longboat.node.make.cgroups import BEST_EFFORT, qos
 from longboat.node.state import Waiting

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.node.cri.interface import RuntimeFailure
+from longboat.node.critical import is_critical
 from longboat.node.eviction.local_limits import Excess, is_limited, outgrown, pod_limit, size_limits
 from longboat.node.eviction.measure import Measure
-from longboat.node.eviction.ranking import is_critical
 from longboat.node.rules import EVERY
 from longboat.node.views.pod import Pod
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from longboat.aio.clock import Clock
 from longboat.node import rules
 from longboat.node.cri.interface import RuntimeFailure
+from longboat.node.critical import is_critical
 from longboat.node.eviction import admit, ranking, signals
 from longboat.node.eviction.measure import Measure
 from longboat.node.eviction.neighbours import Neighbours
@@ -120,7 +121,7 @@ class Eviction:
         pods = self._pods.evictable()
         uses = await self._uses(resource, pods)
         for rank, pod in ranking.ranked(resource, pods, uses, parts):
-            if ranking.is_critical(pod):
+            if is_critical(pod):
                 log.warning("the node is short of %s: critical pod %s stays all the same", resource, pod)
                 continue
             if not await asyncio.to_thread(self._neighbours.may_evict, source, resource, rank):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
 
 from longboat.api import resources
 from longboat.machinery import quantity
@@ -14,16 +13,7 @@ from longboat.node.eviction.usage import EVERYTHING, PodUse
 from longboat.node.make import cgroups
 from longboat.node.views.pod import Pod
 
-CRITICAL = 2_000_000_000  # of this priority and above pods belong to the node itself (system-cluster-critical)
-STATIC: Final = ("kubernetes.io/config.mirror", "kubernetes.io/config.source")
 Rank = tuple[int, ...]  # the lowest goes first
-
-
-def is_critical(pod: Pod) -> bool:
-    """Evicting it helps nobody: the node needs it, or nobody would start it again."""
-    annotations = pod.metadata.annotations
-    static = STATIC[0] in annotations or annotations.get(STATIC[1], "api") != "api"
-    return static or pod.spec.priority >= CRITICAL
 
 
 def ranked(

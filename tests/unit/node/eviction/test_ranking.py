@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longboat.node.eviction.ranking import is_critical, message, ranked
+from longboat.node.critical import is_critical
+from longboat.node.eviction.ranking import message, ranked
 from longboat.node.eviction.signals import MEMORY, NODEFS, PIDS, Observation
 from longboat.node.eviction.thresholds import thresholds
 from longboat.node.eviction.usage import EVERYTHING, LOGS, ROOT, VOLUMES, ContainerUse, Disk, PodUse
