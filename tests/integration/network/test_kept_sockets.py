@@ -17,13 +17,13 @@ from unit.network.test_rules import endpoint, piece, service
 
 pytestmark = [pytest.mark.root]
 
-# One socket; for each line it reads it asks once, and prints who answered.
+# One socket; for each line it reads, which is how long to wait, it asks once, and prints who answered.
 CLIENT = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 s = socket.socket(family, socket.SOCK_DGRAM)
-s.settimeout(float(sys.argv[3]))
-for _ in sys.stdin:
+for patience in sys.stdin:
+    s.settimeout(float(patience))
     try:
         s.sendto(b"who", (sys.argv[1], int(sys.argv[2])))
         print(s.recv(100).decode(), flush=True)
@@ -55,6 +55,7 @@ s.sendto(head + crc(head + bytes(4) + chunk) + chunk, (sys.argv[1], 0))
 """
 VIP, VIP6, ELSEWHERE = "203.0.113.9", "2001:db8::9", "203.0.113.77"
 OWN, OWN6 = "10.244.1.1", "fd44:1::1"
+SHORT = 0.2  # seconds, where no answer is to come
 FRONTS = (
     ("10.96.0.10", 8125), ("fd10:96::a", 8125), (OWN, 30125), (OWN6, 30125), (VIP, 8125), (VIP6, 8125),
     (OWN, 9125), (OWN6, 9125), (OWN, 9126), (OWN6, 9126),
@@ -64,14 +65,14 @@ FRONTS = (
 class Client:
     """It keeps its socket, in a pod or (None) on the node."""
 
-    def __init__(self, node: BareNode, pod: Pod | None, address: str, port: int, patience: float = 0.3) -> None:
+    def __init__(self, node: BareNode, pod: Pod | None, address: str, port: int) -> None:
         inside = pod.entering if pod else []
-        command = [sys.executable, "-c", CLIENT, address, str(port), str(patience)]
+        command = [sys.executable, "-c", CLIENT, address, str(port)]
         self.process = node.host.start(*inside, *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def send(self) -> None:
+    def send(self, patience: float) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{patience}\n")
         self.process.stdin.flush()
 
     def said(self) -> str:
@@ -79,10 +80,10 @@ class Client:
         return self.process.stdout.readline().strip()
 
 
-def ask(*clients: Client) -> list[str]:
+def ask(*clients: Client, patience: float = 5.0) -> list[str]:
     """All at once."""
     for client in clients:
-        client.send()
+        client.send(patience)
     return [client.said() for client in clients]
 
 
@@ -177,7 +178,7 @@ def test_who_keeps_a_socket_is_answered_again_whatever_front_it_asks(kept: Kept,
     assert kept.set([stats()], behind(second, port=8126), published(second, 8126)) == 20, "the same pods, another port"
     assert ask(*clients, *on_node) == ["6:8126"] * 20
     assert kept.set([stats()]) == 20, "nobody is left"
-    assert not {"5:8125", "6:8125", "6:8126"} & set(ask(*clients, *on_node))
+    assert not {"5:8125", "6:8125", "6:8126"} & set(ask(*clients, *on_node, patience=SHORT))
     kept.set([stats()], behind(first), published(first))
     assert ask(*clients, *on_node) == ["5:8125"] * 20, "some asked while nobody was there"
 
@@ -188,7 +189,7 @@ def test_who_asked_before_there_was_a_front_is_answered_once_there_is(
     kept.set()
     clients = [dial(pods[2], *front) for front in FRONTS]
     other = dial(pods[2], ELSEWHERE, 30125)
-    assert not {"5:8125", "6:8125"} & set(ask(*clients, other))
+    assert not {"5:8125", "6:8125"} & set(ask(*clients, other, patience=SHORT))
     before = node.host.run("conntrack", "-L", "-p", "udp", "--orig-dst", ELSEWHERE).ok().out
     assert "dport=30125 " in before
     kept.set([stats()], behind(pods[0]), published(pods[0]))
@@ -231,7 +232,8 @@ def test_what_changed_while_no_agent_ran_is_seen_by_the_next(
             assert again.set(services, behind(pods[1]), host_ports) == 10
         finally:
             again.close()
-        assert ask(*clients) == ["6:8125"] * 10 if services else "6:8125" not in ask(*clients)
+        said = ask(*clients, patience=5.0 if services else SHORT)
+        assert said == ["6:8125"] * 10 if services else "6:8125" not in said
 
 
 def test_what_the_node_listens_at_is_its_own_until_it_ends(

@@ -19,7 +19,7 @@ OWN, SETTING = "10.244.1.1", "/proc/sys/net/ipv4/conf/cni0/route_localnet"
 DATAGRAMS = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(1)
+s.settimeout(5)
 for _ in range(3):
     s.sendto(b"who", ("127.0.0.1", 8088))
     print(*s.recvfrom(100))
@@ -70,9 +70,9 @@ def listener(node: BareNode) -> Iterator[None]:
     process.communicate()
 
 
-def get(node: BareNode, url: str, *options: str, entering: list[str] | None = None) -> str:
+def get(node: BareNode, url: str, *options: str, entering: list[str] | None = None, patience: float = 5) -> str:
     """What it says; "-" where nothing does."""
-    command = [*(entering or []), "curl", "-s", "-m", "0.5", *options, url]
+    command = [*(entering or []), "curl", "-s", "-m", str(patience), *options, url]
     return node.host.run(*command).out.strip() or "-"
 
 
@@ -105,10 +105,12 @@ def test_nobody_else_does(node: BareNode, pods: list[Pod], kept: Kept, listener:
     def setting() -> str:
         return node.host.run("cat", SETTING).ok().out.strip()
 
-    def reached(*options: str) -> set[str]:
+    def reached(*options: str, patience: float = 0.3) -> set[str]:
         urls = [f"http://127.0.0.1:{port}/" for port in (9999, 8088, 8089)]
         with ThreadPoolExecutor() as pool:
-            return set(pool.map(lambda url: get(node, url, *options, entering=pods[2].entering), urls))
+            return set(
+                pool.map(lambda url: get(node, url, *options, entering=pods[2].entering, patience=patience), urls)
+            )
 
     kept.set()
     assert setting() == "0", "without host ports nothing is open"
@@ -116,7 +118,7 @@ def test_nobody_else_does(node: BareNode, pods: list[Pod], kept: Kept, listener:
     assert setting() == "1" and node.host.run("cat", SETTING.replace("cni0", "all")).ok().out.strip() == "0"
     assert reached() == {"-"}
     assert reached("--interface", "127.0.0.77") == {"-"}, "from an address that the node would answer at loopback"
-    assert get(node, f"http://{OWN}:8088/", "--interface", "127.0.0.77", entering=pods[2].entering) == "-"
+    assert get(node, f"http://{OWN}:8088/", "--interface", "127.0.0.77", entering=pods[2].entering, patience=0.3) == "-"
     node.host.run("nft", "flush", "chain", "ip", "longboat-services", "no-loopback").ok()
-    assert "the node" in reached(), "or this test would show nothing"
+    assert "the node" in reached(patience=2), "or this test would show nothing"
     kept.set(host_ports=ports(*pods))
