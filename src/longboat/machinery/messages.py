@@ -45,6 +45,11 @@ def named(message: str) -> dict[str, Field] | None:
     return found
 
 
+def names() -> list[str]:
+    """Every message that the table has."""
+    return list(_lines())
+
+
 @cache
 def _lines() -> dict[str, str]:
     lines = (line.partition(" ") for line in TABLE.read_text().splitlines() if not line.startswith("#"))
