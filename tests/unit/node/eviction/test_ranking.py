@@ -65,9 +65,8 @@ def test_of_processes_the_more_important_stay_whatever_they_have() -> None:
     [
         (pod(priority=1_999_999_999), False),
         (pod(priority=2_000_000_000), True),
-        (pod(metadata={"annotations": {"kubernetes.io/config.mirror": "x"}}), True),
-        (pod(metadata={"annotations": {"kubernetes.io/config.source": "file"}}), True),
-        (pod(metadata={"annotations": {"kubernetes.io/config.source": "api"}}), False),
+        (pod(metadata={"annotations": {"kubernetes.io/config.mirror": "x"}}), False),  # anybody may write that
+        (pod(metadata={"annotations": {"kubernetes.io/config.source": "file"}}), False),
     ],
 )
 def test_whom_nothing_is_gained_by_evicting(given: Pod, critical: bool) -> None:
