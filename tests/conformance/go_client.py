@@ -13,16 +13,14 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import schema
+from longboat.machinery import messages, schema
 from longboat.machinery.kinds import Kind
+from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object
-from longboat.machinery.protobuf import MAGIC, Field, table
+from longboat.machinery.protobuf import MAGIC
 from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
 
 JSON, PROTOBUF = "application/json", "application/vnd.kubernetes.protobuf"
-NUMBERS = ("int32", "int64", "boolean")
-WHOLE = {"metadata", "spec", "status", "template", "strategy", "updateStrategy", "loadBalancer", "devices", "pool"}
-"""Structs that are no pointers in Go, so that they are written even where they are empty."""
 _load = lru_cache(maxsize=1)(schema.load)
 
 
@@ -46,7 +44,7 @@ def encoded(obj: Object) -> bytes:
     group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
     kind = Kind(group, version, str(obj.get("kind", "")), "")
     shape = _load().type(kind) if kind.name and version else None
-    if shape is None or shape.name not in table():
+    if shape is None or messages.numbered(shape.name) is None:
         raise Unsendable(kind)
     try:
         raw = _message(shape, {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")})
@@ -57,10 +55,10 @@ def encoded(obj: Object) -> bytes:
 
 
 def _message(of: Struct, obj: Object, inlined: str = "") -> bytes:
-    numbers = table()[inlined or of.name]
-    own = {field.name for field in numbers.values()}
-    within = [field.inlined for field in numbers.values() if field.inlined]
-    if not inlined and (strange := obj.keys() - own - {f.name for name in within for f in table()[name].values()}):
+    numbers = messages.numbered(inlined or of.name)
+    if numbers is None:
+        raise Unsendable(f"no numbers of {of.name}")
+    if not inlined and (strange := obj.keys() - (messages.named(of.name) or {}).keys()):
         raise Unsendable(f"{of.name} has no {strange}")
     out = b""
     for number, field in sorted(numbers.items()):
@@ -81,11 +79,11 @@ def _member(number: int, field: Field, shape: Shape, value: Any) -> bytes:
         return b"".join(_field(number, _entry(shape, key, item)) for key, item in (value or {}).items())
     if value is not None:
         return _field(number, _value(shape, value))
+    if field.pointer:
+        return b""
     if isinstance(shape, Struct):
-        return _field(number, _message(shape, {})) if field.name in WHOLE else b""
-    return (
-        b"" if field.pointer else _field(number, nothing) if (nothing := NOTHING.get(shape.name)) is not None else b""
-    )
+        return _field(number, _message(shape, {}))
+    return _field(number, NOTHING[shape.name]) if shape.name in NOTHING else b""
 
 
 def _entry(shape: Map, key: str, item: Any) -> bytes:
@@ -94,7 +92,7 @@ def _entry(shape: Map, key: str, item: Any) -> bytes:
     return _field(1, key.encode()) + _field(2, _value(shape.value, item))
 
 
-NOTHING: dict[str, bytes | int] = {"string": b"", "int32": 0, "int64": 0, "boolean": 0}
+NOTHING: dict[str, bytes | int] = {"string": b"", "int32": 0, "int64": 0, "boolean": 0, "time": b""}
 
 
 def _value(shape: Shape, value: Any) -> bytes | int | float:

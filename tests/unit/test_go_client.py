@@ -29,6 +29,7 @@ POD: Object = {
         "terminationGracePeriodSeconds": 0,
         "volumes": [{"name": "v", "emptyDir": {}}],
     },
+    "status": {},
 }
 SECRET: Object = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}, "data": {"a": "AAE="}, "type": "T"}
 REVISION: Object = {
