@@ -40,6 +40,7 @@ class Secrets:
         self._followed: dict[Key, Informer[Certificate]] = {}
         self._verdicts: dict[Key, Verdict] = {}
         self._arrived, self._settled = asyncio.Event(), asyncio.Event()
+        self._news = False  # of the Secrets, since they were last judged
 
     def follow(self, wanted: Iterable[Key]) -> None:
         """Watch these Secrets, and no others."""
@@ -49,7 +50,11 @@ class Secrets:
             self._verdicts.pop(key, None)
         for key in wanted - self._followed.keys():
             informer = self._followed[key] = self._informers.single(Certificate, key)
-            informer.on_change(lambda old, new: self._arrived.set())
+            informer.on_change(lambda old, new: self._note())
+
+    def _note(self) -> None:
+        self._news = True
+        self._arrived.set()
 
     async def settled(self) -> None:
         """Return once all that are followed have been read and judged."""
@@ -92,16 +97,19 @@ class Secrets:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            news, self._news = self._news, False
             try:
                 await self._judge()
                 backoff.reset()
             except (HaproxyError, OSError) as error:
                 log.warning("ingress: certificates cannot be tried: %s", error)
+                self._news = self._news or news
                 self._arrived.set()
                 await self._clock.sleep(backoff.next())
                 continue
             self._settled.set()
-            self._changed()
+            if news:  # and not for those who only ask whether all has been judged: they would ask again
+                self._changed()
 
     async def _judge(self) -> None:
         """Raises HaproxyError, OSError."""
