@@ -26,7 +26,7 @@ def test_it_is_read_as_it_was_meant(given: list[Sample], help: str) -> None:
     assert len(found.samples) == len(given)
     for read, meant in zip(found.samples, given, strict=True):
         assert read.labels == {name: value for name, value in meant.labels.items() if value}
-        assert read.value == float(meant.value) or (math.isnan(read.value) and math.isnan(meant.value))
+        assert float(read.value) == float(meant.value) or (math.isnan(read.value) and math.isnan(meant.value))
         assert (read.timestamp or 0.0) == round(meant.at * 1000) / 1000
 
 
