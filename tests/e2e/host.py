@@ -72,6 +72,10 @@ class Host:
             assert self._holder.poll() is None, "unshare failed"
             os.sched_yield()
 
+    def seen(self, path: Path) -> Path:
+        """A path of the host as this process can open it."""
+        return Path(f"/proc/{self._holder.pid}/root{path}")
+
     @property
     def entering(self) -> list[str]:
         return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", f"--mount=/proc/{self._holder.pid}/ns/mnt"]
@@ -95,13 +99,16 @@ class Host:
 class Cluster:
     """A cluster on a host of its own, spoken to with the stock tools."""
 
-    def __init__(self, folder: Path, nodes: int = 1, *options: str, kubectl: str = "kubectl") -> None:
+    def __init__(
+        self, folder: Path, nodes: int = 1, *options: str, kubectl: str = "kubectl", python: str = sys.executable
+    ) -> None:
         self.host = Host(folder)
         self.kubectl_binary = kubectl
+        self._longboat = [python, *LONGBOAT[1:]]
         self._options = ["--nodes", str(nodes), "--no-egress", *options]
 
     def longboat(self, *args: str, timeout: float = 120) -> Done:
-        return self.host.run(*LONGBOAT, *args, timeout=timeout)
+        return self.host.run(*self._longboat, *args, timeout=timeout)
 
     def up(self, timeout: float = 120) -> Done:
         where = ["--data-dir", str(self.host.data), "--kubeconfig", str(self.host.kubeconfig)]
