@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from integration.workloads import add_node
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, parse_timestamp
 from longboat.testing.cluster import Cluster
 
 
@@ -101,5 +102,23 @@ def test_a_schedule_that_never_comes_is_told_of() -> None:
         assert (event["type"], event["reason"]) == ("Warning", "InvalidSchedule")
         why = "time difference between two schedules is less than 1 second"
         assert event["message"] == f"invalid schedule: 59 23 31 2 * : {why}"
+
+    play(scene)
+
+
+def test_a_clock_that_was_ahead_stops_nothing_once_it_is_right_again() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(cron(), {**cron("@every 10m"), "metadata": {"name": "every"}})
+        cluster.clock.step(timedelta(days=1))
+        await cluster.clock.advance(601)
+        await end_pods(cluster)
+        ahead = set(await jobs(cluster))
+        assert {name.partition("-")[0] for name in ahead} == {"tick", "every"}
+        cluster.clock.step(-timedelta(days=1))
+        await cluster.clock.advance(1201)
+        made = [name.partition("-")[0] for name in set(await jobs(cluster)) - ahead]
+        assert sorted(made) == ["every", "tick"], "the first time of each shows that the clock was ahead"
+        status = (await cluster.get("cronjob/tick"))["status"]
+        assert parse_timestamp(status["lastScheduleTime"]) <= cluster.clock.now()
 
     play(scene)

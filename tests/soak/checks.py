@@ -76,9 +76,12 @@ def wrong(each: Object, now: datetime) -> Iterator[str]:
     elif kind == "PersistentVolumeClaim" and status.get("phase") != "Bound":
         yield f"{name} is {status.get('phase')}"
     elif kind == "CronJob":
-        last = status.get("lastSuccessfulTime") or meta["creationTimestamp"]
+        born = meta["creationTimestamp"]
+        last, success = status.get("lastScheduleTime", born), status.get("lastSuccessfulTime", born)
         if abs(now - datetime.fromisoformat(last)) > LATE:
-            yield f"{name} has succeeded at {last} for the last time"
+            yield f"{name} was due at {last} for the last time"
+        if now - datetime.fromisoformat(success) > LATE:
+            yield f"{name} has succeeded at {success} for the last time"
     elif kind == "HorizontalPodAutoscaler":
         states = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
         if states.get("ScalingActive") != "True":

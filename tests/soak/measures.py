@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from soak.site import Site
 
@@ -15,27 +16,29 @@ SMALL = 8 << 20  # bytes of growth that are no matter, whatever they are a multi
 SLACK = 12  # things of a kind more than at first: a Job's pod is just ending, a rollout has left a ReplicaSet
 DESCRIPTORS = 40  # of one process, likewise: connections come and go
 HELD = ("descriptors", "threads")
+NODE = re.compile(r"-?node-\d$")
 
 
 @dataclass(frozen=True)
 class Measured:
     memory: Mapping[str, int]  # bytes (proportional set size), by process
     ages: Mapping[str, float]  # seconds since it began, likewise
-    counts: Mapping[str, int]  # things, by place and kind
+    counts: Mapping[str, int]  # things, by place and kind; both nodes together: pods move
 
 
 def measure(site: Site) -> Measured:
     processes = site.status()["processes"]
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for process in processes:
-        place = Path(f"/proc/{process['pid']}")
-        counts[f"{process['name']}: descriptors"] = len(os.listdir(place / "fd"))
-        counts[f"{process['name']}: threads"] = len(os.listdir(place / "task"))
+        place, kind = Path(f"/proc/{process['pid']}"), NODE.sub("", process["name"]) or "agent"
+        counts[f"{kind}: descriptors"] += len(os.listdir(place / "fd"))
+        counts[f"{kind}: threads"] += len(os.listdir(place / "task"))
     for node in ("node-1", "node-2"):
-        counts |= {f"{node}: {what}": number for what, number in _held(site, node)}
+        for what, number in _held(site, node):
+            counts[f"nodes: {what}"] += number
     data = site.host.seen(site.host.data)
     counts["files of the control plane"] = sum(_files(data, without=("nodes", "logs")))
-    counts |= dict(_objects(site))
+    counts.update(dict(_objects(site)))
     return Measured(
         {process["name"]: process["pss_bytes"] for process in processes},
         {process["name"]: _age(process["pid"]) for process in processes},
@@ -53,7 +56,7 @@ def _held(site: Site, node: str) -> Iterator[tuple[str, int]]:
     yield "cgroups", sum(1 for _ in _cgroups(node))
     yield "shims", _shims(site.process(f"containerd-{node}"))
     root = Path(f"/proc/{agent}/root")
-    yield "kubelet's files", sum(_files(root / "var/lib/kubelet", without=("volumes",)))
+    yield "kubelet's files", sum(_files(root / "var/lib/kubelet", without=("volumes", "plugins")))
     yield "pod logs", len(os.listdir(root / "var/log/pods"))
     yield "addresses given", sum(_files(root / "var/lib/cni"))
     snapshots = root / str(site.host.data).lstrip("/") / f"nodes/{node}/containerd/root"
@@ -144,7 +147,3 @@ def tracebacks(site: Site, known: dict[Path, int]) -> list[str]:
             if "Traceback" in line:
                 problems.append(f"{path.name}:\n" + "\n".join(lines[max(0, number - 2) : number + 40]))
     return problems
-
-
-def as_json(measured: Measured) -> dict[str, Any]:
-    return {"memory": dict(measured.memory), "counts": dict(measured.counts)}

@@ -51,6 +51,8 @@ class CronJobController(Controller):
             return None, [], None
         assert cron.metadata.creationTimestamp is not None
         since = parse_timestamp(cron.status.lastScheduleTime or cron.metadata.creationTimestamp)
+        ahead = since > now  # the clock was, and is right again: what was due until now counts as done (0168)
+        since = min(since, now)
         if spec.startingDeadlineSeconds is not None:
             since = max(since, now - timedelta(seconds=spec.startingDeadlineSeconds))
         try:
@@ -67,7 +69,7 @@ class CronJobController(Controller):
             return None, [], None
         wait = (found.next - now).total_seconds()
         if found.last is None:
-            return wait, [], None
+            return wait, [], now if ahead else None
         if found.missed > MANY:
             self.events.event(cron, "Warning", "TooManyMissedTimes", TOO_MANY)
         active = [job for job in jobs if job.finished is None]
