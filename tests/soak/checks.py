@@ -22,6 +22,7 @@ class Checks:
 
     def __init__(self, site: Site, visitors: Visitors) -> None:
         self._site, self._visitors = site, visitors
+        self._processes = {process["name"] for process in site.status()["processes"]}
         self.failed_pods: Counter[str] = Counter()  # that were cleared away, by reason
 
     def problems(self) -> list[str]:
@@ -32,9 +33,17 @@ class Checks:
         found = [text for each in listed["items"] for text in wrong(each, datetime.now(UTC))]
         found += [f"{page} does not answer" for page in list(self._visitors.failing)]
         if not found:
-            found = self._visitors.lost()
+            found = [*self._absent(), *self._visitors.lost()]
         self._clear_away(listed["items"])
         return found
+
+    def _absent(self) -> list[str]:
+        """Processes that do not run, and agents that do not answer: their nodes count as ready for a while."""
+        there = {process["name"] for process in self._site.status()["processes"]}
+        nodes = [name for name in self._processes if name.startswith("node-")]
+        asked = {name: self._site.kubectl("get", "--raw", f"/api/v1/nodes/{name}/proxy/healthz") for name in nodes}
+        dumb = [f"the agent of {name} does not answer" for name, done in asked.items() if done.code != 0]
+        return [*dumb, *(f"{name} does not run" for name in self._processes - there)]
 
     def _clear_away(self, objects: list[Object]) -> None:
         """Delete pods that were evicted or refused, as whoever looks after a cluster does: nobody else would."""
