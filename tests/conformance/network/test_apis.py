@@ -120,7 +120,7 @@ async def test_ranges(cluster: Cluster) -> None:
 
     def condition(status: str) -> Object:
         when = "2030-01-02T03:04:05Z"
-        told = {"type": "E2E", "status": status, "reason": "Test", "message": "said", "lastTransitionTime": when}
+        told = {"type": "E2E", "status": status, "reason": "Test", "message": "", "lastTransitionTime": when}
         return {"conditions": [told]}
 
     await check_status(ranges, "further", condition("False"), condition("True"))

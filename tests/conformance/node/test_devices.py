@@ -12,7 +12,8 @@ from longboat.testing.cluster import Cluster
 CLAIM: Object = {"devices": {"requests": [{"name": "one", "exactly": {"deviceClassName": "example"}}]}}
 MARK = {"test.dra.example.com": "test"}
 MARKED = {"metadata": {"labels": MARK}}
-ALLOCATED: Object = {"status": {"allocation": {}}}  # no device at all is an allocation too
+EMPTY: Object = {"status": {"allocation": {}}}  # no device at all is an allocation too
+ALLOCATED: Object = {"status": {"allocation": {"devices": {}}}}  # as it is stored
 
 
 def mark(obj: Object) -> None:
@@ -49,7 +50,7 @@ async def test_claims(cluster: Cluster) -> None:
         mark,
         {"strategic": MARKED, "merge": MARKED, "json": added},
         lambda obj: obj.update(ALLOCATED),
-        {"strategic": ALLOCATED, "merge": ALLOCATED, "json": allocated},
+        {"strategic": EMPTY, "merge": EMPTY, "json": allocated},
     )
     await every_patch(cluster, case)
     await whole_life(cluster, "resourceclaim", {"spec": CLAIM}, mark)
