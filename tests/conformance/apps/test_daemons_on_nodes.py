@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -44,10 +45,15 @@ def runs_on(work: Work, wanted: set[str]) -> dict[str, Object]:
 
 
 def current(work: Work) -> Object:
-    """The one revision that has the set's template."""
+    """The one revision of the set's template, byte for byte as a Go client writes it, which compares bytes."""
     of = work.read(SET, "web")["spec"]["template"]
     data = {"spec": {"template": {**of, "$patch": "replace"}}}
     (found,) = [each for each in work.find(REVISION, "app=web") if each["data"] == data]
+    said = work.api.ask("GET", work.place(REVISION, found["metadata"]["name"]))
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    assert f'"data":{text}'.encode() in said
     return found
 
 
