@@ -54,6 +54,7 @@ class GrpcRuntime:
         self._snapshots = Snapshots(self._channel, self._clock)
         self._network: dict[str, SandboxNetwork] = {}
         self._resources: dict[str, Resources | None] = {}  # of containers whose status does not tell them
+        self._tells_resources = False  # as it does in some versions of the runtime, for all containers
 
     async def close(self) -> None:
         await self._channel.close()
@@ -142,12 +143,16 @@ class GrpcRuntime:
     async def container_status(self, id: str) -> ContainerStatus:
         """Limits are read off the specification where the status lacks them (containerd 1.6): once, and again after
         each change, for it is long."""
-        known = id in self._resources
+        known = self._tells_resources or id in self._resources
         request = pb.ContainerStatusRequest(container_id=id, verbose=not known)
         answer = await call(self._runtime.ContainerStatus, request)
         found = messages.container_status(answer.status)
         if found.resources is not None:
+            self._tells_resources = True
             return found
+        if self._tells_resources:  # another version has taken its place
+            self._tells_resources = False
+            return await self.container_status(id)
         if not known:
             self._resources[id] = messages.resources_of_spec(answer.info.get("info", ""))
         return msgspec.structs.replace(found, resources=self._resources.get(id))
