@@ -107,6 +107,9 @@ def code(*tops: str) -> str:
     return "\n".join(path.read_text() for top in tops for path in sorted((ROOT / top).rglob("*.py")))
 
 
+ABSENT = object()
+
+
 @cache
 def flags_of_all() -> frozenset[str]:
     return frozenset(
@@ -125,7 +128,7 @@ def resolves(dotted: str) -> bool:
         base = SOURCE.joinpath(*parts[:length])
         if base.is_dir() or base.with_suffix(".py").exists():
             found: object = import_module(".".join(["longboat", *parts[:length]]))
-            return all((found := getattr(found, name, None)) is not None for name in parts[length:])
+            return all((found := getattr(found, name, ABSENT)) is not ABSENT for name in parts[length:])
     return False
 
 
@@ -258,3 +261,31 @@ def test_what_is_not_there_is_found() -> None:
     assert list(wrong_words(THERE, home)) == []
     links = "[a](docs/none.md) [b](README.md#none) [c](README.md#how-it-is-built) [d](https://none.example.com)"
     assert list(wrong_links(links, home)) == ["docs/none.md", "README.md#none"]
+
+
+GLOSSARY = ROOT / "docs" / "glossary.md"
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Each word of the house, and where it stands."""
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| `([^`|]+)` \|$", GLOSSARY.read_text(), re.MULTILINE)
+    return [(word.strip(), where) for row, where in rows for word in re.sub(r"\([^)]*\)", "", row).split(",")]
+
+
+def test_the_glossary_has_its_words() -> None:
+    words = [word for word, _ in glossary()]
+    assert {"cures", "fill", "cells", "hands", "place", "found"} <= set(words)
+    rows = [line for line in GLOSSARY.read_text().splitlines() if line.startswith("| ")]
+    assert len({where for _, where in glossary()}) >= len(rows) - 4, "a row that is not read"
+
+
+@pytest.mark.parametrize(("word", "where"), glossary())
+def test_a_word_of_the_glossary_is_used_where_it_is_said_to_stand(word: str, where: str) -> None:
+    text, path = where, ROOT / where
+    if "/" not in where:
+        assert resolves(where)
+        parts = where.split(".")[1:]
+        while not (path := SOURCE.joinpath(*parts).with_suffix(".py")).exists():
+            parts.pop()
+    text += path.read_text()
+    assert re.search(word.replace(" ", "[_ ]"), text, re.IGNORECASE), f"{word} is not said in {path}"
