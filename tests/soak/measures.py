@@ -15,7 +15,7 @@ GROWTH = 1.5  # of the memory of one process
 SMALL = 8 << 20  # bytes of growth that are no matter, whatever they are a multiple of
 SLACK = 12  # things of a kind more than at first: a Job's pod is just ending, a rollout has left a ReplicaSet
 DESCRIPTORS = 40  # of one process, likewise: connections come and go
-HELD = ("descriptors", "threads")
+FLOWS = 600  # that are tracked, likewise: each is remembered for two minutes after its end
 NODE = re.compile(r"-?node-\d$")
 
 
@@ -53,6 +53,7 @@ def _held(site: Site, node: str) -> Iterator[tuple[str, int]]:
     yield "network namespaces", len(os.listdir(f"/proc/{agent}/root/run/netns"))
     yield "links", len(site.in_node(node, "ip", "-o", "link").quiet().splitlines())
     yield "nftables lines", len(site.in_node(node, "nft", "list", "ruleset").ok().out.splitlines())
+    yield "flows", int(site.in_node(node, "cat", "/proc/sys/net/netfilter/nf_conntrack_count").quiet())
     yield "cgroups", sum(1 for _ in _cgroups(node))
     yield "shims", _shims(site.process(f"containerd-{node}"))
     root = Path(f"/proc/{agent}/root")
@@ -126,10 +127,15 @@ def grown(first: Measured, last: Measured) -> list[str]:
         if now > GROWTH * was and now - was > SMALL:
             problems.append(f"{name} has grown from {was / 1e6:.1f} to {now / 1e6:.1f} MB")
     for what, count in last.counts.items():
-        slack = DESCRIPTORS if what.endswith(HELD) else SLACK + first.counts[what] // 10
-        if count > first.counts[what] + slack:
+        if count > first.counts[what] + _slack(what, first.counts[what]):
             problems.append(f"{what}: {count} instead of {first.counts[what]}")
     return problems
+
+
+def _slack(what: str, was: int) -> int:
+    if what.endswith(("descriptors", "threads")):
+        return DESCRIPTORS
+    return FLOWS if what.endswith("flows") else SLACK + was // 10
 
 
 def tracebacks(site: Site, known: dict[Path, int]) -> list[str]:
