@@ -179,9 +179,10 @@ def test_a_lost_machines_pods_move_and_it_comes_back_clean(site: Site) -> None:
     spread = {"topologyKey": "kubernetes.io/hostname", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
     spread |= {"labelSelector": {"matchLabels": {"app": "moved"}}}
     moved["spec"]["template"]["spec"] |= {"tolerations": impatient, "topologySpreadConstraints": [spread]}
-    site.apply(moved, service("moved"), shell_pod("witness", "exec /web", node=kept.name))
+    staying = [shell_pod(name, "exec /web", node=m.name) for name, m in (("witness", kept), ("patient", lost))]
+    site.apply(moved, service("moved"), *staying)
     site.kubectl("rollout", "status", "deploy/moved", "--timeout=60s").ok()
-    site.kubectl("wait", "--for=condition=Ready", "pod/witness", "--timeout=60s").ok()
+    site.kubectl("wait", "--for=condition=Ready", "pod/witness", "pod/patient", "--timeout=60s").ok()
     address = json.loads(site.kubectl("get", "service", "moved", "-o", "json").quiet())["spec"]["clusterIP"]
 
     def pods() -> list[tuple[str, str]]:
@@ -218,6 +219,7 @@ def test_a_lost_machines_pods_move_and_it_comes_back_clean(site: Site) -> None:
     until(lambda: ready() == "True" and not node()["spec"].get("taints"), 30)
     until(lambda: len(json.loads(site.kubectl("get", "pods", "-l", "app=moved", "-o", "json").quiet())["items"]) == 2)
     until(lambda: set(containers().split()) < before)
+    site.kubectl("wait", "--for=condition=Ready", "pod/patient", "--timeout=30s").ok()  # which was given up meanwhile
     site.apply(shell_pod("returned", "exec /web", node=lost.name))
     site.kubectl("wait", "--for=condition=Ready", "pod/returned", "--timeout=30s").ok()
     assert "moved-" in site.kubectl("exec", "returned", "--", "/fetch", address, "80").quiet()

@@ -116,6 +116,7 @@ class PodWorkers:
             return
         before = worker.share.wanted
         worker.share.ask(pod)
+        self.writer.seen(pod)
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
         if _is_edited(before, pod):

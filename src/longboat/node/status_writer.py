@@ -9,6 +9,7 @@ import msgspec
 
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
+from longboat.api.view import Meta, Part
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
@@ -23,11 +24,22 @@ RETRY = 1.0  # seconds after a write failed
 class StatusWriter(Protocol):
     def submit(self, pod: Pod, status: Object) -> None: ...
 
+    def seen(self, pod: Pod) -> None:
+        """The API's newest word on the pod: where others have said something else of it since, it is corrected."""
+        ...
+
     def delete(self, pod: Pod) -> None:
         """Everything of the pod has ended: remove it from the API, after its last status has been written."""
         ...
 
     def forget(self, uid: str) -> None: ...
+
+
+class _Answer(Part):
+    metadata: Meta = Meta()
+
+
+_answer = msgspec.json.Decoder(_Answer)
 
 
 class _Entry(msgspec.Struct):
@@ -37,6 +49,15 @@ class _Entry(msgspec.Struct):
     writing: bool = False
     timer: Timer | None = None
     last: bool = False  # delete the pod once this is written
+    version: int = 0  # of the object that was written
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether somebody has written one of our conditions after us."""
+        if self.written is None or int(self.pod.metadata.resourceVersion or 0) <= self.version:
+            return False
+        ours = {condition["type"]: condition["status"] for condition in self.written.get("conditions", ())}
+        return any(ours.get(theirs.type, theirs.status) != theirs.status for theirs in self.pod.status.conditions)
 
 
 class ApiStatusWriter:
@@ -67,6 +88,13 @@ class ApiStatusWriter:
             return
         self._start(pod.uid)
 
+    def seen(self, pod: Pod) -> None:
+        entry = self._entries.get(pod.uid)
+        if entry is not None:
+            entry.pod = pod
+            if entry.is_contradicted:
+                self._start(pod.uid)
+
     def delete(self, pod: Pod) -> None:
         entry = self._entries.setdefault(pod.uid, _Entry(pod, {}, written={}))
         entry.last = True
@@ -95,12 +123,13 @@ class ApiStatusWriter:
     async def _write(self, uid: str, entry: _Entry) -> None:
         gone = False
         try:
-            while entry.status != entry.written:
+            while entry.status != entry.written or entry.is_contradicted:
                 status = entry.status
-                gone = not await self._patch(entry.pod, status, entry.written)
-                if gone:
+                version = await self._patch(entry.pod, status, entry.written)
+                gone = version is None
+                if version is None:
                     return
-                entry.written = status
+                entry.written, entry.version = status, version
             if entry.last:
                 gone = True
                 await self._delete(entry.pod)
@@ -113,18 +142,18 @@ class ApiStatusWriter:
             if gone:
                 self._drop(uid)
 
-    async def _patch(self, pod: Pod, status: Object, written: Object | None) -> bool:
-        """False where the pod is no longer there, or is another by the same name."""
+    async def _patch(self, pod: Pod, status: Object, written: Object | None) -> int | None:
+        """The version it has then; None where the pod is no longer there, or is another by the same name."""
         shown = {c.type for c in pod.status.conditions} | {c["type"] for c in (written or {}).get("conditions", ())}
         body = {"metadata": {"uid": pod.uid}, "status": _patch_of(status, shown)}
         key = Key(pod.metadata.namespace, pod.metadata.name)
         try:
-            await self._client.patch(Pod, key, body, style="strategic", subresource="status")
+            answer = await self._client.patch(Pod, key, body, style="strategic", subresource="status")
         except StatusError as error:
             if error.code in (404, 409):
-                return False
+                return None
             raise
-        return True
+        return int(_answer.decode(answer).metadata.resourceVersion or 0)
 
     async def _delete(self, pod: Pod) -> None:
         try:

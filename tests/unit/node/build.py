@@ -214,6 +214,8 @@ class Statuses:
         self.of[pod.metadata.name] = status
         self.history.append((pod.metadata.name, status))
 
+    def seen(self, pod: Pod) -> None: ...
+
     def delete(self, pod: Pod) -> None:
         self.deleted.append(pod.metadata.name)
 

@@ -28,6 +28,7 @@ from longboat.node.serve.http import Caller, HttpError, Request
 from longboat.node.status_writer import SETTLE, ApiStatusWriter
 from longboat.node.views.handlers import Probe
 from longboat.node.views.objects import Node, NodeStatus
+from longboat.node.views.pod import Pod
 from unit.node.build import Told, pod
 
 Status = dict[str, Any]
@@ -47,6 +48,7 @@ class Api:
         self.conditions: list[dict[str, Any]] = []  # of the Node
         self.capacity: dict[str, str] = {}
         self.allocatable: dict[str, str] = {}
+        self.version = 0
 
     async def create(self, kind: Any, obj: Any, *, namespace: str = "", subresource: str = "", name: str = "") -> bytes:
         self._note("create", kind, obj)
@@ -58,7 +60,8 @@ class Api:
             raise StatusError(404, "NotFound", "no")
         self._note(f"patch {subresource}".strip(), kind, patch)
         self.conditions = patch.get("status", {}).get("conditions", self.conditions)
-        return b"{}"
+        self.version += 1
+        return msgspec.json.encode({"metadata": {"resourceVersion": str(self.version)}})
 
     async def get(self, kind: Any, key: Key) -> Any:
         status = {"conditions": self.conditions, "capacity": self.capacity, "allocatable": self.allocatable}
@@ -118,6 +121,43 @@ async def test_a_pod_is_deleted_after_its_last_status(clock: VirtualClock, api: 
     await clock.advance(1)
     assert [(verb, kind) for verb, kind, _ in api.written] == [("patch status", "Pod"), ("delete", "Pod")]
     assert api.written[1][2] == {"uid": given.uid, "grace": 0}
+
+
+def told_by_others(of: Pod, version: int, ready: str) -> Pod:
+    """The pod as the API has it after somebody has written its Ready condition."""
+    conditions = [{"type": "Ready", "status": ready}, {"type": "theirs", "status": "False"}]
+    return pod(metadata={"uid": of.uid, "resourceVersion": str(version)}, status={"conditions": conditions})
+
+
+@timed
+async def test_what_others_have_said_of_a_pod_meanwhile_is_corrected(clock: VirtualClock, api: Api) -> None:
+    """The node lifecycle controller marks pods of a node that it does not hear of; nobody else takes that back."""
+    writer, given = ApiStatusWriter(api, clock), pod()  # type: ignore[arg-type]
+    status = phase("Running", conditions=[{"type": "Ready", "status": "True"}])
+    writer.submit(given, status)
+    await clock.advance(1)
+    assert api.version == 1
+    for older_or_agreeing in (told_by_others(given, 1, "False"), told_by_others(given, 5, "True")):
+        writer.seen(older_or_agreeing)
+        await clock.advance(1)
+        assert api.version == 1
+    api.version = 6
+    writer.seen(told_by_others(given, 6, "False"))
+    await clock.advance(1)
+    assert api.version == 7 and api.written[-1][2]["status"]["conditions"] == status["conditions"]
+    writer.seen(told_by_others(given, 6, "False"))  # an answer that has been overtaken
+    await clock.advance(1)
+    assert api.version == 7
+
+
+@timed
+async def test_what_others_say_while_a_status_is_written_is_corrected_too(clock: VirtualClock, api: Api) -> None:
+    writer, given = ApiStatusWriter(api, clock), pod()  # type: ignore[arg-type]
+    writer.submit(given, phase("Running", conditions=[{"type": "Ready", "status": "True"}]))
+    api.version = 6
+    writer.seen(told_by_others(given, 8, "False"))
+    await clock.advance(1)
+    assert len(api.written) == 2
 
 
 @timed
