@@ -16,6 +16,8 @@ RUN = """
 import asyncio, json, sys, warnings
 from pathlib import Path
 
+import pytest
+
 from longboat.aio.clock import SystemClock
 from longboat.api import kinds
 from longboat.client.interface import Key
