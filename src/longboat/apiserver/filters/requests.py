@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Awaitable
 
 from longboat.aio.clock import Clock
@@ -15,11 +14,13 @@ from longboat.machinery.errors import bad_request, timeout
 LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
 
 _dice = random.Random()
+_FREE, _VERSION_4 = ~(0xF000_C000 << 48), 0x4000_8000 << 48  # of 128 bits: four say the version, two the variant
 
 
 def _fresh_id() -> str:
-    """A random UUID (version 4). It is no secret, so it need not cost a system call."""
-    return str(uuid.UUID(int=_dice.getrandbits(128), version=4))
+    """A random UUID (version 4, RFC 9562). It is no secret, so it need not cost a system call, nor an object."""
+    digits = f"{_dice.getrandbits(128) & _FREE | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 async def request_id(request: Request, inner: Handler) -> Response:
