@@ -18,7 +18,7 @@ from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
 from longboat.cli.join import KUBECONFIG
 from longboat.cli.node_defaults import MAX_PIDS
-from longboat.node.eviction.thresholds import DEFAULT_HARD
+from longboat.node.eviction.defaults import DEFAULT_HARD
 
 log = logging.getLogger(__name__)
 HARD = [f"{signal}<{value}" for signal, value in DEFAULT_HARD.items()]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.cli.errors import Usage
-from longboat.node.eviction.thresholds import DEFAULT_HARD, Threshold, pairs, thresholds
+from longboat.node.eviction.thresholds import Threshold, pairs, thresholds
 from longboat.node.rules import Eviction, ImagePolicy, Rules
 
 if TYPE_CHECKING:
     from longboat.cli.agent import Options
-
-DISK = ("nodefs.available", "imagefs.available")
-ENOUGH = 1 << 30  # bytes of disk that do for a local cluster
 
 
 def rules(options: Options) -> Rules:
@@ -39,16 +35,6 @@ def checked(hard: list[str]) -> str:
     except ValueError as error:
         raise Usage(f"--eviction-hard: {error}") from error
     return ",".join(hard)
-
-
-def local(place: Path) -> str:
-    """What must be left where a cluster shares its machine's disk with everything else: a tenth of a large disk is no
-    shortage. `place` need not be there yet."""
-    here = next(each for each in (place, *place.parents) if each.exists())
-    kept = dict(DEFAULT_HARD)
-    if shutil.disk_usage(here).total > 10 * ENOUGH:
-        kept |= dict.fromkeys(DISK, "1Gi")
-    return ",".join(f"{signal}<{value}" for signal, value in kept.items())
 
 
 def _thresholds(options: Options) -> tuple[Threshold, ...]:

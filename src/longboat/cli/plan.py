@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from longboat.api.families import in_url, split
-from longboat.cli import node_upkeep
+from longboat.cli import shared_disk
 from longboat.cli.cluster import Cluster
 from longboat.network.overlay.addresses import IMAGINED_POOL, host_address, load_balancer_pool, node_addresses
 
@@ -80,7 +80,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *("--container-runtime-endpoint", "unix:///run/containerd/containerd.sock"),
             *("--cgroup-root", f"/{cluster.cgroup}/{node}"),
             *("--node-cidr", cluster.node_cidr, "--pod-cidr", cluster.pod_cidr, "--service-cidr", cluster.service_cidr),
-            *("--eviction-hard", cluster.eviction_hard or node_upkeep.local(cluster.root)),
+            *("--eviction-hard", cluster.eviction_hard or shared_disk.thresholds(cluster.root)),
             *("--neighbours-dir", str(cluster.run_dir / "neighbours")),
             *(("--allowed-unsafe-sysctls", cluster.unsafe_sysctls) if cluster.unsafe_sysctls else ()),
             *(("--seccomp-default",) if cluster.seccomp_default else ()),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from longboat.node.eviction.thresholds import DEFAULT_HARD, Threshold, thresholds
+from longboat.node.eviction.defaults import DEFAULT_HARD
+from longboat.node.eviction.thresholds import Threshold, thresholds
 
 EVERY = 10.0  # between looks whether anything runs short (kubelet, monitoring interval)
 

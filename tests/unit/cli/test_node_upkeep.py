@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from longboat.cli import flags, node_upkeep, up
+from longboat.cli import flags, node_upkeep, shared_disk, up
 from longboat.cli.agent import Options
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Usage
@@ -74,14 +74,14 @@ def agent(cluster: Cluster) -> tuple[str, ...]:
 def test_nodes_of_one_machine_leave_most_of_a_large_disk_to_it_and_agree_with_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_upkeep, "ENOUGH", 1)
+    monkeypatch.setattr(shared_disk, "ENOUGH", 1)
     cluster = replace(up.settle(up.Options(nodes=1), tmp_path / "none-yet", None), node_cidr="172.30.0.0/24")
     argv = agent(cluster)
     hard = argv[argv.index("--eviction-hard") + 1]
     assert "nodefs.available<1Gi" in hard and "imagefs.available<1Gi" in hard and "memory.available<100Mi" in hard
     assert argv[argv.index("--neighbours-dir") + 1] == str(cluster.run_dir / "neighbours")
-    monkeypatch.setattr(node_upkeep, "ENOUGH", 1 << 60)
-    assert "nodefs.available<10%" in node_upkeep.local(tmp_path)
+    monkeypatch.setattr(shared_disk, "ENOUGH", 1 << 60)
+    assert "nodefs.available<10%" in shared_disk.thresholds(tmp_path)
 
 
 def test_what_a_cluster_was_told_is_kept(tmp_path: Path) -> None:

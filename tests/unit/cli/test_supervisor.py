@@ -153,3 +153,10 @@ def test_logs_are_rotated(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store.log", "store.log.1", "store.log.2"]
     assert (tmp_path / "store.log.2").read_text() == "second" * 10
     assert logfiles.tail(tmp_path / "store.log.1", 5) == ["third" * 10] and logfiles.tail(tmp_path / "none", 5) == []
+
+
+def test_it_stays_small() -> None:
+    """It lives as long as the cluster, and only starts processes: what others need of a library, it does not load."""
+    asked = "import sys, longboat.cli.supervisor; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"msgspec", "asyncio", "logging", "argparse", "decimal"} & set(loaded)

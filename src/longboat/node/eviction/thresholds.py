@@ -13,11 +13,6 @@ from longboat.machinery import duration, quantity
 from longboat.machinery.quantity import Quantity
 from longboat.node.eviction import signals
 
-# What the kubelet takes where nobody has said anything (KubeletConfiguration, evictionHard).
-DEFAULT_HARD: Final[Mapping[str, str]] = {
-    signals.MEMORY: "100Mi", signals.NODEFS: "10%", signals.NODEFS_INODES: "5%",
-    signals.IMAGEFS: "15%", signals.IMAGEFS_INODES: "5%",
-}  # fmt: skip
 SETTABLE: Final = frozenset(signals.RESOURCE) - {signals.ALLOCATABLE_MEMORY}
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?")
 FOLLOWING: Final = frozenset((signals.CONTAINERFS, signals.CONTAINERFS_INODES))  # nodefs or imagefs decide

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.node.eviction import signals
+from longboat.node.eviction.defaults import DEFAULT_HARD
 from longboat.node.eviction.signals import ALLOCATABLE_MEMORY, CONDITION, MEMORY, NODEFS, PIDS, Observation
-from longboat.node.eviction.thresholds import DEFAULT_HARD, Threshold, kept_back, pairs, thresholds
+from longboat.node.eviction.thresholds import Threshold, kept_back, pairs, thresholds
 from longboat.node.eviction.watch import Watch
 
 MI = 1 << 20
