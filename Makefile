@@ -1,12 +1,12 @@
 # make up      a cluster on this machine, with an example in it
 # make test    every test this machine can run
-# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, attack, bench, clean
+# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, attack, bench, dist, changelog, clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: up down test unit e2e lint format loc fuzz soak attack bench clean packages test-packages bench-packages
+.PHONY: up down test unit e2e lint format loc fuzz soak attack bench dist changelog clean packages test-packages bench-packages
 
 up: packages $(VENV)/ready
 	@$(PYTHON) tools/first_steps.py
@@ -54,6 +54,16 @@ attack: test-packages $(VENV)/attack
 
 bench: bench-packages $(VENV)/dev
 	@for file in bench/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done
+
+# Wheel and sdist, as they would be published.
+dist: $(VENV)/dev
+	rm -rf dist
+	$(PYTHON) -m hatchling build
+	$(PYTHON) -m twine check --strict dist/*
+
+# What is not released yet; `tools/changelog.py --release VERSION` puts it into CHANGELOG.md.
+changelog:
+	@python3 tools/changelog.py
 
 # Without root the packages are only named: `make up` then simulates nodes.
 packages:

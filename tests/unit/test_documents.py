@@ -152,7 +152,9 @@ def owned(name: str, member: str) -> bool:
 
 # What a word may look like, and whether there is such a thing. The first that fits decides.
 FORMS: dict[str, Callable[..., bool]] = {
-    r"(--[a-z][a-z-]*)(?:=\S*)?": lambda flag: flag in flags_of_all() or flag in FOREIGN,
+    r"(--[a-z][a-z-]*)(?:=\S*)?": lambda flag: (
+        flag in flags_of_all() or flag in FOREIGN or f'"{flag}"' in code("tools")
+    ),
     r"(test_\w+)": lambda name: defined(name, "tests") or f"{name}.py" in file_names(),
     r"(longboat(?:\.\w+)+)": resolves,
     r"([a-z_]+)\(\)": lambda name: defined(name, "src", "tests"),
