@@ -23,7 +23,7 @@ from longboat.node.cri.config import Resources
 from longboat.node.cri.interface import ContainerStatus, RuntimeFailure, Usage
 from longboat.node.serve import cadvisor, metrics
 from longboat.node.serve.cadvisor import Place
-from longboat.node.serve.http import Answer, Caller, Request
+from longboat.node.serve.http import Answer, Caller, HttpError, Request
 from longboat.node.serve.port import NodePort
 from longboat.storage.encryption.live import RELOADS
 from unit.apiserver.harness import api_server
@@ -251,6 +251,10 @@ def test_the_nodes_port(tmp_path: Path) -> None:
 
             node.runtime.usage = fails
             assert values(read(await said(port, "/metrics/resource"))["resource_scrape_error"]) == {"": (1, None)}
+            for path in ("/stats/summary", "/metrics/cadvisor"):
+                with pytest.raises(HttpError, match="containers use: no") as refused:
+                    await port(request(path))
+                assert refused.value.status == 500
 
     asyncio.run(main())
 

@@ -49,6 +49,9 @@ class Containerd(RuntimeServiceServicer):
     async def StartContainer(self, request: Any, context: Any) -> Any:
         return await self._answer(request, context, pb.StartContainerResponse())
 
+    async def ListContainerStats(self, request: Any, context: Any) -> Any:
+        return await self._answer(request, context, pb.ListContainerStatsResponse())
+
 
 class Waiting(VirtualClock):
     """Nobody has to move it: who sleeps is woken at once, later."""
@@ -117,3 +120,16 @@ def test_what_makes_something_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(RuntimeFailure):
         ask(tmp_path, containerd, lambda runtime: runtime.start_container("a"))
     assert len(containerd.asked) == 1
+
+
+def test_containers_that_go_while_all_are_looked_at_do_not_spoil_it(tmp_path: Path) -> None:
+    async def look(runtime: GrpcRuntime) -> None:
+        assert await runtime.usage() == []
+
+    gone = (NOT_FOUND, "failed to decode container metrics: failed to get container ID: a: not found")
+    containerd = Containerd(gone, gone)
+    assert ask(tmp_path, containerd, look) == sum(PAUSES[:2])
+    with pytest.raises(RuntimeFailure, match="not found"):
+        ask(tmp_path, Containerd(*[gone] * 100), look)
+    with pytest.raises(RuntimeFailure, match="broken"):
+        ask(tmp_path, Containerd((UNKNOWN, "broken"), gone), look)

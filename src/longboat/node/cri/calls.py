@@ -14,6 +14,8 @@ T = TypeVar("T")
 QUICK = 30.0  # seconds for calls that only look
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)  # seconds between attempts; a shim that is ending takes up to a second or two
 
+LOOKS = 3  # attempts more at a call that somebody waits for
+
 
 async def call(method: Callable[..., Awaitable[T]], request: Any, timeout: float = QUICK) -> T:
     try:
@@ -43,3 +45,18 @@ async def removed(clock: Clock, attempt: Callable[[], Awaitable[object]]) -> Non
             await clock.sleep(pause)
         else:
             return
+
+
+async def looked(clock: Clock, attempt: Callable[[], Awaitable[T]]) -> T:
+    """For calls that tell of all there is: containerd fails all of it where one thing goes while it looks.
+
+    Raises RuntimeFailure.
+    """
+    for pause in PAUSES[:LOOKS]:
+        try:
+            return await attempt()
+        except RuntimeFailure as failure:
+            if not (failure.absent or failure.passing):
+                raise
+            await clock.sleep(pause)
+    return await attempt()

@@ -16,7 +16,7 @@ from cri_api.v1.api_pb2_grpc import ImageServiceStub, RuntimeServiceStub
 from longboat.aio.clock import Clock, SystemClock
 from longboat.machinery.protos.rpc import nearby
 from longboat.node.cri import events, health, messages, namespaces
-from longboat.node.cri.calls import QUICK, call, failure, removed
+from longboat.node.cri.calls import QUICK, call, failure, looked, removed
 from longboat.node.cri.config import ContainerConfig, Resources, SandboxConfig
 from longboat.node.cri.interface import (
     Condition,
@@ -170,7 +170,8 @@ class GrpcRuntime:
 
     async def usage(self, uid: str = "") -> list[Usage]:
         wanted = pb.ContainerStatsFilter(label_selector={messages.UID_LABEL: uid} if uid else {})
-        answer = await call(self._runtime.ListContainerStats, pb.ListContainerStatsRequest(filter=wanted))
+        request = pb.ListContainerStatsRequest(filter=wanted)
+        answer = await looked(self._clock, lambda: call(self._runtime.ListContainerStats, request))
         return [messages.usage(item) for item in answer.stats]
 
     async def pull_image(self, image: str, credentials: Credentials | None) -> str:

@@ -15,7 +15,7 @@ from longboat.machinery import build, exposition
 from longboat.machinery.streams import channels
 from longboat.machinery.streams.websocket import accept_key
 from longboat.node import handlers
-from longboat.node.cri.interface import Runtime, RuntimeFailure, Session, Streams
+from longboat.node.cri.interface import Runtime, RuntimeFailure, Session, Streams, Usage
 from longboat.node.pod_worker import SYNCING, TERMINATED, TERMINATING, PodWorker
 from longboat.node.pod_workers import PodWorkers
 from longboat.node.serve import cadvisor, command, csi, forward, metrics, pods, stats
@@ -118,10 +118,7 @@ class NodePort:
 
     async def _container_metrics(self) -> Answer:
         """Raises HttpError."""
-        try:
-            usages = await self._runtime.usage()
-        except RuntimeFailure as failure:
-            raise HttpError(500, f"the runtime does not say what containers use: {failure.message}\n") from failure
+        usages = await self._usages()
         places = {
             status.id: cadvisor.Place(worker.pod, status)
             for worker in self._all()
@@ -129,6 +126,13 @@ class NodePort:
         }
         now = self._clock.now().timestamp()
         return _figures(await asyncio.to_thread(cadvisor.containers, usages, places, self._cgroup_root, now))
+
+    async def _usages(self) -> list[Usage]:
+        """Raises HttpError."""
+        try:
+            return await self._runtime.usage()
+        except RuntimeFailure as failure:
+            raise HttpError(500, f"the runtime does not say what containers use: {failure.message}\n") from failure
 
     def _all(self) -> Iterable[PodWorker]:
         return (worker for uid in self._workers.uids if (worker := self._workers.get(uid)))
@@ -142,10 +146,11 @@ class NodePort:
         }
 
     async def _summary(self) -> Answer:
-        usages = await self._runtime.usage()
+        """Raises HttpError."""
+        usages = await self._usages()
         if not self._rates.take(usages, stats.node_cpu(), self._clock.now().timestamp()):
             await self._clock.sleep(FIRST_LOOK)
-            usages = await self._runtime.usage()
+            usages = await self._usages()
             self._rates.take(usages, stats.node_cpu(), self._clock.now().timestamp())
         now, root = self._clock.now(), self._root
         found = await asyncio.to_thread(
