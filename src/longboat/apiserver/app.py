@@ -13,6 +13,7 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
+from longboat.api.rights import Rights, rules
 from longboat.apiserver import metrics
 from longboat.apiserver.admission.certificates import CertificateRequests
 from longboat.apiserver.admission.chain import Chain
@@ -42,7 +43,7 @@ from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
-from longboat.apiserver.authz import aggregation, policy
+from longboat.apiserver.authz import aggregation
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
 from longboat.apiserver.authz.node import NodeAuthorizer
@@ -88,6 +89,7 @@ class Config:
 
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
+    `rights`: what components declare to need: they are given it by roles.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
@@ -105,6 +107,7 @@ class Config:
     encryption: Path | None = None
     warn_unenforced: bool = True
     authenticators: Sequence[Authenticator] = field(default=())
+    rights: Sequence[Rights] = ()
 
 
 class APIServer:
@@ -129,7 +132,7 @@ class APIServer:
         self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
         self.trail = AuditTrail(config.audit_log, config.audit_limits, clock) if config.audit_log else None
         self._make_stores()
-        nodes = NodeAuthorizer(self.stores, policy.rules(CLUSTER_ROLES["system:node"]))
+        nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
         ingress = IngressAuthorizer(self.stores)
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
         self.admission = self._admission()

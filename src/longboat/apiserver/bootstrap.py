@@ -41,7 +41,7 @@ async def bootstrap(server: APIServer) -> None:
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
     await _together(
         (
-            *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap()),
+            *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap(server.config.rights)),
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
             *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),

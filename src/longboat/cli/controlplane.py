@@ -34,6 +34,7 @@ from longboat.apiserver.streams.gate import Gate
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
+from longboat.assembly import rights
 from longboat.cli import keys
 from longboat.cli.errors import Usage
 from longboat.cli.following import Following
@@ -97,6 +98,7 @@ class ControlPlane:
             encryption=await self._encryption(self._storage),
             warn_unenforced=self.options.warn_unenforced,
             authenticators=authenticators,
+            rights=rights.declared(),
         )
         (self.root / "logs").mkdir(mode=0o700, exist_ok=True)
         self.api = APIServer(self._storage, self.clock, config)

@@ -109,6 +109,11 @@ def conditions(left: Remaining) -> list[tuple[str, bool, str, str]]:
 
 class NamespaceController(Controller):
     name = "namespace"
+    rights = """
+        delete get list watch: namespaces
+        update: namespaces/finalize namespaces/status
+        delete deletecollection get list: */*
+    """
     watches = (Watch(Namespace, own_key, when=lambda namespace: namespace.metadata.deletionTimestamp is not None),)
     workers = 5
 

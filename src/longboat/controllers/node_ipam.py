@@ -57,6 +57,10 @@ class NodeIpam(Controller):
     account = "node-controller"
     component = "cidrAllocator"
     options = ("pod_cidr",)
+    rights = """
+        get list patch update watch: nodes
+        patch update: nodes/status
+    """
     watches = (Watch(Node, own_key),)
     workers = 1
     pod_cidr: str = "10.244.0.0/16"  # or two, with a comma between

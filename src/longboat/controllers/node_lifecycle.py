@@ -126,6 +126,11 @@ class NodeLifecycle(Controller):
     name = "node-lifecycle"
     account = "node-controller"
     component = "node-controller"
+    rights = """
+        delete get list patch update watch: nodes
+        patch update: nodes/status pods/status
+        get list watch: coordination/leases pods
+    """
     watches = (Watch(Node, own_key),)
     reads = (Lease, Pod)
 
@@ -227,6 +232,11 @@ class TaintEviction(Controller):
     name = "taint-eviction"
     account = "node-controller"
     component = "taint-eviction-controller"
+    rights = """
+        delete get list watch: pods
+        patch update: pods/status
+        get list watch: nodes
+    """
     watches = (Watch(Pod, own_key, when=lambda pod: bool(pod.spec.nodeName)),)
     reads = (Node,)
 

@@ -59,6 +59,12 @@ class Node(View):
 class PodGC(Controller):
     name = "pod-garbage-collector"
     account = "pod-garbage-collector"
+    rights = """
+        delete list watch: pods
+        get list: nodes
+        patch update: pods/status
+        watch: nodes
+    """
     reads = (Pod, Node)
     workers = 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -75,6 +75,8 @@ class Controller:
     name: ClassVar[str]
     watches: ClassVar[tuple[Watch, ...]] = ()
     reads: ClassVar[tuple[type[Any], ...]] = ()  # views it looks at without being woken by them
+    rights: ClassVar[str] = ""  # what it may do, as lines (`api/rights.py`); a new cluster's roles come of it
+    rights_within: ClassVar[Mapping[str, str]] = {}  # what it may do in one namespace only
     workers: ClassVar[int] = 5
     component: ClassVar[str] = ""  # the source of its events; default "<name>-controller"
     account: ClassVar[str] = ""  # its ServiceAccount in kube-system; default "<name>-controller"

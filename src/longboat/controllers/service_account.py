@@ -50,6 +50,10 @@ def lives(namespace: Namespace | None) -> bool:
 
 class ServiceAccountController(Controller):
     name = "service-account"
+    rights = """
+        create get list watch: serviceaccounts
+        get list watch: namespaces
+    """
     watches = (
         Watch(Namespace, own_key),
         Watch(ServiceAccount, namespace_of, fields=f"metadata.name={DEFAULT}"),
@@ -67,6 +71,10 @@ class RootCAPublisher(Controller):
     name = "root-ca-cert-publisher"
     account = "root-ca-cert-publisher"
     options = ("root_ca",)
+    rights = """
+        create get list update watch: configmaps
+        get list watch: namespaces
+    """
     watches = (
         Watch(Namespace, own_key),
         Watch(ConfigMap, namespace_of, fields=f"metadata.name={ROOT_CA}"),

@@ -79,6 +79,10 @@ class TokenSecrets(Controller):
     root_ca: str = ""
     sign_token: Sign | None = None  # None where the key is elsewhere: then nothing is filled
 
+    rights = """
+        delete patch: secrets
+        get patch: serviceaccounts
+    """
     watches = (Watch(Secret, own_key, fields=OF_TYPE),)
     reads = (Account,)
 

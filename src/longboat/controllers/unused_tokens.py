@@ -53,6 +53,12 @@ def is_unused(secret: Secret, now: datetime) -> bool:
 class UnusedTokens(Controller):
     name = "legacy-serviceaccount-token-cleaner"
     account = "legacy-service-account-token-cleaner"
+    # Upstream reads pods from a copy that the whole process shares; ours asks for those of a namespace, once in years.
+    rights = """
+        get: configmaps
+        delete get list patch watch: secrets
+        list: pods
+    """
     watches = (Watch(Secret, lambda secret: (), fields=OF_TYPE),)
     reads = (Account,)
     workers = 1
@@ -128,6 +134,10 @@ class TokenTracking(Controller):
 
     name = "legacy-token-tracking"
     account = "legacy-token-tracking-controller"
+    rights = """
+        create: configmaps
+        patch: configmaps @ kube-apiserver-legacy-service-account-token-tracking
+    """
     watches = (Watch(TrackingMap, own_key, fields=f"metadata.name={TRACKING.name}"),)
     workers = 1
 

@@ -9,6 +9,7 @@ from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
 from longboat.network.families import is_address
 
+RIGHTS = "READ: namespaces"  # beyond upstream's `system:node-proxier`
 SERVICE_NAME = "kubernetes.io/service-name"  # label of an EndpointSlice
 
 

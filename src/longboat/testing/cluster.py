@@ -19,6 +19,9 @@ import msgspec
 from longboat.aio.clock import VirtualClock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.app import APIServer, Config
+from longboat.apiserver.inprocess import InProcessTransport
+from longboat.apiserver.request import Request, Response, User
+from longboat.assembly import rights
 from longboat.client.informer import Informers
 from longboat.client.interface import Key, Transport
 from longboat.client.rest import RestClient
@@ -37,6 +40,10 @@ class Unsettled(Exception):
     """The cluster does not come to rest."""
 
 
+class Refused(Exception):
+    """A component did what its roles do not let it do."""
+
+
 class Worker(Protocol):
     """Something that has work under way now and then."""
 
@@ -46,6 +53,9 @@ class Worker(Protocol):
 
 class Cluster:
     """`settle` waits until no work is in flight; timers do not count, for only the clock fires them.
+
+    Leaving raises Refused where a controller or the scheduler was refused something for want of rights: they try again
+    later and say so in a log, and nobody would see what they never do.
 
     `warn_unenforced`: as `longboat server` has it; without, answers are comparable with upstream's.
     `service_account_key`: a file with the key that signs ServiceAccounts' tokens; without, there are none.
@@ -57,7 +67,9 @@ class Cluster:
         self.clock = VirtualClock()
         self.clock.settle = self.settle
         self._seed = seed
-        self._config = Config(warn_unenforced=warn_unenforced, service_account_key=service_account_key)
+        self._config = Config(
+            warn_unenforced=warn_unenforced, service_account_key=service_account_key, rights=rights.declared()
+        )
         self._options = {
             "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
             "service_cidr": "10.96.0.0/16", "node_cidr": "", "load_balancer_pool": "192.0.2.0/29",
@@ -65,6 +77,7 @@ class Cluster:
             **options,
         }  # fmt: skip
         self._tasks = Tasks("cluster")
+        self.refused: list[str] = []  # what components were refused for want of rights
         self.workers: list[Worker] = []  # beside the controllers and the scheduler: the agents of nodes
 
     async def __aenter__(self) -> Self:
@@ -89,10 +102,20 @@ class Cluster:
         await self._tasks.close()
         await self._informers.close()
         await self.api.close()
+        if error is None and self.refused:
+            raise Refused("; ".join(dict.fromkeys(self.refused)))
 
     def _connect(self, user: str) -> Transport:
         groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
-        return self.api.transport(user, *(groups if user.startswith("system:serviceaccount:") else ()))
+        known = (*(groups if user.startswith("system:serviceaccount:") else ()), "system:authenticated")
+        return InProcessTransport(self._noting_refusals, User(user, known))
+
+    async def _noting_refusals(self, request: Request) -> Response:
+        response = await self.api.handle(request)
+        if request.decision is not None and not request.decision[0]:
+            assert request.user is not None
+            self.refused.append(f"{request.user.name}: {request.method} {request.path}")
+        return response
 
     @property
     def in_flight(self) -> int:

@@ -14,6 +14,7 @@ from longboat.aio.clock import Clock, SystemClock
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.identity import known
 from longboat.apiserver.request import Request, Response, User
+from longboat.assembly import rights
 from longboat.storage.memory import MemoryStorage
 
 ADMIN = known("admin", ["system:masters"])
@@ -59,7 +60,7 @@ class Api:
 async def api_server(clock: Clock | None = None, **config: Any) -> AsyncIterator[Api]:
     clock = clock or SystemClock()
     storage = MemoryStorage(clock)
-    server = APIServer(storage, clock, Config(**config))
+    server = APIServer(storage, clock, Config(**{"rights": rights.declared(), **config}))
     await server.start()
     try:
         yield Api(server)

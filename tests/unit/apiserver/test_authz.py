@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from longboat.api.rights import GROUPS, rules
 from longboat.apiserver.authn.identity import ANONYMOUS
 from longboat.apiserver.authz import policy
 from longboat.apiserver.authz.authorizer import Action, Rule
 from longboat.apiserver.request import User
+from longboat.assembly import rights
 from unit.apiserver.harness import ADMIN, Api, play, user
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -40,7 +42,7 @@ AUTHORIZATION = "/apis/authorization.k8s.io/v1"
     ],
 )
 def test_what_a_rule_allows(rule: str, action: Action, allowed: bool) -> None:
-    assert any(Rule(raw).allows(action) for raw in policy.rule(rule)) == allowed
+    assert any(Rule(raw).allows(action) for raw in rules(rule)) == allowed
 
 
 async def bind(api: Api, role: str, *subjects: str, namespace: str = "") -> None:
@@ -139,9 +141,9 @@ def test_components_have_upstream_s_rights(who: User, can: list[str], cannot: li
     def action(text: str) -> Action:
         verb, _, what = text.partition(" ")
         group, resource, subresource = "", what, ""
-        if what.count("/") and what.split("/")[0] in policy.GROUPS:
+        if what.count("/") and what.split("/")[0] in GROUPS:
             group, _, resource = what.partition("/")
-            group = policy.GROUPS[group]
+            group = GROUPS[group]
         elif "." in what:
             group, _, resource = what.partition("/")
         resource, _, subresource = resource.partition("/")
@@ -160,7 +162,7 @@ def test_default_roles_are_mended_unless_told_otherwise() -> None:
     async def scene(api: Api) -> None:
         merge = {"content_type": "application/merge-patch+json"}
         for name in ("system:discovery", "system:basic-user"):
-            await api.ask("PATCH", f"{RBAC}/clusterroles/{name}", {"rules": [policy.rule("get: things")[0]]}, **merge)
+            await api.ask("PATCH", f"{RBAC}/clusterroles/{name}", {"rules": [rules("get: things")[0]]}, **merge)
         off = {"metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}}
         await api.ask("PATCH", f"{RBAC}/clusterroles/system:basic-user", off, **merge)
         await bootstrap(api.server)
@@ -179,7 +181,7 @@ def test_default_roles_do_not_keep_what_they_should_not_have_had() -> None:
     async def scene(api: Api) -> None:
         name = "system:controller:csi-controller"
         _, role = await api.ask("GET", f"{RBAC}/clusterroles/{name}")
-        added = policy.rule("get: things")
+        added = rules("get: things")
         role["rules"] = [*policy.withdrawn(name), *added]
         assert (await api.ask("PUT", f"{RBAC}/clusterroles/{name}", role))[0] == 200
         await bootstrap(api.server)
@@ -193,7 +195,7 @@ def test_default_roles_do_not_keep_what_they_should_not_have_had() -> None:
 
 
 def test_the_policy_names_no_role_twice_and_binds_what_there_is() -> None:
-    found = policy.bootstrap()
+    found = policy.bootstrap(rights.declared())
     roles = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in found if "rules" in o]
     assert len(roles) == len(set(roles))
     for obj in found:

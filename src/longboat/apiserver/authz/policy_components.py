@@ -1,4 +1,4 @@
-"""Default roles of users and components (the lines' form is explained in `policy`)."""
+"""Default roles of users and components (the lines' form is explained in `api/rights.py`)."""
 
 from __future__ import annotations
 
@@ -47,10 +47,6 @@ CLUSTER_ROLES: dict[str, str] = {
         create patch update: events events/events
         READ: discovery/endpointslices
         READ: networking/servicecidrs
-    """,
-    "system:longboat:network": """
-        READ: namespaces pods networking/networkpolicies networking/ingresses networking/ingressclasses
-        create patch update: events
     """,
     "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
     "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
@@ -203,7 +199,6 @@ CLUSTER_BINDINGS: dict[str, tuple[str, ...]] = {
     "system:node": ("user:system:longboat:simulated-nodes",),
     # What an agent does for the network is done under a name of its own: a node has no business with others' pods.
     "system:node-proxier": ("user:system:kube-proxy", "group:system:longboat:network"),
-    "system:longboat:network": ("group:system:longboat:network",),
     "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient": ("group:system:nodes",),
     # Machines that join with a token get a certificate; nodes renew theirs, and get one to serve with.
     "system:node-bootstrapper": ("group:system:bootstrappers",),
@@ -230,7 +225,6 @@ ROLES: dict[tuple[str, str], str] = {
     ),
     ("kube-system", "system:controller:bootstrap-signer"): "READ: secrets",
     ("kube-system", "system:controller:cloud-provider"): "create get list update watch: configmaps",
-    ("kube-system", "system:controller:token-cleaner"): "delete get list watch: secrets\ncreate patch update: events",
     ("kube-system", "system::leader-locking-kube-controller-manager"): (
         "watch: configmaps\nget update: configmaps @ kube-controller-manager"
     ),
@@ -249,7 +243,6 @@ BINDINGS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("kube-system", "system:controller:bootstrap-signer"): ("sa:kube-system/bootstrap-signer",),
     ("kube-system", "system:controller:cloud-provider"): ("sa:kube-system/cloud-provider",),
-    ("kube-system", "system:controller:token-cleaner"): ("sa:kube-system/token-cleaner",),
     ("kube-system", "system::leader-locking-kube-controller-manager"): (
         "user:system:kube-controller-manager", "sa:kube-system/kube-controller-manager",
     ),

@@ -37,6 +37,13 @@ class Unscalable(Exception):
 class Autoscaler(Controller):
     name = "horizontal-pod-autoscaler"
     component = account = "horizontal-pod-autoscaler"
+    rights = """
+        get list watch: autoscaling/horizontalpodautoscalers
+        update: autoscaling/horizontalpodautoscalers/status
+        get update: */*/scale
+        list: pods
+        list: metrics/pods
+    """
     watches = (Watch(Scaler, own_key),)
 
     def setup(self) -> None:

@@ -40,6 +40,13 @@ GIVES_UP_AFTER = 120.0
 class Approver(Controller):
     name = "csrapproving"
     account = "certificate-controller"
+    rights = """
+        get list watch: certificates/certificatesigningrequests
+        update: certificates/certificatesigningrequests/approval
+        approve: certificates/signers
+        create: authorization/subjectaccessreviews
+        get: nodes
+    """
     watches = (Watch(SigningRequest, own_key, when=lambda request: request.spec.signerName in HANDLED),)
     options = ("service_cidr", "pod_cidr", "node_cidr", "load_balancer_pool")
     reads = (Node,)

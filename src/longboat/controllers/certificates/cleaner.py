@@ -20,6 +20,7 @@ PENDING_AFTER = timedelta(hours=24)
 class Cleaner(Controller):
     name = "csrcleaner"
     account = "certificate-controller"
+    rights = "delete get list watch: certificates/certificatesigningrequests"
     watches = (Watch(SigningRequest, own_key),)
     workers = 1
 

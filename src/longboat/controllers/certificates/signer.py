@@ -20,6 +20,11 @@ class SigningController(Controller):
     name = "csrsigning"
     account = "certificate-controller"
     options = ("signer", "serving_signer")
+    rights = """
+        get list watch: certificates/certificatesigningrequests
+        update: certificates/certificatesigningrequests/status
+        sign: certificates/signers
+    """
     watches = (Watch(SigningRequest, own_key, when=lambda request: request.spec.signerName in SIGNERS),)
     workers = 2
     signer: Signer | None = None  # None where the authority's key is elsewhere: then nothing is signed

@@ -26,6 +26,7 @@ class TokenSecret(View):
 class TokenCleaner(Controller):
     name = "tokencleaner"
     account = "token-cleaner"
+    rights_within = {"kube-system": "delete get list watch: secrets\ncreate patch update: events"}
     watches = (Watch(TokenSecret, own_key, fields=f"type={TYPE}"),)
     workers = 1
 

@@ -27,6 +27,12 @@ STILL_RUNNING = "Not starting job because prior execution is running and concurr
 class CronJobController(Controller):
     name = "cronjob"
     component = account = "cronjob-controller"
+    rights = """
+        get list update watch: batch/cronjobs
+        create delete get list patch update watch: batch/jobs
+        update: batch/cronjobs/status batch/cronjobs/finalizers
+        delete list: pods
+    """
     watches = (Watch(CronJob, own_key), Watch(Job, controller_key("CronJob")))
 
     def setup(self) -> None:

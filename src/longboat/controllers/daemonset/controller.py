@@ -27,6 +27,14 @@ from longboat.machinery.errors import StatusError
 class DaemonSetController(Controller):
     name = "daemonset"
     account = "daemon-set-controller"
+    rights = """
+        get list watch: apps/daemonsets
+        update: apps/daemonsets/status apps/daemonsets/finalizers
+        list watch: nodes
+        create delete get list patch watch: pods
+        create: pods/binding
+        create delete get list patch update watch: apps/controllerrevisions
+    """
     watches = (
         Watch(DaemonSet, own_key),
         Watch(DaemonPod, controller_key("DaemonSet")),

@@ -22,6 +22,13 @@ from longboat.machinery.errors import StatusError
 
 class DeploymentController(Controller):
     name = "deployment"
+    rights = """
+        get list update watch: apps/deployments
+        patch update: apps/deployments/status
+        update: apps/deployments/finalizers
+        create delete get list patch update watch: apps/replicasets
+        get list update watch: pods
+    """
     watches = (Watch(Deployment, own_key), Watch(ReplicaSet, controller_key("Deployment")))
     reads = (Pod,)
 

@@ -26,6 +26,12 @@ class Unreckonable(Exception):
 class DisruptionController(Controller):
     name = "disruption"
     component = "controllermanager"
+    rights = """
+        get list watch: apps/deployments apps/replicasets apps/statefulsets policy/poddisruptionbudgets
+        get list watch: replicationcontrollers pods
+        patch update: policy/poddisruptionbudgets/status
+        get: */*/scale
+    """
     watches = (Watch(Budget, own_key),)
     reads = (Pod, Deployment, ReplicaSet, StatefulSet, ReplicationController)
     workers = 1

@@ -24,6 +24,10 @@ def announced(pod: Pod) -> Condition | None:
 class StaleDisruption(Controller):
     name = "stale-disruption"
     account = "disruption-controller"
+    rights = """
+        get list watch: pods
+        patch update: pods/status
+    """
     watches = (Watch(Pod, own_key, lambda pod: announced(pod) is not None),)
     workers = 1
 

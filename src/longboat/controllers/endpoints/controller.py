@@ -32,6 +32,11 @@ MANAGER = "endpoint-controller"
 
 class EndpointsController(Controller):
     name = "endpoint"
+    rights = """
+        get list watch: pods services
+        create delete get list patch update watch: endpoints
+        create: endpoints/restricted
+    """
     watches = (Watch(Service, own_key), Watch(Endpoints, own_key))
     reads = (BackingPod,)
 

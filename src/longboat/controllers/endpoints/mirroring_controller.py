@@ -24,6 +24,12 @@ def endpoints_of(each: EndpointSlice) -> Iterable[Key]:
 class EndpointSliceMirroringController(Controller):
     name = "endpointslicemirroring"
     component = "endpoint-slice-mirroring-controller"
+    rights = """
+        get list watch: endpoints services
+        update: services services/finalizers endpoints/finalizers
+        create delete get list patch update watch: discovery/endpointslices
+        create: discovery/endpointslices/restricted
+    """
     watches = (
         Watch(Endpoints, own_key, when=mirror.wanted),
         Watch(Service, own_key, when=lambda service: not service.spec.selector),

@@ -29,6 +29,12 @@ def service_of(each: EndpointSlice) -> Iterable[Key]:
 class EndpointSliceController(Controller):
     name = "endpointslice"
     component = "endpoint-slice-controller"
+    rights = """
+        get list watch: nodes pods services
+        update: services/finalizers
+        create delete get list patch update watch: discovery/endpointslices
+        create: discovery/endpointslices/restricted
+    """
     watches = (Watch(Service, own_key), Watch(EndpointSlice, service_of))
     reads = (BackingPod, Zoned)
 

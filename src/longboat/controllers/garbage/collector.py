@@ -44,6 +44,7 @@ class GarbageCollector(Controller):
 
     name = "garbage-collector"
     account = "generic-garbage-collector"
+    rights = "delete get list patch update watch: */*"
     workers = 20
 
     def setup(self) -> None:

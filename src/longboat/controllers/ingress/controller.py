@@ -80,6 +80,10 @@ def addresses(nodes: Iterable[Node]) -> list[str]:
 
 class IngressController(Controller):
     name = "ingress"
+    rights = """
+        get list watch: networking/ingresses networking/ingressclasses nodes
+        patch update: networking/ingresses/status
+    """
     watches = (Watch(Ingress, own_key),)
     reads = (IngressClass, Node)
     workers = 1

@@ -32,6 +32,12 @@ _job_of = controller_key("Job")
 
 class JobController(Controller):
     name = "job"
+    rights = """
+        get list patch update watch: batch/jobs
+        patch update: batch/jobs/status
+        update: batch/jobs/finalizers
+        create delete get list patch watch: pods
+    """
     watches = (Watch(Job, own_key), Watch(JobPod, _job_of))
 
     def setup(self) -> None:

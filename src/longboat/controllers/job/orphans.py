@@ -17,6 +17,7 @@ def is_orphan(pod: JobPod) -> bool:
 class OrphanedPods(Controller):
     name = "job-pod-orphan"
     account = "job-controller"
+    rights = "get list patch watch: pods"
     watches = (Watch(JobPod, own_key, when=is_orphan),)
     workers = 1
 

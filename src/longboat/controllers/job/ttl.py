@@ -12,6 +12,7 @@ from longboat.machinery.objects import parse_timestamp
 
 class TTLAfterFinished(Controller):
     name = "ttl-after-finished"
+    rights = "delete get list watch: batch/jobs"
     watches = (Watch(Job, own_key, when=lambda job: job.spec.ttlSecondsAfterFinished is not None),)
     workers = 1
 

@@ -76,6 +76,10 @@ class LoadBalancerController(Controller):
     name = "service"
     component = "service-controller"
     options = ("load_balancer_pool",)
+    rights = """
+        get list watch: services nodes
+        patch update: services/status
+    """
     watches = (Watch(Service, own_key),)
     reads = (Node,)
     workers = 1

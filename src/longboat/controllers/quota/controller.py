@@ -40,6 +40,10 @@ log = logging.getLogger(__name__)
 
 class ResourceQuotaController(Controller):
     name = "resourcequota"
+    rights = """
+        list watch: */*
+        patch update: resourcequotas/status
+    """
     reads = (ResourceQuota, Pod)
 
     def setup(self) -> None:

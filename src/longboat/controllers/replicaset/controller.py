@@ -29,6 +29,12 @@ Problem = StatusError | ConnectionError
 
 class ReplicaSetController(Controller):
     name = "replicaset"
+    rights = """
+        get list update watch: apps/replicasets
+        patch update: apps/replicasets/status
+        update: apps/replicasets/finalizers
+        create delete get list patch watch: pods
+    """
     watches = (Watch(ReplicaSet, own_key), Watch(Pod, controller_key("ReplicaSet")))
     OWNER: ClassVar[type[ReplicaSet]] = ReplicaSet
 
@@ -154,6 +160,12 @@ class ReplicaSetController(Controller):
 class ReplicationControllerController(ReplicaSetController):
     name = "replication"
     component = account = "replication-controller"
+    rights = """
+        get list update watch: replicationcontrollers
+        patch update: replicationcontrollers/status
+        update: replicationcontrollers/finalizers
+        create delete get list patch watch: pods
+    """
     watches = (Watch(ReplicationController, own_key), Watch(Pod, controller_key("ReplicationController")))
     OWNER = ReplicationController
 

@@ -23,6 +23,14 @@ from longboat.machinery.errors import StatusError
 
 class StatefulSetController(Controller):
     name = "statefulset"
+    rights = """
+        get list watch: apps/statefulsets
+        update: apps/statefulsets/status apps/statefulsets/finalizers
+        create delete get list patch watch: pods
+        create delete get list patch update watch: apps/controllerrevisions
+        create delete get list watch: persistentvolumeclaims
+        update: persistentvolumeclaims
+    """
     watches = (
         Watch(StatefulSet, own_key),
         Watch(Pod, controller_key("StatefulSet")),

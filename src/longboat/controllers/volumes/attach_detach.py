@@ -25,6 +25,14 @@ class AttachDetachController(Controller):
     """Keys are (node, volume); those without a volume's name stand for what a node reports as attached."""
 
     name = "attachdetach"
+    rights = """
+        list watch: persistentvolumes persistentvolumeclaims
+        get list watch: nodes
+        patch update: nodes/status
+        list watch: pods
+        create delete get list watch: storage/volumeattachments
+        get list watch: storage/csidrivers storage/csinodes
+    """
     watches = (Watch(VolumeAttachment, lambda attachment: _keys_of(attachment)),)
     reads = (Pod, Claim, Volume, CSIDriver, Node)
     workers = 5

@@ -29,6 +29,14 @@ class PersistentVolumeBinder(Controller):
     name = "persistentvolume-binder"
     component = "persistentvolume-controller"
     account = "persistent-volume-binder"
+    rights = """
+        create delete get list patch update watch: persistentvolumes
+        patch update: persistentvolumes/status persistentvolumeclaims/status
+        get list patch update watch: persistentvolumeclaims
+        get list watch: storage/storageclasses
+        create delete get list watch: pods
+        get list: nodes
+    """
     watches = (Watch(Claim, own_key), Watch(Volume, own_key))
     reads = (StorageClass, Pod)
     workers = 1

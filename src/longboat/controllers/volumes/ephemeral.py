@@ -29,6 +29,11 @@ def claim_for(pod: Pod, volume: PodVolume) -> Object:
 class EphemeralVolumeController(Controller):
     name = "ephemeral-volume"
     component = "ephemeral_volume"
+    rights = """
+        get list watch: pods
+        update: pods/finalizers
+        create get list watch: persistentvolumeclaims
+    """
     watches = (Watch(Pod, own_key, when=has_ephemeral),)
     reads = (Claim,)
     workers = 2

@@ -31,6 +31,10 @@ def uses(pod: Pod, claim: Claim) -> bool:
 
 class ClaimProtection(Controller):
     name = "pvc-protection"
+    rights = """
+        get list update watch: persistentvolumeclaims
+        get list watch: pods
+    """
     watches = (Watch(Claim, own_key), Watch(Pod, claims_of))
     workers = 2
 
@@ -62,6 +66,7 @@ def _any_uses(pods: Iterable[Pod], claim: Claim) -> bool:
 
 class VolumeProtection(Controller):
     name = "pv-protection"
+    rights = "get list update watch: persistentvolumes"
     watches = (Watch(Volume, own_key),)
     workers = 2
 
@@ -94,6 +99,10 @@ def attributes_classes(obj: Claim | Volume) -> tuple[Key, ...]:
 
 class AttributesClassProtection(Controller):
     name = "volumeattributesclass-protection"
+    rights = """
+        get list update watch: storage/volumeattributesclasses
+        get list watch: persistentvolumeclaims persistentvolumes
+    """
     watches = (Watch(AttributesClass, own_key), Watch(Claim, attributes_classes), Watch(Volume, attributes_classes))
     workers = 1
 

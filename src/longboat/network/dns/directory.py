@@ -15,7 +15,6 @@ from longboat.network.dns.reverse import canonical
 from longboat.network.dns.wire import Labels
 from longboat.network.views import EndpointSlice, Namespace, Service
 
-RBAC = ("services, namespaces: get list watch", "endpointslices.discovery.k8s.io: get list watch")
 Tag = str
 """What an answer rests on: `namespace/service`, a namespace, or an address."""
 

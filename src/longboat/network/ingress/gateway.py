@@ -29,7 +29,6 @@ COALESCE = 0.01  # seconds: a rollout changes several endpoints at once
 RELOADS = 0.5  # seconds from one reload to the next: whoever changes an Ingress all the time is not the only one here
 READ = 5.0  # seconds for certificates to be read before anything is shown
 LOOK = 2.0  # seconds between looks whether HAProxy is there
-RBAC = ("ingresses, ingressclasses: get list watch", "secrets named in spec.tls: get list watch (Node authorizer)")
 
 
 class Gateway:

@@ -8,6 +8,8 @@ from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
 
+# Certificates of Ingresses it reads by the ingress authorizer.
+RIGHTS = "READ: networking/ingresses networking/ingressclasses\ncreate patch update: events"
 SHARED_HOSTS = "longboat.dev/shared-hosts"  # annotation of a class: "true" lets namespaces serve each other's hosts
 
 

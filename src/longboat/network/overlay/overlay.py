@@ -17,7 +17,6 @@ from longboat.network.views import Node
 log = logging.getLogger(__name__)
 MTU = 1500
 RETRY = 1.0  # seconds after the kernel refused a route
-RBAC = ("nodes: get list watch",)
 
 
 class Overlay:

@@ -9,6 +9,7 @@ from longboat.api.view import Part, View
 from longboat.machinery.kinds import Kind
 from longboat.network.families import Family
 
+RIGHTS = "READ: namespaces pods networking/networkpolicies"
 FINISHED = ("Succeeded", "Failed")
 
 

@@ -21,7 +21,6 @@ COALESCE = 0.002  # seconds: a rollout changes several objects at once, and each
 RETRY = 1.0  # seconds after a transaction was refused
 LOOK = 10.0  # seconds between looks at what the node itself listens at
 CHECK = 30.0  # seconds between looks whether our tables are still there
-RBAC = ("services, nodes: get list watch", "endpointslices.discovery.k8s.io: get list watch")
 
 
 class Proxy:

@@ -28,6 +28,14 @@ class CSIAttacher(CSIController):
 
     name = "csi-attacher"
     component = "csi-attacher"
+    rights = (
+        CSIController.rights
+        + """
+        get list patch update watch: persistentvolumes storage/volumeattachments
+        patch update: storage/volumeattachments/status
+        get list watch: persistentvolumeclaims
+    """
+    )
     watches = (Watch(VolumeAttachment, own_key),)
     reads = (*CSIController.reads, Volume)
 

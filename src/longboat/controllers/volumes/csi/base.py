@@ -35,6 +35,12 @@ class CSIController(Controller):
     """Subclass, and write `serve`. A call that fails is made again, ever later; the first Event says why."""
 
     account = "csi-controller"
+    # Upstream's drivers bring sidecars with roles of their own; ours are called through their nodes (nodes/csi).
+    rights = """
+        get list watch: pods nodes storage/storageclasses storage/csinodes storage/csidrivers
+        get: secrets
+        create: nodes/csi
+    """
     reads: ClassVar[tuple[type[Any], ...]] = (CSIDriver, CSINode, Node)
     workers = 5 * AT_ONCE
 

@@ -42,6 +42,13 @@ def volume_of(attachment: VolumeAttachment) -> tuple[str, ...]:
 class CSIDeleter(CSIController):
     name = "csi-deleter"
     component = "csi-provisioner"
+    rights = (
+        CSIController.rights
+        + """
+        delete get list patch update watch: persistentvolumes
+        get list watch: persistentvolumeclaims storage/volumeattachments
+    """
+    )
     watches = (Watch(Volume, own_key, when=lambda volume: bool(maker(volume))),)
     reads = (*CSIController.reads, VolumeAttachment)
 

@@ -41,6 +41,13 @@ def waits(claim: Claim) -> tuple[str, ...]:
 class CSIProvisioner(CSIController):
     name = "csi-provisioner"
     component = "csi-provisioner"
+    rights = (
+        CSIController.rights
+        + """
+        create get list watch: persistentvolumes
+        get list patch update watch: persistentvolumeclaims
+    """
+    )
     watches = (Watch(Claim, own_key, when=lambda claim: bool(waits(claim))),)
     reads = (*CSIController.reads, StorageClass, Volume)
 

@@ -24,6 +24,14 @@ def may_grow(claim: Claim) -> bool:
 class CSIResizer(CSIController):
     name = "csi-resizer"
     component = "csi-resizer"
+    rights = (
+        CSIController.rights
+        + """
+        get list patch update watch: persistentvolumes
+        get list watch: persistentvolumeclaims
+        patch update: persistentvolumeclaims/status
+    """
+    )
     watches = (Watch(Claim, own_key, when=may_grow),)
     reads = (*CSIController.reads, Volume)
 

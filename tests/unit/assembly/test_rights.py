@@ -1,0 +1,92 @@
+"""Rights are declared by those who need them: what comes of that in a new cluster, and what a test notices."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from longboat.api.rights import rules, together
+from longboat.api.view import View
+from longboat.apiserver.authz import policy
+from longboat.apiserver.authz.authorizer import Action, Rule
+from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
+from longboat.assembly import rights
+from longboat.controllers.catalog import controllers
+from longboat.controllers.service_account import ServiceAccountController
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.network import rights as network
+from longboat.network import views
+from longboat.network.ingress import views as ingress
+from longboat.network.policy import views as enforced
+from longboat.testing.cluster import Cluster, Refused
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "rights.txt"
+
+
+def said(role: Object) -> Iterator[str]:
+    """A line for each group's resource, however its rules are arranged."""
+    found: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        names = " @" + ",".join(sorted(rule["resourceNames"])) if "resourceNames" in rule else ""
+        for what in rule.get("nonResourceURLs", ()):
+            found.setdefault(what, set()).update(rule["verbs"])
+        for group in rule.get("apiGroups", ()):
+            for resource in rule["resources"]:
+                found.setdefault(f"{group or 'core'}:{resource}{names}", set()).update(rule["verbs"])
+    where = "/".join(filter(None, (role["metadata"].get("namespace"), role["metadata"]["name"])))
+    return (f"{where} | {what} | {' '.join(sorted(verbs))}" for what, verbs in sorted(found.items()))
+
+
+def test_every_role_gives_what_the_file_says() -> None:
+    """Who widens a role shows it there: the file is this test's output, not a source."""
+    found = [line for each in policy.bootstrap(rights.declared()) if "rules" in each for line in said(each)]
+    known = GOLDEN.read_text().splitlines()
+    difference = "\n".join(difflib.unified_diff(known, sorted(found), lineterm="", n=0))
+    assert not difference, difference
+
+
+def test_every_controller_declares_what_it_may_do() -> None:
+    assert [c.name for c in controllers() if not (c.rights or c.rights_within)] == []
+
+
+def viewed(module: ModuleType) -> Iterator[Kind]:
+    for _, found in inspect.getmembers(module, inspect.isclass):
+        if issubclass(found, View) and found.__module__ == module.__name__ and hasattr(found, "KIND"):
+            yield found.KIND
+
+
+def test_the_network_may_read_what_it_has_views_of() -> None:
+    lines = together((*(each.lines for each in network.declared()), CLUSTER_ROLES["system:node-proxier"]))
+    allowed = [Rule(rule) for rule in rules(lines)]
+    kinds = {kind for module in (views, ingress, enforced) for kind in viewed(module)}
+    assert len(kinds) > 5
+    for kind in kinds:
+        if kind.name == "Secret":  # one by one, those that an Ingress names: the ingress authorizer's
+            continue
+        for verb in ("get", "list", "watch"):
+            action = Action(verb, group=kind.group, resource=kind.plural)
+            assert any(rule.allows(action) for rule in allowed), (verb, kind.plural)
+
+
+def test_a_component_that_does_more_than_it_declared_fails_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServiceAccountController, "rights", "get list watch: serviceaccounts namespaces")
+
+    async def main() -> None:
+        async with Cluster():
+            pass
+
+    with pytest.raises(Refused, match="service-account-controller: POST /api/v1/namespaces/default/serviceaccounts"):
+        asyncio.run(main())
+
+
+def test_lines_that_several_say_are_said_once() -> None:
+    assert (
+        together(("get: pods\nlist: pods", "", "  list: pods\n watch: nodes")) == "get: pods\nlist: pods\nwatch: nodes"
+    )
