@@ -163,9 +163,9 @@ class APIServer:
         await bootstrap(self)
         await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
         self.tasks.spawn("clusterroles gather", aggregation.keep_gathering(self.stores[kinds.CLUSTER_ROLE]))
-        for strategy in self.strategies:
-            if (upkeep := strategy.upkeep(self.clock)) is not None:
-                self.tasks.spawn(f"{strategy.kind.plural} upkeep", upkeep)
+        for kind, store in self.stores.items():
+            if store.reserver is not None:
+                self.tasks.spawn(f"{kind.plural} upkeep", store.reserver.upkeep(self.clock))
         self.ready = True
 
     def retire(self) -> None:
@@ -239,7 +239,7 @@ class APIServer:
         for strategy in self.strategies:
             if strategy.stored:
                 self.stores[strategy.kind] = self._store(strategy)
-        catalog.connect(self.strategies, self.stores, self.storage)
+        catalog.connect(self.stores, self.storage)
 
     def _endpoint(self, strategy: Strategy) -> Endpoint | None:
         store = self.stores.get(strategy.kind)

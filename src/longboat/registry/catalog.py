@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from longboat.api import kinds
 from longboat.machinery.kinds import Kind
 from longboat.registry.kinds.admissionregistration.policies import (
@@ -148,7 +150,7 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
     ]
 
 
-def connect(known: list[Strategy], stores: dict[Kind, Store], storage: Storage) -> None:
-    """Give the strategies that look at other kinds the stores they look at."""
-    for strategy in known:
-        strategy.connect(stores, storage)
+def connect(stores: Mapping[Kind, Store], storage: Storage) -> None:
+    """Give the stores of kinds that hold addresses or ports what hands them out; it looks at other kinds' stores."""
+    for store in stores.values():
+        store.reserver = store.strategy.reserver(stores, storage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,8 @@ from longboat.machinery.objects import Object, meta
 from longboat.machinery.schema import Schema
 from longboat.registry import deletion, metadata, size
 from longboat.registry.admission import Admission, Admitted, Attributes
-from longboat.registry.strategy import Context, Deletion, Reservation, Strategy
+from longboat.registry.reservation import Held, Reserver
+from longboat.registry.strategy import Context, Deletion, Strategy
 from longboat.storage.entry import Entry, splice
 from longboat.storage.interface import (
     Compacted,
@@ -74,7 +76,7 @@ class Store:
         self._storage = storage
         self._schema = schema
         self._clock = clock
-        self._reserves = type(strategy).reserve is not Strategy.reserve  # it may write what it took into the object
+        self.reserver: Reserver | None = None  # of a kind whose objects hold addresses or ports (`catalog.connect`)
 
     def key(self, namespace: str, name: str) -> str:
         return f"{self.cache.prefix}{namespace}/{name}" if self.kind.namespaced else f"{self.cache.prefix}{name}"
@@ -117,68 +119,78 @@ class Store:
 
     async def create(self, obj: Object, namespace: str, write: Write) -> Result:
         """Raises StatusError."""
-        strategy, ctx = self.strategy, self._context(write)
-        found = meta(obj)
-        metadata.match_namespace(strategy, found, namespace)
-        base = "" if found.get("name") else found.get("generateName") or ""
-        for _ in range(GENERATE_ATTEMPTS):
-            attempt = obj | {"metadata": dict(found)} if base else obj
+        ctx, found = self._context(write), meta(obj)
+        metadata.match_namespace(self.strategy, found, namespace)
+        name = found.get("name") or ""
+        base = "" if name else found.get("generateName") or ""
+        attributes = self._attributes("CREATE", namespace, name or base, obj, None, write)
+        await self._mutated(obj, attributes, write)
+        for _ in range(GENERATE_ATTEMPTS if base else 1):
+            attempt = obj
+            if base:  # the next attempt begins where this one did
+                attempt = deepcopy(obj) if self.reserver else obj | {"metadata": dict(meta(obj))}
+                meta(attempt)["name"] = self._free_name(namespace, base)
+            attributes.obj, attributes.name = attempt, meta(attempt).get("name") or ""
             try:
-                return await self._create(attempt, namespace, write, ctx)
+                return await self._create(attempt, attributes, write, ctx)
             except KeyExists:
                 if not base:
-                    raise errors.already_exists(self.kind, found.get("name") or "") from None
+                    raise errors.already_exists(self.kind, attributes.name) from None
         raise errors.already_exists(self.kind, base)
 
-    async def _create(self, obj: Object, namespace: str, write: Write, ctx: Context) -> Result:
-        strategy, work = self.strategy, write.seat.run
-        await work(self._begin, obj, ctx)
-        name = meta(obj).get("name") or ""
-        attributes = self._attributes("CREATE", namespace, name, obj, None, write)
+    async def _mutated(self, obj: Object, attributes: Attributes, write: Write) -> None:
+        """Default the object, and again once admission has changed it. Raises StatusError."""
+        await write.seat.run(self.strategy.default, obj)
         await write.admission.mutate(attributes)
-        warnings = await work(self._judged, obj, name)
-        await write.admission.validate(attributes)
-        write.warnings += warnings
-        key = self.key(namespace, name)
-        if write.dry_run:
-            return Result(await self._rehearse(key, obj, ctx, write.seat), created=True)
-        if self.cache.get(key) is not None:
-            raise KeyExists
-        async with _Reserved(await strategy.reserve(obj, None, ctx)) as reserved:
+        await write.seat.run(self.strategy.default, obj)
+
+    def _free_name(self, namespace: str, base: str) -> str:
+        """A name that nothing has which this server knows of."""
+        name = metadata.generated(base)
+        for _ in range(GENERATE_ATTEMPTS):
+            if self.cache.get(self.key(namespace, name)) is None:
+                break
+            name = metadata.generated(base)
+        return name
+
+    async def _create(self, obj: Object, attributes: Attributes, write: Write, ctx: Context) -> Result:
+        strategy, work = self.strategy, write.seat.run
+        metadata.begin(meta(obj), ctx)
+        async with await self._reserved(obj, None, ctx) as held:
+            warnings = await work(self._judged, obj, ctx)
+            await write.admission.validate(attributes)
+            write.warnings += warnings
+            key = self.key(attributes.namespace, attributes.name)
+            if self.cache.get(key) is not None:
+                raise KeyExists
             plain = await work(self._fitting, obj, large=write.seat.taken)
+            if write.dry_run:
+                return Result(self._answer(plain, 0), created=True)
+            held.begun = True
             revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
-            await reserved.keep()
+            await held.keep()
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision), created=True)
 
-    def _begin(self, obj: Object, ctx: Context) -> None:
-        """What the server decides about a new object before admission sees it."""
-        strategy = self.strategy
+    async def _reserved(self, new: Object, old: Object | None, ctx: Context) -> Held:
+        """What the object takes of what there is only once. Raises StatusError; then it has taken nothing."""
+        return Held(None if self.reserver is None else await self.reserver.reserve(new, old, ctx))
+
+    def _judged(self, obj: Object, ctx: Context) -> list[str]:
+        """Take from a new object what is not its maker's to say, and validate. Returns warnings. Raises StatusError."""
+        strategy, err = self.strategy, Errors()
         if strategy.has_status and not strategy.born_with_status:
             obj.pop("status", None)
-        metadata.begin(meta(obj), ctx)
         if strategy.generation:
             meta(obj)["generation"] = 1
-        strategy.default(obj)
         strategy.prepare_create(obj, ctx)
-
-    def _judged(self, obj: Object, name: str) -> list[str]:
-        """Default what admission has left, and validate. Returns warnings. Raises StatusError 422."""
-        strategy, err = self.strategy, Errors()
-        strategy.default(obj)
         with err.enough():
             metadata.validate(strategy, meta(obj), err)
             strategy.validate(obj, err)
             strategy.validate_create(obj, err)
         if err:
-            raise errors.invalid(self.kind, name, err)
+            raise errors.invalid(self.kind, meta(obj).get("name") or "", err)
         return strategy.warnings(obj, None)
-
-    async def _rehearse(self, key: str, obj: Object, ctx: Context, seat: Seat) -> bytes:
-        if self.cache.get(key) is not None:
-            raise KeyExists
-        async with _Reserved(await self.strategy.reserve(obj, None, ctx)):
-            return self._answer(await seat.run(self._fitting, obj, large=seat.taken), 0)
 
     async def update(
         self,
@@ -255,33 +267,28 @@ class Store:
             raise errors.conflict(self.kind, name, why)
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
-        await work(self._prepare, new, old, ctx)
         attributes = self._attributes("UPDATE", namespace, name, new, old, write)
-        await write.admission.mutate(attributes)
-        warnings = await work(self._judged_against, new, old, name, write.subresource)
-        await write.admission.validate(attributes)
-        write.warnings += warnings
-        if deletion.complete(strategy, new):
-            return await self._remove(current, new, write)
-        plain = await work(self._fitting, new, current.value, large=write.seat.taken)
-        same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
-        if same and (write.dry_run or not await self._storage.stale(current.key)):
-            return Result(self._answer(plain, current.revision))
-        async with _Reserved(await strategy.reserve(new, old, ctx)) as reserved:
-            if self._reserves:
-                plain = await work(self._fitting, new, current.value, large=write.seat.taken)
-            if write.dry_run:
+        await self._mutated(new, attributes, write)
+        async with await self._reserved(new, old, ctx) as held:
+            warnings = await work(self._judged_against, new, old, name, ctx)
+            await write.admission.validate(attributes)
+            write.warnings += warnings
+            if deletion.complete(strategy, new):
+                return await self._remove(current, new, write, held_by=old)
+            plain = await work(self._fitting, new, current.value, large=write.seat.taken)
+            same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
+            if write.dry_run or (same and not await self._storage.stale(current.key)):
                 return Result(self._answer(plain, current.revision))
+            held.begun = True
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
-            await reserved.keep()
+            await held.keep()
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision))
 
     def _prepare(self, new: Object, old: Object, ctx: Context) -> None:
         """Let each write change only its own part: status writes the status, others all but the status."""
         strategy = self.strategy
-        strategy.default(new)
         if ctx.subresource == "status":
             for part in [part for part in new if part not in ("kind", "apiVersion", "metadata", "status")]:
                 del new[part]
@@ -294,10 +301,10 @@ class Store:
                 new["status"] = old["status"]
         strategy.prepare_update(new, old, ctx)
 
-    def _judged_against(self, new: Object, old: Object, name: str, subresource: str) -> list[str]:
+    def _judged_against(self, new: Object, old: Object, name: str, ctx: Context) -> list[str]:
         """As `_judged`, for a version that follows another; counts generations too."""
-        strategy, err = self.strategy, Errors()
-        strategy.default(new)
+        strategy, subresource, err = self.strategy, ctx.subresource, Errors()
+        self._prepare(new, old, ctx)
         with err.enough():
             metadata.validate(strategy, meta(new), err)
             metadata.validate_update(meta(new), meta(old), err)
@@ -361,13 +368,15 @@ class Store:
         await self.cache.wait_for(revision)
         return self._answer(plain, revision), False
 
-    async def _remove(self, current: Item, last: Object, write: Write) -> Result:
+    async def _remove(self, current: Item, last: Object, write: Write, held_by: Object | None = None) -> Result:
+        """`held_by`: the version that held what is now given back, where it is not the last."""
         meta(last).pop("resourceVersion", None)
         plain = self._encoded(last)
         if write.dry_run:
             return Result(self._answer(plain, current.revision))
         revision = await self._stored(self._storage.delete(current.key, expect=current.revision))
-        await self.strategy.released(last)
+        if self.reserver is not None:
+            await self.reserver.released(held_by or last)
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, current.revision))
 
@@ -459,27 +468,3 @@ class Store:
             return revision
         except StorageError as error:
             raise errors.StatusError(500, "InternalError", f"Internal error occurred: {error}") from error
-
-
-class _Reserved:
-    """Gives a reservation back unless the write it was made for has succeeded, or may have.
-
-    A write whose outcome nobody knows keeps its reservation: the kind's upkeep finds out. Handing the address or port
-    to somebody else meanwhile might give it away twice.
-    """
-
-    def __init__(self, reservation: Reservation | None) -> None:
-        self._reservation = reservation
-
-    async def keep(self) -> None:
-        reservation, self._reservation = self._reservation, None
-        if reservation is not None:
-            await reservation.commit()
-
-    async def __aenter__(self) -> _Reserved:
-        return self
-
-    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        unknown = isinstance(error, asyncio.CancelledError) or (isinstance(error, StatusError) and error.code >= 500)
-        if self._reservation is not None and not unknown:
-            await self._reservation.release()

@@ -1,13 +1,13 @@
 """What one kind adds to the generic store: its defaults, validation, status rules, columns and subresources.
 
 A strategy is stateless where it can be. Everything here has the ordinary answer; a kind overrides the differences.
-Order of a create: prepare_create → (admission) → default → validate → reserve → storage. Of an update: prepare_update
-→ default → validate → validate_update → reserve → storage. `registry/store.py` fixes it once for all kinds.
+Order of a create: default → (mutating admission) → default → reserve → prepare_create → validate → (validating
+admission) → storage; an update has prepare_update and validate_update. `registry/store.py` fixes it once for all kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,7 +20,7 @@ from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
 
 if TYPE_CHECKING:
-    from longboat.aio.clock import Clock
+    from longboat.registry.reservation import Reserver
     from longboat.registry.store import Store
     from longboat.storage.interface import Storage
 
@@ -46,19 +46,6 @@ class ScaleFields:
     spec_replicas: str = "spec.replicas"
     status_replicas: str = "status.replicas"
     selector: str = "spec.selector"  # a LabelSelector, or a plain map (ReplicationController)
-
-
-async def _nothing() -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Something held for a write (an address, a port): `release` gives it back when the write fails, `commit` follows
-    a write that succeeded (and lets go what the former version held)."""
-
-    release: Callable[[], Awaitable[None]] = field(default=_nothing)
-    commit: Callable[[], Awaitable[None]] = field(default=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +145,9 @@ class Strategy:
         """Selectable fields beside metadata.name and metadata.namespace."""
         return {}
 
-    def connect(self, stores: Mapping[Kind, Store], storage: Storage) -> None:
-        """Called once, before the first request: keep what `reserve` and `released` need."""
-
-    def upkeep(self, clock: Clock) -> Coroutine[None, None, None] | None:
-        """What goes on in the background for as long as the server runs."""
+    def reserver(self, stores: Mapping[Kind, Store], storage: Storage) -> Reserver | None:
+        """What hands out what objects of this kind hold cluster-wide. Called once, before the first request."""
         return None
-
-    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
-        """Allocate what this object needs cluster-wide, writing it into `new`. Not called for dry runs' sake:
-        a dry run gets the values, and its reservation is released at once."""
-        return None
-
-    async def released(self, old: Object) -> None:
-        """The object has left storage: give back what `reserve` took."""
 
     def grace_seconds(self, obj: Object, wish: int | None) -> int:
         """How long deletion waits for the object's agent; 0 deletes at once. `wish` is the client's."""

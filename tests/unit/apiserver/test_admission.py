@@ -199,3 +199,26 @@ def test_a_new_node_takes_no_pods_yet() -> None:
         assert made["spec"]["taints"] == [own, {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
 
     play(scene)
+
+
+def test_the_class_of_service_is_that_of_the_pod_as_admission_leaves_it() -> None:
+    async def scene(api: Api) -> None:
+        await account(api)
+        limits = [{"type": "Container", "defaultRequest": {"cpu": "100m"}}]
+        await api.make(
+            "/api/v1/namespaces/default/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": limits}}
+        )
+        assert (await api.make(PODS, pod()))["status"]["qosClass"] == "Burstable"
+
+    play(scene)
+
+
+def test_what_changes_a_write_is_called_before_there_is_a_name() -> None:
+    async def scene(api: Api) -> None:
+        nameless = {**pod(), "metadata": {"generateName": "web-"}}
+        code, status = await api.ask(
+            "POST", PODS, {**nameless, "spec": {**nameless["spec"], "serviceAccountName": "x"}}
+        )
+        assert (code, status["message"].partition(":")[0]) == (403, 'pods "web-" is forbidden')
+
+    play(scene)

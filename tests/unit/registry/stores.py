@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from longboat.aio.clock import Clock, SystemClock
+from longboat.api import kinds
 from longboat.apiserver.app import describe
 from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.registry import catalog
+from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
 from longboat.registry.store import Store, Write
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Storage
@@ -37,7 +39,10 @@ class Stores:
             if prefix not in caches:
                 caches[prefix] = WatchCache(storage, prefix, clock, describe(strategy), feed=self.feed)
             self.stores[strategy.kind] = Store(strategy, storage, caches[prefix], schema.load(), clock)
-        catalog.connect(self.strategies, self.stores, storage)
+        catalog.connect(self.stores, storage)
+        reserver = self.stores[kinds.SERVICE].reserver
+        assert isinstance(reserver, AddressesAndPorts)
+        self.services = reserver
 
     def __getitem__(self, kind: Kind) -> Store:
         return self.stores[kind]

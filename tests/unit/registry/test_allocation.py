@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.api import kinds
 from longboat.machinery.errors import StatusError
+from longboat.registry.admission import Admitted, Attributes
 from longboat.registry.allocators.ports import KEY, Bitmap, NodePorts
 from longboat.registry.allocators.repair import Repair
 from longboat.registry.store import Write
@@ -38,7 +40,7 @@ def addresses(stores: Stores) -> set[str]:
 
 
 async def node_ports(stores: Stores) -> set[int]:
-    return await stores.by_name["services"].ports.taken()  # type: ignore[attr-defined]
+    return await stores.services.ports.taken()
 
 
 async def refused(made: Awaitable[Any]) -> StatusError:
@@ -224,7 +226,7 @@ def test_repair_restores_and_frees() -> None:
         clock = VirtualClock()
         storage = MemoryStorage(clock)
         async with opened(storage, clock) as stores:
-            strategy: Any = stores.by_name["services"]
+            strategy = stores.services
             made = await stores.create(kinds.SERVICE, service(type="NodePort"))
             ip, port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
             # A crash left an address and a port without a service; another lost those of one.
@@ -247,7 +249,7 @@ def test_repair_restores_and_frees() -> None:
 
 def test_an_address_left_by_a_crash_is_taken_up_again() -> None:
     async def test(stores: Stores) -> None:
-        strategy: Any = stores.by_name["services"]
+        strategy = stores.services
         await strategy.ips.take("IPv4", "10.96.0.9", "default", "web")
         made = await stores.create(kinds.SERVICE, service(clusterIP="10.96.0.9"))
         assert made["spec"]["clusterIP"] == "10.96.0.9"
@@ -263,3 +265,72 @@ def test_the_bitmap_survives_a_restart() -> None:
         assert (await storage.get(KEY)) is not None
 
     asyncio.run(main())
+
+
+class Refusing(Admitted):
+    """Judges what it is shown, and refuses it."""
+
+    def __init__(self, code: int = 403) -> None:
+        self.code, self.seen = code, list[Any]()
+
+    async def validate(self, attributes: Attributes) -> None:
+        self.seen.append(msgspec.json.decode(msgspec.json.encode(attributes.obj)))
+        raise StatusError(self.code, "Forbidden", "no")
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_who_judges_sees_what_was_given_and_a_refusal_gives_it_back(code: int) -> None:
+    async def test(stores: Stores) -> None:
+        judge = Refusing(code)
+        error = await refused(stores.create(kinds.SERVICE, service(type="NodePort"), admission=judge))
+        assert error.message == "no"
+        spec = judge.seen[0]["spec"]
+        assert spec["clusterIPs"] == [spec["clusterIP"]] and spec["ports"][0]["nodePort"] >= 30000
+        assert addresses(stores) == set() == await node_ports(stores)
+        again = service("other", type="NodePort", clusterIP=spec["clusterIP"], ports=spec["ports"])
+        assert (await stores.create(kinds.SERVICE, again))["spec"]["clusterIP"] == spec["clusterIP"]
+
+        def grow(found: dict[str, Any]) -> None:
+            found["spec"]["ports"].append({"name": "more", "port": 81})
+            found["spec"]["ports"][0]["name"] = "first"
+
+        held = addresses(stores), await node_ports(stores)
+        await refused(stores.change(kinds.SERVICE, "other", grow, admission=judge))
+        assert judge.seen[1]["spec"]["ports"][1]["nodePort"] >= 30000
+        assert (addresses(stores), await node_ports(stores)) == held
+
+    with_stores(test)
+
+
+def test_a_client_that_goes_while_its_service_is_judged_leaves_nothing() -> None:
+    class Endless(Admitted):
+        def __init__(self) -> None:
+            self.asked = asyncio.Event()
+
+        async def validate(self, attributes: Attributes) -> None:
+            self.asked.set()
+            await asyncio.Event().wait()
+
+    async def test(stores: Stores) -> None:
+        judge = Endless()
+        made = asyncio.create_task(stores.create(kinds.SERVICE, service(type="NodePort"), admission=judge))
+        await judge.asked.wait()
+        assert addresses(stores) and await node_ports(stores)
+        made.cancel()
+        await asyncio.gather(made, return_exceptions=True)
+        assert addresses(stores) == set() == await node_ports(stores)
+
+    with_stores(test)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"clusterIP": "10.96.0"}, {"clusterIPs": ["x", "y"]}, {"sessionAffinity": "No"}, {"ports": [{"port": 0}]}],
+    ids=str,
+)
+def test_what_is_invalid_is_given_nothing(wrong: dict[str, Any]) -> None:
+    async def test(stores: Stores) -> None:
+        assert (await refused(stores.create(kinds.SERVICE, service(type="NodePort", **wrong)))).code == 422
+        assert addresses(stores) == set() == await node_ports(stores)
+
+    with_stores(test)

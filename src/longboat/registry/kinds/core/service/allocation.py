@@ -10,7 +10,7 @@ from longboat.registry.allocators.addresses import ClusterIPs, Unavailable
 from longboat.registry.allocators.ports import NodePorts, PortUnavailable
 from longboat.registry.allocators.repair import addresses_of, ports_of
 from longboat.registry.kinds.core.service import families, needs
-from longboat.registry.strategy import Reservation
+from longboat.registry.reservation import Reservation
 
 _SPEC = Path("spec")
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import Object, meta
+from longboat.machinery.objects import Object
 from longboat.machinery.subresource import proxy
 from longboat.machinery.table import Column
 from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
-from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
 from longboat.registry.kinds.core.service import columns, defaults, validation
-from longboat.registry.kinds.core.service.allocation import Allocation
-from longboat.registry.strategy import Context, Reservation, Strategy
+from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
+from longboat.registry.strategy import Context, Strategy
 
 if TYPE_CHECKING:
-    from longboat.aio.clock import Clock
     from longboat.registry.store import Store
     from longboat.storage.interface import Storage
 
@@ -36,21 +34,14 @@ class Service(Strategy):
     subresources = (proxy("ServiceProxyOptions"),)
     selectable = frozenset(("spec.clusterIP", "spec.type"))
 
-    ips: ClusterIPs
-    ports: NodePorts
-
     def __init__(self, cidrs: str, node_ports: tuple[int, int]) -> None:
         """`cidrs`: one range, or two of different families, joined by a comma."""
         self._cidrs = [cidr.strip() for cidr in cidrs.split(",")]
         self._node_ports = node_ports
 
-    def connect(self, stores: Mapping[Kind, Store], storage: Storage) -> None:
-        self.ips = ClusterIPs(self._cidrs, stores[kinds.IP_ADDRESS], stores[kinds.SERVICE_CIDR])
-        self.ports = NodePorts(*self._node_ports, storage)
-        self._services = stores[kinds.SERVICE]
-
-    def upkeep(self, clock: Clock) -> Coroutine[None, None, None]:
-        return Repair(self._services, self.ips, self.ports, clock).run()
+    def reserver(self, stores: Mapping[Kind, Store], storage: Storage) -> AddressesAndPorts:
+        ips = ClusterIPs(self._cidrs, stores[kinds.IP_ADDRESS], stores[kinds.SERVICE_CIDR])
+        return AddressesAndPorts(self, stores[kinds.SERVICE], ips, NodePorts(*self._node_ports, storage))
 
     def name_errors(self, name: str) -> list[str]:
         return names.dns1035_label(name)
@@ -59,7 +50,7 @@ class Service(Strategy):
         defaults.default(obj)
 
     def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {}
+        new["status"] = {"loadBalancer": {}}
         defaults.normalize_cluster_ips(new["spec"], None)
 
     def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
@@ -80,13 +71,3 @@ class Service(Strategy):
     def fields(self, obj: Object) -> dict[str, str]:
         spec = obj.get("spec") or {}
         return {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}
-
-    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
-        if ctx.subresource:
-            return None
-        return await Allocation(self.ips, self.ports, new, old, ctx.dry_run).make()
-
-    async def released(self, old: Object) -> None:
-        for ip in addresses_of(old):
-            await self.ips.give_back(ip, meta(old)["namespace"], meta(old)["name"])
-        await self.ports.give_back(ports_of(old))

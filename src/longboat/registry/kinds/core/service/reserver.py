@@ -1,0 +1,54 @@
+"""What services hold: addresses and node ports, taken before anybody judges the service: all see what it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+
+from longboat.aio.clock import Clock
+from longboat.machinery.fieldpath import Errors
+from longboat.machinery.objects import Object, meta
+from longboat.registry import metadata
+from longboat.registry.allocators.addresses import ClusterIPs
+from longboat.registry.allocators.ports import NodePorts
+from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
+from longboat.registry.kinds.core.service.allocation import Allocation
+from longboat.registry.reservation import Reservation
+from longboat.registry.store import Store
+from longboat.registry.strategy import Context, Strategy
+
+
+class AddressesAndPorts:
+    """Implements registry.reservation.Reserver."""
+
+    def __init__(self, strategy: Strategy, services: Store, ips: ClusterIPs, ports: NodePorts) -> None:
+        self.ips, self.ports = ips, ports
+        self._strategy, self._services = strategy, services
+
+    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
+        if ctx.subresource:
+            return None
+        if old is None:
+            self._strategy.prepare_create(new, ctx)
+        else:
+            self._strategy.prepare_update(new, old, ctx)
+        if self._will_be_refused(new, old):
+            return None
+        return await Allocation(self.ips, self.ports, new, old, ctx.dry_run).make()
+
+    def _will_be_refused(self, new: Object, old: Object | None) -> bool:
+        """Allocation works on what is valid: validation says what is not, to the client, when its turn comes."""
+        err = Errors()
+        with err.enough():
+            metadata.validate(self._strategy, meta(new), err)
+            self._strategy.validate(new, err)
+            if old is not None:
+                self._strategy.validate_update(new, old, err)
+        return bool(err)
+
+    async def released(self, old: Object) -> None:
+        for ip in addresses_of(old):
+            await self.ips.give_back(ip, meta(old)["namespace"], meta(old)["name"])
+        await self.ports.give_back(ports_of(old))
+
+    def upkeep(self, clock: Clock) -> Coroutine[None, None, None]:
+        return Repair(self._services, self.ips, self.ports, clock).run()
