@@ -70,7 +70,8 @@ from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import catalog
-from longboat.registry.places import place, places
+from longboat.registry.moving import move_all
+from longboat.registry.places import check_place, place, places
 from longboat.registry.store import Store, Write
 from longboat.registry.strategy import Strategy
 from longboat.storage.encryption.live import Encryption
@@ -159,6 +160,7 @@ class APIServer:
         if self.encryption:
             await self.encryption.start()
             self.encryption.on_change = self.feed.read_again
+        await move_all(self.storage, self.strategies)
         await self.feed.start()
         await bootstrap(self)
         await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
@@ -230,6 +232,7 @@ class APIServer:
 
     def _store(self, strategy: Strategy) -> Store:
         """Versions of one kind, and kinds that are kept in one place, share a cache."""
+        check_place(strategy, (store.strategy for store in self.stores.values()))
         prefix = place(strategy)
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)

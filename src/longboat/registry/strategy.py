@@ -80,6 +80,7 @@ class Strategy:
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one
     storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")
+    former_prefix: ClassVar[str] = ""  # where older versions of ours kept it: it is moved when the server starts
 
     def parts(self) -> dict[str, Subresource]:
         """Every subresource, by name and in order."""

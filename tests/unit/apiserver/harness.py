@@ -57,16 +57,20 @@ class Api:
 
 
 @asynccontextmanager
-async def api_server(clock: Clock | None = None, **config: Any) -> AsyncIterator[Api]:
-    clock = clock or SystemClock()
-    storage = MemoryStorage(clock)
+async def api_server(
+    clock: Clock | None = None, storage: MemoryStorage | None = None, **config: Any
+) -> AsyncIterator[Api]:
+    """A storage that is given is left open."""
+    clock, given = clock or SystemClock(), storage
+    storage = given or MemoryStorage(clock)
     server = APIServer(storage, clock, Config(**{"rights": rights.declared(), **config}))
     await server.start()
     try:
         yield Api(server)
     finally:
         await server.close()
-        await storage.close()
+        if given is None:
+            await storage.close()
 
 
 def play(scene: Callable[[Api], Awaitable[None]], clock: Clock | None = None, **config: Any) -> None:

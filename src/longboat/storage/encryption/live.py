@@ -46,7 +46,7 @@ class Encryption:
     def __init__(
         self,
         path: Path,
-        stored: Mapping[Resource, str],
+        stored: Mapping[Resource, tuple[str, ...]],
         clock: Clock,
         *,
         make_service: Callable[[Kms], Service] | None = None,

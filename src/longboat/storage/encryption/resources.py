@@ -27,15 +27,17 @@ def parse(text: str) -> Resource:
     return Resource(group, name)
 
 
-def by_prefix(rules: Mapping[Resource, S], stored: Mapping[Resource, str]) -> dict[str, S]:
+def by_prefix(rules: Mapping[Resource, S], stored: Mapping[Resource, tuple[str, ...]]) -> dict[str, S]:
     """The rules by the prefix of the storage keys they are for; of two prefixes that fit a key, the longer counts.
 
-    `stored` tells where known resources are kept. Others (of custom kinds) are beneath `/registry/<group>/<name>/`.
+    `stored` tells where known resources are kept, and where they once were. Others (of custom kinds) are beneath
+    `/registry/<group>/<name>/`.
     """
     table: dict[str, S] = {}
-    for resource, prefix in sorted(stored.items()):  # the core group first: `events` are stored as its own
+    for resource, prefixes in sorted(stored.items()):  # the core group first: `events` are stored as its own
         if (found := _rule_for(resource, rules)) is not None:
-            table.setdefault(prefix, found)
+            for prefix in prefixes:
+                table.setdefault(prefix, found)
     for resource, rule in rules.items():
         if resource == ANY:
             table.setdefault(ROOT, rule)

@@ -20,11 +20,11 @@ from longboat.storage.encryption.sealer import CannotOpen, Opened, Sealer
 
 KEY = "/registry/secrets/default/a"
 STORED = {
-    resource("secrets"): "/registry/secrets/",
-    resource("events"): "/registry/events/",
-    resource("events.events.k8s.io"): "/registry/events/",
-    resource("services"): "/registry/services/specs/",
-    resource("jobs.batch"): "/registry/jobs/",
+    resource("secrets"): ("/registry/secrets/",),
+    resource("events"): ("/registry/events/",),
+    resource("events.events.k8s.io"): ("/registry/events/",),
+    resource("services"): ("/registry/services/specs/",),
+    resource("jobs.batch"): ("/registry/jobs/",),
 }
 
 

@@ -12,6 +12,8 @@ from longboat.registry.strategy import Context, Strategy
 
 class CustomResourceDefinition(Strategy):
     kind = kinds.CUSTOM_RESOURCE_DEFINITION
+    storage_prefix = "apiextensions.k8s.io/customresourcedefinitions"
+    former_prefix = "customresourcedefinitions"
     columns = (cells.CREATED_AT,)
     has_status = True
 
