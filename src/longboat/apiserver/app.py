@@ -236,7 +236,14 @@ class APIServer:
         prefix = place(strategy)
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
-        return Store(strategy, self.storage, self._caches[prefix], self.schema, self.clock)
+        return Store(strategy, self.storage, self._caches[prefix], self._schema_for(strategy), self.clock)
+
+    def _schema_for(self, strategy: Strategy) -> schema.Schema:
+        """What knows the types of a kind, and of the version it is stored in, wherever they come from."""
+        hub = self.stores.get(strategy.hub) if strategy.hub else None
+        both = (strategy, hub.strategy) if hub else (strategy,)
+        brought = {each.kind: each.type for each in both if each.type}
+        return self.schema.beside(brought) if brought else self.schema
 
     def _make_stores(self) -> None:
         for strategy in self.strategies:
@@ -246,7 +253,9 @@ class APIServer:
 
     def _endpoint(self, strategy: Strategy) -> Endpoint | None:
         store = self.stores.get(strategy.kind)
-        return None if store is None else Endpoint(strategy, store, self.schema, self.clock, self.admission)
+        if store is None:
+            return None
+        return Endpoint(strategy, store, self._schema_for(strategy), self.clock, self.admission)
 
     def _reduced(self) -> Iterator[tuple[Kind, Endpoint]]:
         for kind, parts in SHOWN.items():

@@ -123,6 +123,12 @@ class Errors:
         self._room -= len(where) + len(message)
         self.causes.append(Cause(reason, where if len(where) <= LONGEST else f"{where[:LONGEST]}...", message))
 
+    def merge(self, others: Errors) -> None:
+        """Take up the complaints of an attempt."""
+        for cause in others.causes:
+            self._add(cause.reason, Path(cause.field) if cause.field != "<nil>" else Path(), cause.message)
+        self.untold += others.untold
+
     def extend(self, path: Path, messages: Iterable[str], value: Any = ...) -> None:
         """Record a name check's messages as Invalid at `path` (value defaults to the path's last key)."""
         shown = str(path).rpartition("[")[2].rstrip("]") if value is ... else value
@@ -142,8 +148,9 @@ class Errors:
     def duplicate(self, path: Path, value: Any) -> None:
         self._add("FieldValueDuplicate", path, f"Duplicate value: {quoted(value)}")
 
-    def not_supported(self, path: Path, value: Any, supported: Iterable[str]) -> None:
-        names = ", ".join(quoted(s) for s in sorted(supported))
+    def not_supported(self, path: Path, value: Any, supported: Iterable[str], *, as_given: bool = False) -> None:
+        """What is supported is told in order, or as it is given."""
+        names = ", ".join(quoted(s) for s in (supported if as_given else sorted(supported)))
         self._add("FieldValueNotSupported", path, f"Unsupported value: {quoted(value)}: supported values: {names}")
 
     def forbidden(self, path: Path, detail: str) -> None:

@@ -66,6 +66,21 @@ def identity(kind: Kind, value: Any, data: bytes) -> tuple[str, str]:
     return found[0], found[1]
 
 
+def check_custom_kind(kind: Kind, value: dict[str, Any], data: bytes) -> None:
+    """Of a kind that was brought along, upstream does not take the kind for granted, and validates it.
+
+    Raises StatusError 400, 422.
+    """
+    given = value.get("kind")
+    if not given:
+        raise unrecognized(kind, f"Object 'Kind' is missing in '{data.decode('utf-8', 'replace')}'", data)
+    if given != kind.name and value.get("apiVersion") == kind.api_version:
+        err, meta = Errors(), value.get("metadata")
+        err.invalid(Path("kind"), given, f"must be {kind.name}")
+        name = meta.get("name") if isinstance(meta, dict) else ""
+        raise invalid(Kind(kind.group, kind.version, given, kind.plural), name if isinstance(name, str) else "", err)
+
+
 def unrecognized(kind: Kind, why: str, data: bytes) -> StatusError:
     """For a body that does not even say what it is; quotes its beginning as upstream does."""
     if not data:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.shapes import Shapes, Struct
 from longboat.machinery.typed import Types
+from longboat.machinery.types.custom import CustomType, compile_type
+from longboat.machinery.types.settle import settle
+from longboat.machinery.types.structural import Structural
 from longboat.machinery.wording import Mistake
 
 RESOURCE = Path(__file__).with_name("schema.bin")
@@ -40,12 +45,25 @@ class Schema:
         self._types = Types()
         self._stored = Types(self._types)
         self._readers: dict[str, msgspec.json.Decoder[Any]] = {}
+        self._beside: Mapping[Kind, CustomType] = {}
+
+    def beside(self, types: Mapping[Kind, CustomType]) -> Schema:
+        """A schema that has these kinds too. They go with it: nothing of them is kept here."""
+        found = copy.copy(self)
+        found._beside = dict(types)
+        return found
+
+    def compile(self, kind: Kind, schema: Object) -> CustomType:
+        """The type that a structural schema describes. Raises structural.TooDeep."""
+        return compile_type(kind, schema, self._shapes.struct(f"{META}ObjectMeta"))
 
     def has(self, kind: Kind) -> bool:
         return self.type(kind) is not None
 
     def type(self, kind: Kind) -> Struct | None:
-        """The type of a kind; None for one that is not in the schema (a custom resource)."""
+        """The type of a kind; None for one that is not in the schema."""
+        if kind in self._beside:
+            return self._beside[kind].shape
         if kind not in self._found:
             name = self._kinds.get(f"{kind.group}/{kind.version}/{kind.name}")
             self._found[kind] = self._shapes.struct(name) if name else None
@@ -62,18 +80,19 @@ class Schema:
         value, complaints = self._parsed(kind, data, media_type)
         value = {} if value is None else value  # null says nothing, as in Go
         version, name = refusals.identity(kind, value, data)
+        if kind in self._beside:
+            refusals.check_custom_kind(kind, value, data)
         if why := self._misnamed(kind, version, name):
             raise refusals.misnamed(kind, name, version, why)
         struct = self.type(kind)
         clean = None if has_many(data, media_type) else self._in_c(struct, value)
         try:
-            obj = self._walked(struct, value) if clean is None else clean
+            obj, unknown = self._walked(struct, value) if clean is None else (clean, [])
         except Mistake as error:
             raise refusals.cannot_handle(kind, name, version, str(error)) from error
         if validation != IGNORE:
             repeated = media_type == JSON and strict.repeats(data, value)
-            if repeated or clean is None:
-                complaints += strict.problems(struct, strict.as_written(data) if repeated else value)
+            complaints += self._problems(struct, strict.as_written(data) if repeated else value, unknown, repeated)
             if complaints and validation == STRICT:
                 raise refusals.cannot_handle(kind, name, version, refusals.strict(complaints))
         return self._headed(kind, obj), complaints if validation == WARN else []
@@ -98,11 +117,11 @@ class Schema:
         checked = None if large else self._in_c(struct, obj)
         if checked is None:
             try:
-                checked = self._walked(struct, obj)
+                checked, unknown = self._walked(struct, obj)
             except Mistake as error:
                 raise refusals.unfit_patch(kind, obj, str(error)) from error
             if validation != IGNORE:
-                found += strict.problems(struct, obj)
+                found += self._problems(struct, obj, unknown, repeated=False)
         if found and validation == STRICT:
             raise refusals.unfit_patch(kind, obj, refusals.strict(found))
         return self._headed(kind, checked), found if validation == WARN else []
@@ -114,7 +133,7 @@ class Schema:
         Raises StatusError 422 where a value is not of its field's type.
         """
         struct = self.type(kind)
-        if struct is None:
+        if struct is None or isinstance(struct, Structural):
             return _encode(self.check_object(kind, obj, large=large)[0])
         encoded = None if large else self._encoded_in_c(struct, self._headed(kind, obj))
         if encoded is None:
@@ -133,7 +152,7 @@ class Schema:
         What does not fit its type is given as it is.
         """
         struct = self.type(kind)
-        if struct is not None and not large:
+        if struct is not None and not large and not isinstance(struct, Structural):
             reader = self._readers.get(struct.name)
             if reader is None:
                 reader = self._readers[struct.name] = msgspec.json.Decoder(self._types.of(struct))
@@ -144,7 +163,7 @@ class Schema:
                 pass
         value: Object = _decode(data)
         try:
-            return self._walked(struct, value)
+            return self._walked(struct, value)[0]
         except Mistake:
             return value
 
@@ -198,6 +217,8 @@ class Schema:
         """Why an object that says it is of this version and kind is not what is wanted; "" where it is."""
         if version == kind.api_version and name == kind.name:
             return ""
+        if kind in self._beside:
+            return refusals.other_version(version, kind)
         found = self._definition(version, name)
         if found is not None and found == self._definition(kind.api_version, kind.name):
             return ""  # DeleteOptions are of every group's version, and mean the same in each
@@ -210,7 +231,7 @@ class Schema:
 
     def _in_c(self, struct: Struct | None, value: Any) -> Object | None:
         """The value in canonical order, if it needs no correction."""
-        if struct is None:
+        if struct is None or isinstance(struct, Structural):
             return None
         try:
             typed = msgspec.convert(value, self._types.of(struct))
@@ -219,15 +240,27 @@ class Schema:
         obj: Object = msgspec.to_builtins(typed, order="deterministic")
         return obj
 
-    def _walked(self, struct: Struct | None, value: Any) -> Object:
-        """The same, corrected where it can be. Raises Mistake."""
+    def _walked(self, struct: Struct | None, value: Any) -> tuple[Object, list[str] | None]:
+        """The same, corrected where it can be, and the paths of fields that were dropped (None: nobody has looked).
+
+        Raises Mistake.
+        """
+        if isinstance(struct, Structural):
+            return settle(struct, value)
         if struct is not None:
-            return check.struct(struct, value)
+            return check.struct(struct, value), None
         head = {name: value[name] for name in HEAD if value.get(name) is not None}
         if "metadata" in head:
-            meta = self._shapes.struct("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
+            meta = self._shapes.struct(f"{META}ObjectMeta")
             head["metadata"] = check.member(meta, head["metadata"], "metadata")
-        return head | {name: check.sorted_deeply(value[name]) for name in sorted(value) if name not in HEAD}
+        return head | {name: check.sorted_deeply(value[name]) for name in sorted(value) if name not in HEAD}, None
+
+    @staticmethod
+    def _problems(struct: Struct | None, value: Any, unknown: list[str] | None, repeated: bool) -> list[str]:
+        """What strict validation says of a value, which is as it was written where something in it is `repeated`."""
+        if unknown is None or (unknown == [] and repeated and not isinstance(struct, Structural)):
+            return strict.problems(struct, value)
+        return (strict.problems(None, value) if repeated else []) + [f'unknown field "{path}"' for path in unknown]
 
     @staticmethod
     def _headed(kind: Kind, obj: Object) -> Object:

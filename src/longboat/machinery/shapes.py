@@ -53,6 +53,8 @@ class List:
     keys: tuple[str, ...] = ()
     merge_key: str = ""  # of strategic merge patch
     strategies: tuple[str, ...] = ()  # of strategic merge patch: merge, replace, retainKeys
+    nullable: bool = False  # null is an item like others
+    default: bytes = b""  # JSON of what stands for a null that is not
 
     @property
     def go(self) -> str:
@@ -64,6 +66,8 @@ class Map:
     """String keys to values of one shape."""
 
     value: Shape
+    nullable: bool = False  # as in a List
+    default: bytes = b""
 
     @property
     def go(self) -> str:

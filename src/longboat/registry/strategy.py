@@ -18,6 +18,7 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types.custom import CustomType
 
 if TYPE_CHECKING:
     from longboat.registry.reservation import Reserver
@@ -62,6 +63,7 @@ class Strategy:
     """The ordinary kind. Subclass per kind; the instance lives in `registry/catalog.py`."""
 
     kind: ClassVar[Kind]
+    type: CustomType | None = None  # what its objects are made of, where the build does not say
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, unless they have one of their own
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)

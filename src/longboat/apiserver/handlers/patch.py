@@ -9,6 +9,7 @@ from longboat.machinery.objects import Object, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge, strategic
 from longboat.machinery.patch.document import JSON, MERGE, STRATEGIC, read
+from longboat.machinery.types.structural import Structural
 from longboat.registry import metadata
 
 ACCEPTED = (JSON, MERGE, STRATEGIC)
@@ -45,7 +46,7 @@ def _apply(endpoint: Endpoint, media_type: str, old: Object, document: object) -
     if media_type == JSON:
         return json_patch.apply(endpoint.schema.shown(endpoint.kind, old), document)
     struct = endpoint.schema.type(endpoint.kind)
-    if struct is None:
+    if struct is None or isinstance(struct, Structural):  # whose lists say nothing of merging
         raise unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {JSON}, {MERGE}"
         )

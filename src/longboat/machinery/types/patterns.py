@@ -1,0 +1,39 @@
+"""Regular expressions that clients bring: RE2, whose time is linear in the text whatever the pattern.
+
+They are Go's own, syntax and meaning. Compiled when first needed, and only some are kept: one may take a megabyte.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+KEPT = 64
+MEMORY = 2 << 20  # bytes of a compiled pattern, and of what it remembers while it runs
+
+
+class BadPattern(ValueError):
+    """Not a pattern of RE2, or too large a one."""
+
+
+@lru_cache(maxsize=KEPT)
+def _compiled(pattern: str) -> Any:
+    import re2  # three megabytes, which only those pay who have a pattern
+
+    options = re2.Options()
+    options.max_mem, options.log_errors = MEMORY, False
+    try:
+        return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
+    except re2.error as error:
+        said = error.args[0] if error.args else ""
+        raise BadPattern(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
+
+
+def check(pattern: str) -> None:
+    """Raises BadPattern."""
+    _compiled(pattern)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the pattern is found anywhere in the text. Raises BadPattern."""
+    return _compiled(pattern).search(text) is not None
