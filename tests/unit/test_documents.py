@@ -132,6 +132,7 @@ def resolves(dotted: str) -> bool:
     return False
 
 
+@cache
 def members(name: str) -> frozenset[str]:
     """What classes of that name have, as far as their bodies say it: methods, fields, slots, what `self` is given."""
     bodies = re.findall(rf"^( *)class {name}\b.*?:\n((?:\1 .*\n|\n)*)", code("src"), re.MULTILINE)
@@ -142,12 +143,17 @@ def members(name: str) -> frozenset[str]:
     )
 
 
+@cache
+def functions(top: str) -> frozenset[str]:
+    return frozenset(re.findall(r"def (\w+)\(", code(top)))
+
+
 def defined(name: str, *tops: str) -> bool:
-    return re.search(rf"def {name}\(", code(*tops)) is not None
+    return any(name in functions(top) for top in tops)
 
 
 def owned(name: str, member: str) -> bool:
-    return re.search(rf"^ *class {name}\b", code("src"), re.MULTILINE) is not None and member in members(name)
+    return member in members(name)
 
 
 # What a word may look like, and whether there is such a thing. The first that fits decides.

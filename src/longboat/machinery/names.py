@@ -16,7 +16,6 @@ LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = rf"({QUALIFIED})?"
 CONFIG_KEY = r"[-._a-zA-Z0-9]+"
-C_IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 ENV_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 WILDCARD = rf"\*\.{SUBDOMAIN}"
 HTTP_HEADER = r"[-A-Za-z0-9]+"
@@ -41,10 +40,6 @@ _VALUE_SAYS = (
     "and must start and end with an alphanumeric character"
 )
 _KEY_SAYS = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-_IDENTIFIER_SAYS = (
-    "a valid C identifier must start with alphabetic character or '_', "
-    "followed by a string of alphanumeric characters or '_'"
-)
 _ENV_SAYS = (
     "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', "
     "and must not start with a digit"
@@ -81,9 +76,9 @@ def _check(value: str, limit: int, pattern: re.Pattern[str], says: str, source: 
     return wrong
 
 
-_label, _subdomain, _1035, _qualified, _value, _key, _identifier, _env, _wildcard, _header = (
+_label, _subdomain, _1035, _qualified, _value, _key, _env, _wildcard, _header = (
     re.compile(p)
-    for p in (LABEL, SUBDOMAIN, LABEL_1035, QUALIFIED, LABEL_VALUE, CONFIG_KEY, C_IDENTIFIER, ENV_NAME, WILDCARD,
+    for p in (LABEL, SUBDOMAIN, LABEL_1035, QUALIFIED, LABEL_VALUE, CONFIG_KEY, ENV_NAME, WILDCARD,
               HTTP_HEADER)
 )  # fmt: skip
 
@@ -106,10 +101,6 @@ def wildcard_subdomain(value: str) -> list[str]:
 
 def label_value(value: str) -> list[str]:
     return _check(value, 63, _value, _VALUE_SAYS, LABEL_VALUE, "MyValue", "my_value", "12345")
-
-
-def c_identifier(value: str) -> list[str]:
-    return _check(value, 0, _identifier, _IDENTIFIER_SAYS, C_IDENTIFIER, "my_name", "MY_NAME", "MyName")
 
 
 def http_header(value: str) -> list[str]:

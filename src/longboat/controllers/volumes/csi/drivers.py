@@ -44,11 +44,6 @@ class Drivers:
     def _scope(self, driver: str) -> str:
         return storage.controller_scope(self._drivers.get(Key("", driver)))
 
-    def attaches(self, driver: str) -> bool:
-        """Whether volumes must be attached before they are mounted; so it is unless the CSIDriver says otherwise."""
-        found = self._drivers.get(Key("", driver))
-        return found is None or found.spec.attachRequired
-
     def on_node(self, driver: str, node: str) -> NodeDriver | None:
         """What a node's CSINode says of the driver."""
         found = self._csi_nodes.get(Key("", node))
