@@ -17,7 +17,18 @@ REQUESTS = "requests."
 HUGE_PAGES = "hugepages-"
 OF_CLASS = ".storageclass.storage.k8s.io/"
 PODS, SERVICES, CLAIMS = "pods", "services", "persistentvolumeclaims"
-NOT_COUNTED = frozenset(("events", "events.events.k8s.io"))
+NOT_COUNTED = frozenset(  # events, and what is never stored
+    (
+        "events", "events.events.k8s.io", "bindings", "componentstatuses", "tokenreviews.authentication.k8s.io",
+        *(
+            f"{review}.authorization.k8s.io"
+            for review in (
+                "subjectaccessreviews", "localsubjectaccessreviews", "selfsubjectaccessreviews",
+                "selfsubjectrulesreviews",
+            )
+        ),
+    )
+)  # fmt: skip
 
 # Resources of pods, of services and of claims; of other kinds there are but numbers.
 COMPUTE = ("cpu", "memory", "ephemeral-storage")

@@ -139,7 +139,7 @@ class APIServer:
         self.admission = self._admission()
         for strategy in self.strategies:
             self.resources.install(Resource(strategy, self._endpoint(strategy)))
-        self.dispatcher = Dispatcher(self.resources)
+        self.dispatcher = Dispatcher(self.resources, self.admission)
         self.dispatcher.reduced.update(self._reduced())
         self.dispatcher.answers.update(reviews(self))
         pods = self._endpoint(self.stores[kinds.POD].strategy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from longboat.apiserver.discovery import Discovery
-from longboat.apiserver.endpoint import Endpoint
+from longboat.apiserver.endpoint import Endpoint, attributes_of
 from longboat.apiserver.handlers.create import create
 from longboat.apiserver.handlers.delete import delete, delete_collection
 from longboat.apiserver.handlers.get import get
@@ -17,8 +17,10 @@ from longboat.apiserver.handlers.watch import watch
 from longboat.apiserver.reduced import GROUP
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resources
+from longboat.apiserver.streams.options import options_of
 from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
 from longboat.machinery.kinds import Kind
+from longboat.registry.admission import Admission, admit
 from longboat.registry.strategy import SCALE, Strategy
 
 Verb = Callable[[Endpoint, Request], Awaitable[Response]]
@@ -42,8 +44,8 @@ class Dispatcher:
     answer. `reduced`: what users of `reduced.GROUP` meet in place of an endpoint.
     """
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
+    def __init__(self, resources: Resources, admission: Admission) -> None:
+        self._resources, self._admission = resources, admission
         self._discovery = Discovery(resources)
         self.answers: dict[tuple[Kind, str], Handler] = {}
         self.reduced: dict[Kind, Endpoint] = {}
@@ -98,6 +100,9 @@ class Dispatcher:
         allowed = request.method in part.connects if part.connects else info.verb in part.verbs
         if part.listed and not allowed:
             raise method_not_allowed(NOT_ALLOWED)
+        if part.connects and part.body is not None:
+            options = options_of(request, part.body)
+            await admit(self._admission, attributes_of(request, "CONNECT", options))
         if handler := self.answers.get((kind, part.name)):
             return await handler(request)
         if endpoint is not None and part.view:

@@ -13,7 +13,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
-from longboat.registry.admission import Admission
+from longboat.registry.admission import Admission, Attributes
 from longboat.registry.store import Result, Store, Write
 from longboat.registry.strategy import Strategy
 from longboat.storage.entry import Entry
@@ -105,6 +105,16 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
         subresource=request.info.subresource,
         seat=request.seat,
     )
+
+
+def attributes_of(request: Request, operation: str, obj: Object, name: str = "") -> Attributes:
+    """Of a request that is not a write of its resource's objects: `obj` is what it is admitted with."""
+    info, kind = request.info, request.kind
+    assert kind is not None
+    return Attributes(
+        operation, kind, info.namespace, info.name or name, obj, subresource=info.subresource, user=request.user,
+        dry_run="All" in request.query.get("dryRun", ()), warnings=request.warnings, seat=request.seat,
+    )  # fmt: skip
 
 
 _OPTIONS = {

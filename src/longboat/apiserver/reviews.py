@@ -11,14 +11,14 @@ from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound
 from longboat.apiserver.authz.authorizer import Action, Rule
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import read_object
+from longboat.apiserver.endpoint import attributes_of, read_object
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Handler, Request, Response, User
 from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import admit
 
 if TYPE_CHECKING:
     from longboat.apiserver.app import APIServer
@@ -121,12 +121,6 @@ class Reviews:
             raise errors.internal("the server signs no tokens")
         seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
         self._check_seconds(info.name, seconds)
-        await self._server.admission.validate(
-            Attributes(
-                "CREATE", kinds.SERVICE_ACCOUNT, info.namespace, info.name, review, subresource="token",
-                user=request.user,
-            )
-        )  # fmt: skip
         bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
         extends = self._server.config.extend_token_expiration and seconds == WARN_AFTER and bound is not None
@@ -187,7 +181,10 @@ class Reviews:
         return Bound(ref["kind"], name, found["uid"]), node
 
     async def _read(self, request: Request, kind: Kind) -> Object:
-        return await read_object(request, kind, self._server.schema)
+        """What is asked, admitted. Raises StatusError."""
+        review = await read_object(request, kind, self._server.schema)
+        await admit(self._server.admission, attributes_of(request, "CREATE", review))
+        return review
 
     @staticmethod
     def _check_attributes(review: Object, kind: Kind, *, subject: bool = False) -> None:

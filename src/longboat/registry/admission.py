@@ -12,7 +12,11 @@ from longboat.machinery.objects import Object
 
 @dataclass(slots=True)
 class Attributes:
-    """One write, as admission sees it (admission.k8s.io AdmissionRequest). `obj` is None for a DELETE."""
+    """One request, as admission sees it (admission.k8s.io AdmissionRequest). `obj` is None for a DELETE.
+
+    `kind` and `subresource` are what the request names; `obj` is of the subresource's own kind where it has one (an
+    Eviction, a Binding, a Scale, the options of a connection).
+    """
 
     operation: str  # CREATE UPDATE DELETE CONNECT
     kind: Kind
@@ -48,3 +52,9 @@ class Admitted:
 
     async def validate(self, attributes: Attributes) -> None:
         return None
+
+
+async def admit(admission: Admission, attributes: Attributes) -> None:
+    """All that admission has to say of what is not stored: a connection, an eviction, a review. Raises StatusError."""
+    await admission.mutate(attributes)
+    await admission.validate(attributes)

@@ -24,7 +24,7 @@ class NamespaceLifecycle(Plugin):
         kind = attributes.kind
         if attributes.operation == "DELETE" and kind == kinds.NAMESPACE and attributes.name in IMMORTAL:
             raise forbidden(kind, attributes.name, "this namespace may not be deleted")
-        if attributes.operation != "CREATE" or not kind.namespaced or attributes.subresource or kind.name in EXEMPT:
+        if attributes.operation != "CREATE" or not kind.namespaced or kind.name in EXEMPT:
             return None
         namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
         if namespace is None:

@@ -58,6 +58,8 @@ class NodeRestriction(Plugin):
         }
 
     def handles(self, attributes: Attributes) -> bool:
+        if attributes.operation == "CONNECT":
+            return False  # the authorizer lets no node connect to anything
         return attributes.user is not None and node_of(attributes.user) is not None
 
     def validate(self, attributes: Attributes) -> None:
@@ -135,14 +137,18 @@ class NodeRestriction(Plugin):
         return None
 
     def _eviction(self, node: str, attributes: Attributes) -> str | None:
+        if attributes.operation != "CREATE":
+            return f"unexpected operation {attributes.operation}"
+        if not _name(attributes):
+            return "could not determine pod from request data"
         if self._bound_to(node, attributes):
             return None
         return f"node {node} can only evict pods with spec.nodeName set to itself"
 
     def _bound_to(self, node: str, attributes: Attributes) -> bool:
-        pod = attributes.old or self._lookup(kinds.POD, attributes.namespace, attributes.name)
+        pod = attributes.old or self._lookup(kinds.POD, attributes.namespace, _name(attributes))
         if pod is None:
-            raise not_found(kinds.POD, attributes.name)
+            raise not_found(kinds.POD, _name(attributes))
         return bool(dig(pod, "spec", "nodeName") == node)
 
     def _claim_status(self, node: str, attributes: Attributes) -> str | None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from longboat.api import kinds
-from longboat.apiserver.endpoint import Endpoint, read_object, write_of
+from longboat.apiserver.endpoint import Endpoint, attributes_of, read_object, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import errors
 from longboat.machinery.errors import invalid
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta, timestamp
+from longboat.registry.admission import Admitted, admit
 
 _SUCCESS = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
 
 
 async def bind(endpoint: Endpoint, request: Request) -> Response:
-    """Sets spec.nodeName and the PodScheduled condition in one write. Raises StatusError 404, 409, 422."""
+    """Sets spec.nodeName and the PodScheduled condition in one write. Raises StatusError 404, 409, 422.
+
+    Admission judges the Binding; what it does to the pod is ours.
+    """
     write = write_of(endpoint, request)
     binding = await read_object(request, kinds.BINDING, endpoint.schema)
     name = request.info.name or meta(binding).get("name") or ""
+    await admit(endpoint.admission, attributes_of(request, "CREATE", binding, name))
+    write.admission = Admitted()
     node = _target(binding, name)
 
     def assign(old: Object) -> Object:

@@ -13,12 +13,13 @@ from datetime import datetime
 import msgspec
 
 from longboat.api import kinds
-from longboat.apiserver.endpoint import Endpoint, read_object, write_of
+from longboat.apiserver.endpoint import Endpoint, attributes_of, read_object, write_of
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError, bad_request, forbidden, too_many_requests
 from longboat.machinery.objects import Object, dig, meta, timestamp
 from longboat.registry import deletion
+from longboat.registry.admission import Admitted
 from longboat.registry.store import Store, Write
 
 _SUCCESS = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
@@ -39,13 +40,20 @@ def eviction(endpoint: Endpoint, budgets: Store, now: Callable[[], datetime]) ->
     """`endpoint` is the pods'."""
 
     async def evict(request: Request) -> Response:
-        """Raises StatusError 429 where a budget forbids it."""
+        """Raises StatusError 429 where a budget forbids it.
+
+        Admission judges the eviction; the deletion that follows is ours, and nobody else is asked about it (upstream).
+        """
         wish = await read_object(request, kinds.EVICTION, endpoint.schema)
+        attributes = attributes_of(request, "CREATE", wish)
+        await endpoint.admission.mutate(attributes)
         given = meta(wish).get("name") or request.info.name
         if given != request.info.name:
             raise bad_request("name in URL does not match name in Eviction object")
         given_options = wish.get("deleteOptions") or {}
-        write = replace(write_of(endpoint, request, given_options), subresource="")
+        write = replace(write_of(endpoint, request, given_options), subresource="", admission=Admitted())
+        attributes.dry_run = write.dry_run
+        await endpoint.admission.validate(attributes)
         options = deletion.options(given_options)
         store, info = endpoint.store, request.info
         entry = store.get(info.namespace, info.name)

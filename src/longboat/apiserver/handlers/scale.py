@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from longboat.api import kinds
@@ -16,6 +18,7 @@ from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
 from longboat.machinery.patch.document import JSON, read
+from longboat.registry.admission import Admission, Attributes
 from longboat.registry.strategy import ScaleFields
 
 
@@ -67,9 +70,32 @@ async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, chan
         _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
         return new
 
-    write.subresource = "scale"
+    write.admission = _AsScale(write.admission, fields)
     patching = info.verb == "patch"
     return (await endpoint.store.update(info.namespace, info.name, apply, write, retry=patching)).body
+
+
+class _AsScale:
+    """Shows admission the Scale of an object, and takes from it what it changes there."""
+
+    def __init__(self, admission: Admission, fields: ScaleFields) -> None:
+        self._admission, self._fields = admission, fields
+
+    def _shown(self, attributes: Attributes) -> Attributes:
+        assert attributes.obj is not None and attributes.old is not None
+        new, old = (view(obj, self._fields) for obj in (attributes.obj, attributes.old))
+        return replace(attributes, obj=new, old=old)
+
+    async def mutate(self, attributes: Attributes) -> None:
+        shown = self._shown(attributes)
+        await self._admission.mutate(shown)
+        assert attributes.obj is not None
+        _check(shown.obj or {}, attributes.name)
+        replicas = dig(shown.obj, "spec", "replicas", default=0)
+        _put(attributes.obj, self._fields.spec_replicas.split("."), replicas)
+
+    async def validate(self, attributes: Attributes) -> None:
+        await self._admission.validate(self._shown(attributes))
 
 
 def _check(wanted: Object, name: str) -> None:
