@@ -163,6 +163,7 @@ FORMS: dict[str, Callable[..., bool]] = {
     ),
     r"(test_\w+)": lambda name: defined(name, "tests") or f"{name}.py" in file_names(),
     r"(longboat(?:\.\w+)+)": resolves,
+    rf"((?:{'|'.join(sorted(ROOMS))})(?:\.[a-z_]\w*)+)(?<!\.io)(?<!\.dev)(?<!\.kubeconfig)": resolves,
     r"([a-z_]+)\(\)": lambda name: defined(name, "src", "tests"),
     r"([A-Z]\w*[a-z]\w*)\.([a-z_]\w*)(?:\(\))?": owned,
 }
@@ -251,11 +252,12 @@ def test_the_map_names_every_library() -> None:
 
 NOT_THERE = """
 `storage/etcd.py` `docs/nothing.md` `apiserver/{chain,nothing}.py` `nothing.py` `--no-such-flag=3` `settled_down()`
-`longboat.api.nothing` `longboat.aio.clock.Nothing` `APIServer.nothing` `test_nothing_of_that_name`
+`longboat.api.nothing` `storage.etcd` `longboat.aio.clock.Nothing` `APIServer.nothing` `test_nothing_of_that_name`
 `tests/unit/test_house.py::test_nothing_of_that_name` `::test_nothing_of_that_name`
 """
 THERE = """
 `storage/memory.py` `docs/architecture.md` `chain.py` `--max-request-bytes` `settle()` `nodes/proxy` `/api/nothing.py`
+`storage.memory` `storage.k8s.io`
 `longboat.aio.clock` `longboat.aio.clock.Clock` `aio/` `APIServer.install` `test_every_module_imports_alone`
 `tests/unit/test_house.py::test_time_is_read_in_one_place_only`
 """
