@@ -99,4 +99,5 @@ def _wants_protobuf(request: Request) -> bool:
 
 
 def described(resource: served.Resource) -> Resource:
-    return Resource(resource.kind, tuple(resource.strategy.verbs), tuple(part for part, _ in listed(resource)))
+    strategy, parts = resource.strategy, tuple(part for part, _ in listed(resource))
+    return Resource(resource.kind, tuple(strategy.verbs), parts, strategy.type)

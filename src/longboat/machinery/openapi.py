@@ -18,11 +18,14 @@ from longboat.machinery import openapi_paths
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.openapi_paths import Resource
+from longboat.machinery.types import published
 
 RESOURCE = Path(__file__).with_name("openapi.bin")
+CORE = "io.k8s.api.core.v1."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 ALWAYS = tuple(META + name for name in ("DeleteOptions", "Patch", "Status", "WatchEvent"))  # named by the paths
 INFO = {"title": "Kubernetes", "version": "v1.36.0"}
+BROUGHT = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}  # of a group version of custom kinds
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,6 +39,23 @@ class Definitions:
         self._kinds: dict[str, str] = index["kinds"]
         self._types: dict[str, tuple[int, int, list[str]]] = index["types"]
         self._texts = memoryview(data)[4 + size :]
+        self._brought: dict[str, Object] = {}  # by definition
+
+    def bring(self, resources: Iterable[Resource]) -> None:
+        """Take up the definitions of kinds that have brought their types."""
+        brought = [(each.kind, each.type) for each in resources if each.type is not None]
+        pod, pods = (self._decoded(f"{CORE}{name}") for name in ("Pod", "PodList")) if brought else ({}, {})
+        for kind, kind_type in brought:
+            name = kind_type.name
+            self._brought[name] = published.definition(kind, kind_type.schema, pod)
+            self._brought[f"{name}List"] = published.list_definition(kind, name, pods)
+            for each in (kind.name, kind.list_kind):
+                self._kinds[f"{kind.group}/{kind.version}/{each}"] = f"{name}List" if each == kind.list_kind else name
+
+    def _decoded(self, name: str) -> Object:
+        at, length, _ = self._types[name]
+        found: Object = msgspec.json.decode(self._texts[at : at + length])
+        return found
 
     def name(self, kind: Kind) -> str:
         """The definition of a kind, "" where there is none."""
@@ -53,15 +73,23 @@ class Definitions:
             if name not in found and name in self._types:
                 found.add(name)
                 left += self._types[name][2]
+            elif name not in found and name in self._brought:
+                found.add(name)
+                left += (f"{META}ObjectMeta", f"{META}ListMeta")
         return sorted(found)
 
-    def object(self, names: Iterable[str]) -> bytes:
-        """One JSON object of definitions by name."""
-        members = []
+    def object(self, names: Iterable[str], *, older: bool = False) -> bytes:
+        """One JSON object of definitions by name, in v3's form or the older one."""
+        built, brought = [], []
         for name in names:
+            if name in self._brought:
+                body = self._brought[name]
+                brought.append(b"%b:%b" % (_encode(name), _encode(published.swagger(body) if older else body)))
+                continue
             at, length, _ = self._types[name]
-            members.append(b'"%b":%b' % (name.encode(), bytes(self._texts[at : at + length])))
-        return b"{%b}" % b",".join(members)
+            built.append(b'"%b":%b' % (name.encode(), bytes(self._texts[at : at + length])))
+        texts = b",".join(built)
+        return b"{%b}" % b",".join(filter(None, (swagger(texts) if older else texts, *brought)))
 
 
 def load() -> Definitions:
@@ -82,21 +110,24 @@ def digest(resources: Iterable[Resource]) -> str:
 
 def v3(resources: Iterable[Resource]) -> bytes:
     """The OpenAPI 3.0 document of one group version's resources."""
-    found = load()
+    found, resources = load(), list(resources)
+    found.bring(resources)
     paths = openapi_paths.v3(resources, found)
     names = found.closure((*ALWAYS, *_named(paths)))
+    info = BROUGHT if all(each.type is not None for each in resources) else INFO
     return b'{"openapi":"3.0.0","info":%b,"paths":%b,"components":{"schemas":%b}}' % (
-        _encode(INFO), _encode(paths), found.object(names),
+        _encode(info), _encode(paths), found.object(names),
     )  # fmt: skip
 
 
 def v2(resources: Iterable[Resource]) -> bytes:
     """The Swagger 2.0 document of everything served."""
-    found = load()
+    found, resources = load(), list(resources)
+    found.bring(resources)
     paths = openapi_paths.v2(resources, found)
     names = found.closure((*ALWAYS, *_named(paths)))
     return b'{"swagger":"2.0","info":%b,"paths":%b,"definitions":%b}' % (
-        _encode(INFO), _encode(paths), swagger(found.object(names)),
+        _encode(INFO), _encode(paths), found.object(names, older=True),
     )  # fmt: skip
 
 

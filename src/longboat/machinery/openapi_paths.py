@@ -6,12 +6,13 @@ Operations are described once (`operations`) and written in the two forms of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
+from longboat.machinery.types.custom import CustomType
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 MEDIA_TYPES = ("application/json", "application/yaml")
@@ -27,6 +28,7 @@ class Resource:
     kind: Kind
     verbs: tuple[str, ...]
     subresources: tuple[Subresource, ...] = ()
+    type: CustomType | None = None  # where its definition is not from the build
 
 
 class Names(Protocol):
@@ -49,6 +51,7 @@ class Operation:
     body: str
     answer: str
     parameters: tuple[str, ...]
+    patches: tuple[str, ...] = ()  # the media types of a patch
 
 
 # verb → method, action, beginning of the operation's id
@@ -99,6 +102,12 @@ PARAMETERS = {
 
 
 def operations(resource: Resource, names: Names) -> Iterator[Operation]:
+    patches = tuple(each for each in PATCHES if resource.type is None or "strategic" not in each)
+    for operation in _operations(resource, names):
+        yield replace(operation, patches=patches) if operation.action == "patch" else operation
+
+
+def _operations(resource: Resource, names: Names) -> Iterator[Operation]:
     kind, name = resource.kind, names.name(resource.kind)
     if not name:
         return
@@ -199,7 +208,7 @@ def _operation3(operation: Operation) -> Object:
     if operation.parameters:
         found["parameters"] = [_parameter3(name) for name in operation.parameters]
     if operation.body:
-        accepted = PATCHES if operation.action == "patch" else MEDIA_TYPES
+        accepted = operation.patches or MEDIA_TYPES
         found["requestBody"] = {
             "content": _content(operation.body, accepted), "required": operation.method != "delete",
         }  # fmt: skip
@@ -231,7 +240,7 @@ def _parameter2(name: str) -> Object:
 
 def _operation2(operation: Operation) -> Object:
     found = _extensions(operation)
-    found["consumes"] = list(PATCHES if operation.action == "patch" else MEDIA_TYPES if operation.body else ("*/*",))
+    found["consumes"] = list(operation.patches or (MEDIA_TYPES if operation.body else ("*/*",)))
     found["produces"] = list(MEDIA_TYPES if operation.answer else ("*/*",))
     found["parameters"] = [_parameter2(name) for name in operation.parameters]
     if operation.body:

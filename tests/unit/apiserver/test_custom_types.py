@@ -145,3 +145,56 @@ def test_types_go_with_their_kinds() -> None:
         assert structures() - before < 5, "those of the last answer at most"
 
     play(scene)
+
+
+def test_definitions_as_recorded() -> None:
+    async def scene(api: Api) -> None:
+        made, third, second = steps("definitions")
+        kind = await serve(api, made["body"])
+        code, document = await api.ask("GET", f"/openapi/v3{kind.path}")
+        assert (code, document["info"]) == (200, third["answer"]["info"])
+        names = [f"com.example.disco.v1.{name}" for name in ("Thing", "ThingList")]
+        wanted = third["answer"]["components"]["schemas"]
+        assert {name: document["components"]["schemas"][name] for name in names} == without_selectable(wanted)
+        older = (await api.ask("GET", "/openapi/v2"))[1]
+        wanted = second["answer"]["definitions"]
+        assert {name: older["definitions"][name] for name in names} == without_selectable(wanted)
+        patch = older["paths"][f"{kind.path}/namespaces/{{namespace}}/things/{{name}}"]["patch"]
+        assert patch["consumes"] == ["application/json-patch+json", MERGE]
+        assert openapi_v2_is_good_protobuf(await api.response("GET", "/openapi/v2", accept=PACKED))
+
+    play(scene)
+
+
+PACKED = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def without_selectable(definitions: Any) -> Any:
+    """What is selectable is not for the schema to say, but for the definition's version."""
+    return {name: {k: v for k, v in body.items() if "selectable" not in k} for name, body in definitions.items()}
+
+
+def openapi_v2_is_good_protobuf(response: Response) -> bool:
+    return response.status == 200 and b"com.example.disco.v1.ThingList" in response.body
+
+
+def test_documents_follow_the_type() -> None:
+    async def scene(api: Api) -> None:
+        async def seen() -> tuple[str, Any]:
+            index = (await api.ask("GET", "/openapi/v3"))[1]["paths"]
+            address = index["apis/sea.example.com/v1"]["serverRelativeURL"]
+            whole = (await api.ask("GET", address))[1]["components"]["schemas"]["com.example.sea.v1.Boat"]
+            return address, whole["properties"]["spec"]["properties"]
+
+        await api.server.install(typed(api, sails={"type": "integer"}))
+        first, properties = await seen()
+        assert properties == {"sails": {"type": "integer"}}
+        await api.server.withdraw(BOAT)
+        await api.server.install(typed(api, masts={"type": "integer"}))
+        second, properties = await seen()
+        assert properties == {"masts": {"type": "integer"}}
+        assert first != second
+        await api.server.withdraw(BOAT)
+        assert "com.example.sea.v1.Boat" not in (await api.ask("GET", "/openapi/v2"))[1]["definitions"]
+
+    play(scene)

@@ -22,7 +22,8 @@ class CustomType:
     shape: Structural = field(repr=False)
     rule: Rule = field(repr=False)
     schema: Object = field(repr=False)
-    digest: str  # changes with the schema
+    name: str  # of its definition in OpenAPI documents
+    digest: str  # changes with the schema: so does how it is shown, by which documents are known
 
     def validate(self, obj: Object, err: Errors) -> None:
         """Complain of what a new object may not have."""
@@ -47,11 +48,7 @@ def compile_type(kind: Kind, schema: Object, meta: Struct) -> CustomType:
     """
     import hashlib  # three megabytes, which only those pay who bring a kind
 
-    shape = compile_shape(definition(kind), schema, meta)
+    name = ".".join((*reversed(kind.group.split(".")), kind.version, kind.name))  # com.example.sea.v1.Boat
+    shape = compile_shape(name, schema, meta)
     digest = hashlib.sha256(msgspec.json.encode(schema, order="sorted")).hexdigest()
-    return CustomType(shape, compile_rule(schema), schema, digest)
-
-
-def definition(kind: Kind) -> str:
-    """The name of a kind's definition in OpenAPI documents: `com.example.sea.v1.Boat`."""
-    return ".".join((*reversed(kind.group.split(".")), kind.version, kind.name))
+    return CustomType(shape, compile_rule(schema), schema, name, digest)
