@@ -217,6 +217,7 @@ class APIServer:
     async def install(self, strategy: Strategy) -> None:
         """Serve a kind from now on, beside those it has begun with. Raises StorageError, ValueError."""
         if strategy.stored:
+            check_place(strategy, (store.strategy for store in self.stores.values()))
             store = self._store(strategy)
             await store.cache.start()
             self.stores[strategy.kind] = store
@@ -232,7 +233,6 @@ class APIServer:
 
     def _store(self, strategy: Strategy) -> Store:
         """Versions of one kind, and kinds that are kept in one place, share a cache."""
-        check_place(strategy, (store.strategy for store in self.stores.values()))
         prefix = place(strategy)
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
