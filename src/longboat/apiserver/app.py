@@ -15,26 +15,8 @@ from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.rights import Rights, rules
 from longboat.apiserver import metrics
-from longboat.apiserver.admission.certificates import CertificateRequests
+from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
-from longboat.apiserver.admission.escalation import Escalation
-from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
-from longboat.apiserver.admission.ingress import DefaultIngressClass
-from longboat.apiserver.admission.limit_ranger import LimitRanger
-from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
-from longboat.apiserver.admission.node_restriction import NodeRestriction
-from longboat.apiserver.admission.nodes import NodeNames, TaintNodesByCondition
-from longboat.apiserver.admission.pod_resize import PodResizeValidator
-from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
-from longboat.apiserver.admission.resource_quota import ResourceQuota
-from longboat.apiserver.admission.runtime_class import RuntimeClass
-from longboat.apiserver.admission.service_account import ServiceAccount
-from longboat.apiserver.admission.storage import (
-    DefaultStorageClass,
-    PersistentVolumeClaimResize,
-    StorageObjectInUseProtection,
-)
-from longboat.apiserver.admission.unenforced import WarnUnenforced
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.audit.filter import audit
 from longboat.apiserver.audit.rotation import Limits
@@ -91,6 +73,7 @@ class Config:
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `rights`: what components declare to need: they are given it by roles.
+    `disable_admission_plugins`: by their names in `admission.catalog`.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
@@ -107,6 +90,7 @@ class Config:
     audit_limits: Limits = field(default_factory=Limits)
     encryption: Path | None = None
     warn_unenforced: bool = True
+    disable_admission_plugins: frozenset[str] = frozenset()
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()
 
@@ -268,29 +252,11 @@ class APIServer:
         def every(kind: Kind, namespace: str = "") -> list[Object]:
             return [_decode(entry.body) for entry in self.stores[kind].entries(namespace)]
 
-        return Chain(
-            (
-                NamespaceLifecycle(self.lookup, self.seek),
-                NodeRestriction(self.lookup, self.authorizer),
-                LimitRanger(partial(every, kinds.LIMIT_RANGE)),
-                ServiceAccount(self.lookup, self.seek),
-                NodeNames(self.config.serving_names),
-                TaintNodesByCondition(),
-                Priority(self.lookup, self.seek, partial(every, kinds.PRIORITY_CLASS)),
-                DefaultTolerationSeconds(),
-                DefaultStorageClass(partial(every, kinds.STORAGE_CLASS)),
-                DefaultIngressClass(partial(every, kinds.INGRESS_CLASS)),
-                StorageObjectInUseProtection(),
-                PersistentVolumeClaimResize(self.lookup),
-                PodResizeValidator(self.lookup),
-                RuntimeClass(self.lookup, self.seek),
-                DenyServiceExternalIPs(),
-                CertificateRequests(self.authorizer),
-                Escalation(self.authorizer),
-                ResourceQuota(self.stores[kinds.RESOURCE_QUOTA], self.clock),
-                WarnUnenforced(TABLE if self.config.warn_unenforced else {}),
-            )
-        )
+        means = Means(
+            self.lookup, self.seek, every, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
+            self.config.serving_names, TABLE if self.config.warn_unenforced else {},
+        )  # fmt: skip
+        return Chain(plugins(means, self.config.disable_admission_plugins))
 
     def _chain(self) -> Handler:
         config = self.config

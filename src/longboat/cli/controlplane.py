@@ -97,6 +97,7 @@ class ControlPlane:
             audit_limits=Limits(given.audit_log_maxage, given.audit_log_maxbackup, given.audit_log_maxsize),
             encryption=await self._encryption(self._storage),
             warn_unenforced=self.options.warn_unenforced,
+            disable_admission_plugins=frozenset(given.disable_admission_plugins),
             authenticators=authenticators,
             rights=rights.declared(),
         )

@@ -55,6 +55,9 @@ def _control_plane(cluster: Cluster) -> Process:
     flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
     if not cluster.warn_unenforced:
         flags.append("--no-warn-unenforced")
+    for flag, names in (("enable", cluster.enabled_plugins), ("disable", cluster.disabled_plugins)):
+        if names:
+            flags += [f"--{flag}-admission-plugins", names]
     if cluster.simulated_nodes:
         flags += ["--simulated-node-port", str(cluster.simulated_port)]
     if cluster.node_cidr:

@@ -63,6 +63,12 @@ class Options:
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)
     audit_log_maxsize: int = flag(100, "megabytes of a part", parse=count)
+    enable_admission_plugins: list[str] = flag(
+        [], "admission plugins that should be enabled in addition to default enabled ones (all of ours are)"
+    )
+    disable_admission_plugins: list[str] = flag(
+        [], "admission plugins that should be disabled although they are in the default enabled plugins list"
+    )
     warn_unenforced: bool = flag(True, "warn clients of what is stored and not in force (docs/not-in-force.md)")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
@@ -88,9 +94,20 @@ def check_parts(only: list[str]) -> None:
         raise Usage("--only without api: the other parts run in the API server's process", "Add api to --only")
 
 
+def check_plugins(enabled: list[str], disabled: list[str]) -> None:
+    """Raises Usage."""
+    if not (enabled or disabled):
+        return
+    from longboat.apiserver.admission import catalog
+
+    if found := list(catalog.problems(enabled, disabled)):
+        raise Usage("; ".join(found), f"The plugins are {', '.join(sorted(catalog.NAMES))}")
+
+
 def run(argv: list[str]) -> int:
     options = with_ranges(flags.parse(Options, argv, prog="longboat server"))
     check_parts(options.only)
+    check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
     trust.check(Path(options.data_dir).absolute())
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     import uvloop

@@ -14,6 +14,7 @@ from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
 from longboat.cli.node_defaults import MAX_PIDS
 from longboat.cli.plan import plan, supervisor
+from longboat.cli.server import check_plugins
 from longboat.cli.steps import Steps
 
 
@@ -31,6 +32,8 @@ class Options:
     allowed_unsafe_sysctls: list[str] = flag(
         [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
     )
+    enable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
+    disable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
     warn_unenforced: bool | None = flag(None, "warn clients of what is stored and not in force (default: yes)")
     seccomp_default: bool | None = flag(
         None, "give containers that name no seccomp profile the runtime's (default: yes; old clusters: as they were)"
@@ -105,12 +108,16 @@ def _with_simulated_port(cluster: Cluster) -> Cluster:
 
 
 def _limits(options: Options) -> dict[str, Any]:
-    """What has been said of what containers may do. Raises Usage."""
+    """What has been said of what may be done in it. Raises Usage."""
     said: dict[str, Any] = {}
     if options.seccomp_default is not None:
         said["seccomp_default"] = options.seccomp_default
     if options.pod_max_pids is not None:
         said["pod_max_pids"] = node_defaults.checked_pids(options.pod_max_pids)
+    check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
+    if options.enable_admission_plugins or options.disable_admission_plugins:
+        said["enabled_plugins"] = ",".join(options.enable_admission_plugins)
+        said["disabled_plugins"] = ",".join(options.disable_admission_plugins)
     if options.eviction_hard:
         said["eviction_hard"] = node_upkeep.checked(options.eviction_hard)
     return said

@@ -13,37 +13,41 @@ from longboat.registry.admission import Attributes
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 
 
-class CertificateRequests(Plugin):
-    """Upstream's CertificateApproval, CertificateSigning and CertificateSubjectRestriction."""
+class Approval(Plugin):
+    """Upstream's CertificateApproval: who may give the verdict on requests to a signer."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
     def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.CERTIFICATE_SIGNING_REQUEST and attributes.operation in ("CREATE", "UPDATE")
+        return _is(attributes, "UPDATE", "approval")
 
     async def validate(self, attributes: Attributes) -> None:
-        new, old = attributes.obj or {}, attributes.old or {}
-        if attributes.operation == "CREATE":
-            self._subject(attributes, new)
-        elif attributes.subresource == "approval":
-            self._permitted(attributes, "approve", old)
-        elif attributes.subresource == "status" and _signs(new, old):
-            self._permitted(attributes, "sign", old)
+        _permit(self._authorizer, attributes, "approve")
 
-    def _permitted(self, attributes: Attributes, verb: str, request: Object) -> None:
-        signer = dig(request, "spec", "signerName", default="")
-        group = kinds.CERTIFICATE_SIGNING_REQUEST.group
-        for name in (signer, f"{signer.partition('/')[0]}/*"):
-            if attributes.user is None or self._authorizer.allowed(
-                attributes.user, Action(verb, group, "signers", name=name)
-            ):
-                return
-        why = f'user not permitted to {verb} requests with signerName "{signer}"'
-        raise forbidden(attributes.kind, attributes.name, why)
 
-    @staticmethod
-    def _subject(attributes: Attributes, request: Object) -> None:
+class Signing(Plugin):
+    """Upstream's CertificateSigning: who may sign for a signer, or say that it failed."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    def handles(self, attributes: Attributes) -> bool:
+        return _is(attributes, "UPDATE", "status")
+
+    async def validate(self, attributes: Attributes) -> None:
+        if _signs(attributes.obj or {}, attributes.old or {}):
+            _permit(self._authorizer, attributes, "sign")
+
+
+class SubjectRestriction(Plugin):
+    """Upstream's CertificateSubjectRestriction: what nobody may ask for."""
+
+    def handles(self, attributes: Attributes) -> bool:
+        return _is(attributes, "CREATE", "")
+
+    def validate(self, attributes: Attributes) -> None:
+        request = attributes.obj or {}
         if dig(request, "spec", "signerName") != CLIENT_SIGNER:
             return
         try:
@@ -56,6 +60,23 @@ class CertificateRequests(Plugin):
         if subjects.name_of(subject) == CSI_CALLER:
             why = f"use of {CLIENT_SIGNER} signer with common name {CSI_CALLER} is not allowed"
             raise forbidden(attributes.kind, attributes.name, why)
+
+
+def _is(attributes: Attributes, operation: str, subresource: str) -> bool:
+    if attributes.kind != kinds.CERTIFICATE_SIGNING_REQUEST:
+        return False
+    return (attributes.operation, attributes.subresource) == (operation, subresource)
+
+
+def _permit(authorizer: Authorizer, attributes: Attributes, verb: str) -> None:
+    """Raises StatusError 403."""
+    signer = dig(attributes.old or {}, "spec", "signerName", default="")
+    group = kinds.CERTIFICATE_SIGNING_REQUEST.group
+    for name in (signer, f"{signer.partition('/')[0]}/*"):
+        if attributes.user is None or authorizer.allowed(attributes.user, Action(verb, group, "signers", name=name)):
+            return
+    why = f'user not permitted to {verb} requests with signerName "{signer}"'
+    raise forbidden(attributes.kind, attributes.name, why)
 
 
 def _signs(new: Object, old: Object) -> bool:

@@ -1,5 +1,4 @@
-"""Admission: plugins that may change or refuse a write, in one order. First all that change, then all that judge, then
-those that note what it takes."""
+"""Admission: plugins that may change or refuse a request, in one order. First all that change, then all that judge."""
 
 from __future__ import annotations
 
@@ -42,9 +41,6 @@ class Plugin:
         """Raises StatusError."""
         return None
 
-    async def charge(self, attributes: Attributes) -> None:
-        """Note what a write takes that nobody else refuses. Raises StatusError."""
-
 
 class Chain:
     """Implements registry.admission.Admission."""
@@ -52,7 +48,6 @@ class Chain:
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._mutating = [p for p in plugins if type(p).mutate is not Plugin.mutate]
         self._validating = [p for p in plugins if type(p).validate is not Plugin.validate]
-        self._charging = [p for p in plugins if type(p).charge is not Plugin.charge]
 
     async def mutate(self, attributes: Attributes) -> None:
         run = attributes.seat.run if attributes.seat.taken else None
@@ -69,6 +64,3 @@ class Chain:
                 pending = plugin.validate(attributes) if run is None else await run(plugin.validate, attributes)
                 if pending is not None:
                     await pending
-        for plugin in self._charging:
-            if plugin.handles(attributes):
-                await plugin.charge(attributes)

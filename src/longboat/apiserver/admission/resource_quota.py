@@ -53,7 +53,7 @@ class ResourceQuota(Plugin):
     def handles(self, attributes: Attributes) -> bool:
         return is_counted(attributes)
 
-    async def charge(self, attributes: Attributes) -> None:
+    async def validate(self, attributes: Attributes) -> None:
         if not self._quotas.entries(attributes.namespace):
             return
         claim = Claim(attributes, self._clock.now())

@@ -1,0 +1,86 @@
+"""Which admission plugins there are, in which order, and which flags leave out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from longboat.apiserver.admission.catalog import CATALOGUE, NAMES, problems
+from longboat.cli import plan, up
+from longboat.cli.cluster import Cluster
+from longboat.cli.errors import Usage
+from longboat.cli.flags import parse
+from longboat.cli.server import Options, check_plugins
+from unit.apiserver.harness import Api, play
+
+# Upstream's own order (kube-apiserver's recommended plugin order), of those that we have.
+UPSTREAM = [
+    "NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "Priority",
+    "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection", "PersistentVolumeClaimResize",
+    "RuntimeClass", "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction", "DefaultIngressClass",
+    "DenyServiceExternalIPs", "PodResizeValidator", "ResourceQuota",
+]  # fmt: skip
+
+
+def test_the_order_is_upstream_s_and_quotas_come_last() -> None:
+    assert [name for name, _ in CATALOGUE if name] == UPSTREAM
+    assert CATALOGUE[-1][0] == "ResourceQuota"
+
+
+@pytest.mark.parametrize(
+    ("enabled", "disabled", "said"),
+    [
+        (["NodeRestriction"], ["LimitRanger"], []),
+        (["Nope"], [], ['enable-admission-plugins plugin "Nope" is unknown']),
+        ([], ["limitranger", ""], ['disable-admission-plugins plugin "limitranger" is unknown',
+                                   'disable-admission-plugins plugin "" is unknown']),
+        (["Priority", "LimitRanger"], ["Priority", "LimitRanger"],
+         ["[LimitRanger Priority] in enable-admission-plugins and disable-admission-plugins overlapped"]),
+    ],
+)  # fmt: skip
+def test_names_that_are_none(enabled: list[str], disabled: list[str], said: list[str]) -> None:
+    assert list(problems(enabled, disabled)) == said
+
+
+def test_what_is_disabled_is_not_asked() -> None:
+    def scene(ips: list[str]) -> Any:
+        async def make(api: Api) -> None:
+            spec = {"ports": [{"port": 80}], "externalIPs": ["1.2.3.4"]}
+            where = "/api/v1/namespaces/default/services"
+            ips.append((await api.ask("POST", where, {"metadata": {"name": "s"}, "spec": spec}))[0])
+            made = await api.make("/api/v1/nodes", {"metadata": {"name": "n"}})
+            ips.append("taints" in made["spec"])
+
+        return make
+
+    usual: list[Any] = []
+    play(scene(usual))
+    without: list[Any] = []
+    play(scene(without), disable_admission_plugins=frozenset(("DenyServiceExternalIPs", "TaintNodesByCondition")))
+    assert (usual, without) == ([403, True], [201, False])
+
+
+def test_what_is_ours_alone_cannot_be_turned_off() -> None:
+    async def scene(api: Api) -> None:
+        code, _ = await api.ask("POST", "/api/v1/nodes", {"metadata": {"name": "kubernetes"}})
+        assert code == 403  # a name of the API server
+
+    play(scene, disable_admission_plugins=NAMES | {""})
+
+
+def test_the_flags_of_a_server_and_of_a_cluster() -> None:
+    given = ["--enable-admission-plugins", "Priority,LimitRanger", "--disable-admission-plugins", "RuntimeClass"]
+    options = parse(Options, given, prog="longboat server")
+    assert (options.enable_admission_plugins, options.disable_admission_plugins) == (
+        ["Priority", "LimitRanger"],
+        ["RuntimeClass"],
+    )
+    with pytest.raises(Usage, match='enable-admission-plugins plugin "X" is unknown'):
+        check_plugins(["X"], [])
+    wished = parse(up.Options, given, prog="longboat up")
+    made = Cluster("c", "/nowhere", 1, **up._limits(wished))
+    (server,) = [process for process in plan.plan(made) if process.name == "control-plane"]
+    assert server.argv[server.argv.index(given[0]) :][:4] == tuple(given)
+    with pytest.raises(Usage, match="is unknown"):
+        up._limits(parse(up.Options, ["--disable-admission-plugins", "X"], prog="longboat up"))
