@@ -24,7 +24,8 @@ from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.node.cri.memory import MemoryRuntime
-from longboat.node.errors import VolumeError
+from longboat.node.errors import Unmounted
+from longboat.node.make.fields import Surroundings
 from longboat.registry.catalog import plain
 from longboat.testing.cluster import Cluster
 from unit.node.build import Node, pod

@@ -53,6 +53,7 @@ from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
 from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.manager import Volumes
+from longboat.node.volumes.plugin import Host
 
 log = logging.getLogger(__name__)
 IMAGES_EVERY = 60.0  # seconds between listings of the images on the node
@@ -252,6 +253,7 @@ class Agent:
         images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
         cgroups = Cgroups(config.cgroup_root, config.pod_max_pids) if on_disk else None
         image_volumes = ImageVolumes(runtime, images, config.paths, on_disk=on_disk)
+        host = Host(config.paths, clock, self._sources, self._storage.csi, image_volumes)
         launcher = Launcher(
             runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, cgroups,
             on_disk=on_disk,
@@ -259,7 +261,7 @@ class Agent:
         tools = Tools(
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
-            volumes=Volumes(config.paths, self._sources, self._storage.persistent, image_volumes, on_disk=on_disk),
+            volumes=Volumes(host, self._storage.persistent, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
             unsafe_sysctls=config.unsafe_sysctls, own_node=self._own_node, isolate=self._isolate,
         )  # fmt: skip

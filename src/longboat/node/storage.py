@@ -48,9 +48,9 @@ class NodeStorage:
         cluster = ApiStorage(client, informers, sources, node)
         self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered, informers.of(CSIDriver))
         self._sockets = Sockets(paths.root / REGISTRY, clock, self.drivers, self._csi_node)
-        self._volumes = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))
+        self.csi = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))
         self.persistent = Persistent(
-            cluster, self._volumes, paths, clock, recorder, node, on_disk=images is not None
+            cluster, self.csi, clock, recorder, node, on_disk=images is not None
         )  # fmt: skip
 
     async def start(self, tasks: Tasks, parts: Parts) -> None:
@@ -58,7 +58,7 @@ class NodeStorage:
         self._tasks = tasks
         if self._images is not None:
             await asyncio.to_thread(self._images.prepare)
-            await self._volumes.recover()
+            await self.csi.recover()
             parts.start("plugins", self._sockets.watch)
         self.drivers.add(await introduced(LOCAL_DRIVER, InProcessPlugin(self._clock, *self._services())))
         parts.start("CSINode", self._csi_node.run)
@@ -78,11 +78,10 @@ class NodeStorage:
         """Whoever called writes to the API that it is the node's turn: that is seen soon, not at the next refresh."""
         for pause in (0.5, 1.5, 6.0):
             await self._clock.sleep(pause)
-            for uid in await self._volumes.users(driver, handle):
+            for uid in await self.csi.users(driver, handle):
                 self.has_grown(uid)
 
     async def close(self) -> None:
-        await self.persistent.close()
         await self.drivers.close()
 
     def _services(self) -> tuple[object, ...]:

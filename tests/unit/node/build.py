@@ -49,6 +49,7 @@ from longboat.node.views.volumes import TokenProjection
 from longboat.node.volumes.image import ImageVolumes
 from longboat.node.volumes.manager import Volumes
 from longboat.node.volumes.persistent import Persistent
+from longboat.node.volumes.plugin import Host
 
 BUSYBOX = "longboat.local/busybox:1"
 K, V = TypeVar("K"), TypeVar("V")
@@ -264,12 +265,14 @@ class Node:
         )  # fmt: skip
         self.drivers = Drivers()
         mounter = CsiVolumes(self.drivers, self.storage, clock, "n", CsiPaths(paths), InUse(self.storage))
-        self.persistent = Persistent(self.storage, mounter, paths, clock, self.told, "n", on_disk=on_disk)
+        persistent = Persistent(self.storage, mounter, clock, self.told, "n", on_disk=on_disk)
+        host = Host(paths, clock, self.objects, mounter, self.image_volumes)
+        self.volumes = Volumes(host, persistent, on_disk=on_disk)
         self.workers = PodWorkers(
             Tools(
                 runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=made,
                 sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
-                volumes=Volumes(paths, self.objects, self.persistent, self.image_volumes, on_disk=on_disk),
+                volumes=self.volumes,
                 writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
                 own_node=self.own,
             ),
@@ -288,7 +291,6 @@ class Node:
         """Do nothing more."""
         await self.tasks.close()
         await self.workers.close()
-        await self.persistent.close()
 
     async def close(self) -> None:
         await self.rest()

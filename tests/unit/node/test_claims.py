@@ -12,7 +12,8 @@ import pytest
 from longboat.aio.clock import VirtualClock
 from longboat.client.interface import Key
 from longboat.node.cri.memory import MemoryRuntime
-from longboat.node.errors import VolumeError
+from longboat.node.errors import Unmounted, VolumeError
+from longboat.node.make.fields import Surroundings
 from longboat.node.views.storage import Claim, PersistentVolume
 from longboat.node.volumes import claims, growth
 from unit.node.build import Node, container, pod
@@ -87,10 +88,10 @@ def _problem(
         if bound is not None:
             node.storage.volumes["pv"] = bound
         node.storage.labels = {"kubernetes.io/hostname": "n"}
-        with pytest.raises(VolumeError) as caught:
-            await node.persistent.set_up(given, given.spec.volumes[0])
+        with pytest.raises(Unmounted) as caught:
+            await node.volumes.set_up(given, Surroundings())
         await node.close()
-        return caught.value
+        return caught.value.problems[given.spec.volumes[0].name]
 
     return asyncio.run(main())
 
@@ -125,7 +126,7 @@ def test_a_volume_that_has_grown_is_told_of(tmp_path: Path) -> None:
         node.storage.claims[KEY] = claim(status=pending)
         node.storage.volumes["pv"] = volume(capacity={"storage": "2Gi"})
         given = user()
-        await node.persistent.set_up(given, given.spec.volumes[0])
+        await node.volumes.set_up(given, Surroundings())
         ((key, status),) = node.storage.patches
         assert key == KEY and status["capacity"] == {"storage": "2Gi"} and status["allocatedResourceStatuses"] is None
         assert {"$patch": "delete", "type": "FileSystemResizePending"} in status["conditions"]

@@ -14,7 +14,6 @@ from longboat.node import kernel
 from longboat.node.cri.memory import MemoryRuntime
 from longboat.node.make.fields import Surroundings
 from longboat.node.views.objects import Secret
-from longboat.node.volumes.manager import Volumes
 from unit.node.build import Node, container, pod
 from unit.node.test_pod_workers import Simulated, on_a_node
 
@@ -61,7 +60,7 @@ def test_secrets_are_in_memory_also_after_the_machine_was_started_anew(tmp_path:
     async def main() -> None:
         clock = VirtualClock()
         node = Node(MemoryRuntime(clock), clock, tmp_path, on_disk=True)
-        volumes = Volumes(node.paths, node.objects, node.persistent, node.image_volumes)
+        volumes = node.volumes
         node.objects.secrets[Key("default", "s")] = Secret(data={"key": "c2VzYW1l"})
         given = pod("p", volumes=[{"name": "v", "secret": {"secretName": "s"}}])
         try:

@@ -15,7 +15,7 @@ from longboat.node.eviction.walk import Walks
 from longboat.node.make import cgroups
 from longboat.node.paths import Paths
 from longboat.node.views.pod import Pod
-from longboat.node.volumes.manager import FOLDERS
+from longboat.node.volumes import catalog
 
 log = logging.getLogger(__name__)
 UNLIMITED = float("inf")
@@ -110,9 +110,9 @@ def local_volumes(pod: Pod, paths: Paths) -> dict[str, Path]:
     """Directories on the node's disk that come and go with the pod, by volume."""
     found = {}
     for volume in pod.spec.volumes:
-        kind = "emptyDir" if volume.emptyDir is not None else "configMap" if volume.configMap is not None else ""
-        if kind and not (volume.emptyDir is not None and volume.emptyDir.medium):
-            found[volume.name] = paths.volumes(pod.uid) / FOLDERS[kind] / volume.name
+        plugin = catalog.of(pod, volume)
+        if plugin is not None and plugin.is_local_ephemeral(volume):
+            found[volume.name] = paths.volumes(pod.uid) / plugin.folder() / volume.name
     return found
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from longboat.node.views.objects import ConfigMap
-from longboat.node.views.volumes import KeyToPath
-from longboat.node.volumes.payload import File, checked
+from longboat.node.views.volumes import ConfigMapSource, KeyToPath, Volume
+from longboat.node.volumes.content import Content, ContentPlugin
+from longboat.node.volumes.payload import File, Payload, checked
+from longboat.node.volumes.plugin import Reference, Spec
 
 
 def files(
@@ -36,3 +38,21 @@ def selected(
         elif not optional:
             raise ValueError(f"{problem}: {item.key}")
     return found
+
+
+class ConfigMapPlugin(ContentPlugin):
+    NAME, FIELD = "kubernetes.io/configmap", "configMap"
+
+    @classmethod
+    def references(cls, volume: Volume) -> Iterator[Reference]:
+        if volume.configMap:
+            yield "configmap", volume.configMap.name
+
+    @classmethod
+    def is_local_ephemeral(cls, volume: Volume) -> bool:
+        return True
+
+    def files(self, spec: Spec, found: Content) -> Payload:
+        source: ConfigMapSource = self.source(spec)
+        name = source.name
+        return files(found.config_maps[name], source.items, source.defaultMode, source.optional, name)

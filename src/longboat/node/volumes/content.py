@@ -1,70 +1,71 @@
-"""What volumes that consist of files are made of: which objects, and which files come of them. Pure."""
+"""Volumes that consist of files the agent writes: what they have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import os
+import stat
+from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
 from longboat.client.interface import Key
+from longboat.machinery.errors import StatusError
 from longboat.node.errors import VolumeError
-from longboat.node.followed import Subject
-from longboat.node.make.fields import Surroundings
 from longboat.node.views.objects import ConfigMap, Secret
-from longboat.node.views.pod import Pod
-from longboat.node.views.volumes import TokenProjection, Volume
-from longboat.node.volumes import config_map, downward_api, payload, projected, secret
+from longboat.node.views.volumes import TokenProjection
+from longboat.node.volumes import empty_dir, payload
+from longboat.node.volumes.plugin import SetUp, Spec, VolumePlugin
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What volumes of one pod are filled with, fetched before a thread writes it."""
+    """What a volume is filled with, fetched before a thread writes it."""
 
     config_maps: dict[str, ConfigMap | None] = {}
     secrets: dict[str, Secret | None] = {}
     tokens: dict[TokenProjection, str] = {}
 
 
-def references(volume: Volume) -> Iterator[tuple[str, str | TokenProjection]]:
-    """What has to be fetched for a volume."""
-    if volume.configMap:
-        yield "configmap", volume.configMap.name
-    if volume.secret:
-        yield "secret", volume.secret.secretName
-    for projection in volume.projected.sources if volume.projected else ():
-        if projection.configMap:
-            yield "configmap", projection.configMap.name
-        if projection.secret:
-            yield "secret", projection.secret.name
-        if projection.serviceAccountToken:
-            yield "token", projection.serviceAccountToken
+class ContentPlugin(VolumePlugin):
+    """Subclass, and write `files`, and `references` where there are any."""
 
+    WRITTEN = REQUIRES_REMOUNT = True
+    IN_MEMORY: ClassVar[bool] = False  # never on disk
 
-def subjects(pod: Pod) -> Iterator[Subject]:
-    """What has to be followed for the volumes to stay current."""
-    for volume in pod.spec.volumes:
-        for kind, wanted in references(volume):
-            if isinstance(wanted, str):
-                yield Subject(ConfigMap if kind == "configmap" else Secret, Key(pod.metadata.namespace, wanted))
+    def files(self, spec: Spec, found: Content) -> payload.Payload:
+        """All files of the volume. Pure. Raises ValueError."""
+        raise NotImplementedError(f"{type(self).__name__} has no files")
 
+    async def new_mounter(self, spec: Spec) -> SetUp:
+        found = Content()
+        await asyncio.gather(*(self._fetch(spec, *reference, found) for reference in self.references(spec.volume)))
+        try:
+            files = self.files(spec, found)
+        except ValueError as error:
+            raise VolumeError(spec.name, str(error)) from error
+        return lambda: asyncio.to_thread(self._write, spec, files)
 
-def files(pod: Pod, volume: Volume, found: Content, around: Surroundings) -> payload.Payload | None:
-    """The files of a volume that consists of some; None for one that does not. Raises VolumeError."""
-    make = _maker(pod, volume, found, around)
-    if make is None:
-        return None
-    try:
-        return make()
-    except ValueError as error:
-        raise VolumeError(volume.name, str(error)) from error
+    async def _fetch(self, spec: Spec, kind: str, wanted: str | TokenProjection, found: Content) -> None:
+        sources, namespace = self.host.sources, spec.pod.metadata.namespace
+        try:
+            if isinstance(wanted, TokenProjection):
+                found.tokens[wanted] = await sources.token(spec.pod, wanted)
+            elif kind == "configmap":
+                found.config_maps[wanted] = await sources.config_map(Key(namespace, wanted))
+            else:
+                found.secrets[wanted] = await sources.secret(Key(namespace, wanted))
+        except (StatusError, OSError) as error:
+            why = "failed to fetch token" if kind == "token" else f"failed to fetch {kind} {wanted}"
+            raise VolumeError(spec.name, f"{why}: {error}") from error
 
-
-def _maker(pod: Pod, volume: Volume, found: Content, around: Surroundings) -> Callable[[], payload.Payload] | None:
-    if c := volume.configMap:
-        return lambda: config_map.files(found.config_maps[c.name], c.items, c.defaultMode, c.optional, c.name)
-    if s := volume.secret:
-        return lambda: secret.files(found.secrets[s.secretName], s.items, s.defaultMode, s.optional, s.secretName)
-    if d := volume.downwardAPI:
-        return lambda: downward_api.files(pod, d.items, d.defaultMode, around)
-    if p := volume.projected:
-        return lambda: projected.files(pod, p, found.config_maps, found.secrets, found.tokens, around)
-    return None
+    def _write(self, spec: Spec, files: payload.Payload) -> Path:
+        """Blocks. Raises OSError, ValueError."""
+        place = self.place(spec)
+        place.mkdir(parents=True, exist_ok=True)
+        if self.IN_MEMORY and not os.path.ismount(place):  # also where the machine was started anew
+            empty_dir.mount_memory(place)
+        if stat.S_IMODE(place.stat().st_mode) != empty_dir.MODE:
+            place.chmod(empty_dir.MODE)
+        payload.write(place, files, spec.pod.spec.securityContext.fsGroup)
+        return place

@@ -5,8 +5,10 @@ from __future__ import annotations
 from longboat.node.make import fields
 from longboat.node.make.fields import Surroundings
 from longboat.node.views.pod import Pod
-from longboat.node.views.volumes import DownwardFile
-from longboat.node.volumes.payload import File, checked
+from longboat.node.views.volumes import DownwardFile, DownwardSource
+from longboat.node.volumes.content import Content, ContentPlugin
+from longboat.node.volumes.payload import File, Payload, checked
+from longboat.node.volumes.plugin import Spec
 
 
 def files(pod: Pod, items: list[DownwardFile], mode: int, around: Surroundings) -> dict[str, File]:
@@ -24,3 +26,11 @@ def files(pod: Pod, items: list[DownwardFile], mode: int, around: Surroundings) 
             raise ValueError(str(error)) from error
         found[checked(item.path)] = File(text.encode(), mode if item.mode is None else item.mode)
     return found
+
+
+class DownwardAPIPlugin(ContentPlugin):
+    NAME, FIELD = "kubernetes.io/downward-api", "downwardAPI"
+
+    def files(self, spec: Spec, found: Content) -> Payload:
+        source: DownwardSource = self.source(spec)
+        return files(spec.pod, source.items, source.defaultMode, spec.around)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from longboat.aio.threads import to_the_end
 from longboat.node import kernel, mounting
+from longboat.node.errors import VolumeError
 from longboat.node.paths import Paths
 from longboat.node.views.pod import PodSecurityContext
 from longboat.node.views.storage import LocalSource
 from longboat.node.volumes import ownership
+from longboat.node.volumes.plugin import SetUp, Spec, VolumePlugin
 
 FOLDER = "kubernetes.io~local-volume"
 DEFAULT_FS = "ext4"
@@ -87,3 +90,31 @@ def _mount_disk(disk: Path, kind: str, place: Path, options: list[str], *, read_
             raise ValueError(f"cannot mount unformatted disk {disk} as we are manipulating it in read-only mode")
         mounting.must(f"mkfs.{kind}", *(["-F", "-m0"] if kind.startswith("ext") else []), str(disk))
     mounting.mount(str(disk), place, kind, ["defaults", *options])
+
+
+class LocalPlugin(VolumePlugin):
+    NAME, FIELD = "kubernetes.io/local-volume", "local"
+
+    async def new_mounter(self, spec: Spec) -> SetUp:
+        async def show() -> Path:
+            try:
+                return await to_the_end(self._show, spec)
+            except Missing as error:
+                raise VolumeError(spec.name, str(error), "MountVolume.NewMounter initialization") from error
+
+        return show
+
+    async def tidy(self) -> None:
+        await to_the_end(tidy, self.host.paths)
+
+    def _show(self, spec: Spec) -> Path:
+        """Blocks. Raises OSError and ValueError."""
+        source, bound = self.source(spec), spec.persistent
+        assert bound is not None
+        if bound.spec.volumeMode == "Block":
+            return device(source)
+        place, disk = self.place(spec), staging(self.host.paths) / spec.name
+        is_new = set_up(source, place, disk, spec.mount_options, read_only=spec.read_only)
+        if is_new and not spec.read_only:
+            give_to_group(place, spec.pod.spec.securityContext)
+        return place

@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from longboat.aio.threads import aside
 from longboat.client.interface import Key
-from longboat.machinery.errors import StatusError
 from longboat.node import kernel
 from longboat.node.errors import Unmounted, VolumeError, no_plugin, words
-from longboat.node.make import cgroups
+from longboat.node.followed import Subject
 from longboat.node.make.fields import Surroundings
-from longboat.node.paths import Paths
-from longboat.node.sources import Sources
+from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
-from longboat.node.views.volumes import TokenProjection, Volume
-from longboat.node.volumes import claims, content, empty_dir, host_path, ownership, payload, removal
-from longboat.node.volumes.content import Content
-from longboat.node.volumes.image import ImageVolumes
+from longboat.node.views.volumes import Volume
+from longboat.node.volumes import catalog, claims, removal
 from longboat.node.volumes.persistent import Persistent
+from longboat.node.volumes.plugin import Host, Spec, VolumePlugin
 
-FOLDERS = {
-    "emptyDir": "kubernetes.io~empty-dir",
-    "configMap": "kubernetes.io~configmap",
-    "secret": "kubernetes.io~secret",
-    "downwardAPI": "kubernetes.io~downward-api",
-    "projected": "kubernetes.io~projected",
-}
-IN_MEMORY = ("secret", "projected")  # never on disk
+NOWHERE = Path("/")  # where the volumes of simulated nodes lie
 
 
 class Volumes:
     """One per agent. `on_disk` is False for simulated nodes: sources are asked for, but nothing is written."""
 
-    def __init__(
-        self, paths: Paths, sources: Sources, persistent: Persistent, images: ImageVolumes, *, on_disk: bool = True
-    ) -> None:
-        self._paths, self._sources, self._persistent, self._on_disk = paths, sources, persistent, on_disk
-        self._images = images
+    def __init__(self, host: Host, persistent: Persistent, *, on_disk: bool = True) -> None:
+        self._paths, self._sources, self._persistent, self._on_disk = host.paths, host.sources, persistent, on_disk
+        self._plugins = [plugin(host) for plugin in catalog.PLUGINS]
 
     async def set_up(self, pod: Pod, around: Surroundings) -> dict[str, Path]:
-        """Make every volume what it should be now; by name, where it lies. Raises Unmounted, once all were tried.
-
-        Images are found and shown when containers are started.
-        """
-        volumes = [volume for volume in pod.spec.volumes if volume.image is None]
+        """Make every volume what it should be now; by name, where it lies. Raises Unmounted, once all were tried."""
+        volumes = [v for v in pod.spec.volumes if not ((kind := catalog.of(pod, v)) and kind.BY_CONTAINERS)]
         tried = await asyncio.gather(*(self._set_up(pod, v, around) for v in volumes), return_exceptions=True)
         places, problems = dict[str, Path](), dict[str, VolumeError]()
         for volume, outcome in zip(volumes, tried, strict=True):
@@ -60,99 +43,65 @@ class Volumes:
         if problems:
             raise Unmounted(problems)
         if self._on_disk:
-            self._sources.follow(pod, content.subjects(pod))
+            self._sources.follow(pod, subjects(pod))
         return places
 
     async def tear_down(self, uid: str) -> None:
-        """Remove everything of a pod; what is to last stays. Raises RuntimeFailure, OSError."""
+        """Remove everything of a pod; what is to last stays. Raises RuntimeFailure, StillMounted, OSError."""
         self._sources.unfollow(uid)
         if self._on_disk:
             # Parts of a volume are mounts of it as well: with them it would not be free when its driver lets go of it.
             await asyncio.to_thread(detach, self._paths.sub_paths(uid))
-            await self._images.tear_down(uid)
-            await self._persistent.tear_down(uid)
+            for plugin in self._plugins:
+                await plugin.tear_down(uid)
             await asyncio.to_thread(remove, self._paths.pod(uid))
 
     async def close(self) -> None:
         """End what is under way."""
-        await self._images.close()
+        for plugin in self._plugins:
+            await plugin.close()
 
     async def tidy(self) -> None:
         """What no pod uses any more. Raises StatusError, ConnectionError, OSError."""
-        await self._persistent.tidy()
+        if self._on_disk:
+            for plugin in self._plugins:
+                await plugin.tidy()
 
     @staticmethod
     def changes(pod: Pod) -> bool:
         """Whether any volume, or its content, may change while the pod runs."""
-        return any(
-            v.configMap or v.secret or v.projected or v.downwardAPI or claims.claim_of(pod, v) or v.csi
-            for v in pod.spec.volumes
-        )
+        for volume in pod.spec.volumes:
+            plugin = catalog.of(pod, volume)
+            if claims.claim_of(pod, volume) or (plugin is not None and plugin.REQUIRES_REMOUNT):
+                return True
+        return False
 
     async def _set_up(self, pod: Pod, volume: Volume, around: Surroundings) -> Path:
         """Raises VolumeError."""
-        if volume.gitRepo is not None:  # never: it ran git as root on what users name (CVE-2024-10220)
-            raise VolumeError(volume.name, "git-repo volume plugin has been disabled")
-        if self._persistent.handles(volume):
-            return await self._persistent.set_up(pod, volume)
-        files = content.files(pod, volume, await self._fetch(pod, volume), around)
-        if not self._on_disk:
-            return Path("/")
+        spec = await self._persistent.spec(pod, volume, around)
+        set_up = await self._plugin(spec).new_mounter(spec)
         try:
-            if volume.hostPath is not None:
-                return await aside(host_path.set_up, volume.hostPath)
-            return await asyncio.to_thread(self._write, pod, volume, files)
+            place = await set_up() if self._on_disk else NOWHERE
         except (OSError, ValueError) as error:
-            raise VolumeError(volume.name, words(error)) from error
-
-    async def _fetch(self, pod: Pod, volume: Volume) -> Content:
-        found = Content()
-        references = content.references(volume)
-        await asyncio.gather(*(self._fetch_one(pod, volume, *reference, found) for reference in references))
-        return found
-
-    async def _fetch_one(
-        self, pod: Pod, volume: Volume, kind: str, wanted: str | TokenProjection, found: Content
-    ) -> None:
-        try:
-            if isinstance(wanted, TokenProjection):
-                found.tokens[wanted] = await self._sources.token(pod, wanted)
-            elif kind == "configmap":
-                found.config_maps[wanted] = await self._sources.config_map(Key(pod.metadata.namespace, wanted))
-            else:
-                found.secrets[wanted] = await self._sources.secret(Key(pod.metadata.namespace, wanted))
-        except (StatusError, OSError) as error:
-            why = "failed to fetch token" if kind == "token" else f"failed to fetch {kind} {wanted}"
-            raise VolumeError(volume.name, f"{why}: {error}") from error
-
-    def _write(self, pod: Pod, volume: Volume, files: payload.Payload | None) -> Path:
-        """Blocks. Raises OSError, ValueError, VolumeError."""
-        kind = _kind(volume)
-        place = self._paths.volumes(pod.uid) / FOLDERS[kind] / volume.name
-        security = pod.spec.securityContext
-        if volume.emptyDir:
-            is_new = not place.exists()
-            empty_dir.set_up(place, volume.emptyDir, cgroups.pod_limits(pod).memory)
-            if is_new and security.fsGroup is not None:
-                mismatch_only = security.fsGroupChangePolicy == "OnRootMismatch"
-                ownership.give_to(place, security.fsGroup, only_if_root_differs=mismatch_only)
-            return place
-        assert files is not None
-        place.mkdir(parents=True, exist_ok=True)
-        if kind in IN_MEMORY and not os.path.ismount(place):  # also where the machine was started anew
-            empty_dir.mount_memory(place)
-        if stat.S_IMODE(place.stat().st_mode) != empty_dir.MODE:
-            place.chmod(empty_dir.MODE)
-        payload.write(place, files, security.fsGroup)
+            raise VolumeError(spec.name, words(error)) from error
+        await self._persistent.grow(spec)
         return place
 
+    def _plugin(self, spec: Spec) -> VolumePlugin:
+        """Raises VolumeError."""
+        for plugin in self._plugins:
+            if plugin.can_support(spec):
+                return plugin
+        raise no_plugin(spec.volume.name, spec.name)
 
-def _kind(volume: Volume) -> str:
-    """The field that says what it is made of. Raises VolumeError."""
-    for kind in FOLDERS:
-        if getattr(volume, kind) is not None:
-            return kind
-    raise no_plugin(volume.name, volume.name)
+
+def subjects(pod: Pod) -> Iterator[Subject]:
+    """What has to be followed for the volumes to stay current."""
+    for volume in pod.spec.volumes:
+        plugin = catalog.of(pod, volume)
+        for kind, wanted in plugin.references(volume) if plugin is not None else ():
+            if isinstance(wanted, str):
+                yield Subject(ConfigMap if kind == "configmap" else Secret, Key(pod.metadata.namespace, wanted))
 
 
 def detach(place: Path) -> None:

@@ -13,7 +13,7 @@ from longboat.node.paths import Paths
 from longboat.node.safeguards import NOT_RECURSIVE
 from longboat.node.views.container import Container, VolumeMount
 from longboat.node.views.pod import Pod
-from longboat.node.volumes import image, nested, payload, sub_path
+from longboat.node.volumes import catalog, claims, image, nested, payload, sub_path
 
 log = logging.getLogger(__name__)
 ALWAYS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # files that the agent or the runtime mount
@@ -111,15 +111,14 @@ def _sub_path(container: Container, wanted: VolumeMount, env: Mapping[str, str])
 def _is_read_only(pod: Pod, name: str) -> bool:
     """Volumes that are, whatever the mount says: claims used so, images, and files that the agent writes."""
     volume = next(v for v in pod.spec.volumes if v.name == name)
-    sources = (volume.persistentVolumeClaim, volume.csi, volume.nfs)
-    is_content = _is_written(pod, name) or _is_image(pod, name)
-    return is_content or any(source is not None and source.readOnly for source in sources)
+    plugin = catalog.of(pod, volume)
+    return claims.is_read_only(volume) if plugin is None else plugin.is_read_only(volume)
 
 
 def _is_written(pod: Pod, name: str) -> bool:
     """Volumes whose files come from the agent: containers add nothing to them."""
-    volume = next(v for v in pod.spec.volumes if v.name == name)
-    return bool(volume.configMap or volume.secret or volume.projected or volume.downwardAPI)
+    plugin = catalog.of(pod, next(v for v in pod.spec.volumes if v.name == name))
+    return plugin is not None and plugin.WRITTEN
 
 
 def _is_image(pod: Pod, name: str) -> bool:

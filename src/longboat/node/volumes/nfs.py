@@ -17,7 +17,8 @@ from longboat.aio.tasks import Tasks
 from longboat.node import commands, kernel, mounting
 from longboat.node.errors import StillMounted, VolumeError, words
 from longboat.node.paths import Paths
-from longboat.node.views.volumes import NFSSource
+from longboat.node.views.volumes import NFSSource, Volume
+from longboat.node.volumes.plugin import Host, SetUp, Spec, VolumePlugin
 
 log = logging.getLogger(__name__)
 FOLDER = "kubernetes.io~nfs"
@@ -125,3 +126,25 @@ def _beneath(folder: Path) -> list[Path]:
         return [folder / name for name in os.listdir(folder)]
     except FileNotFoundError:
         return []
+
+
+class NFSPlugin(VolumePlugin):
+    NAME, FIELD = "kubernetes.io/nfs", "nfs"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._mounts = Mounts(host.paths, host.clock)
+
+    @classmethod
+    def is_read_only(cls, volume: Volume) -> bool:
+        return volume.nfs is not None and volume.nfs.readOnly
+
+    async def new_mounter(self, spec: Spec) -> SetUp:
+        uid, options, read_only = spec.pod.uid, spec.mount_options, spec.read_only
+        return lambda: self._mounts.set_up(uid, spec.name, self.source(spec), options, read_only=read_only)
+
+    async def tear_down(self, uid: str) -> None:
+        await self._mounts.tear_down(uid)
+
+    async def close(self) -> None:
+        await self._mounts.close()

@@ -1,81 +1,55 @@
-"""Volumes that are there before the pod and after it, and those drivers make for it: claims, nfs, CSI."""
+"""What stands behind a pod's volume that is a claim, and its growth once it is mounted."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from pathlib import Path
-
 from longboat.aio.clock import Clock
-from longboat.aio.threads import aside, to_the_end
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
 from longboat.node.csi import wanted as csi
 from longboat.node.csi.errors import RpcFailure
 from longboat.node.csi.mounter import CsiVolumes
-from longboat.node.errors import VolumeError, no_plugin, unprocessed, words
-from longboat.node.paths import Paths
+from longboat.node.errors import VolumeError, unprocessed
+from longboat.node.make.fields import Surroundings
 from longboat.node.recorder import NORMAL, WARNING, Recorder
 from longboat.node.views.pod import Pod
 from longboat.node.views.storage import Claim, PersistentVolume
 from longboat.node.views.volumes import Volume
-from longboat.node.volumes import claims, growth, host_path, local, nfs
+from longboat.node.volumes import claims, growth
 from longboat.node.volumes.claims import Unbound
 from longboat.node.volumes.cluster import Storage
+from longboat.node.volumes.plugin import Spec
 
 NEVER = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND")  # codes that trying again does not change
 
 
 class Persistent:
-    """`on_disk` is False for simulated nodes: claims are looked at, but nothing is mounted."""
+    """`on_disk` is False for simulated nodes: claims are looked at and grow, but no driver is called."""
 
     def __init__(
-        self, storage: Storage, drivers: CsiVolumes, paths: Paths, clock: Clock, recorder: Recorder, node: str, *,
+        self, storage: Storage, drivers: CsiVolumes, clock: Clock, recorder: Recorder, node: str, *,
         on_disk: bool = True,
     ) -> None:  # fmt: skip
-        self._storage, self._csi, self._paths, self._node = storage, drivers, paths, node
+        self._storage, self._csi, self._node = storage, drivers, node
         self._clock, self._recorder, self._on_disk = clock, recorder, on_disk
-        self._nfs = nfs.Mounts(paths, clock)
 
-    @staticmethod
-    def handles(volume: Volume) -> bool:
-        return bool(volume.persistentVolumeClaim or volume.ephemeral or volume.nfs or volume.csi)
-
-    async def set_up(self, pod: Pod, volume: Volume) -> Path:
-        """Where the volume lies; a device's path where it is used as one. Raises VolumeError."""
-        if key := claims.claim_of(pod, volume):
-            return await self._claimed(pod, volume, key)
-        if not self._on_disk:
-            return Path("/")
-        if volume.csi is not None:
-            return await self._csi.set_up(pod, csi.inline(pod, volume))
-        assert volume.nfs is not None
-        return await self._nfs.set_up(pod.uid, volume.name, volume.nfs, (), read_only=False)
-
-    async def tear_down(self, uid: str) -> None:
-        """Those that need more than to be detached. Raises StillMounted, OSError."""
-        if self._on_disk:
-            await self._nfs.tear_down(uid)
-            await self._csi.tear_down(uid)
-
-    async def tidy(self) -> None:
-        """What no pod uses any more. Raises StatusError, ConnectionError, OSError."""
-        if self._on_disk:
-            await self._csi.tidy()
-            await to_the_end(local.tidy, self._paths)
-
-    async def close(self) -> None:
-        await self._nfs.close()
-
-    async def _claimed(self, pod: Pod, volume: Volume, key: Key) -> Path:
+    async def spec(self, pod: Pod, volume: Volume, around: Surroundings) -> Spec:
+        """The volume, with what stands behind it. Raises VolumeError."""
+        key = claims.claim_of(pod, volume)
+        if key is None:
+            return Spec(pod=pod, volume=volume, around=around)
         claim, bound = await self._resolve(pod, volume, key)
-        name = bound.metadata.name
         if bound.spec.nodeAffinity is not None and not await self._is_near(bound):
-            raise VolumeError(name, "no matching NodeSelectorTerms", "MountVolume.NodeAffinity check")
-        place = await self._mount(pod, volume, bound) if self._on_disk else Path("/")
-        if growth.is_due(claim, bound):
-            await self._grow(pod, key, bound, claims.is_read_only(volume))
-        return place
+            why = "no matching NodeSelectorTerms"
+            raise VolumeError(bound.metadata.name, why, "MountVolume.NodeAffinity check")
+        read_only = claims.is_read_only(volume)
+        return Spec(pod=pod, volume=volume, around=around, persistent=bound, claim=claim, read_only=read_only)
+
+    async def grow(self, spec: Spec) -> None:
+        """Make what is mounted larger where it is the node's turn. Raises VolumeError."""
+        key = claims.claim_of(spec.pod, spec.volume)
+        if key and spec.claim and spec.persistent and growth.is_due(spec.claim, spec.persistent):
+            await self._grow(spec.pod, key, spec.persistent, spec.read_only)
 
     async def _resolve(self, pod: Pod, volume: Volume, key: Key) -> tuple[Claim, PersistentVolume]:
         """Raises VolumeError."""
@@ -101,32 +75,6 @@ class Persistent:
         except (StatusError, ConnectionError) as error:
             raise VolumeError(bound.metadata.name, str(error)) from error
 
-    async def _mount(self, pod: Pod, volume: Volume, bound: PersistentVolume) -> Path:
-        """Raises VolumeError."""
-        spec, name, read_only = bound.spec, bound.metadata.name, claims.is_read_only(volume)
-        if spec.csi is not None:
-            return await self._csi.set_up(pod, csi.persistent(bound, read_only=read_only))
-        if spec.hostPath is not None:
-            return await _checked(name, aside(host_path.set_up, spec.hostPath))
-        if spec.nfs is not None:
-            return await self._nfs.set_up(pod.uid, name, spec.nfs, spec.mountOptions, read_only=read_only)
-        if spec.local is not None:
-            return await _checked(name, to_the_end(self._local, pod, bound, read_only))
-        raise no_plugin(volume.name, name)
-
-    def _local(self, pod: Pod, bound: PersistentVolume, read_only: bool) -> Path:
-        """Blocks. Raises OSError and ValueError."""
-        source, name = bound.spec.local, bound.metadata.name
-        assert source is not None
-        if bound.spec.volumeMode == "Block":
-            return local.device(source)
-        place = self._paths.volumes(pod.uid) / local.FOLDER / name
-        staging = local.staging(self._paths) / name
-        is_new = local.set_up(source, place, staging, bound.spec.mountOptions, read_only=read_only)
-        if is_new and not read_only:
-            local.give_to_group(place, pod.spec.securityContext)
-        return place
-
     async def _grow(self, pod: Pod, key: Key, bound: PersistentVolume, read_only: bool) -> None:
         """It is the node's turn to make a volume larger. What fails is told, and tried again."""
         name = bound.metadata.name
@@ -148,13 +96,3 @@ class Persistent:
             await self._storage.patch_claim(key, growth.failed(timestamp(self._clock.now()), why))
         except (StatusError, ConnectionError) as error:
             raise VolumeError(key.name, str(error)) from error
-
-
-async def _checked(name: str, work: Awaitable[Path]) -> Path:
-    """Raises VolumeError."""
-    try:
-        return await work
-    except local.Missing as error:
-        raise VolumeError(name, str(error), "MountVolume.NewMounter initialization") from error
-    except (OSError, ValueError) as error:
-        raise VolumeError(name, words(error)) from error

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from longboat.node.make.fields import Surroundings
 from longboat.node.views.objects import ConfigMap, Secret
 from longboat.node.views.pod import Pod
-from longboat.node.views.volumes import ProjectedSource, TokenProjection
+from longboat.node.views.volumes import ProjectedSource, TokenProjection, Volume
 from longboat.node.volumes import config_map, downward_api, secret
-from longboat.node.volumes.payload import File, checked
+from longboat.node.volumes.content import Content, ContentPlugin
+from longboat.node.volumes.payload import File, Payload, checked
+from longboat.node.volumes.plugin import Reference, Spec
 
 
 def files(
@@ -50,3 +52,21 @@ def only_user(pod: Pod) -> int | None:
         own = container.securityContext.runAsUser if container.securityContext else None
         users.add(pod.spec.securityContext.runAsUser if own is None else own)
     return users.pop() if len(users) == 1 else None
+
+
+class ProjectedPlugin(ContentPlugin):
+    NAME, FIELD = "kubernetes.io/projected", "projected"
+    IN_MEMORY = True
+
+    @classmethod
+    def references(cls, volume: Volume) -> Iterator[Reference]:
+        for projection in volume.projected.sources if volume.projected else ():
+            if projection.configMap:
+                yield "configmap", projection.configMap.name
+            if projection.secret:
+                yield "secret", projection.secret.name
+            if projection.serviceAccountToken:
+                yield "token", projection.serviceAccountToken
+
+    def files(self, spec: Spec, found: Content) -> Payload:
+        return files(spec.pod, self.source(spec), found.config_maps, found.secrets, found.tokens, spec.around)
