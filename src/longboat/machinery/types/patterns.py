@@ -13,7 +13,7 @@ MEMORY = 2 << 20  # bytes of a compiled pattern, and of what it remembers while 
 
 
 class BadPattern(ValueError):
-    """Not a pattern of RE2, or too large a one."""
+    """Not a pattern of RE2, or too large a one; the message is Go's."""
 
 
 @lru_cache(maxsize=KEPT)
@@ -25,8 +25,23 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
     except re2.error as error:
-        said = error.args[0] if error.args else ""
-        raise BadPattern(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
+        said = error.args[0] if error.args else b""
+        raise BadPattern(_in_go(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said))) from None
+
+
+# RE2's words, and Go's for the same.
+_WORDS = {
+    "missing )": "missing closing )", "missing ]": "missing closing ]",
+    "invalid perl operator": "invalid or unsupported Perl syntax", "invalid repetition size": "invalid repeat count",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "trailing \\": "trailing backslash at end of expression",
+}  # fmt: skip
+
+
+def _in_go(said: str) -> str:
+    what, _, where = said.partition(": ")
+    return f"error parsing regexp: {_WORDS.get(what, what)}: `{where}`"
 
 
 def check(pattern: str) -> None:

@@ -6,6 +6,7 @@ from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.types import structure
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.strategy import Context, Strategy
 
@@ -44,7 +45,39 @@ class CustomResourceDefinition(Strategy):
         if sum(bool(version.get("storage")) for version in versions) != 1:
             err.invalid(path.at("versions"), versions, "must have exactly one version marked as storage version")
 
+    def validate_create(self, new: Object, err: Errors) -> None:
+        for schema, path in _schemas(new).values():
+            structure.check(schema, path, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        """A schema that has been let in may stay."""
+        before = [schema for schema, _ in _schemas(old).values()]
+        for schema, path in _schemas(new).values():
+            if schema not in before:
+                structure.check(schema, path, err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        def told(obj: Object) -> list[str]:
+            return [text for schema, _ in _schemas(obj).values() for text in structure.warnings(schema)]
+
+        before = set(told(old)) if old else ()
+        return [text for text in dict.fromkeys(told(new)) if text not in before]
+
     def prepare_create(self, new: Object, ctx: Context) -> None:
         versions = dig(new, "spec", "versions", default=())
         stored = [version.get("name") for version in versions if version.get("storage")]
         new["status"] = {"storedVersions": stored}
+
+
+def _schemas(obj: Object) -> dict[str, tuple[Object, Path]]:
+    """The schemas of a definition's versions by their names. One that all share is named where upstream holds it."""
+    versions: list[Object] = dig(obj, "spec", "versions", default=[])
+    found = {
+        str(version.get("name")): (schema, Path("spec", "versions").index(i).at("schema", "openAPIV3Schema"))
+        for i, version in enumerate(versions)
+        if (schema := dig(version, "schema", "openAPIV3Schema"))
+    }
+    first = next(iter(found.values()))[0] if found else None
+    if first and len(found) == len(versions) and all(schema == first for schema, _ in found.values()):
+        return {"": (first, Path("spec", "validation", "openAPIV3Schema"))}
+    return found
