@@ -1,7 +1,7 @@
 """What is done to the cluster, one at a time: each does something, keeps it up for a while, and undoes it.
 
-`outage` is how long a page of `hello`, which has several servers, may fail to answer meanwhile; `recovery` how long
-after the end of it everything may take until it is as it should be (checks.py).
+`outage` is how long a page of `hello`, which has several servers, may fail to answer meanwhile (those of `pages`);
+`recovery` how long after the end of it everything may take until it is as it should be (checks.py).
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class Disturbance:
     @property
     def what(self) -> str:
         return f"{type(self).__name__} {self.node}"
+
+    @property
+    def pages(self) -> str:
+        """What the names of the pages begin with that should answer."""
+        return "hello"
 
     def do(self) -> None:
         raise NotImplementedError
@@ -123,8 +128,13 @@ class Frozen(Disturbance):
 class CutOff(Disturbance):
     """A whole node without its cable, for long enough that its pods are given up."""
 
-    outage = AWAY + 90.0  # its own address answers nobody meanwhile
+    outage = AWAY
     lasts = 90.0
+
+    @property
+    def pages(self) -> str:
+        """At the other node: this one's address answers nobody."""
+        return next(f"hello-{node.removeprefix('node-')}" for node in NODES if node != self.node)
 
     def do(self) -> None:
         self.site.cable(self.node, "down")

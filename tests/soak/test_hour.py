@@ -73,7 +73,7 @@ class Soak:
         time.sleep(disturbance.lasts)
         found += self._carried_out(disturbance.undo)
         recovery, left = self._settle(disturbance.recovery)
-        outage = self.visitors.longest(began, "hello")
+        outage = self.visitors.longest(began, disturbance.pages)
         self.recoveries[kind].append(recovery)
         self.outages[kind].append(outage)
         say(f"{self.minutes():5.1f}   as it should be after {recovery:.0f} s; hello was away for {outage:.1f} s")
