@@ -134,3 +134,41 @@ def test_a_failed_pod_is_replaced_and_said_so() -> None:
         assert any(e["reason"] == "FailedDaemonPod" for e in await cluster.list("events"))
 
     play(scene, nodes=2)
+
+
+def test_a_node_that_refuses_its_pod_is_sent_the_next_one_ever_later() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(daemon_set())
+        await until_quiet(cluster)
+        refused: set[str] = set()
+
+        async def refuse(seconds: int) -> None:
+            for _ in range(seconds):
+                for pod in await cluster.list("pods"):
+                    name = pod["metadata"]["name"]
+                    if pod["status"].get("phase") != "Failed" and name not in refused:
+                        refused.add(name)
+                        await cluster.patch(f"pod/{name}", {"status": {"phase": "Failed"}}, subresource="status")
+                await cluster.clock.advance(1)
+
+        await refuse(20)
+        assert len(refused) == 6, "the first, and after 0, 1, 2, 4 and 8 s more"
+        await change_image(cluster, "agent:2")
+        await refuse(2)
+        assert len(refused) == 8, "what has been changed may do better: it starts over"
+
+    play(scene, nodes=1)
+
+
+def test_a_pod_that_has_done_its_work_is_replaced_and_said_so() -> None:
+    async def scene(cluster: Cluster) -> None:
+        await cluster.apply(daemon_set())
+        await until_quiet(cluster)
+        (done,) = await names(cluster)
+        await cluster.patch(done, {"status": {"phase": "Succeeded"}}, subresource="status")
+        await until_quiet(cluster)
+        assert done not in await names(cluster) and len(await names(cluster)) == 1
+        (told,) = [e for e in await cluster.list("events") if e["reason"] == "SucceededDaemonPod"]
+        assert told["type"] == "Normal" and told["message"].endswith("on node n0, will try to delete it")
+
+    play(scene, nodes=1)

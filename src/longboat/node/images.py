@@ -7,8 +7,8 @@ import logging
 import re
 from collections.abc import Iterable
 
+from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import Clock
-from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure
 from longboat.node.errors import StartFailure
 from longboat.node.recorder import NORMAL, WARNING, Recorder

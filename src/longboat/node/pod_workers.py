@@ -11,12 +11,12 @@ from contextlib import ExitStack, asynccontextmanager
 import msgspec
 
 from longboat.aio.backoff import doubling
+from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import Clock, Timer
 from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
 from longboat.node import allocation, preemption
 from longboat.node.admitter import Admitter
-from longboat.node.backoff import BackOff
 from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime, RuntimeFailure

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from longboat.aio.backoffs import BackOff
 from longboat.api.restarts import ALWAYS
 from longboat.machinery.objects import Object
 from longboat.node import labels, resize, restarts
 from longboat.node.allocation import Allocation
-from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import ContainerStatus, Sandbox
 from longboat.node.resize import Update
 from longboat.node.state import Observed, Verdict, Verdicts, Waiting

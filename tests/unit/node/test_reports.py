@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import VirtualClock
 from longboat.aio.http1 import Headers, RequestHead
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import node_status
-from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import Condition
 from longboat.node.images import normalized
 from longboat.node.machine import SIMULATED, Pressure

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from longboat.aio.backoffs import BackOff
 from longboat.api.resources import Resources
 from longboat.machinery.objects import Object
 from longboat.node import allocation, in_force, sync
 from longboat.node.allocation import Allocation, Given
-from longboat.node.backoff import BackOff
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri import config, messages
 from longboat.node.paths import Paths

@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from longboat.aio.backoffs import BackOff
 from longboat.node import labels, sync
-from longboat.node.backoff import BackOff
 from longboat.node.cri.interface import ContainerStatus, Sandbox, SandboxNetwork
 from longboat.node.state import Observed, Verdict, Waiting
 from longboat.node.sync import CreateSandbox, Hold, Plan, StartContainer, StopContainer, StopPod, StopSandbox

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from longboat.aio.backoffs import BackOff
 from longboat.api import kinds
 from longboat.api.view import controller_of
 from longboat.api.workloads import available_in
@@ -22,6 +23,8 @@ from longboat.controllers.runtime import Controller, Requeue, Watch, controller_
 from longboat.controllers.selection import Selectors
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError
+
+FIRST_AGAIN, MOST_AGAIN = 1.0, 900.0  # seconds until a pod that fails again on a node is replaced once more
 
 
 class DaemonSetController(Controller):
@@ -44,6 +47,7 @@ class DaemonSetController(Controller):
 
     def setup(self) -> None:
         self.expected = Expectations(self.clock)
+        self.replaced = BackOff(FIRST_AGAIN, MOST_AGAIN)  # failed pods, by set, generation and node
         for view in (DaemonPod, Revision):
             self.cache(view).index("owner", ownership.owner_uid)
             self.cache(view).index("orphan", ownership.orphanage)
@@ -78,6 +82,7 @@ class DaemonSetController(Controller):
         owner = self.cache(DaemonSet).get(key)
         if owner is None:
             self.expected.forget(key)
+            self.replaced.forget(f"{key.namespace}/{key.name}/")
             return None
         settled = self.expected.met(key)
         pods = await self._claimed(owner, DaemonPod)
@@ -91,12 +96,15 @@ class DaemonSetController(Controller):
         )
         value = update.metadata.labels[REVISION_LABEL]
         found = tally(placement(owner), pods, self.cache(Node).values())
+        waits: list[float] = []
         if settled:
-            await self._act(key, owner, plan(owner, found, value, self.clock.now()), update.template, value)
+            todo = plan(owner, found, value, self.clock.now())
+            waits = self._hold_back(key, owner, todo)
+            await self._act(key, owner, todo, update.template, value)
         await self._report(key, owner, new_status(owner, found, value, collisions, self.clock.now()))
         await self._truncate(owner, pods, update, revisions)
         left = [available_in(each, owner.spec.minReadySeconds, self.clock.now()) for each in pods]
-        waits = [wait.total_seconds() for wait in left if wait and wait.total_seconds() > 0]
+        waits += [wait.total_seconds() for wait in left if wait and wait.total_seconds() > 0]
         return Requeue(min(waits)) if waits else None
 
     async def _claimed(self, owner: DaemonSet, view: Any) -> list[Any]:
@@ -108,12 +116,31 @@ class DaemonSetController(Controller):
         ]
         return await ownership.claim(self.client, owner, ownership.sort_out(owner, selector, candidates))
 
+    def _hold_back(self, key: Key, owner: DaemonSet, todo: Plan) -> list[float]:
+        """Leave pods that fail again and again for a while: a node that refuses them would be sent the next at once.
+        Seconds until each may go."""
+        waits, now = [], self.clock.monotonic()
+        self.replaced.prune(now)
+        for each in list(todo.failed):
+            of = f"{key.namespace}/{key.name}/{owner.metadata.uid}/{owner.metadata.generation}/{each.node}"
+            if wait := self.replaced.held(of, now):
+                todo.failed.remove(each)
+                waits.append(wait)
+            else:
+                self.replaced.count(of, now)
+        return waits
+
     async def _act(self, key: Key, owner: DaemonSet, todo: Plan, template: dict[str, Any], revision: str) -> None:
         """Raises StatusError, ConnectionError."""
-        for each in todo.failed:
-            message = f"Found failed daemon pod {each.metadata.namespace}/{each.metadata.name} on node {each.node}"
-            self.events.event(owner, "Warning", "FailedDaemonPod", f"{message}, will try to kill it")
-        doomed = [*todo.failed, *todo.delete]
+        for pods, how, kind, end in (
+            (todo.failed, "failed", "Warning", "kill"),
+            (todo.succeeded, "succeeded", "Normal", "delete"),
+        ):
+            for each in pods:
+                where = f"{each.metadata.namespace}/{each.metadata.name} on node {each.node}"
+                message = f"Found {how} daemon pod {where}, will try to {end} it"
+                self.events.event(owner, kind, f"{how.capitalize()}DaemonPod", message)
+        doomed = [*todo.failed, *todo.succeeded, *todo.delete]
         for each in doomed:
             self.expected.expect_deletion(key, each.metadata.uid)
         outcomes = await asyncio.gather(*(self._delete(key, owner, each) for each in doomed), return_exceptions=True)

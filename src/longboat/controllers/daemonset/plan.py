@@ -16,11 +16,12 @@ from longboat.controllers.shares import share
 
 @dataclass
 class Plan:
-    """Nodes that get a pod, and pods that go: because they do not belong, have failed, or are of another revision."""
+    """Nodes that get a pod, and pods that go: because they do not belong, have ended, or are of another revision."""
 
     create: list[str] = field(default_factory=list)
     delete: list[DaemonPod] = field(default_factory=list)
     failed: list[DaemonPod] = field(default_factory=list)
+    succeeded: list[DaemonPod] = field(default_factory=list)
 
 
 @dataclass
@@ -66,7 +67,8 @@ def _place(
     if node not in found.tolerated:
         made.delete += here
         return
-    made.failed += [pod for pod in here if pod.status.phase in ("Failed", "Succeeded")]
+    made.failed += [pod for pod in here if pod.status.phase == "Failed"]
+    made.succeeded += [pod for pod in here if pod.status.phase == "Succeeded"]
     running = [pod for pod in here if pod.status.phase not in ("Failed", "Succeeded")]
     if node in found.wanted and not found.by_node.get(node):
         made.create.append(node)
@@ -90,7 +92,8 @@ def _replace(made: Plan, owner: DaemonSet, found: Tally, revision: str, now: dat
         well = [pod for pod in alive if is_available(pod, owner.spec.minReadySeconds, now)]
         if not well:
             room -= 1
-        old = [pod for pod in alive if not _is(pod, revision) and pod not in made.delete and pod not in made.failed]
+        going = [*made.delete, *made.failed, *made.succeeded]
+        old = [pod for pod in alive if not _is(pod, revision) and pod not in going]
         if old and not well:
             made.delete += old  # it is missing already: nothing is lost
         elif old:

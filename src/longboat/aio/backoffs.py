@@ -43,6 +43,15 @@ class BackOff:
             return 0.0
         return max(since + entry.delay - now, 0.0)
 
+    def held(self, key: str, now: float) -> float:
+        """Seconds until another attempt may be made, counted from the last one; 0.0: now."""
+        return self.remaining(key, self.updated(key), now) if now - self.updated(key) <= 2 * self.most else 0.0
+
+    def prune(self, now: float) -> None:
+        """Drop what counts for nothing any more."""
+        for key in [key for key, entry in self._entries.items() if now - entry.updated > 2 * self.most]:
+            del self._entries[key]
+
     def forget(self, prefix: str) -> None:
         for key in [key for key in self._entries if key.startswith(prefix)]:
             del self._entries[key]
