@@ -12,7 +12,7 @@ from soak.visitors import Visitors
 
 KINDS = "nodes,deployments,statefulsets,daemonsets,pods,cronjobs,persistentvolumeclaims,horizontalpodautoscalers"
 LATE = timedelta(minutes=3)  # how long ago a CronJob of every minute may have succeeded for the last time
-EVENTS_PER_MINUTE = 150  # events that are there, by minutes of the run: a cluster in a loop tells far more
+EVENTS_PER_MINUTE = 80  # events that are there, by minutes of the run: a cluster in a loop tells far more
 
 Object = dict[str, Any]
 
