@@ -123,10 +123,11 @@ class Errors:
         self._room -= len(where) + len(message)
         self.causes.append(Cause(reason, where if len(where) <= LONGEST else f"{where[:LONGEST]}...", message))
 
-    def merge(self, others: Errors) -> None:
-        """Take up the complaints of an attempt."""
+    def merge(self, others: Errors, beneath: Path | None = None) -> None:
+        """Take up the complaints of an attempt: of a whole object, or of what is at the path `beneath`."""
         for cause in others.causes:
-            self._add(cause.reason, Path(cause.field) if cause.field != "<nil>" else Path(), cause.message)
+            inner = () if cause.field == "<nil>" else (cause.field,)
+            self._add(cause.reason, (beneath or Path()).at(*inner) if inner else beneath or Path(), cause.message)
         self.untold += others.untold
 
     def extend(self, path: Path, messages: Iterable[str], value: Any = ...) -> None:

@@ -74,6 +74,26 @@ def test_beyond_what_is_recorded() -> None:
     play(scene)
 
 
+def test_defaults_are_what_their_schema_allows() -> None:
+    place = "spec.validation.openAPIV3Schema.properties[spec].properties[f]"
+
+    async def scene(api: Api) -> None:
+        fields = {"a": {"type": "string", "maxLength": 1}}
+        assert await refused(api, spec(type="string", default=1)) == [f"{place}.default"]
+        assert await refused(api, spec(type="object", properties=fields, default={"a": "x"})) == []
+        assert await refused(api, spec(type="object", properties=fields, default={"a": "xx"})) == [f"{place}.default.a"]
+        assert await refused(api, spec(type="object", properties=fields, default={"b": 1})) == [f"{place}.default"]
+        loose = {"x-kubernetes-preserve-unknown-fields": True}
+        assert await refused(api, spec(type="object", default={"b": 1}, **loose)) == []
+        items = {"type": "array", "items": {"type": "object", "properties": fields | {"b": {"type": "integer"}}}}
+        assert await refused(api, spec(default=[{"b": 1}], **items)) == []
+        assert await refused(api, spec(default=[{"c": 1}], **items)) == [f"{place}.default"]
+        embedded = {"type": "object", "x-kubernetes-embedded-resource": True, **loose}
+        assert await refused(api, spec(default={"kind": "A"}, **embedded)) == [f"{place}.default.apiVersion"]
+
+    play(scene)
+
+
 def test_a_schema_without_end() -> None:
     async def scene(api: Api) -> None:
         deep: Any = {"type": "string"}

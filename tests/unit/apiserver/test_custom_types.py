@@ -110,7 +110,7 @@ def boat(name: str, /, **spec: Any) -> Any:
 
 
 def test_a_type_that_changes() -> None:
-    """What is stored is shown, and judged, by the type that the kind has now."""
+    """What is stored is changed, and judged, by the type that the kind has now."""
 
     async def scene(api: Api) -> None:
         sails = {"type": "integer"}

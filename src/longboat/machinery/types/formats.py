@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date
 from urllib.parse import urlsplit
 
-from longboat.machinery import duration, names
+from longboat.machinery import duration, names, quantity
 from longboat.machinery.scalars import bad_base64
 
 _HEX = "[0-9a-fA-F]"
@@ -95,6 +95,14 @@ def _email(text: str) -> bool:
     return bool(at) and len(text) <= 1024 and _LOCAL.fullmatch(local) is not None and _hostname(host)
 
 
+def _quantity(text: str) -> bool:
+    try:
+        quantity.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _digits(text: str) -> str:
     return text.replace("-", "").replace(" ", "")
 
@@ -114,17 +122,22 @@ def _isbn13(text: str) -> bool:
     )
 
 
+_CARD = re.compile(
+    r"4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}"
+    r"|(?:2131|1800|35\d{3})\d{11}"
+)
+
+
 def _card(text: str) -> bool:
-    """Luhn's sum."""
-    digits = _digits(text)
-    if not re.fullmatch(r"[0-9]{13,19}", digits):
+    """A number that some issuer gives, with Luhn's sum."""
+    digits = re.sub("[^0-9]+", "", text)
+    if not _CARD.fullmatch(digits):
         return False
     return sum(int(d) if i % 2 == 0 else sum(divmod(2 * int(d), 10)) for i, d in enumerate(reversed(digits))) % 10 == 0
 
 
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "date": _date,
-    "date-time": _datetime,
     "datetime": _datetime,
     "duration": _duration,
     "ipv4": _address(4),
@@ -138,13 +151,15 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "isbn13": _isbn13,
     "isbn": lambda text: _isbn10(text) or _isbn13(text),
     "creditcard": _card,
-    "k8s-short-name": lambda text: not names.dns1123_label(text),
-    "k8s-long-name": lambda text: not names.dns1123_subdomain(text),
+    "quantity": _quantity,
+    "k8sshortname": lambda text: not names.dns1123_label(text),
+    "k8slongname": lambda text: not names.dns1123_subdomain(text),
 }
 
 
 def fits(name: str, text: str) -> bool:
     """Whether the text is of the format; of one that is unknown, every text is."""
+    name = name.replace("-", "")
     shaped = _SHAPED.get(name)
     if shaped is not None:
         return shaped.fullmatch(text) is not None
@@ -153,3 +168,13 @@ def fits(name: str, text: str) -> bool:
 
 
 KNOWN = frozenset((*_SHAPED, *_CHECKS, "password"))
+
+
+def known(name: str, kind: str) -> bool:
+    """Whether a format of values of this type is checked."""
+    if kind in ("", "string"):
+        return name.replace("-", "") in KNOWN
+    return name in _NUMBERS.get(kind, ())
+
+
+_NUMBERS = {"integer": ("int32", "int64"), "number": ("float", "double")}

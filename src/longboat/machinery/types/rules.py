@@ -216,16 +216,17 @@ def _string(schema: Object, value: str, path: str, err: Errors) -> None:
         except patterns.BadPattern as error:
             err.invalid(at, value, f"{path} in body should match '{pattern}', which is no pattern: {error}")
     format_ = schema.get("format") or ""
-    if format_ and not formats.fits(format_, value):
+    if format_ and schema.get("type") in (None, "string") and not formats.fits(format_, value):
         err.type_invalid(at, value, f"{path} in body must be of type {format_}: {_encode(value).decode()}")
 
 
 def _number(rule: Rule, value: float, path: str, err: Errors) -> None:
     schema, at = rule.schema, Path(path)
     if rule.types == ("integer",):
-        limit = _INTEGERS.get(schema.get("format") or "", 1 << 63)
+        sized = schema.get("format") or ""
+        limit = _INTEGERS.get(sized, 1 << 63)
         if value != int(value) or not -limit <= value < limit:
-            form = f"with format {schema['format']}" if schema.get("format") else "(default format)"
+            form = f"with format {sized}" if sized in _INTEGERS else "(default format)"
             err.invalid(Path(), "", f"Checked value must be of type integer {form} in {path}")
     factor, least, most = schema.get("multipleOf"), schema.get("minimum"), schema.get("maximum")
     if factor is not None and not _multiple(value, factor):

@@ -12,8 +12,7 @@ from typing import Any
 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
-from longboat.machinery.types import lists, patterns
-from longboat.machinery.types.formats import KNOWN
+from longboat.machinery.types import defaults, formats, lists, patterns
 from longboat.machinery.types.published import NUMBER_OR_NAME
 from longboat.machinery.types.structural import (
     DEEPEST,
@@ -26,7 +25,6 @@ from longboat.machinery.types.structural import (
 )
 
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
-NUMBER_FORMATS = {"integer": ("int32", "int64"), "number": ("float", "double")}
 _UNSERVED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
 _LEVELS = {"root": "at the root", "items": "for specified array items", "field": "for specified object fields"}
 # What only the outer schema may say, and not what it combines with anyOf, allOf, oneOf and not.
@@ -49,6 +47,8 @@ def check(schema: Object, path: Path, err: Errors) -> None:
         unfit = Errors()
         _outer(schema, path, "root", unfit)
         unfit.causes.sort(key=str)
+        if not unfit:
+            defaults.check(schema, path, unfit)
         err.merge(unfit)
     _each(schema, path, err)
 
@@ -57,9 +57,8 @@ def warnings(schema: Object) -> list[str]:
     """Formats that nobody checks."""
     found: dict[str, None] = {}
     for each, _ in _all(schema, Path()):
-        form, kind = each.get("format") or "", each.get("type")
-        known = form in KNOWN if kind == "string" else form in NUMBER_FORMATS.get(str(kind), ())
-        if form and not known:
+        form = each.get("format") or ""
+        if form and not formats.known(form, each.get("type") or ""):
             found[f'unrecognized format "{form}"'] = None
     return list(found)
 
