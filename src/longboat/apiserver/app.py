@@ -45,17 +45,19 @@ from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import paths
 from longboat.apiserver.pki import SERVING_NAMES
 from longboat.apiserver.reduced import SHOWN, reduced
-from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.apiserver.reviews import reviews
 from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.user import User
 from longboat.registry import catalog
 from longboat.registry.moving import move_all
 from longboat.registry.places import check_place, place, places
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
 from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 from longboat.storage.encryption.live import Encryption
 from longboat.storage.encryption.storage import EncryptedStorage
 from longboat.storage.entry import Describe, Labels, NameFields

@@ -22,7 +22,7 @@ from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.registry.store import Write
+from longboat.registry.write import Write
 
 if TYPE_CHECKING:
     from longboat.apiserver.app import APIServer

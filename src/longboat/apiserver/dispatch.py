@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from longboat.apiserver.discovery import Discovery
-from longboat.apiserver.endpoint import Endpoint, attributes_of
+from longboat.apiserver.endpoint import Endpoint, asking, attributes_of
 from longboat.apiserver.handlers.create import create
 from longboat.apiserver.handlers.delete import delete, delete_collection
 from longboat.apiserver.handlers.get import get
@@ -102,7 +102,7 @@ class Dispatcher:
             raise method_not_allowed(NOT_ALLOWED)
         if part.connects and part.body is not None:
             options = options_of(request, part.body)
-            await admit(self._admission, attributes_of(request, "CONNECT", options))
+            await admit(self._admission, attributes_of(request, asking(request), "CONNECT", options))
         if handler := self.answers.get((kind, part.name)):
             return await handler(request)
         if endpoint is not None and part.view:

@@ -14,8 +14,9 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
 from longboat.registry.admission import Admission, Attributes
-from longboat.registry.store import Result, Store, Write
+from longboat.registry.store import Result, Store
 from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 from longboat.storage.entry import Entry
 
 MAX_BODY = 3 << 20  # bytes (apiserver, MaxRequestBodyBytes)
@@ -100,21 +101,42 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
     return Write(
         user=request.user,
         dry_run=bool(dry_run),
-        admission=endpoint.admission,
+        options=options_of(request, options),
         warnings=request.warnings,
         subresource=request.info.subresource,
         seat=request.seat,
     )
 
 
-def attributes_of(request: Request, operation: str, obj: Object, name: str = "") -> Attributes:
-    """Of a request that is not a write of its resource's objects: `obj` is what it is admitted with."""
+def attributes_of(request: Request, write: Write, operation: str, obj: Object, name: str = "") -> Attributes:
+    """Of a request that is no write of its resource's own objects: `obj` is what it is admitted with."""
     info, kind = request.info, request.kind
     assert kind is not None
-    return Attributes(
-        operation, kind, info.namespace, info.name or name, obj, subresource=info.subresource, user=request.user,
-        dry_run="All" in request.query.get("dryRun", ()), warnings=request.warnings, seat=request.seat,
+    write.operation = operation
+    return Attributes(write, kind, request.part, info.namespace, info.name or name, obj)
+
+
+def asking(request: Request) -> Write:
+    """How somebody writes who changes nothing that is stored: connects, or asks for a review."""
+    return Write(
+        user=request.user, dry_run="All" in request.query.get("dryRun", ()), warnings=request.warnings,
+        subresource=request.info.subresource, seat=request.seat,
     )  # fmt: skip
+
+
+_GIVEN = ("fieldManager", "fieldValidation")
+
+
+def options_of(request: Request, options: Object | None) -> Object:
+    """As the client has given them (meta.k8s.io CreateOptions and its like), for admission to see."""
+    query = request.query
+    verb = request.info.verb.removesuffix("collection").capitalize()
+    found: Object = {**(options or {}), "kind": f"{verb}Options", "apiVersion": "meta.k8s.io/v1"}
+    if query:
+        found |= {name: query[name][0] for name in _GIVEN if name in query}
+        if "dryRun" in query:
+            found["dryRun"] = list(query["dryRun"])
+    return found
 
 
 _OPTIONS = {

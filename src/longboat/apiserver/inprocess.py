@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
-from longboat.apiserver.request import Handler, Request, User
+from longboat.apiserver.request import Handler, Request
 from longboat.machinery.errors import StatusError
+from longboat.machinery.user import User
 
 LARGEST = 16 << 20  # bytes of a streamed answer
 

@@ -10,16 +10,7 @@ from typing import Protocol
 from longboat.aio.bench import HERE, Seat
 from longboat.machinery.kinds import Kind
 from longboat.machinery.subresource import Subresource
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who asks (authentication.k8s.io UserInfo)."""
-
-    name: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+from longboat.machinery.user import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound
 from longboat.apiserver.authz.authorizer import Action, Rule
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import attributes_of, read_object
+from longboat.apiserver.endpoint import asking, attributes_of, read_object
 from longboat.apiserver.media import negotiate
-from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.user import User
 from longboat.registry.admission import admit
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Reviews:
     async def _read(self, request: Request, kind: Kind) -> Object:
         """What is asked, admitted. Raises StatusError."""
         review = await read_object(request, kind, self._server.schema)
-        await admit(self._server.admission, attributes_of(request, "CREATE", review))
+        await admit(self._server.admission, attributes_of(request, asking(request), "CREATE", review))
         return review
 
     @staticmethod

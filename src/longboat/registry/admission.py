@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-from longboat.aio.bench import HERE, Seat
+from longboat.aio.bench import Seat
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.subresource import Subresource
+from longboat.machinery.user import User
+from longboat.registry.write import Write
 
 
 @dataclass(slots=True)
 class Attributes:
     """One request, as admission sees it (admission.k8s.io AdmissionRequest). `obj` is None for a DELETE.
 
-    `kind` and `subresource` are what the request names; `obj` is of the subresource's own kind where it has one (an
-    Eviction, a Binding, a Scale, the options of a connection).
+    `kind` is the resource's, `part` the subresource that the request names, None for the resource itself. `obj` and
+    `old` are of `part.body` where that is a kind of its own (an Eviction, a Binding, a Scale, options of a connection).
     """
 
-    operation: str  # CREATE UPDATE DELETE CONNECT
+    write: Write
     kind: Kind
+    part: Subresource | None
     namespace: str
     name: str
     obj: Object | None
     old: Object | None = None
-    subresource: str = ""
-    user: Any = None
-    dry_run: bool = False
-    options: Object = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    seat: Seat = HERE  # where work is done that would hold the loop
+
+    @property
+    def operation(self) -> str:
+        return self.write.operation
+
+    @property
+    def subresource(self) -> str:
+        return "" if self.part is None else self.part.name
+
+    @property
+    def user(self) -> User | None:
+        return self.write.user
+
+    @property
+    def dry_run(self) -> bool:
+        return self.write.dry_run
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.write.warnings
+
+    @property
+    def seat(self) -> Seat:
+        return self.write.seat
 
 
 class Admission(Protocol):
@@ -45,13 +67,16 @@ class Admission(Protocol):
 
 
 class Admitted:
-    """No admission: everything passes."""
+    """No admission: everything passes. For what the server itself writes."""
 
     async def mutate(self, attributes: Attributes) -> None:
         return None
 
     async def validate(self, attributes: Attributes) -> None:
         return None
+
+
+ADMITTED = Admitted()
 
 
 async def admit(admission: Admission, attributes: Attributes) -> None:

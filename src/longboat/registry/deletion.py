@@ -10,7 +10,8 @@ from longboat.machinery import errors
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, meta, parse_timestamp, timestamp
-from longboat.registry.strategy import Context, Deletion, Strategy
+from longboat.registry.strategy import Deletion, Strategy
+from longboat.registry.write import Write
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 POLICIES = ("Orphan", "Background", "Foreground")
@@ -76,7 +77,7 @@ def finalizers_after(strategy: Strategy, obj: Object, policy: str | None) -> lis
     return kept + {"Orphan": [ORPHAN], "Foreground": [FOREGROUND]}.get(policy, [])
 
 
-def plan(strategy: Strategy, obj: Object, deletion: Deletion, ctx: Context) -> Outcome:
+def plan(strategy: Strategy, obj: Object, deletion: Deletion, write: Write) -> Outcome:
     """What to do with an object that somebody wants gone. `obj` is not changed."""
     new: dict[str, Any] = obj | {"metadata": dict(meta(obj))}
     found = new["metadata"]
@@ -90,7 +91,9 @@ def plan(strategy: Strategy, obj: Object, deletion: Deletion, ctx: Context) -> O
         if deletion.grace is not None and grace < left:
             # Asking again may only shorten the wait.
             since = parse_timestamp(found["deletionTimestamp"]) - timedelta(seconds=left)
-            found["deletionTimestamp"] = timestamp(max(since + timedelta(seconds=grace), ctx.now) if grace else ctx.now)
+            found["deletionTimestamp"] = timestamp(
+                max(since + timedelta(seconds=grace), write.now) if grace else write.now
+            )
             found["deletionGracePeriodSeconds"] = left = grace
             changed = True
         if not finalizers and left == 0 and not strategy.held(new):
@@ -98,14 +101,14 @@ def plan(strategy: Strategy, obj: Object, deletion: Deletion, ctx: Context) -> O
         return Outcome(remove=False, mark=new if changed else None)
     if not finalizers and grace == 0 and not strategy.held(new):
         return Outcome(remove=True)
-    found["deletionTimestamp"] = timestamp(ctx.now + timedelta(seconds=grace))
+    found["deletionTimestamp"] = timestamp(write.now + timedelta(seconds=grace))
     found["deletionGracePeriodSeconds"] = grace
     if "generation" in found:
         found["generation"] += 1
     for part in ("spec", "status"):
         if isinstance(new.get(part), dict):
             new[part] = dict(new[part])
-    strategy.begin_delete(new, ctx)
+    strategy.begin_delete(new, write)
     return Outcome(remove=False, mark=new)
 
 

@@ -9,7 +9,8 @@ from longboat.machinery import names
 from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, timestamp
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words (apimachinery, util/rand)
 SUFFIX_LENGTH = 5
@@ -37,12 +38,12 @@ def match_namespace(strategy: Strategy, meta: Object, namespace: str) -> None:
     meta["namespace"] = namespace
 
 
-def begin(meta: Object, ctx: Context) -> None:
+def begin(meta: Object, write: Write) -> None:
     """What the server decides about a new object."""
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"):
         meta.pop(field, None)
     meta["uid"] = str(uuid.uuid4())
-    meta["creationTimestamp"] = timestamp(ctx.now)
+    meta["creationTimestamp"] = timestamp(write.now)
     if not meta.get("name") and meta.get("generateName"):
         meta["name"] = generated(meta["generateName"])
 

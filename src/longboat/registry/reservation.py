@@ -12,7 +12,7 @@ from longboat.machinery.objects import Object
 
 if TYPE_CHECKING:
     from longboat.aio.clock import Clock
-    from longboat.registry.strategy import Context
+    from longboat.registry.write import Write
 
 
 async def _nothing() -> None:
@@ -31,7 +31,7 @@ class Reservation:
 class Reserver(Protocol):
     """Made once per server by a `Strategy` whose objects hold such things; all others have none, and pay nothing."""
 
-    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
+    async def reserve(self, new: Object, old: Object | None, write: Write) -> Reservation | None:
         """Take what this object needs, writing it into `new`. It has been defaulted, and not been validated: of what
         validation is going to refuse, nothing is taken. A dry run gets values, and nothing is held for it.
 

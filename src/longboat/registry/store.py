@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from longboat.aio.bench import HERE, Seat
 from longboat.aio.clock import Clock
 from longboat.machinery import errors
 from longboat.machinery.errors import STALE, StatusError
@@ -19,9 +18,10 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.schema import Schema
 from longboat.registry import deletion, metadata, size
-from longboat.registry.admission import Admission, Admitted, Attributes
+from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.reservation import Held, Reserver
-from longboat.registry.strategy import Context, Deletion, Strategy
+from longboat.registry.strategy import Deletion, Strategy
+from longboat.registry.write import Write
 from longboat.storage.entry import Entry, splice
 from longboat.storage.interface import (
     Compacted,
@@ -42,19 +42,6 @@ _encode = msgspec.json.Encoder().encode
 
 Transform = Callable[[Object], Object]
 """From what is stored to what should be. Raises StatusError. May be called several times."""
-
-
-@dataclass(slots=True)
-class Write:
-    """Who writes, how, and under whose eyes."""
-
-    user: Any = None
-    dry_run: bool = False
-    admission: Admission = field(default_factory=Admitted)
-    options: Object = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    subresource: str = ""
-    seat: Seat = HERE  # where work is done that would hold the loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +104,14 @@ class Store:
         self.cache.check(prefix)
         return self.cache.snapshot().entries(prefix)
 
-    async def create(self, obj: Object, namespace: str, write: Write) -> Result:
+    async def create(self, obj: Object, namespace: str, write: Write, admission: Admission = ADMITTED) -> Result:
         """Raises StatusError."""
-        ctx, found = self._context(write), meta(obj)
+        write.operation, write.now, found = "CREATE", self._clock.now(), meta(obj)
         metadata.match_namespace(self.strategy, found, namespace)
         name = found.get("name") or ""
         base = "" if name else found.get("generateName") or ""
-        attributes = self._attributes("CREATE", namespace, name or base, obj, None, write)
-        await self._mutated(obj, attributes, write)
+        attributes = self._attributes(write, namespace, name or base, obj, None)
+        await self._mutated(obj, attributes, admission)
         for _ in range(GENERATE_ATTEMPTS if base else 1):
             attempt = obj
             if base:  # the next attempt begins where this one did
@@ -132,17 +119,18 @@ class Store:
                 meta(attempt)["name"] = self._free_name(namespace, base)
             attributes.obj, attributes.name = attempt, meta(attempt).get("name") or ""
             try:
-                return await self._create(attempt, attributes, write, ctx)
+                return await self._create(attempt, attributes, admission)
             except KeyExists:
                 if not base:
                     raise errors.already_exists(self.kind, attributes.name) from None
         raise errors.already_exists(self.kind, base)
 
-    async def _mutated(self, obj: Object, attributes: Attributes, write: Write) -> None:
+    async def _mutated(self, obj: Object, attributes: Attributes, admission: Admission) -> None:
         """Default the object, and again once admission has changed it. Raises StatusError."""
-        await write.seat.run(self.strategy.default, obj)
-        await write.admission.mutate(attributes)
-        await write.seat.run(self.strategy.default, obj)
+        work = attributes.write.seat.run
+        await work(self.strategy.default, obj)
+        await admission.mutate(attributes)
+        await work(self.strategy.default, obj)
 
     def _free_name(self, namespace: str, base: str) -> str:
         """A name that nothing has which this server knows of."""
@@ -153,12 +141,13 @@ class Store:
             name = metadata.generated(base)
         return name
 
-    async def _create(self, obj: Object, attributes: Attributes, write: Write, ctx: Context) -> Result:
-        strategy, work = self.strategy, write.seat.run
-        metadata.begin(meta(obj), ctx)
-        async with await self._reserved(obj, None, ctx) as held:
-            warnings = await work(self._judged, obj, ctx)
-            await write.admission.validate(attributes)
+    async def _create(self, obj: Object, attributes: Attributes, admission: Admission) -> Result:
+        strategy, write = self.strategy, attributes.write
+        work = write.seat.run
+        metadata.begin(meta(obj), write)
+        async with await self._reserved(obj, None, write) as held:
+            warnings = await work(self._judged, obj, write)
+            await admission.validate(attributes)
             write.warnings += warnings
             key = self.key(attributes.namespace, attributes.name)
             if self.cache.get(key) is not None:
@@ -172,18 +161,18 @@ class Store:
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision), created=True)
 
-    async def _reserved(self, new: Object, old: Object | None, ctx: Context) -> Held:
+    async def _reserved(self, new: Object, old: Object | None, write: Write) -> Held:
         """What the object takes of what there is only once. Raises StatusError; then it has taken nothing."""
-        return Held(None if self.reserver is None else await self.reserver.reserve(new, old, ctx))
+        return Held(None if self.reserver is None else await self.reserver.reserve(new, old, write))
 
-    def _judged(self, obj: Object, ctx: Context) -> list[str]:
+    def _judged(self, obj: Object, write: Write) -> list[str]:
         """Take from a new object what is not its maker's to say, and validate. Returns warnings. Raises StatusError."""
         strategy, err = self.strategy, Errors()
         if strategy.has_status and not strategy.born_with_status:
             obj.pop("status", None)
         if strategy.generation:
             meta(obj)["generation"] = 1
-        strategy.prepare_create(obj, ctx)
+        strategy.prepare_create(obj, write)
         with err.enough():
             metadata.validate(strategy, meta(obj), err)
             strategy.validate(obj, err)
@@ -201,6 +190,7 @@ class Store:
         *,
         retry: bool = False,
         creates: Object | None = None,
+        admission: Admission = ADMITTED,
     ) -> Result:
         """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it.
         `creates`: what to create where there is nothing yet.
@@ -216,14 +206,14 @@ class Store:
             del write.warnings[warned:]
             if current is None:
                 if creates is not None and not write.subresource:
-                    return await self.create(creates, namespace, write)
+                    return await self.create(creates, namespace, write, admission)
                 raise errors.not_found(self.kind, name)
             old = await write.seat.run(self._read, current)
             new = await write.seat.run(transform, old)
             again = retry or not meta(new).get("resourceVersion")
             self._check_version(new, current, name)
             try:
-                return await self._replace(current, old, new, namespace, name, write)
+                return await self._replace(current, old, new, namespace, name, write, admission)
             except RevisionMismatch:
                 if not again:
                     raise errors.conflict(self.kind, name, STALE) from None
@@ -258,20 +248,21 @@ class Store:
             raise errors.conflict(self.kind, name, STALE)
 
     async def _replace(
-        self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write
+        self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write, admission: Admission
     ) -> Result:
-        strategy, ctx, work = self.strategy, self._context(write), write.seat.run
+        write.operation, write.now = "UPDATE", self._clock.now()
+        strategy, work = self.strategy, write.seat.run
         old_meta, new_meta = meta(old), meta(new)
         if (uid := new_meta.get("uid")) and uid != old_meta.get("uid"):
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old_meta.get('uid')}"
             raise errors.conflict(self.kind, name, why)
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
-        attributes = self._attributes("UPDATE", namespace, name, new, old, write)
-        await self._mutated(new, attributes, write)
-        async with await self._reserved(new, old, ctx) as held:
-            warnings = await work(self._judged_against, new, old, name, ctx)
-            await write.admission.validate(attributes)
+        attributes = self._attributes(write, namespace, name, new, old)
+        await self._mutated(new, attributes, admission)
+        async with await self._reserved(new, old, write) as held:
+            warnings = await work(self._judged_against, new, old, name, write)
+            await admission.validate(attributes)
             write.warnings += warnings
             if deletion.complete(strategy, new):
                 return await self._remove(current, new, write, held_by=old)
@@ -286,25 +277,25 @@ class Store:
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, revision))
 
-    def _prepare(self, new: Object, old: Object, ctx: Context) -> None:
+    def _prepare(self, new: Object, old: Object, write: Write) -> None:
         """Let each write change only its own part: status writes the status, others all but the status."""
         strategy = self.strategy
-        if ctx.subresource == "status":
+        if write.subresource == "status":
             for part in [part for part in new if part not in ("kind", "apiVersion", "metadata", "status")]:
                 del new[part]
             new.update({k: v for k, v in old.items() if k not in ("kind", "apiVersion", "metadata", "status")})
-            strategy.prepare_status(new, old, ctx)
+            strategy.prepare_status(new, old, write)
             return
-        if strategy.has_status and ctx.subresource == "":
+        if strategy.has_status and write.subresource == "":
             new.pop("status", None)
             if "status" in old:
                 new["status"] = old["status"]
-        strategy.prepare_update(new, old, ctx)
+        strategy.prepare_update(new, old, write)
 
-    def _judged_against(self, new: Object, old: Object, name: str, ctx: Context) -> list[str]:
+    def _judged_against(self, new: Object, old: Object, name: str, write: Write) -> list[str]:
         """As `_judged`, for a version that follows another; counts generations too."""
-        strategy, subresource, err = self.strategy, ctx.subresource, Errors()
-        self._prepare(new, old, ctx)
+        strategy, subresource, err = self.strategy, write.subresource, Errors()
+        self._prepare(new, old, write)
         with err.enough():
             metadata.validate(strategy, meta(new), err)
             metadata.validate_update(meta(new), meta(old), err)
@@ -332,8 +323,11 @@ class Store:
         if changed or any((meta(new).get(part) or {}) != (meta(old).get(part) or {}) for part in counted):
             meta(new)["generation"] = (meta(old).get("generation") or 0) + 1
 
-    async def delete(self, namespace: str, name: str, wish: Deletion, write: Write) -> tuple[bytes, bool]:
+    async def delete(
+        self, namespace: str, name: str, wish: Deletion, write: Write, admission: Admission = ADMITTED
+    ) -> tuple[bytes, bool]:
         """The object as it now is (or last was), and whether it is gone. Raises StatusError."""
+        write.operation = "DELETE"
         current = self._current(self.key(namespace, name))
         admitted = False
         while True:
@@ -342,11 +336,12 @@ class Store:
             old = self._read(current)
             deletion.check_preconditions(self.kind, old, wish.preconditions)
             if not admitted:
-                attributes = self._attributes("DELETE", namespace, name, None, old, write)
-                await write.admission.mutate(attributes)
-                await write.admission.validate(attributes)
+                attributes = self._attributes(write, namespace, name, None, old)
+                await admission.mutate(attributes)
+                await admission.validate(attributes)
                 admitted = True
-            outcome = deletion.plan(self.strategy, old, wish, self._context(write))
+            write.now = self._clock.now()
+            outcome = deletion.plan(self.strategy, old, wish, write)
             try:
                 return await self._carry_out(outcome, current, old, write)
             except RevisionMismatch as lost:
@@ -380,12 +375,14 @@ class Store:
         await self.cache.wait_for(revision)
         return Result(self._answer(plain, current.revision))
 
-    async def delete_each(self, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:
+    async def delete_each(
+        self, entries: list[Entry], wish: Deletion, write: Write, admission: Admission = ADMITTED
+    ) -> AsyncIterator[bytes]:
         """Delete these one by one; those that have gone meanwhile are passed over."""
         for entry in entries:
             namespace, _, name = entry.key.removeprefix(self.cache.prefix).rpartition("/")
             try:
-                body, _ = await self.delete(namespace, name, wish, write)
+                body, _ = await self.delete(namespace, name, wish, write, admission)
             except StatusError as error:
                 if error.code != 404:
                     raise
@@ -450,17 +447,11 @@ class Store:
             raise Unreadable(item.key, item.value.why)
         return Item(item.key, splice(item.value, item.revision)[0], item.revision)
 
-    def _context(self, write: Write) -> Context:
-        name = getattr(write.user, "name", "")
-        return Context(self._clock.now(), name, write.dry_run, write.subresource, write.user)
-
     def _attributes(
-        self, operation: str, namespace: str, name: str, obj: Object | None, old: Object | None, write: Write
+        self, write: Write, namespace: str, name: str, obj: Object | None, old: Object | None
     ) -> Attributes:
-        return Attributes(
-            operation, self.kind, namespace, name, obj, old, write.subresource, write.user, write.dry_run,
-            write.options, write.warnings, write.seat,
-        )  # fmt: skip
+        part = self.parts.get(write.subresource) if write.subresource else None
+        return Attributes(write, self.kind, part, namespace, name, obj, old)
 
     async def _stored(self, change: Any) -> int:
         try:

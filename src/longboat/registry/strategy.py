@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors
@@ -19,22 +18,12 @@ from longboat.machinery.objects import Object
 from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types.custom import CustomType
+from longboat.registry.write import Write
 
 if TYPE_CHECKING:
     from longboat.registry.reservation import Reserver
     from longboat.registry.store import Store
     from longboat.storage.interface import Storage
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a strategy may know of the write it takes part in."""
-
-    now: datetime
-    user: str = ""
-    dry_run: bool = False
-    subresource: str = ""  # "", "status", "binding", "resize", …
-    identity: Any = None  # the whole of the user: name, groups, uid, extra
 
 
 SCALE = Subresource("scale", READ_WRITE, kinds.SCALE)
@@ -110,13 +99,13 @@ class Strategy:
     def default(self, obj: Object) -> None:
         """Fill in absent fields. Must be idempotent; sees every object that is decoded."""
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         """Clear or set what the client may not decide (beyond metadata, and status where `has_status`)."""
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """Carry over what an update may not change silently. Status is already carried over where `has_status`."""
 
-    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_status(self, new: Object, old: Object, write: Write) -> None:
         """As prepare_update, for the status subresource. Everything but status and metadata is already carried over."""
 
     def validate(self, new: Object, err: Errors) -> None:
@@ -156,7 +145,7 @@ class Strategy:
         """How long deletion waits for the object's agent; 0 deletes at once. `wish` is the client's."""
         return 0
 
-    def begin_delete(self, obj: Object, ctx: Context) -> None:
+    def begin_delete(self, obj: Object, write: Write) -> None:
         """Mark the object as going (deletionTimestamp is set by the store)."""
 
     def ttl(self, obj: Object) -> float | None:

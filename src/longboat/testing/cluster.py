@@ -20,7 +20,7 @@ from longboat.aio.clock import VirtualClock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.inprocess import InProcessTransport
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, Response
 from longboat.assembly import rights
 from longboat.client.informer import Informers
 from longboat.client.interface import Key, Transport
@@ -29,6 +29,7 @@ from longboat.controllers.manager import Manager
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.user import User
 from longboat.scheduler.scheduler import Scheduler
 from longboat.storage.memory import MemoryStorage
 

@@ -13,8 +13,9 @@ import msgspec
 from longboat.aio.clock import Clock, SystemClock
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.identity import known
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, Response
 from longboat.assembly import rights
+from longboat.machinery.user import User
 from longboat.storage.memory import MemoryStorage
 
 ADMIN = known("admin", ["system:masters"])

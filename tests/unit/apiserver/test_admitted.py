@@ -22,6 +22,7 @@ class Watching(Plugin):
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, str, str]] = []
         self.objects: list[tuple[Any, Any]] = []
+        self.options: list[Any] = []
 
     def validate(self, attributes: Attributes) -> None:
         obj, old = (msgspec.json.decode(msgspec.json.encode(each)) for each in (attributes.obj, attributes.old))
@@ -29,6 +30,7 @@ class Watching(Plugin):
         what = attributes.operation, attributes.kind.plural, attributes.subresource, kind
         self.seen.append(what)
         self.objects.append((obj, old))
+        self.options.append(attributes.write.options)
 
 
 async def watching(api: Api) -> Watching:
@@ -163,5 +165,23 @@ def test_a_node_evicts_only_its_own_pods(mirrors: bool) -> None:
             assert said["nobodys"] == (403, f'pods "nobodys" {refused}')
         assert said["mine"][0] == 201
         assert said["gone"] == (404, 'pods "gone" not found')
+
+    play(scene)
+
+
+def test_options_are_shown_as_they_are_given() -> None:
+    async def scene(api: Api) -> None:
+        seen, path = await watching(api), f"{CORE}/configmaps"
+        await api.make(f"{path}?fieldManager=me&dryRun=All", {"metadata": {"name": "dry"}})
+        await api.make(path, {"metadata": {"name": "a"}})
+        await api.ask("PATCH", f"{path}/a?fieldValidation=Strict", {"data": {"k": "v"}}, **MERGE)
+        await api.ask("DELETE", f"{path}/a", {"gracePeriodSeconds": 3, "propagationPolicy": "Background"})
+        version = {"apiVersion": "meta.k8s.io/v1"}
+        assert seen.options == [
+            {"kind": "CreateOptions", **version, "fieldManager": "me", "dryRun": ["All"]},
+            {"kind": "CreateOptions", **version},
+            {"kind": "PatchOptions", **version, "fieldValidation": "Strict"},
+            {"kind": "DeleteOptions", **version, "gracePeriodSeconds": 3, "propagationPolicy": "Background"},
+        ]
 
     play(scene)

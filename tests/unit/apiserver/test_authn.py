@@ -24,8 +24,9 @@ from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.http1 import Headers
 from longboat.apiserver.pki import Pair, Pki
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError
+from longboat.machinery.user import User
 
 
 async def no_body(limit: int) -> bytes:

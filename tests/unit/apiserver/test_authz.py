@@ -10,8 +10,8 @@ from longboat.api.rights import GROUPS, rules
 from longboat.apiserver.authn.identity import ANONYMOUS
 from longboat.apiserver.authz import policy
 from longboat.apiserver.authz.authorizer import Action, Rule
-from longboat.apiserver.request import User
 from longboat.assembly import rights
+from longboat.machinery.user import User
 from unit.apiserver.harness import ADMIN, Api, play, user
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

@@ -15,8 +15,9 @@ from longboat.apiserver.chain import compose
 from longboat.apiserver.filters.flow import MAX_READING, MAX_WRITING, flow_control
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
-from longboat.apiserver.request import Handler, Request, Response, User
+from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resources
+from longboat.machinery.user import User
 from unit.apiserver.harness import ADMIN, Api, api_server, play, user
 
 

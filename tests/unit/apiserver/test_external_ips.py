@@ -8,6 +8,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
 from longboat.machinery.errors import StatusError
 from longboat.registry.admission import Attributes
+from unit.apiserver.writes import attributes
 
 
 def write(*ips: str, old: list[str] | None = None) -> Attributes:
@@ -15,13 +16,13 @@ def write(*ips: str, old: list[str] | None = None) -> Attributes:
         return {"metadata": {"name": "web"}, "spec": {"externalIPs": list(listed)}}
 
     before = None if old is None else service(old)
-    return Attributes("CREATE" if old is None else "UPDATE", kinds.SERVICE, "default", "web", service(ips), before)
+    return attributes("CREATE" if old is None else "UPDATE", kinds.SERVICE, "default", "web", service(ips), before)
 
 
 def test_a_new_address_is_refused() -> None:
-    for attributes in (write("1.2.3.4"), write("1.2.3.4", "5.6.7.8", old=["1.2.3.4"])):
+    for given in (write("1.2.3.4"), write("1.2.3.4", "5.6.7.8", old=["1.2.3.4"])):
         with pytest.raises(StatusError) as refused:
-            DenyServiceExternalIPs().validate(attributes)
+            DenyServiceExternalIPs().validate(given)
         assert refused.value.code == 403
         assert (
             refused.value.message == 'services "web" is forbidden: Use of external IPs is denied by admission control'
@@ -33,4 +34,4 @@ def test_what_is_there_may_stay_or_go() -> None:
     plugin.validate(write())
     plugin.validate(write("5.6.7.8", "1.2.3.4", old=["1.2.3.4", "5.6.7.8"]))
     plugin.validate(write(old=["1.2.3.4"]))
-    assert not plugin.handles(Attributes("CREATE", kinds.POD, "default", "p", {}))
+    assert not plugin.handles(attributes("CREATE", kinds.POD, "default", "p", {}))

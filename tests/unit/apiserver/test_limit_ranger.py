@@ -10,7 +10,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission.limit_ranger import ANNOTATION, LimitRanger, claim_problems, fill_in, pod_problems
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
+from unit.apiserver.writes import attributes
 
 
 def ranged(kind: str = "Container", **fields: Any) -> Object:
@@ -104,10 +104,10 @@ def test_a_claim() -> None:
 )  # fmt: skip
 def test_how_it_is_refused(found: Any, said: str) -> None:
     plugin = LimitRanger(lambda namespace: [ranged(**found)])
-    attributes = Attributes("CREATE", kinds.POD, "ns", "p", pod(container()))
-    assert plugin.handles(attributes)
+    write = attributes("CREATE", kinds.POD, "ns", "p", pod(container()))
+    assert plugin.handles(write)
     with pytest.raises(StatusError) as refused:
-        plugin.validate(attributes)
+        plugin.validate(write)
     assert (refused.value.code, refused.value.message) == (403, said)
 
 
@@ -124,5 +124,5 @@ def test_how_it_is_refused(found: Any, said: str) -> None:
     ],
 )
 def test_what_it_looks_at(operation: str, kind: Any, subresource: str, handled: bool) -> None:
-    attributes = Attributes(operation, kind, "ns", "x", {}, subresource=subresource)
-    assert LimitRanger(lambda namespace: []).handles(attributes) is handled
+    write = attributes(operation, kind, "ns", "x", {}, subresource=subresource)
+    assert LimitRanger(lambda namespace: []).handles(write) is handled

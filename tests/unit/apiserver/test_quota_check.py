@@ -12,7 +12,7 @@ from longboat.api.amounts import written
 from longboat.apiserver.admission.quota_check import Account, Claim, decide, is_counted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
+from unit.apiserver.writes import attributes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def pod(cpu: str = "") -> Object:
 
 
 def claim(obj: Object, kind: Kind = kinds.POD, operation: str = "CREATE", **more: Any) -> Claim:
-    return Claim(Attributes(operation, kind, "default", "p", obj, **more), NOW)
+    return Claim(attributes(operation, kind, "default", "p", obj, **more), NOW)
 
 
 def verdicts(accounts: list[Account], *claims: Claim) -> list[str]:
@@ -110,5 +110,5 @@ def test_a_limit_that_was_lowered_since_is_nothing_to_who_takes_no_more() -> Non
     ],
 )
 def test_what_is_counted(kind: Kind, operation: str, subresource: str, counted: bool) -> None:
-    assert is_counted(Attributes(operation, kind, "default", "x", {}, subresource=subresource)) is counted
-    assert not is_counted(Attributes(operation, kind, "", "x", {}, subresource=subresource))
+    assert is_counted(attributes(operation, kind, "default", "x", {}, subresource=subresource)) is counted
+    assert not is_counted(attributes(operation, kind, "", "x", {}, subresource=subresource))

@@ -13,6 +13,7 @@ from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry.admission import Attributes
+from unit.apiserver.writes import attributes
 
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 CLAIM = kinds.PERSISTENT_VOLUME_CLAIM
@@ -31,7 +32,7 @@ def claim(size: str = "1Gi", phase: str = "Bound", notes: Any = (), **spec: Any)
 
 
 def creation(obj: Object, kind: Kind = CLAIM) -> Attributes:
-    return Attributes("CREATE", kind, "ns", "c", obj)
+    return attributes("CREATE", kind, "ns", "c", obj)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +72,12 @@ def test_claims_and_volumes_are_born_protected() -> None:
 )
 def test_which_claims_may_grow(new: Object, old: Object, grows: bool, why: str) -> None:
     plugin = storage.PersistentVolumeClaimResize(lambda *_: storage_class("s", allowVolumeExpansion=grows))
-    attributes = Attributes("UPDATE", CLAIM, "ns", "c", new, old)
+    write = attributes("UPDATE", CLAIM, "ns", "c", new, old)
     if not why:
-        plugin.validate(attributes)
+        plugin.validate(write)
         return
     with pytest.raises(StatusError) as refused:
-        plugin.validate(attributes)
+        plugin.validate(write)
     assert refused.value.message == f'persistentvolumeclaims "c" is forbidden: {why}'
 
 

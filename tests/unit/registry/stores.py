@@ -14,8 +14,10 @@ from longboat.apiserver.app import describe
 from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.registry import catalog
+from longboat.registry.admission import ADMITTED, Admission
 from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
+from longboat.registry.write import Write
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Storage
 from longboat.storage.memory import MemoryStorage
@@ -47,13 +49,23 @@ class Stores:
     def __getitem__(self, kind: Kind) -> Store:
         return self.stores[kind]
 
-    async def create(self, kind: Kind, obj: dict[str, Any], namespace: str = "default", **write: Any) -> dict[str, Any]:
+    async def create(
+        self, kind: Kind, obj: dict[str, Any], namespace: str = "default", *, admission: Admission = ADMITTED,
+        **write: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         whole = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
-        result = await self[kind].create(whole, namespace if kind.namespaced else "", Write(**write))
+        result = await self[kind].create(whole, namespace if kind.namespaced else "", Write(**write), admission)
         return msgspec.json.decode(result.body)
 
     async def change(
-        self, kind: Kind, name: str, change: Any, namespace: str = "default", **write: Any
+        self,
+        kind: Kind,
+        name: str,
+        change: Any,
+        namespace: str = "default",
+        *,
+        admission: Admission = ADMITTED,
+        **write: Any,
     ) -> dict[str, Any]:
         """`change` is called with the object, and alters it in place."""
 
@@ -63,7 +75,8 @@ class Stores:
             return new
 
         scope = namespace if kind.namespaced else ""
-        return msgspec.json.decode((await self[kind].update(scope, name, transform, Write(**write))).body)
+        made = await self[kind].update(scope, name, transform, Write(**write), admission=admission)
+        return msgspec.json.decode(made.body)
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from longboat.machinery.errors import StatusError
 from longboat.registry.admission import Admitted, Attributes
 from longboat.registry.allocators.ports import KEY, Bitmap, NodePorts
 from longboat.registry.allocators.repair import Repair
-from longboat.registry.store import Write
 from longboat.registry.strategy import Deletion
+from longboat.registry.write import Write
 from longboat.storage.memory import MemoryStorage
 from unit.registry.stores import Stores, opened
 

@@ -14,7 +14,7 @@ from longboat.apiserver.app import APIServer, Config
 from longboat.client.interface import Key
 from longboat.client.rest import RestClient
 from longboat.machinery.errors import StatusError
-from longboat.registry.store import Write
+from longboat.registry.write import Write
 from longboat.storage.interface import RevisionMismatch
 from longboat.storage.memory import MemoryStorage
 

@@ -6,11 +6,11 @@ from longboat.api import kinds
 from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
 from longboat.apiserver.authz.escalation import EVERYTHING, described, go_list, missing
-from longboat.apiserver.request import User
 from longboat.machinery.errors import forbidden, not_found
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.user import User
 from longboat.registry.admission import Attributes
 
 ROLES = frozenset((kinds.ROLE, kinds.CLUSTER_ROLE))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from longboat.api import kinds, subjects
 from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.authz.authorizer import Action, Authorizer
-from longboat.apiserver.request import User
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.user import User
 
 # Whose certificates say that somebody is a node; what a node does for the network has one of the ordinary signer's.
 NODE_SIGNERS = frozenset(("kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"))

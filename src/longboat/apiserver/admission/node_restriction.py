@@ -63,9 +63,10 @@ class NodeRestriction(Plugin):
         return attributes.user is not None and node_of(attributes.user) is not None
 
     def validate(self, attributes: Attributes) -> None:
-        node, resource = node_of(attributes.user), attributes.kind.plural
-        if not node:
-            why: str | None = f'could not determine node from user "{attributes.user.name}"'
+        user, resource = attributes.user, attributes.kind.plural
+        assert user is not None
+        if not (node := node_of(user)):
+            why: str | None = f'could not determine node from user "{user.name}"'
         elif check := self._checks.get((resource, attributes.subresource)):
             why = check(node, attributes)
         elif resource == "pods":
@@ -205,6 +206,7 @@ class NodeRestriction(Plugin):
         if dig(pod, "spec", "nodeName") != node:
             return "node requested token bound to a pod scheduled on a different node"
         audiences = dig(attributes.obj or {}, "spec", "audiences") or []
+        assert attributes.user is not None
         return self._audiences.refused(attributes.user, attributes.name, pod, audiences)
 
     def _certificate(self, node: str, attributes: Attributes) -> str | None:

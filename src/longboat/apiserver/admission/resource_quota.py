@@ -20,7 +20,8 @@ from longboat.apiserver.admission.quota_check import Account, Claim, decide, is_
 from longboat.machinery.errors import StatusError, conflict
 from longboat.machinery.objects import Object, meta
 from longboat.registry.admission import Attributes
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
+from longboat.registry.write import Write
 
 ATTEMPTS = 10  # at noting, while others note in the same quota
 

@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from longboat.apiserver.audit import policy
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, micro_timestamp
+from longboat.machinery.user import User
 
 STARTED, COMPLETE, PANIC = "ResponseStarted", "ResponseComplete", "Panic"
 USER_AGENT = 1024  # characters, as upstream (audit, maxUserAgentLength)

@@ -12,8 +12,9 @@ from datetime import datetime
 from longboat.aio.clock import Clock
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
 from longboat.apiserver.authn.tokens import bearer
-from longboat.apiserver.request import Request, User
+from longboat.apiserver.request import Request
 from longboat.machinery.objects import Object
+from longboat.machinery.user import User
 
 NAMESPACE, PREFIX, TYPE = "kube-system", "bootstrap-token-", "bootstrap.kubernetes.io/token"
 GROUP = "system:bootstrappers"

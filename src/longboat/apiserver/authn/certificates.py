@@ -18,7 +18,8 @@ from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.api import subjects
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
-from longboat.apiserver.request import Request, User
+from longboat.apiserver.request import Request
+from longboat.machinery.user import User
 
 MAX_CERTIFICATES, MAX_REMEMBERED = 1024, 4 << 20  # and bytes
 FRONT_PROXY_NAMES = frozenset(("front-proxy-client",))

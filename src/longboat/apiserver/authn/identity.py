@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.authn.penalty import Penalty
-from longboat.apiserver.request import Filter, Handler, Request, Response, User
+from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import unauthorized
+from longboat.machinery.user import User
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,9 @@ from longboat.apiserver.authn.figures import USES
 from longboat.apiserver.authn.identity import Rejected, known
 from longboat.apiserver.authn.secret_tokens import FindObject
 from longboat.apiserver.authn.tokens import bearer
-from longboat.apiserver.request import Request, User
+from longboat.apiserver.request import Request
 from longboat.machinery.objects import Object, parse_timestamp
+from longboat.machinery.user import User
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 ALGORITHM = "ES256"

@@ -8,7 +8,8 @@ import hmac
 from pathlib import Path
 
 from longboat.apiserver.authn.identity import Authenticator, Rejected, known
-from longboat.apiserver.request import Request, User
+from longboat.apiserver.request import Request
+from longboat.machinery.user import User
 
 WEBSOCKET_BEARER = "base64url.bearer.authorization.k8s.io."
 

@@ -14,7 +14,8 @@ import msgspec
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
+from longboat.registry.write import Write
 from longboat.storage.interface import Compacted, StorageError
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ from typing import NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from longboat.aio.cache import BoundedCache
-from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response, User
+from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.user import User
 from longboat.registry.store import Store
 from longboat.storage.entry import Entry
 

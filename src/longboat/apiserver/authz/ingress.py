@@ -15,9 +15,9 @@ from longboat.api import kinds
 from longboat.api.ingress import CLASS, CONTROLLER, LEGACY_CLASS
 from longboat.apiserver.authz.authorizer import Action, Decision
 from longboat.apiserver.reduced import GROUP
-from longboat.apiserver.request import User
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.user import User
 from longboat.registry.store import Store
 
 NO_OPINION = Decision(False, "")

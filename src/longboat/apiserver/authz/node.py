@@ -12,9 +12,9 @@ import msgspec
 from longboat.api import kinds
 from longboat.api.pod_references import Reference, references, volume_secrets
 from longboat.apiserver.authz.authorizer import Action, Decision, Rule
-from longboat.apiserver.request import User
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.user import User
 from longboat.registry.store import Store
 from longboat.storage.entry import Entry
 

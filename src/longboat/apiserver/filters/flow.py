@@ -14,8 +14,9 @@ from longboat.aio.clock import Clock
 from longboat.aio.usage import Usage
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.filters.turns import Turns
-from longboat.apiserver.request import Filter, Handler, Request, Response, User
+from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import too_many_requests
+from longboat.machinery.user import User
 
 MAX_READING, MAX_WRITING = 400, 200  # upstream's max-requests-inflight and max-mutating-requests-inflight
 READING = frozenset(("get", "list"))

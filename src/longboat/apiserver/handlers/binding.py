@@ -9,7 +9,7 @@ from longboat.machinery import errors
 from longboat.machinery.errors import invalid
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta, timestamp
-from longboat.registry.admission import Admitted, admit
+from longboat.registry.admission import admit
 
 _SUCCESS = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
 
@@ -22,8 +22,7 @@ async def bind(endpoint: Endpoint, request: Request) -> Response:
     write = write_of(endpoint, request)
     binding = await read_object(request, kinds.BINDING, endpoint.schema)
     name = request.info.name or meta(binding).get("name") or ""
-    await admit(endpoint.admission, attributes_of(request, "CREATE", binding, name))
-    write.admission = Admitted()
+    await admit(endpoint.admission, attributes_of(request, write, "CREATE", binding, name))
     node = _target(binding, name)
 
     def assign(old: Object) -> Object:

@@ -9,4 +9,6 @@ from longboat.apiserver.request import Request, Response
 async def create(endpoint: Endpoint, request: Request) -> Response:
     write = write_of(endpoint, request)
     obj = await read_object(request, endpoint.kind, endpoint.schema)
-    return answer(endpoint, request, await endpoint.store.create(obj, request.info.namespace, write))
+    return answer(
+        endpoint, request, await endpoint.store.create(obj, request.info.namespace, write, endpoint.admission)
+    )

@@ -23,7 +23,7 @@ async def delete(endpoint: Endpoint, request: Request) -> Response:
     wish, options = await _wish(endpoint, request)
     write = write_of(endpoint, request, options)
     request.warnings += endpoint.strategy.warnings_on_deletion(wish)
-    body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write)
+    body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write, endpoint.admission)
     form = negotiate(request.headers.get("accept", ""), forms=False)
     if gone and not endpoint.strategy.returns_deleted:
         body = _success(endpoint, info.name, body)
@@ -46,7 +46,7 @@ async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     chosen, prefix = await selection(endpoint, request), endpoint.store.prefix(request.info.namespace)
     endpoint.store.cache.check(prefix)
     entries = list(chosen.passing(endpoint.store.cache, prefix))
-    items = [body async for body in endpoint.store.delete_each(entries, wish, write)]
+    items = [body async for body in endpoint.store.delete_each(entries, wish, write, endpoint.admission)]
     version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
     form = negotiate(request.headers.get("accept", ""), forms=False)
     body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, form), version, b",".join(items))

@@ -19,8 +19,8 @@ from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError, bad_request, forbidden, too_many_requests
 from longboat.machinery.objects import Object, dig, meta, timestamp
 from longboat.registry import deletion
-from longboat.registry.admission import Admitted
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
+from longboat.registry.write import Write
 
 _SUCCESS = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
 FINISHED = frozenset(("Succeeded", "Failed"))
@@ -45,15 +45,16 @@ def eviction(endpoint: Endpoint, budgets: Store, now: Callable[[], datetime]) ->
         Admission judges the eviction; the deletion that follows is ours, and nobody else is asked about it (upstream).
         """
         wish = await read_object(request, kinds.EVICTION, endpoint.schema)
-        attributes = attributes_of(request, "CREATE", wish)
+        write = write_of(endpoint, request)
+        attributes = attributes_of(request, write, "CREATE", wish)
         await endpoint.admission.mutate(attributes)
         given = meta(wish).get("name") or request.info.name
         if given != request.info.name:
             raise bad_request("name in URL does not match name in Eviction object")
         given_options = wish.get("deleteOptions") or {}
-        write = replace(write_of(endpoint, request, given_options), subresource="", admission=Admitted())
-        attributes.dry_run = write.dry_run
+        write.dry_run = write_of(endpoint, request, given_options).dry_run
         await endpoint.admission.validate(attributes)
+        write = replace(write, subresource="")
         options = deletion.options(given_options)
         store, info = endpoint.store, request.info
         entry = store.get(info.namespace, info.name)

@@ -38,7 +38,9 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
             raise metadata.name_mismatch(given, info.name)
         return new
 
-    result = await endpoint.store.update(info.namespace, info.name, transform, write, retry=True)
+    result = await endpoint.store.update(
+        info.namespace, info.name, transform, write, retry=True, admission=endpoint.admission
+    )
     return answer(endpoint, request, result)
 
 

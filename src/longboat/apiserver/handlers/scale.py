@@ -70,9 +70,11 @@ async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, chan
         _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
         return new
 
-    write.admission = _AsScale(write.admission, fields)
+    admission = _AsScale(endpoint.admission, fields)
     patching = info.verb == "patch"
-    return (await endpoint.store.update(info.namespace, info.name, apply, write, retry=patching)).body
+    return (
+        await endpoint.store.update(info.namespace, info.name, apply, write, retry=patching, admission=admission)
+    ).body
 
 
 class _AsScale:

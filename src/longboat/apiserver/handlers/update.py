@@ -22,5 +22,7 @@ async def update(endpoint: Endpoint, request: Request) -> Response:
         return obj | {"metadata": dict(obj["metadata"])}
 
     creates = obj if endpoint.strategy.create_on_update else None
-    result = await endpoint.store.update(info.namespace, info.name, replace, write, creates=creates)
+    result = await endpoint.store.update(
+        info.namespace, info.name, replace, write, creates=creates, admission=endpoint.admission
+    )
     return answer(endpoint, request, result)

@@ -16,7 +16,7 @@ from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.apiserver.dial import Dialer, NotAllowed
 from longboat.apiserver.endpoint import MAX_BODY
-from longboat.apiserver.request import Request, RequestInfo, Response, User
+from longboat.apiserver.request import Request, RequestInfo, Response
 from longboat.apiserver.streams import relay
 from longboat.apiserver.streams.codings import Coding, coding
 from longboat.apiserver.streams.links import Page, Way
@@ -24,6 +24,7 @@ from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import Lookup
 from longboat.machinery.errors import StatusError, bad_request, forbidden, not_found
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.user import User
 from longboat.registry.store import Store
 
 # What a node's port runs, whatever the method, needs more than the right to read (security lesson 5).

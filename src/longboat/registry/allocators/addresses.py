@@ -13,8 +13,9 @@ from longboat.api import kinds
 from longboat.api.families import family_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig
-from longboat.registry.store import Store, Write
+from longboat.registry.store import Store
 from longboat.registry.strategy import Deletion
+from longboat.registry.write import Write
 from longboat.storage.entry import Entry
 
 MANAGER = "ipallocator.k8s.io"

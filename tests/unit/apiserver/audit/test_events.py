@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from longboat.apiserver.audit import events, policy
 from longboat.apiserver.audit.events import COMPLETE, Outcome
 from longboat.apiserver.filters.requests import understand
-from longboat.apiserver.request import Request, Response, User
+from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError
+from longboat.machinery.user import User
 from unit.apiserver.served import BUILT_IN
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

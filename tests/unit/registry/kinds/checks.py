@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from longboat.machinery.fieldpath import Errors
+from longboat.machinery.user import User
 from longboat.registry import catalog
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-CTX = Context(NOW, "somebody")
+CTX = Write(now=NOW, user=User("somebody"))
 STRATEGIES = catalog.strategies("10.96.0.0/16", (30000, 32767))
 BY_RESOURCE = {s.kind.resource: s for s in sorted(STRATEGIES, key=lambda s: s.hub is None)}  # the stored version
 
@@ -38,7 +40,6 @@ def made(strategy: Strategy, obj: Thing) -> Thing:
     new = copy.deepcopy(obj)
     strategy.default(new)
     strategy.prepare_create(new, CTX)
-    strategy.default(new)
     return new
 
 
@@ -53,10 +54,9 @@ def said(strategy: Strategy, obj: Thing) -> list[str]:
 def said_of_update(strategy: Strategy, old: Thing, new: Thing, subresource: str = "") -> list[str]:
     """What is wrong with changing one into the other."""
     before, after, err = made(strategy, old), copy.deepcopy(new), Errors()
-    ctx = Context(NOW, "somebody", subresource=subresource)
+    write = Write(now=NOW, user=User("somebody"), subresource=subresource)
     strategy.default(after)
-    strategy.prepare_update(after, before, ctx)
-    strategy.default(after)
+    strategy.prepare_update(after, before, write)
     if subresource:
         strategy.validate_part(subresource, after, before, err)
     else:

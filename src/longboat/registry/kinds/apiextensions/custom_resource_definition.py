@@ -8,7 +8,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types import structure
 from longboat.registry.kinds import cells, fill, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 
 class CustomResourceDefinition(Strategy):
@@ -63,7 +64,7 @@ class CustomResourceDefinition(Strategy):
         before = set(told(old)) if old else ()
         return [text for text in dict.fromkeys(told(new)) if text not in before]
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         versions = dig(new, "spec", "versions", default=())
         stored = [version.get("name") for version in versions if version.get("storage")]
         new["status"] = {"storedVersions": stored}

@@ -8,7 +8,8 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 COUNTS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
 TEMPLATE = "deprecated.daemonset.template.generation"
@@ -46,12 +47,12 @@ class DaemonSet(Strategy):
         fill.absent(spec, "revisionHistoryLimit", 10)
         defaults.template(fill.part(spec, "template"))
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
         annotations = new["metadata"].setdefault("annotations", {})
         annotations[TEMPLATE] = "1"
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """The number of the template, which old clients know by an annotation."""
         key = TEMPLATE
         former = int(dig(old, "metadata", "annotations", key, default="0") or 0)

@@ -8,7 +8,8 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, ScaleFields, Strategy
+from longboat.registry.strategy import ScaleFields, Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 STRATEGIES = ("Recreate", "RollingUpdate")
@@ -41,7 +42,7 @@ class Deployment(Strategy):
         fill.absent(spec, "progressDeadlineSeconds", 600)
         defaults.template(fill.part(spec, "template"))
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

@@ -8,7 +8,8 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, ScaleFields, Strategy
+from longboat.registry.strategy import ScaleFields, Strategy
+from longboat.registry.write import Write
 
 
 class ReplicaSet(Strategy):
@@ -30,7 +31,7 @@ class ReplicaSet(Strategy):
         fill.absent(spec, "replicas", 1)
         defaults.template(fill.part(spec, "template"))
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def fields(self, obj: Object) -> dict[str, str]:

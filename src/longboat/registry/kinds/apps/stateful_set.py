@@ -10,7 +10,8 @@ from longboat.machinery.table import AGE
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core import persistent_volume_claim as claims
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, ScaleFields, Strategy
+from longboat.registry.strategy import ScaleFields, Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 MAY_CHANGE = (
@@ -50,7 +51,7 @@ class StatefulSet(Strategy):
             claims.default_spec(fill.part(claim, "spec"))
             fill.empty(fill.part(claim, "status"), "phase", "Pending")
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

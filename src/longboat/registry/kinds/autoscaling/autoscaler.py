@@ -10,7 +10,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 SOURCES = {"ContainerResource": "containerResource", "External": "external", "Object": "object", "Pods": "pods",
@@ -85,7 +86,7 @@ class HorizontalPodAutoscaler(Strategy):
                     if part.get(name) in (None, []):
                         part[name] = [dict(v) for v in value] if isinstance(value, list) else value
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

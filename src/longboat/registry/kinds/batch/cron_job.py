@@ -12,7 +12,8 @@ from longboat.machinery.table import AGE, Column, since
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.batch import job_spec as jobs
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 _TEMPLATE = _SPEC.at("jobTemplate", "spec")
@@ -52,7 +53,7 @@ class CronJob(Strategy):
         template = fill.part(spec, "jobTemplate")
         defaults.template(fill.part(fill.part(template, "spec"), "template"))
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

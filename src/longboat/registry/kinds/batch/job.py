@@ -13,7 +13,8 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.batch import job_spec, job_status
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Context, Deletion, Strategy
+from longboat.registry.strategy import Deletion, Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 KEPT = (
@@ -81,8 +82,7 @@ class Job(Strategy):
             for pattern in fill.each(rule, "onPodConditions"):
                 fill.empty(pattern, "status", "True")
         defaults.template(fill.part(spec, "template"))
-        if not meta(obj).get("labels") and (found := dig(spec, "template", "metadata", "labels")):
-            meta(obj)["labels"] = dict(found)
+        _label_as_its_pods(obj)
         fill.part(obj, "status")
 
     def default_propagation(self) -> str:
@@ -91,12 +91,13 @@ class Job(Strategy):
     def warnings_on_deletion(self, wish: Deletion) -> list[str]:
         return [] if wish.propagation else [KEPT]
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
         if not new["spec"].get("manualSelector"):
             _own_selector(new)
+            _label_as_its_pods(new)  # upstream defaults once more as it reads what it has stored
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         if not new["spec"].get("selector") and (selector := dig(old, "spec", "selector")) is not None:
             new["spec"]["selector"] = selector
 
@@ -146,6 +147,11 @@ class Job(Strategy):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         name = notes.pods_names(new) if old is None else []
         return [*name, *job_spec.warnings(new.get("spec") or {}, _SPEC)]
+
+
+def _label_as_its_pods(job: Object) -> None:
+    if not meta(job).get("labels") and (found := dig(job, "spec", "template", "metadata", "labels")):
+        meta(job)["labels"] = dict(found)
 
 
 def _own_labels(job: Object) -> dict[str, str]:

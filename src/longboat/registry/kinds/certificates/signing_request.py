@@ -18,7 +18,8 @@ from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column, human_duration
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.networking.ingress_class import domain_prefixed
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 SHORTEST = 600  # seconds that a certificate must be asked for at least
 VERDICTS = ("Approved", "Denied")
@@ -59,13 +60,13 @@ class CertificateSigningRequest(Strategy):
     def fields(self, obj: Object) -> dict[str, str]:
         return {"spec.signerName": dig(obj, "spec", "signerName", default="")}
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         """Who asks is who is asking."""
         spec = new.setdefault("spec", {})
         for field in ("username", "uid", "groups", "extra"):
             spec.pop(field, None)
-        user = ctx.identity
-        spec["username"] = ctx.user
+        user = write.user
+        spec["username"] = user.name if user else ""
         if user is not None:
             spec["groups"] = list(user.groups)
             if user.uid:
@@ -74,19 +75,19 @@ class CertificateSigningRequest(Strategy):
                 spec["extra"] = {key: list(values) for key, values in user.extra.items()}
         new["status"] = {}
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """What was asked for stands. Through approval only the verdict changes."""
         new["spec"] = old.get("spec")
-        if ctx.subresource == "approval":
+        if write.subresource == "approval":
             conditions = dig(new, "status", "conditions", default=[])
-            new["status"] = {**(old.get("status") or {}), "conditions": _dated(conditions, old, ctx.now)}
+            new["status"] = {**(old.get("status") or {}), "conditions": _dated(conditions, old, write.now)}
 
-    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_status(self, new: Object, old: Object, write: Write) -> None:
         """The verdict is not the signer's."""
         conditions = dig(new, "status", "conditions", default=[])
         kept = [c for c in dig(old, "status", "conditions", default=()) if c.get("type") in VERDICTS]
         others = [c for c in conditions if c.get("type") not in VERDICTS]
-        if merged := _dated([*kept, *others], old, ctx.now):
+        if merged := _dated([*kept, *others], old, write.now):
             new.setdefault("status", {})["conditions"] = merged
 
     def validate(self, new: Object, err: Errors) -> None:

@@ -9,7 +9,8 @@ from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 FINALIZER = "kubernetes"
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -32,16 +33,16 @@ class Namespace(Strategy):
         if name := meta(obj).get("name"):
             meta(obj).setdefault("labels", {})[NAME_LABEL] = name
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {"phase": "Active"}
         spec = new.setdefault("spec", {})
         finalizers = spec.setdefault("finalizers", [])
         if FINALIZER not in finalizers:
             finalizers.append(FINALIZER)
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """Only the finalize subresource changes the finalizers, and nothing but them."""
-        if ctx.subresource == "finalize":
+        if write.subresource == "finalize":
             finalizers = dig(new, "spec", "finalizers")
             for part in [part for part in new if part not in ("metadata", "kind", "apiVersion")]:
                 del new[part]
@@ -70,7 +71,7 @@ class Namespace(Strategy):
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.phase": dig(obj, "status", "phase", default="")}
 
-    def begin_delete(self, obj: Object, ctx: Context) -> None:
+    def begin_delete(self, obj: Object, write: Write) -> None:
         obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
 
     def held(self, obj: Object) -> bool:

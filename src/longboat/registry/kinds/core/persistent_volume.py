@@ -12,7 +12,8 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, difference, fill, rules
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
 from longboat.registry.kinds.core.pod import defaults, scheduling, security, volumes
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 RECLAIM = ("Delete", "Recycle", "Retain")
@@ -60,16 +61,16 @@ class PersistentVolume(Strategy):
             fill.absent(spec["hostPath"], "type", "")
         fill.empty(fill.part(obj, "status"), "phase", "Pending")
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
-        new["status"] = {"phase": "Pending", "lastPhaseTransitionTime": timestamp(ctx.now)}
+    def prepare_create(self, new: Object, write: Write) -> None:
+        new["status"] = {"phase": "Pending", "lastPhaseTransitionTime": timestamp(write.now)}
 
-    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_status(self, new: Object, old: Object, write: Write) -> None:
         """When its phase last changed (KEP-3762), unless the writer says so."""
         status, former = new.get("status") or {}, old.get("status") or {}
         moved = status.get("phase") != former.get("phase")
         given, before = status.get("lastPhaseTransitionTime"), former.get("lastPhaseTransitionTime")
         if moved and given in (None, before):
-            status["lastPhaseTransitionTime"] = timestamp(ctx.now)
+            status["lastPhaseTransitionTime"] = timestamp(write.now)
         elif not moved and given is None and before is not None:
             status["lastPhaseTransitionTime"] = before
 

@@ -8,7 +8,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, difference, fill, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 VOLUME_MODES = ("Block", "Filesystem")
@@ -122,7 +123,7 @@ class PersistentVolumeClaim(Strategy):
         default_spec(fill.part(obj, "spec"))
         fill.empty(fill.part(obj, "status"), "phase", "Pending")
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {"phase": "Pending"}
 
     def validate(self, new: Object, err: Errors) -> None:

@@ -10,7 +10,8 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.kinds.core.pod import spec as pod_spec
-from longboat.registry.strategy import Context, ScaleFields, Strategy
+from longboat.registry.strategy import ScaleFields, Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 
@@ -40,7 +41,7 @@ class ReplicationController(Strategy):
     def default_propagation(self) -> str:
         return "Orphan"  # as it was before there was a garbage collector
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def fields(self, obj: Object) -> dict[str, str]:

@@ -13,7 +13,8 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill
 from longboat.registry.kinds.core.config_map import decoded_size
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 MAX_BYTES = 1 << 20  # of all values (API reference, Secret v1)
 OPAQUE = "Opaque"
@@ -45,7 +46,7 @@ class Secret(Strategy):
             data = fill.part(obj, "data")
             data.update({key: base64.b64encode(value.encode()).decode() for key, value in plain.items()})
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         if not new.get("type"):
             new["type"] = old.get("type")
 

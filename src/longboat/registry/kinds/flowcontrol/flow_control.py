@@ -8,7 +8,8 @@ from longboat.api import kinds
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 QUEUES = {"queues": 64, "handSize": 8, "queueLengthLimit": 50}
 
@@ -34,7 +35,7 @@ class FlowSchema(Strategy):
     def default(self, obj: Object) -> None:
         fill.empty(fill.part(obj, "spec"), "matchingPrecedence", 1000)
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
 
@@ -69,5 +70,5 @@ class PriorityLevelConfiguration(Strategy):
             fill.absent(exempt, "nominalConcurrencyShares", 0)
             fill.absent(exempt, "lendablePercent", 0)
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}

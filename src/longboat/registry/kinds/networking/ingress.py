@@ -8,7 +8,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 CLASS = "kubernetes.io/ingress.class"
@@ -42,7 +43,7 @@ class Ingress(Strategy):
     has_status = True
     storage_prefix = "ingress"
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

@@ -9,7 +9,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 COUNTS = ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")
@@ -34,7 +35,7 @@ class PodDisruptionBudget(Strategy):
     )  # fmt: skip
     has_status = True
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

@@ -6,7 +6,8 @@ from longboat.api import kinds
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 
 def _state(claim: Object) -> str:
@@ -41,7 +42,7 @@ class ResourceClaim(Strategy):
     def default(self, obj: Object) -> None:
         _requests(fill.part(obj, "spec"))
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
 

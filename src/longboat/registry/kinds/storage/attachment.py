@@ -9,7 +9,8 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.storage.storage_class import is_default, parameters, provisioner
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 MOST_METADATA = 256 << 10  # bytes
@@ -28,7 +29,7 @@ class VolumeAttachment(Strategy):
     has_status = True
     generation = False
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
     def validate(self, new: Object, err: Errors) -> None:

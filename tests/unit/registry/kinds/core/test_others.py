@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from longboat.registry.strategy import Context, Deletion
+from longboat.machinery.user import User
+from longboat.registry.strategy import Deletion
+from longboat.registry.write import Write
 from unit.registry.kinds.checks import BY_RESOURCE, CTX, cells, changed, made, said, said_of_update
 
 META = {"name": "x", "namespace": "default"}
@@ -127,7 +129,7 @@ def test_a_namespace_lives_until_it_is_finalized() -> None:
     strategy.prepare_update(new, made_, CTX)
     assert new["spec"]["finalizers"] == ["kubernetes"]  # not by an ordinary write
     new = changed(made_, spec__finalizers=[])
-    strategy.prepare_update(new, made_, Context(CTX.now, subresource="finalize"))
+    strategy.prepare_update(new, made_, Write(now=CTX.now, subresource="finalize"))
     assert not strategy.held(new)
     strategy.begin_delete(new, CTX)
     assert new["status"]["phase"] == "Terminating"
@@ -143,7 +145,9 @@ def test_limit_range_defaults() -> None:
 
 def test_a_job_selects_its_own_pods() -> None:
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b:1"}]}}
-    spec = made(kind("jobs.batch"), {"metadata": {**META, "uid": "u"}, "spec": {"template": template}})["spec"]
+    job = made(kind("jobs.batch"), {"metadata": {**META, "uid": "u"}, "spec": {"template": template}})
+    spec = job["spec"]
+    assert job["metadata"]["labels"] == spec["template"]["metadata"]["labels"]
     assert spec["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}
     assert spec["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "x"
     assert (spec["parallelism"], spec["completions"], spec["backoffLimit"]) == (1, 1, 6)
@@ -193,10 +197,7 @@ def test_columns(resource: str, obj: dict[str, Any], expected: dict[str, Any]) -
 
 
 def test_who_asks_for_a_certificate_is_who_is_asking() -> None:
-    class User:
-        name, uid, groups, extra = "u", "1", ("g",), {"k": ("v",)}
-
     strategy = kind("certificatesigningrequests.certificates.k8s.io")
     new: dict[str, Any] = {"metadata": {"name": "x"}, "spec": {"username": "root"}}
-    strategy.prepare_create(new, Context(CTX.now, "u", identity=User()))
+    strategy.prepare_create(new, Write(now=CTX.now, user=User("u", ("g",), "1", {"k": ("v",)})))
     assert new["spec"] == {"username": "u", "groups": ["g"], "uid": "1", "extra": {"k": ["v"]}}

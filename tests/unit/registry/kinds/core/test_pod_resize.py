@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from longboat.machinery.fieldpath import Errors
+from longboat.machinery.user import User
 from longboat.registry.kinds.core.pod.resize import NO_RESTART, ONLY_COMPUTE, ONLY_COMPUTE_OF_INIT
-from longboat.registry.strategy import Context
+from longboat.registry.write import Write
 from unit.registry.kinds.checks import BY_RESOURCE, NOW, changed, made, said_of_update
 
 POD = BY_RESOURCE["pods"]
@@ -113,7 +114,7 @@ def test_a_node_that_does_not_tell_what_containers_have_cannot_resize_them() -> 
 
 def said_of_resize(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     err = Errors()
-    POD.prepare_update(new, old, Context(NOW, "somebody", subresource="resize"))
+    POD.prepare_update(new, old, Write(now=NOW, user=User("somebody"), subresource="resize"))
     POD.validate_part("resize", new, old, err)
     return [str(cause) for cause in err]
 
@@ -130,5 +131,5 @@ def test_a_resize_takes_nothing_else_along() -> None:
         R + "limits__cpu": "1", C + "image": "other:1", "spec__hostname": "h", "status__phase": "Running",
         "metadata__labels": {"other": "label"}, "metadata__annotations": {"a": "b"},
     })  # fmt: skip
-    POD.prepare_update(new, old, Context(NOW, "somebody", subresource="resize"))
+    POD.prepare_update(new, old, Write(now=NOW, user=User("somebody"), subresource="resize"))
     assert new == changed(old, **{R + "limits__cpu": "1"})

@@ -10,7 +10,8 @@ from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.subresource import Subresource, proxy, stream, view
 from longboat.machinery.table import Column
 from longboat.registry.kinds.core.pod import columns, defaults, notes, resize, spec, update
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 
@@ -39,7 +40,7 @@ class Pod(Strategy):
     def default(self, obj: Object) -> None:
         defaults.pod(obj)
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {"phase": "Pending", "qosClass": qos.qos_class(new.get("spec") or {})}
         if dig(new, "spec", "schedulingGates"):
             new["status"]["conditions"] = [
@@ -51,20 +52,20 @@ class Pod(Strategy):
                 }
             ]
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """The subresources of debuggers and of resizing change their own part only; every other write leaves ephemeral
         containers alone."""
-        if ctx.subresource == "ephemeralcontainers":
+        if write.subresource == "ephemeralcontainers":
             added = dig(new, "spec", "ephemeralContainers", default=[])
             new["spec"] = {**old["spec"], "ephemeralContainers": added}
-        elif ctx.subresource == "resize":
+        elif write.subresource == "resize":
             resize.drop_others(new, old)
         elif "ephemeralContainers" in old["spec"]:
             new["spec"]["ephemeralContainers"] = old["spec"]["ephemeralContainers"]
         else:
             new["spec"].pop("ephemeralContainers", None)
 
-    def prepare_status(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_status(self, new: Object, old: Object, write: Write) -> None:
         """Who owns the pod and how it is classed is not for its status to change."""
         owners = meta(old).get("ownerReferences")
         if owners is not None:

@@ -14,7 +14,8 @@ from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
 from longboat.registry.kinds.core.service.allocation import Allocation
 from longboat.registry.reservation import Reservation
 from longboat.registry.store import Store
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 
 class AddressesAndPorts:
@@ -24,16 +25,16 @@ class AddressesAndPorts:
         self.ips, self.ports = ips, ports
         self._strategy, self._services = strategy, services
 
-    async def reserve(self, new: Object, old: Object | None, ctx: Context) -> Reservation | None:
-        if ctx.subresource:
+    async def reserve(self, new: Object, old: Object | None, write: Write) -> Reservation | None:
+        if write.subresource:
             return None
         if old is None:
-            self._strategy.prepare_create(new, ctx)
+            self._strategy.prepare_create(new, write)
         else:
-            self._strategy.prepare_update(new, old, ctx)
+            self._strategy.prepare_update(new, old, write)
         if self._will_be_refused(new, old):
             return None
-        return await Allocation(self.ips, self.ports, new, old, ctx.dry_run).make()
+        return await Allocation(self.ips, self.ports, new, old, write.dry_run).make()
 
     def _will_be_refused(self, new: Object, old: Object | None) -> bool:
         """Allocation works on what is valid: validation says what is not, to the client, when its turn comes."""

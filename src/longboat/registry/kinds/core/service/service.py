@@ -16,7 +16,8 @@ from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.kinds.core.service import columns, defaults, validation
 from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
-from longboat.registry.strategy import Context, Strategy
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
 
 if TYPE_CHECKING:
     from longboat.registry.store import Store
@@ -49,11 +50,11 @@ class Service(Strategy):
     def default(self, obj: Object) -> None:
         defaults.default(obj)
 
-    def prepare_create(self, new: Object, ctx: Context) -> None:
+    def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {"loadBalancer": {}}
         defaults.normalize_cluster_ips(new["spec"], None)
 
-    def prepare_update(self, new: Object, old: Object, ctx: Context) -> None:
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         spec, former = new["spec"], old.get("spec") or {}
         defaults.keep_allocated(spec, former)
         defaults.normalize_cluster_ips(spec, former)

@@ -1,0 +1,30 @@
+"""One write: who does what, and how. The one record that handlers, store, strategies and admission share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from longboat.aio.bench import HERE, Seat
+from longboat.machinery.objects import Object
+from longboat.machinery.user import User
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Write:
+    """Without a user it is the server's own.
+
+    `options`: as the client has given them (meta.k8s.io CreateOptions and its like). `operation` and `now` are the
+    store's to set; what is asked of it says the operation.
+    """
+
+    user: User | None = None
+    operation: str = ""  # CREATE UPDATE DELETE CONNECT
+    subresource: str = ""  # "", "status", "binding", "resize", …
+    dry_run: bool = False
+    options: Object = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    now: datetime = NEVER
+    seat: Seat = HERE  # where work is done that would hold the loop
