@@ -21,7 +21,7 @@ def _compiled(pattern: str) -> Any:
     import re2  # three megabytes, which only those pay who have a pattern
 
     options = re2.Options()
-    options.max_mem, options.log_errors = MEMORY, False
+    options.max_mem, options.log_errors, options.never_capture = MEMORY, False, True
     try:
         return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
     except re2.error as error:
@@ -51,4 +51,4 @@ def check(pattern: str) -> None:
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern is found anywhere in the text. Raises BadPattern."""
-    return _compiled(pattern).search(text) is not None
+    return _compiled(pattern).search(text.encode("utf-8", "replace")) is not None  # of str it would count every place

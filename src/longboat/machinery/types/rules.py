@@ -121,15 +121,18 @@ class _TooLong(Exception):
 class _Check:
     def __init__(self) -> None:
         self._left = MOST_CHECKS
+        self._scratch = Errors()  # for what is wrong with one value; anew when something was
 
     def walk(self, rule: Rule, value: Any, old: Any, path: str, err: Errors) -> None:
         self._left -= 1
         if self._left < 0:
             raise _TooLong
-        wrong = Errors()
+        wrong = self._scratch
         self._own(rule, value, path, wrong)
-        if wrong and (old is ABSENT or not same(old, value)):
-            err.merge(wrong)
+        if wrong:
+            self._scratch = Errors()
+            if old is ABSENT or not same(old, value):
+                err.merge(wrong)
         if type(value) is dict:
             before = old if type(old) is dict else {}
             for name, member in value.items():
@@ -165,6 +168,7 @@ class _Check:
             err.not_supported(Path(path), value, shown, as_given=True)
 
     def _combined(self, rule: Rule, value: Any, path: str, err: Errors) -> None:
+        self._scratch = Errors()  # that of before is in use
         if rule.any_of:
             tried = self._tried(rule.any_of, value, path, until_one_fits=True)
             if all(tried):
@@ -204,20 +208,20 @@ def _is(found: str, value: Any, wanted: tuple[str, ...]) -> bool:
 
 
 def _string(schema: Object, value: str, path: str, err: Errors) -> None:
-    at, longest, shortest = Path(path), schema.get("maxLength"), schema.get("minLength")
+    longest, shortest = schema.get("maxLength"), schema.get("minLength")
     if longest is not None and len(value) > longest:
-        err.too_long(at, longest)
+        err.too_long(Path(path), longest)
     if shortest is not None and len(value) < shortest:
-        err.invalid(at, value, f"{path} in body should be at least {shortest} chars long")
+        err.invalid(Path(path), value, f"{path} in body should be at least {shortest} chars long")
     if pattern := schema.get("pattern"):
         try:
             if not patterns.matches(pattern, value):
-                err.invalid(at, value, f"{path} in body should match '{pattern}'")
+                err.invalid(Path(path), value, f"{path} in body should match '{pattern}'")
         except patterns.BadPattern as error:
-            err.invalid(at, value, f"{path} in body should match '{pattern}', which is no pattern: {error}")
+            err.invalid(Path(path), value, f"{path} in body should match '{pattern}', which is no pattern: {error}")
     format_ = schema.get("format") or ""
     if format_ and schema.get("type") in (None, "string") and not formats.fits(format_, value):
-        err.type_invalid(at, value, f"{path} in body must be of type {format_}: {_encode(value).decode()}")
+        err.type_invalid(Path(path), value, f"{path} in body must be of type {format_}: {_encode(value).decode()}")
 
 
 def _number(rule: Rule, value: float, path: str, err: Errors) -> None:

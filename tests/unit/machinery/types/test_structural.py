@@ -152,6 +152,14 @@ def test_rules(about: Any, value: Any, wrong: list[str]) -> None:
     assert complaints(value, **about) == wrong
 
 
+def test_an_attempt_is_judged_by_its_own_faults() -> None:
+    """What is wrong with a value for another reason is not held against one of its alternatives."""
+    about = {"type": "integer", "anyOf": [{"minimum": 1}, {"maximum": 0}], "not": {"minimum": 10}}
+    assert len(complaints(5.5, **about)) == 2, "of another type, which is said twice"
+    assert complaints(5, **about) == []
+    assert complaints(12, **about) == ['<nil>: Invalid value: "": "f" must not validate the schema (not)']
+
+
 def test_what_was_wrong_before_may_stay() -> None:
     about = {"type": "array", "items": {"type": "string", "maxLength": 1}, "maxItems": 2}
     assert complaints(["aa", "b", "c"], ["aa", "b", "c"], **about) == []
