@@ -86,4 +86,4 @@ class Changes(RuleBasedStateMachine):
 
 
 TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=60, stateful_step_count=20)
+TestChanges.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=20)
