@@ -32,6 +32,7 @@ lint: $(VENV)/dev
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(VENV)/bin/lint-imports
+	$(PYTHON) tools/check_circles.py
 	@$(PYTHON) tools/check_file_length.py
 
 format: $(VENV)/dev

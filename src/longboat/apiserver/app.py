@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
-from longboat.api.rights import Rights, rules
+from longboat.api.rights import rules
 from longboat.apiserver import metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.audit.filter import audit
-from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
-from longboat.apiserver.authn.identity import Authenticator, authenticate
+from longboat.apiserver.authn.identity import authenticate
 from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz import aggregation
@@ -32,6 +29,7 @@ from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
+from longboat.apiserver.config import Config as Config
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import in_yaml
 from longboat.apiserver.endpoint import Endpoint
@@ -43,7 +41,6 @@ from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import paths
-from longboat.apiserver.pki import SERVING_NAMES
 from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
@@ -66,35 +63,6 @@ from longboat.storage.interface import Storage
 from longboat.storage.watchcache import WatchCache
 
 _decode = msgspec.json.Decoder().decode
-
-
-@dataclass(frozen=True)
-class Config:
-    """What an API server is told. Addresses are those it is to be found at.
-
-    `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
-    `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
-    `rights`: what components declare to need: they are given it by roles.
-    `disable_admission_plugins`: by their names in `admission.catalog`.
-    `warn_unenforced`: whether clients are warned of what is stored and not in force.
-    """
-
-    advertise: str = "127.0.0.1"
-    port: int = 6443
-    service_cidr: str = "10.96.0.0/16"  # or two of different families, with a comma between
-    node_ports: tuple[int, int] = (30000, 32767)
-    serving_names: frozenset[str] = frozenset(SERVING_NAMES)
-    service_account_key: Path | None = None
-    extend_token_expiration: bool = False
-    client_ca: Path | None = None
-    front_proxy_ca: Path | None = None
-    audit_log: Path | None = None
-    audit_limits: Limits = field(default_factory=Limits)
-    encryption: Path | None = None
-    warn_unenforced: bool = True
-    disable_admission_plugins: frozenset[str] = frozenset()
-    authenticators: Sequence[Authenticator] = field(default=())
-    rights: Sequence[Rights] = ()
 
 
 class APIServer:
@@ -148,7 +116,7 @@ class APIServer:
             self.encryption.on_change = self.feed.read_again
         await move_all(self.storage, self.strategies)
         await self.feed.start()
-        await bootstrap(self)
+        await bootstrap(self.config, self.stores)
         await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
         self.tasks.spawn("clusterroles gather", aggregation.keep_gathering(self.stores[kinds.CLUSTER_ROLE]))
         for kind, store in self.stores.items():

@@ -7,8 +7,8 @@ import base64
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,14 +18,13 @@ from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
 from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_storage import storage_objects
+from longboat.apiserver.config import Config
 from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.registry.store import Store
 from longboat.registry.write import Write
-
-if TYPE_CHECKING:
-    from longboat.apiserver.app import APIServer
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +34,13 @@ _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BI
 _ROLES = frozenset(("ClusterRole", "Role"))
 
 
-async def bootstrap(server: APIServer) -> None:
+async def bootstrap(config: Config, stores: Mapping[Kind, Store]) -> None:
     """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
-    lay = _Layer(server)
+    lay = _Layer(config, stores)
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
     await _together(
         (
-            *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap(server.config.rights)),
+            *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap(config.rights)),
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
             *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
@@ -77,15 +76,15 @@ _USE = {
 
 
 class _Layer:
-    def __init__(self, server: APIServer) -> None:
-        self._server = server
+    def __init__(self, config: Config, stores: Mapping[Kind, Store]) -> None:
+        self._config, self._stores = config, stores
 
     def found(self, kind: Kind) -> list[Object]:
-        return [msgspec.json.decode(entry.body) for entry in self._server.stores[kind].entries()]
+        return [msgspec.json.decode(entry.body) for entry in self._stores[kind].entries()]
 
     async def ensure(self, kind: Kind, namespace: str, obj: Object) -> None:
         """Create it unless it is there."""
-        store = self._server.stores[kind]
+        store = self._stores[kind]
         if store.find(namespace, obj["metadata"]["name"]) is None:
             try:
                 await store.create({"kind": kind.name, "apiVersion": kind.api_version, **obj}, namespace, Write())
@@ -95,7 +94,7 @@ class _Layer:
 
     async def keep(self, kind: Kind, namespace: str, obj: Object) -> None:
         """Create it, or bring it to just this content."""
-        store, name = self._server.stores[kind], obj["metadata"]["name"]
+        store, name = self._stores[kind], obj["metadata"]["name"]
         whole = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
         if store.find(namespace, name) is None:
             await self.ensure(kind, namespace, obj)
@@ -112,7 +111,7 @@ class _Layer:
         More than the default is left otherwise, and so is one opted out.
         """
         namespace, name = wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
-        store = self._server.stores[kind]
+        store = self._stores[kind]
         entry = store.find(namespace, name)
         if entry is None:
             await self.ensure(kind, namespace, wanted)
@@ -129,7 +128,7 @@ class _Layer:
 
     async def api_service(self) -> None:
         """The `kubernetes` Service in default, and the endpoints where this server is found."""
-        config = self._server.config
+        config = self._config
         networks = [ipaddress.ip_network(each) for each in split(config.service_cidr)]
         network, family = networks[0], f"IPv{networks[0].version}"  # it is of one family, the primary
         cidrs = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(each) for each in networks]}}
@@ -157,7 +156,7 @@ class _Layer:
 
         It is the cluster's owner's to change: one that is there is left alone.
         """
-        networks = [ipaddress.ip_network(each) for each in split(self._server.config.service_cidr)]
+        networks = [ipaddress.ip_network(each) for each in split(self._config.service_cidr)]
         addresses = [str(each[DNS_INDEX]) for each in networks if each.num_addresses > DNS_INDEX]
         if len(addresses) < len(networks):
             return
@@ -200,7 +199,7 @@ class _Layer:
 
     async def client_authorities(self) -> None:
         """How extension API servers recognise clients and the front proxy."""
-        config = self._server.config
+        config = self._config
         if config.client_ca is None or config.front_proxy_ca is None:
             return
         data = {
@@ -217,7 +216,7 @@ class _Layer:
 
     async def cluster_info(self) -> None:
         """What a machine that has a join token needs beside it: the CA, which the token names (KEP-130)."""
-        config = self._server.config
+        config = self._config
         if config.client_ca is None:
             return
         authority = base64.b64encode(config.client_ca.read_bytes()).decode()

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from longboat.aio.clock import Clock
 from longboat.apiserver import metrics
+from longboat.apiserver.authn.serviceaccounts import TokenIssuer
 from longboat.apiserver.health import Health, version
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Handler, Request, Response
+from longboat.apiserver.resources import Resources
 from longboat.machinery.errors import path_not_found
-from longboat.storage.interface import StorageError
-
-if TYPE_CHECKING:
-    from longboat.apiserver.app import APIServer
+from longboat.storage.encryption.live import Encryption
+from longboat.storage.interface import Storage, StorageError
 
 PATIENCE = 2.0  # seconds the storage may take to say that it is there
 
 
-def paths(server: APIServer) -> dict[str, Handler]:
+class Server(Protocol):
+    """What the paths tell of: it changes while the server runs."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def storage(self) -> Storage: ...
+    @property
+    def resources(self) -> Resources: ...
+    @property
+    def encryption(self) -> Encryption | None: ...
+    @property
+    def issuer(self) -> TokenIssuer | None: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def stopping(self) -> bool: ...
+
+
+def paths(server: Server) -> dict[str, Handler]:
     """Handlers by the first part of the path."""
     health = _health(server).handle
     openid = _openid(server)
@@ -33,7 +53,7 @@ def paths(server: APIServer) -> dict[str, Handler]:
     }
 
 
-def _health(server: APIServer) -> Health:
+def _health(server: Server) -> Health:
     async def well() -> str | None:
         return None
 
@@ -60,7 +80,7 @@ def _health(server: APIServer) -> Health:
     return Health(live, {**live, "poststarthook/rbac/bootstrap-roles": bootstrapped, "shutdown": serving})
 
 
-def _openid(server: APIServer) -> Handler:
+def _openid(server: Server) -> Handler:
     async def discover(request: Request) -> Response:
         path, issuer = request.path.rstrip("/"), server.issuer
         if issuer and path == "/openid/v1/jwks":

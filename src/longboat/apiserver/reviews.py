@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.authn.identity import Rejected
-from longboat.apiserver.authn.serviceaccounts import Bound
-from longboat.apiserver.authz.authorizer import Action, Rule
+from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
+from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
+from longboat.apiserver.config import Config
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, read_object
 from longboat.apiserver.media import negotiate
@@ -18,17 +20,36 @@ from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.schema import Schema
 from longboat.machinery.user import User
-from longboat.registry.admission import admit
-
-if TYPE_CHECKING:
-    from longboat.apiserver.app import APIServer
+from longboat.registry.admission import Admission, admit
 
 SHORTEST_TOKEN, LONGEST_TOKEN, DEFAULT_TOKEN = 600, 1 << 32, 3600
 WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
 
 
-def reviews(server: APIServer) -> dict[tuple[Kind, str], Handler]:
+class Server(Protocol):
+    """Who answers: the rights there are, the tokens that are given, and what they are bound to."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def config(self) -> Config: ...
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def authorizer(self) -> Authorizer: ...
+    @property
+    def admission(self) -> Admission: ...
+    @property
+    def issuer(self) -> TokenIssuer | None: ...
+    @property
+    def tokens(self) -> ServiceAccountTokens | None: ...
+
+    def lookup(self, kind: Kind, namespace: str, name: str) -> Object | None: ...
+
+
+def reviews(server: Server) -> dict[tuple[Kind, str], Handler]:
     """Handlers for the dispatcher."""
     asked = Reviews(server)
     return {
@@ -46,7 +67,7 @@ MAX_GROUPS = 10_000  # of a user whose rights are reviewed: each is looked up, o
 
 
 class Reviews:
-    def __init__(self, server: APIServer) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
 
     async def self_subject(self, request: Request) -> Response:

@@ -127,3 +127,12 @@ def _summary(node: dict[str, Any]) -> dict[str, Any]:
     addresses = [item["address"] for item in status.get("addresses", []) if item["type"] == "InternalIP"]
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
     return {"name": node["metadata"]["name"], "address": next(iter(addresses), ""), "ready": ready}
+
+
+def api_of(root: Path) -> Api | None:
+    """A way to the cluster's API server as its administrator, if it answers."""
+    try:
+        api = Api.at(root / "admin.kubeconfig")
+        return api if api.ready() else None
+    except (*UNREACHABLE, KeyError, IndexError, ValueError):
+        return None

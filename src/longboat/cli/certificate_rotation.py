@@ -18,9 +18,8 @@ from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki, Unusable
 from longboat.cli import cluster as clusters
 from longboat.cli import credentials, keys, kubeconfigs, startup
-from longboat.cli.api import UNREACHABLE, Api
+from longboat.cli.api import UNREACHABLE, Api, api_of
 from longboat.cli.certificates import in_kubeconfig, is_ready, port_of, shown
-from longboat.cli.certs import api_of
 from longboat.cli.errors import Failure
 from longboat.cli.steps import Steps
 from longboat.machinery.objects import timestamp

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longboat.cli import flags, registry, status
-from longboat.cli.api import UNREACHABLE, Api
+from longboat.cli.api import api_of
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 
@@ -45,15 +45,6 @@ def run(argv: list[str]) -> int:
     from longboat.cli.certificate_rotation import rotate
 
     return rotate(root, as_json=as_json)
-
-
-def api_of(root: Path) -> Api | None:
-    """A way to the cluster's API server as its administrator, if it answers."""
-    try:
-        api = Api.at(root / "admin.kubeconfig")
-        return api if api.ready() else None
-    except (*UNREACHABLE, KeyError, IndexError, ValueError):
-        return None
 
 
 def _show(root: Path, *, as_json: bool) -> int:

@@ -28,8 +28,8 @@ def run(argv: list[str]) -> int:
         raise Usage("say: longboat check cis")
     from longboat.cli.api import UNREACHABLE
     from longboat.cli.cis import benchmark, processes
-    from longboat.cli.cis.control import FAIL
     from longboat.cli.cis.evidence import Evidence
+    from longboat.cli.cis.finding import FAIL
 
     try:
         cluster = processes.cluster(registry.data_dir(options.name, options.data_dir), options.name)

@@ -41,7 +41,7 @@ from longboat.cli.following import Following
 from longboat.storage.interface import Storage, StorageError
 
 if TYPE_CHECKING:
-    from longboat.cli.server import Options
+    from longboat.cli.server_options import Options
     from longboat.client.interface import Transport
 
 log = logging.getLogger(__name__)

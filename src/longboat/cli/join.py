@@ -16,7 +16,7 @@ from longboat.cli import files
 from longboat.cli.errors import Failure, Usage
 
 if TYPE_CHECKING:
-    from longboat.cli.agent import Options
+    from longboat.cli.agent_options import Options
     from longboat.client.https import HttpsTransport
 
 log = logging.getLogger(__name__)

@@ -9,17 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from longboat.cli import files
+from longboat.cli.agent_options import MAX_PIDS, Options
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.join import KUBECONFIG
 
-if TYPE_CHECKING:
-    from longboat.cli.agent import Options
-
 NOTE = "defaults.json"
-MAX_PIDS = 4096  # far above what a pod needs, far below what ends a machine (kernel.pid_max is 32,768 or more)
 OF_OLD = {"seccomp_default": False, "pod_max_pids": 0}
 OF_NOW = {"seccomp_default": True, "pod_max_pids": MAX_PIDS}
 

@@ -32,7 +32,7 @@ from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder, Recorder
 
 if TYPE_CHECKING:
-    from longboat.cli.agent import Options
+    from longboat.cli.agent_options import Options
     from longboat.cli.join import Identity
     from longboat.network.dns.cluster_dns import ClusterDNS
     from longboat.network.ingress.gateway import Gateway

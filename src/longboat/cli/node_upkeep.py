@@ -10,7 +10,7 @@ from longboat.node.eviction.thresholds import Threshold, pairs, thresholds
 from longboat.node.rules import Eviction, ImagePolicy, Rules
 
 if TYPE_CHECKING:
-    from longboat.cli.agent import Options
+    from longboat.cli.agent_options import Options
 
 
 def rules(options: Options) -> Rules:

@@ -7,14 +7,14 @@ import logging
 import os
 import resource
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.aio import memory, processes
 from longboat.cli import collector, flags, ranges, trust
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.flags import flag
+from longboat.cli.server_options import Options as Options
 
 if TYPE_CHECKING:
     from longboat.cli.controlplane import ControlPlane
@@ -22,56 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PARTS = frozenset(("api", "controllers", "scheduler"))
-
-
-def port_range(text: str) -> str:
-    """Raises ValueError for what is not LOW-HIGH."""
-    low, _, high = text.partition("-")
-    if not 0 < int(low) <= int(high) < 1 << 16:
-        raise ValueError(text)
-    return text
-
-
-def count(text: str) -> int:
-    """Raises ValueError for what is not a number of things."""
-    if (number := int(text)) < 0:
-        raise ValueError(text)
-    return number
-
-
-@dataclass(frozen=True)
-class Options:
-    """Run a control plane: API server, controllers and scheduler."""
-
-    data_dir: str = flag("/var/lib/longboat/server", "where its state lives")
-    listen: list[str] = flag(["127.0.0.1:6443"], "address and port to serve on; may be given several times")
-    advertise: str = flag("", "address at which nodes and pods find it (default: the first listened on)")
-    store: str = flag("", "sqlite:///FILE or memory:// (default: sqlite in the data directory)")
-    store_socket: str = flag("", "socket of a store process that runs already")
-    service_cidr: str = flag("10.96.0.0/16", "addresses of Services: a range, or two (IPv4,IPv6 or IPv6,IPv4)")
-    pod_cidr: str = flag("10.244.0.0/16", "addresses of pods, likewise")
-    node_cidr: str = flag("", "addresses that nodes may have, likewise (default: all but those of Services and pods)")
-    simulated_node_port: int = flag(0, "port on 127.0.0.1 of the agent that plays simulated nodes; 0: there is none")
-    load_balancer_pool: str = flag("", "addresses of load balancers, likewise (default: the nodes' own)")
-    node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
-    token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
-    encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
-    service_account_extend_token_expiration: bool = flag(
-        False, "let tokens of pods last a year, for programs that read theirs only once"
-    )
-    audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
-    audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
-    audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)
-    audit_log_maxsize: int = flag(100, "megabytes of a part", parse=count)
-    enable_admission_plugins: list[str] = flag(
-        [], "admission plugins that should be enabled in addition to default enabled ones (all of ours are)"
-    )
-    disable_admission_plugins: list[str] = flag(
-        [], "admission plugins that should be disabled although they are in the default enabled plugins list"
-    )
-    warn_unenforced: bool = flag(True, "warn clients of what is stored and not in force (docs/not-in-force.md)")
-    only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
-    log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
 
 
 def with_ranges(options: Options) -> Options:

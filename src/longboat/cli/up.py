@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from longboat.cli import alive, flags, node_defaults, node_upkeep, preflight, registry, startup, trust
+from longboat.cli.agent_options import MAX_PIDS
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
-from longboat.cli.node_defaults import MAX_PIDS
 from longboat.cli.plan import plan, supervisor
 from longboat.cli.server import check_plugins
 from longboat.cli.steps import Steps

@@ -9,21 +9,32 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Progress, Storage, StorageError
-
-if TYPE_CHECKING:
-    from longboat.storage.watchcache import WatchCache
 
 log = logging.getLogger(__name__)
 
 REPLAY = 1000  # revisions before the newest replayed at start, so that clients can resume watches across a restart
 RETRY = 0.1  # seconds between attempts to watch a storage that fails
 TICK = 10.0  # seconds between notes of progress to idle watchers
+
+
+class Fed(Protocol):
+    """A cache of what lies beneath `prefix`. `unopened`: what is stored and cannot be opened, by key."""
+
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def unopened(self) -> Mapping[str, str]: ...
+
+    def load(self, items: list[Item], revision: int) -> None: ...
+    def apply(self, events: list[Event]) -> None: ...
+    def tick(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Feed:
@@ -37,14 +48,14 @@ class Feed:
         self.clock = clock
         self.revision = 0
         self._root = root
-        self._caches: dict[str, WatchCache] = {}
+        self._caches: dict[str, Fed] = {}
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._tasks = Tasks("watchcache")
         self._started: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
 
-    def attach(self, cache: WatchCache) -> None:
+    def attach(self, cache: Fed) -> None:
         """Let `cache` have what lies beneath its prefix. Prefixes never contain one another."""
         if not cache.prefix.startswith(self._root):
             raise ValueError(f"{cache.prefix} is not beneath {self._root}")
@@ -52,7 +63,7 @@ class Feed:
             raise ValueError(f"{cache.prefix} has a cache already")
         self._caches[cache.prefix] = cache
 
-    def detach(self, cache: WatchCache) -> None:
+    def detach(self, cache: Fed) -> None:
         del self._caches[cache.prefix]
 
     async def start(self) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from longboat.cli import kubeconfigs
-from longboat.cli.cis.control import Check, Control, Finding, absent, all_of, failed, inherent, judged, manual, passed
+from longboat.cli.cis.control import Check, Control, absent, inherent
 from longboat.cli.cis.evidence import Evidence, files, weak_tls
+from longboat.cli.cis.finding import Finding, all_of, failed, judged, manual, passed
 
 STORE = "the store is SQLite behind a socket in a directory of mode 700, not an etcd on the network"
 SERVICES, PODS = "/api/v1/namespaces/default/services", "/api/v1/namespaces/default/pods"

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from longboat.cli.cis import api_server, control_plane, control_plane_files, policies, worker
-from longboat.cli.cis.control import FAIL, MANUAL, STATES, Control, Finding
+from longboat.cli.cis.control import Control
 from longboat.cli.cis.evidence import Evidence
+from longboat.cli.cis.finding import FAIL, MANUAL, STATES, Finding
 
 NAME = "CIS Kubernetes Benchmark 1.12"
 SECTIONS = {

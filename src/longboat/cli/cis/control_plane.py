@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from longboat.cli.cis.api_server import STORE, no_profiling
-from longboat.cli.cis.control import Control, Finding, absent, for_people, inherent, judged
+from longboat.cli.cis.control import Control, absent, for_people, inherent
 from longboat.cli.cis.evidence import Evidence, files, listening
+from longboat.cli.cis.finding import Finding, judged
 
 ETCD = absent(STORE)
 PEOPLE = "who your people are is yours to say: `--token-file`, or a proxy before the API (X-Remote-User)"

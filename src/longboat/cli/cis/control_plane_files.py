@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from longboat.cli.cis.control import Control, Finding, absent, all_of
+from longboat.cli.cis.control import Control, absent
 from longboat.cli.cis.evidence import Evidence, Node, files
+from longboat.cli.cis.finding import Finding, all_of
 
 CHMOD = "chmod 600 what is named"
 CHOWN = "chown what is named to the user the cluster runs as"

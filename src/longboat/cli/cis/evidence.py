@@ -17,7 +17,7 @@ from longboat.api.families import split
 from longboat.cli import agent, kubeconfigs, server
 from longboat.cli.api import Api
 from longboat.cli.cis import processes
-from longboat.cli.cis.control import Finding, all_of, failed, not_applicable, passed
+from longboat.cli.cis.finding import Finding, all_of, failed, not_applicable, passed
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.cli.startup import ticks

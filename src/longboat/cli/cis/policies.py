@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from longboat.cli.cis import grants
-from longboat.cli.cis.control import Check, Control, Finding, failed, for_people, judged, manual, none_of, passed
+from longboat.cli.cis.control import Check, Control, for_people
 from longboat.cli.cis.evidence import Evidence
+from longboat.cli.cis.finding import Finding, failed, judged, manual, none_of, passed
 from longboat.cli.cis.worker import set_on_nodes
 
 Object = dict[str, Any]

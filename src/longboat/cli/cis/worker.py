@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from longboat.cli.cis.control import Check, Control, Finding, absent, inherent, judged, manual
+from longboat.cli.cis.control import Check, Control, absent, inherent
 from longboat.cli.cis.control_plane_files import CHMOD, CHOWN
 from longboat.cli.cis.evidence import Evidence, Node, files, listening_in, weak_tls
+from longboat.cli.cis.finding import Finding, judged, manual
 
 NO_UNIT = "nodes are started by the cluster's supervisor, out of `cluster.json` (1.1.1), not by a unit file"
 NO_CONFIG = "an agent is configured by its command line and environment; it reads no configuration file"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from longboat.cli.cis import benchmark
-from longboat.cli.cis.control import FAIL, MANUAL, NOT_APPLICABLE, PASS, Finding, all_of, none_of
 from longboat.cli.cis.evidence import files, mode_of
+from longboat.cli.cis.finding import FAIL, MANUAL, NOT_APPLICABLE, PASS, Finding, all_of, none_of
 
 PAGE = Path(__file__).parents[4] / "docs" / "cis.md"
 # How many controls each section of version 1.12 has.

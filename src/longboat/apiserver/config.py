@@ -1,0 +1,41 @@
+"""What an API server is told by whoever starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longboat.api.rights import Rights
+from longboat.apiserver.audit.rotation import Limits
+from longboat.apiserver.authn.identity import Authenticator
+from longboat.apiserver.pki import SERVING_NAMES
+
+
+@dataclass(frozen=True)
+class Config:
+    """What an API server is told. Addresses are those it is to be found at.
+
+    `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
+    `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
+    `rights`: what components declare to need: they are given it by roles.
+    `disable_admission_plugins`: by their names in `admission.catalog`.
+    `warn_unenforced`: whether clients are warned of what is stored and not in force.
+    """
+
+    advertise: str = "127.0.0.1"
+    port: int = 6443
+    service_cidr: str = "10.96.0.0/16"  # or two of different families, with a comma between
+    node_ports: tuple[int, int] = (30000, 32767)
+    serving_names: frozenset[str] = frozenset(SERVING_NAMES)
+    service_account_key: Path | None = None
+    extend_token_expiration: bool = False
+    client_ca: Path | None = None
+    front_proxy_ca: Path | None = None
+    audit_log: Path | None = None
+    audit_limits: Limits = field(default_factory=Limits)
+    encryption: Path | None = None
+    warn_unenforced: bool = True
+    disable_admission_plugins: frozenset[str] = frozenset()
+    authenticators: Sequence[Authenticator] = field(default=())
+    rights: Sequence[Rights] = ()
