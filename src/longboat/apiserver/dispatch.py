@@ -38,6 +38,8 @@ VERBS: dict[str, Verb] = {
 OF_ONE = frozenset(("update", "patch"))
 NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
+WRITES = ("create", "update", "patch")
+
 
 class Dispatcher:
     """`answers`: handlers of what is not stored, by kind and subresource ("": of the kind itself), given by whoever can
@@ -67,6 +69,8 @@ class Dispatcher:
             endpoint = less
         if info.by_prefix:
             _check_prefixed(request)
+        if found.strategy.heavy and info.verb in WRITES:
+            await request.seat.take()
         if info.subresource:
             return await self._subresource(found.kind, endpoint, request)
         return await self._resource(found.strategy, endpoint, request)

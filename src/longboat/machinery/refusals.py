@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery.errors import StatusError, bad_request, invalid
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import LONGEST, Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.shapes import SCALARS
 from longboat.machinery.wording import described
@@ -73,7 +73,7 @@ def check_custom_kind(kind: Kind, value: dict[str, Any], data: bytes) -> None:
     """
     given = value.get("kind")
     if not given:
-        raise unrecognized(kind, f"Object 'Kind' is missing in '{data.decode('utf-8', 'replace')}'", data)
+        raise unrecognized(kind, f"Object 'Kind' is missing in '{data[:LONGEST].decode('utf-8', 'replace')}'", data)
     if given != kind.name and value.get("apiVersion") == kind.api_version:
         err, meta = Errors(), value.get("metadata")
         err.invalid(Path("kind"), given, f"must be {kind.name}")

@@ -26,5 +26,7 @@ class CustomResource(Strategy):
 
 def custom(kind: Kind, type_: CustomType, **attributes: object) -> CustomResource:
     """A strategy for such a kind. `attributes` are those of Strategy: has_status, scale, columns, storage_prefix…"""
-    strategy: CustomResource = type(kind.name, (CustomResource,), {"kind": kind, "type": type_, **attributes})()
+    strategy: CustomResource = type(
+        kind.name, (CustomResource,), {"kind": kind, "type": type_, "heavy": type_.rule.heavy} | attributes
+    )()
     return strategy

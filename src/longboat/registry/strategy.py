@@ -54,6 +54,7 @@ class Strategy:
     kind: ClassVar[Kind]
     type: CustomType | None = None  # what its objects are made of, where the build does not say
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, unless they have one of their own
+    heavy: bool = False  # checking an object may take long, however small it is: it is done beside the loop
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)
     scale: ClassVar[ScaleFields | None] = None

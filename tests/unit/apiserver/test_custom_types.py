@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from longboat.aio.bench import Seat
 from longboat.apiserver.request import Response
 from longboat.machinery.kinds import Kind
 from longboat.machinery.types.structural import Structural
@@ -196,5 +197,38 @@ def test_documents_follow_the_type() -> None:
         assert first != second
         await api.server.withdraw(BOAT)
         assert "com.example.sea.v1.Boat" not in (await api.ask("GET", "/openapi/v2"))[1]["definitions"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("about", "beside"),
+    [
+        ({"type": "string"}, False),
+        ({"type": "string", "pattern": "^a"}, True),
+        ({"type": "array", "items": {"type": "string", "anyOf": [{"minLength": 1}, {"maxLength": 5}]}}, True),
+    ],
+)
+def test_what_may_take_long_is_checked_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch, about: Any, beside: bool
+) -> None:
+    """However small the object: it is the schema that is large."""
+    taken: list[bool] = []
+    take = Seat.take
+
+    async def noted(seat: Seat) -> None:
+        await take(seat)
+        taken.append(seat.taken)
+
+    monkeypatch.setattr(Seat, "take", noted)
+
+    async def scene(api: Api) -> None:
+        await api.server.install(typed(api, f=about))
+        taken.clear()
+        await api.make(BOATS, boat("b"))
+        assert (await api.ask("PATCH", f"{BOATS}/b/status", {"status": {"a": 1}}, content_type=MERGE))[0] == 200
+        assert taken == [True, True] * beside
+        assert (await api.ask("GET", f"{BOATS}/b"))[0] == 200
+        assert len(taken) == 2 * beside
 
     play(scene)

@@ -19,7 +19,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types import formats, patterns
 from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, LIST_TYPE, MAP_KEYS
 
-MOST_CHECKS = 5_000_000  # of a rule against a value: some seconds of work, beside the loop
+MOST_CHECKS = 2_000_000  # of a rule against a value: some seconds of work, beside the loop
 ABSENT: Any = object()
 _INTEGERS = {"int32": 1 << 31, "int64": 1 << 63}
 
@@ -42,6 +42,7 @@ class Rule:
     none_of: Rule | None = None
     allowed: frozenset[bytes] = frozenset()  # enum, as JSON
     resource: bool = False  # it is an embedded resource
+    heavy: bool = False  # it, or something in it, has a pattern or combines rules
     deep: bool = False  # it, or something in it, is an embedded resource, a set or a keyed list
 
     @property
@@ -70,6 +71,8 @@ def compile_rule(schema: Object) -> Rule:
         resource=bool(schema.get(EMBEDDED)),
     )
     inner = (*rule.properties.values(), *(each for each in (rule.additional, rule.items) if each))
+    combines = bool(rule.any_of or rule.one_of or rule.all_of or rule.none_of)
+    rule.heavy = combines or bool(schema.get("pattern")) or any(each.heavy for each in inner)
     rule.deep = bool(rule.keyed) or rule.resource or any(each.deep for each in inner)
     return rule
 

@@ -18,6 +18,7 @@ class CustomResourceDefinition(Strategy):
     former_prefix = "customresourcedefinitions"
     columns = (cells.CREATED_AT,)
     has_status = True
+    heavy = True  # a pattern of a few letters may be large when it is compiled
 
     def default(self, obj: Object) -> None:
         spec = fill.part(obj, "spec")
