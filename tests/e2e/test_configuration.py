@@ -104,7 +104,8 @@ def test_a_change_reaches_files_at_once_and_variables_at_the_next_start(cluster:
     for path in ("/app/file", "/app/extra/file", "/app/key", "/both/deep/file", "/etc/file", "/secret/file"):
         done = cluster.kubectl("exec", "reader", "-c", "nested", "--", "sh", "-c", f"echo no > {path}")
         assert done.code == 1 and "Read-only file system" in done.err
-    cluster.kubectl("exec", "reader", "-c", "nested", "--", "sh", "-c", "echo bye > /app/message; kill 1").quiet()
+    cluster.kubectl("exec", "reader", "-c", "nested", "--", "sh", "-c", "echo bye > /app/message").quiet()
+    cluster.kubectl("exec", "reader", "-c", "nested", "--", "kill", "1")  # which may end this too, before it can say so
     again = ("wait", "pod/reader", "--for=jsonpath={.status.containerStatuses[?(@.name=='nested')].restartCount}=1")
     cluster.kubectl(*again, "--timeout=20s").quiet()
     nested = next(s for s in cluster.get("pod", "reader")["status"]["containerStatuses"] if s["name"] == "nested")
