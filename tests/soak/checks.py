@@ -59,8 +59,11 @@ class Checks:
 
 
 def is_remains(each: Object) -> bool:
+    """Whether it is a pod that has failed and stays until somebody clears it away."""
+    if each["kind"] != "Pod" or each["status"].get("phase") != "Failed":
+        return False
     owners = each["metadata"].get("ownerReferences") or [{}]
-    return each["kind"] == "Pod" and each["status"].get("phase") == "Failed" and owners[0].get("kind") != "Job"
+    return owners[0].get("kind") not in ("Job", "DaemonSet")  # which see to it themselves
 
 
 def wrong(each: Object, now: datetime) -> Iterator[str]:
