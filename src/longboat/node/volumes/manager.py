@@ -16,7 +16,7 @@ from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import Volume
 from longboat.node.volumes import catalog, claims, removal
 from longboat.node.volumes.persistent import Persistent
-from longboat.node.volumes.plugin import Host, Spec, VolumePlugin
+from longboat.node.volumes.plugin import Host
 
 NOWHERE = Path("/")  # where the volumes of simulated nodes lie
 
@@ -79,20 +79,18 @@ class Volumes:
     async def _set_up(self, pod: Pod, volume: Volume, around: Surroundings) -> Path:
         """Raises VolumeError."""
         spec = await self._persistent.spec(pod, volume, around)
-        set_up = await self._plugin(spec).new_mounter(spec)
+        plugin = next((plugin for plugin in self._plugins if plugin.can_support(spec)), None)
+        if plugin is None:
+            if not self._on_disk:
+                return NOWHERE  # simulated nodes mount what no node of ours can
+            raise no_plugin(spec.volume.name, spec.name)
+        set_up = await plugin.new_mounter(spec)
         try:
             place = await set_up() if self._on_disk else NOWHERE
         except (OSError, ValueError) as error:
             raise VolumeError(spec.name, words(error)) from error
         await self._persistent.grow(spec)
         return place
-
-    def _plugin(self, spec: Spec) -> VolumePlugin:
-        """Raises VolumeError."""
-        for plugin in self._plugins:
-            if plugin.can_support(spec):
-                return plugin
-        raise no_plugin(spec.volume.name, spec.name)
 
 
 def subjects(pod: Pod) -> Iterator[Subject]:
