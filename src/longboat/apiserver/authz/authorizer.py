@@ -19,7 +19,9 @@ from longboat.storage.entry import Entry
 
 MASTERS = "system:masters"
 GROUP = "rbac.authorization.k8s.io"
-MAX_DECISIONS, MAX_REMEMBERED = 20_000, 16 << 20  # and bytes; forgotten whenever a role or binding changes
+# And bytes; forgotten whenever a role or binding changes. What is asked again and again is far less: whoever asks for
+# something else each time would fill it, and it stays full.
+MAX_DECISIONS, MAX_REMEMBERED = 8_192, 6 << 20
 
 _decode = msgspec.json.Decoder().decode
 
