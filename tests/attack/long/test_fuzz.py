@@ -177,10 +177,11 @@ def nothing_grew(before: Any, after: Any) -> None:
 
 
 def tracebacks(data: Path) -> list[str]:
-    return [
-        f"{path.name}: {line}"
-        for path in (data / "logs").rglob("*")
-        if path.is_file()
-        for line in path.read_text(errors="replace").splitlines()
-        if "Traceback" in line
-    ]
+    """Each with what led to it and what it says: the logs go with the test."""
+    found = []
+    for path in (data / "logs").rglob("*"):
+        lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+        for number, line in enumerate(lines):
+            if "Traceback" in line:
+                found.append("\n".join((path.name, *lines[max(number - 2, 0) : number + 60])))
+    return found
