@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any, Union
 
 from longboat.machinery.messages import Field, named
@@ -91,7 +92,8 @@ _GO_STRUCTS = ("quantity", "intstr", "time", "microtime", "any")  # scalars here
 
 
 class Shapes:
-    """The types of one schema, put together from their compact form as they are asked for."""
+    """The types of one schema, put together from their compact form as they are asked for, by any thread: what is still
+    being put together is nobody else's to see, or fields of an object would be unknown that are not."""
 
     def __init__(self, packed: dict[str, Any]) -> None:
         self._packed: dict[str, dict[str, Any]] = packed["types"]
@@ -99,22 +101,35 @@ class Shapes:
         self._whole: dict[str, list[str]] = packed["whole"]
         self._replaced: dict[str, list[str]] = packed["replaced"]
         self._structs: dict[str, Struct] = {}
+        self._begun: dict[str, Struct] = {}  # types that name each other, until all of them are whole
+        self._lock = RLock()
 
     def struct(self, name: str) -> Struct:
         """The type of a definition. Raises KeyError."""
         found = self._structs.get(name)
         if found is None:
-            packed = self._packed[name]
-            found = self._structs[name] = Struct(
-                name,
-                atomic=name in self._atomic,
-                whole=frozenset(self._whole.get(name, ())),
-                replaced=frozenset(self._replaced.get(name, ())),
-            )
-            found.fields.update((key, self._shape(value)) for key, value in packed.items())
-            _settle_empties(found)
-            found.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
+            with self._lock:
+                found = self._structs.get(name) or self._begun.get(name) or self._put_together(name)
         return found
+
+    def _put_together(self, name: str) -> Struct:
+        packed, first = self._packed[name], not self._begun
+        made = self._begun[name] = Struct(
+            name,
+            atomic=name in self._atomic,
+            whole=frozenset(self._whole.get(name, ())),
+            replaced=frozenset(self._replaced.get(name, ())),
+        )
+        try:
+            made.fields.update((key, self._shape(value)) for key, value in packed.items())
+            _settle_empties(made)
+            made.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
+            if first:
+                self._structs.update(self._begun)
+        finally:
+            if first:
+                self._begun.clear()
+        return made
 
     def _shape(self, packed: Any) -> Shape:
         if isinstance(packed, str):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from threading import RLock
 from typing import Annotated, Any
 
 import msgspec
@@ -48,6 +49,8 @@ class Types:
 
     def __init__(self, base: Types | None = None) -> None:
         self._made: dict[str, Any] = {}
+        self._begun: dict[str, Any] = {}  # what is being made: those that name each other meet `_NOTHING` there
+        self._lock = RLock()  # any thread may be the first to ask
         self._base = base
 
     def of(self, struct: Struct) -> type[msgspec.Struct]:
@@ -55,13 +58,25 @@ class Types:
             return self._base.of(struct)
         found = self._made.get(struct.name)
         if found is None:
-            self._made[struct.name] = _NOTHING
+            with self._lock:
+                found = self._made.get(struct.name) or self._begun.get(struct.name) or self._make(struct)
+        made: type[msgspec.Struct] = found
+        return made
+
+    def _make(self, struct: Struct) -> Any:
+        first = not self._begun
+        self._begun[struct.name] = _NOTHING
+        try:
             fields = [(f"f{i}", *self._field(struct, name)) for i, name in enumerate(struct.order)]
             names = {f"f{i}": name for i, name in enumerate(struct.order)}
-            found = self._made[struct.name] = msgspec.defstruct(
+            made = self._begun[struct.name] = msgspec.defstruct(
                 struct.short, fields, rename=names, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
             )
-        made: type[msgspec.Struct] = found
+            if first:
+                self._made.update(self._begun)
+        finally:
+            if first:
+                self._begun.clear()
         return made
 
     def _field(self, struct: Struct, name: str) -> tuple[Any, Any]:
