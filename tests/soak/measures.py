@@ -14,8 +14,7 @@ from soak.site import Site
 GROWTH = 1.5  # of the memory of one process
 SMALL = 8 << 20  # bytes of growth that are no matter, whatever they are a multiple of
 SLACK = 12  # things of a kind more than at first: a Job's pod is just ending, a rollout has left a ReplicaSet
-DESCRIPTORS = 40  # of one process, likewise: connections come and go
-FLOWS = 600  # that are tracked, likewise: each is remembered for two minutes after its end
+DESCRIPTORS = 40  # likewise of what belongs to connections, which come and go
 NODE = re.compile(r"-?node-\d$")
 
 
@@ -53,8 +52,8 @@ def _held(site: Site, node: str) -> Iterator[tuple[str, int]]:
     yield "network namespaces", len(os.listdir(f"/proc/{agent}/root/run/netns"))
     yield "links", len(site.in_node(node, "ip", "-o", "link").quiet().splitlines())
     yield "nftables lines", len(site.in_node(node, "nft", "list", "ruleset").ok().out.splitlines())
-    yield "flows", int(site.in_node(node, "cat", "/proc/sys/net/netfilter/nf_conntrack_count").quiet())
-    yield "cgroups", sum(1 for _ in _cgroups(node))
+    yield "open flows", site.in_node(node, "conntrack", "-L").ok().out.count("ESTABLISHED")
+    yield "cgroups", sum(1 for _ in _cgroups(site, node))
     yield "shims", _shims(site.process(f"containerd-{node}"))
     root = Path(f"/proc/{agent}/root")
     yield "kubelet's files", sum(_files(root / "var/lib/kubelet", without=("volumes", "plugins")))
@@ -79,13 +78,12 @@ def _files(place: Path, without: tuple[str, ...] = ()) -> Iterator[int]:
         yield len(files)
 
 
-def _cgroups(node: str) -> Iterator[Path]:
+def _cgroups(site: Site, node: str) -> Iterator[Path]:
     """Of one hierarchy: where there are many they are alike."""
+    place = Path(site.cgroup) / node
     for top in (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")):
-        found = list((top / "longboat").glob(f"*/{node}"))
-        for place in found:
-            yield from (Path(directory) for directory, _, _ in os.walk(place))
-        if found:
+        if (top / place).exists():
+            yield from (Path(directory) for directory, _, _ in os.walk(top / place))
             return
 
 
@@ -133,9 +131,7 @@ def grown(first: Measured, last: Measured) -> list[str]:
 
 
 def _slack(what: str, was: int) -> int:
-    if what.endswith(("descriptors", "threads")):
-        return DESCRIPTORS
-    return FLOWS if what.endswith("flows") else SLACK + was // 10
+    return DESCRIPTORS if what.endswith(("descriptors", "threads", "flows")) else SLACK + was // 10
 
 
 def tracebacks(site: Site, known: dict[Path, int]) -> list[str]:

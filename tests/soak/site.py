@@ -11,6 +11,7 @@ from typing import Any
 from e2e.certificates import self_signed
 from e2e.host import Cluster, Done
 from images import build, debian
+from longboat.cli.cluster import Cluster as Settings
 from longboat.network.overlay.bridge import port_name
 from soak.clocks import Clocks
 
@@ -27,6 +28,7 @@ class Site(Cluster):
         self.clocks = Clocks(folder)
         self.folder = folder
         super().__init__(folder, 2, "--eviction-hard", EVICTION, python=str(self.clocks.python))
+        self.cgroup = Settings("default", str(self.host.data), api_port=0).cgroup
         self._images: list[Path] = []
         self._attach_disks()
 
