@@ -6,7 +6,6 @@ Patches, and kinds and values that no Go type can hold, are sent as JSON, as its
 from __future__ import annotations
 
 import base64
-import struct
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +18,7 @@ from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object
 from longboat.machinery.protobuf import MAGIC
 from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from unit.machinery.go import field
 
 JSON, PROTOBUF = "application/json", "application/vnd.kubernetes.protobuf"
 _load = lru_cache(maxsize=1)(schema.load)
@@ -50,8 +50,8 @@ def encoded(obj: Object) -> bytes:
         raw = _message(shape, {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")})
     except (ValueError, TypeError, AttributeError) as error:
         raise Unsendable(kind) from error
-    head = _field(1, kind.api_version.encode()) + _field(2, kind.name.encode())
-    return MAGIC + _field(1, head) + _field(2, raw) + _field(3, b"") + _field(4, b"")
+    head = field(1, kind.api_version.encode()) + field(2, kind.name.encode())
+    return MAGIC + field(1, head) + field(2, raw) + field(3, b"") + field(4, b"")
 
 
 def _message(of: Struct, obj: Object, inlined: str = "") -> bytes:
@@ -61,35 +61,35 @@ def _message(of: Struct, obj: Object, inlined: str = "") -> bytes:
     if not inlined and (strange := obj.keys() - (messages.named(of.name) or {}).keys()):
         raise Unsendable(f"{of.name} has no {strange}")
     out = b""
-    for number, field in sorted(numbers.items()):
-        if field.inlined:
-            out += _field(number, _message(of, obj, field.inlined))
-        elif field.other:
-            if field.name in obj:
-                raise Unsendable(f"a schema or {field.other}")
-        elif field.name in of.fields:
-            out += _member(number, field, of.fields[field.name], obj.get(field.name))
+    for number, each in sorted(numbers.items()):
+        if each.inlined:
+            out += field(number, _message(of, obj, each.inlined))
+        elif each.other:
+            if each.name in obj:
+                raise Unsendable(f"a schema or {each.other}")
+        elif each.name in of.fields:
+            out += _member(number, each, of.fields[each.name], obj.get(each.name))
     return out
 
 
-def _member(number: int, field: Field, shape: Shape, value: Any) -> bytes:
+def _member(number: int, known: Field, shape: Shape, value: Any) -> bytes:
     if isinstance(shape, List):
-        return b"".join(_field(number, _value(shape.item, item)) for item in value or ())
+        return b"".join(field(number, _value(shape.item, item)) for item in value or ())
     if isinstance(shape, Map):
-        return b"".join(_field(number, _entry(shape, key, item)) for key, item in (value or {}).items())
+        return b"".join(field(number, _entry(shape, key, item)) for key, item in (value or {}).items())
     if value is not None:
-        return _field(number, _value(shape, value))
-    if field.pointer:
+        return field(number, _value(shape, value))
+    if known.pointer:
         return b""
     if isinstance(shape, Struct):
-        return _field(number, _message(shape, {}))
-    return _field(number, NOTHING[shape.name]) if shape.name in NOTHING else b""
+        return field(number, _message(shape, {}))
+    return field(number, NOTHING[shape.name]) if shape.name in NOTHING else b""
 
 
 def _entry(shape: Map, key: str, item: Any) -> bytes:
     if isinstance(shape.value, List):  # each list has a message of its own
-        return _field(1, key.encode()) + _field(2, b"".join(_field(1, _value(shape.value.item, each)) for each in item))
-    return _field(1, key.encode()) + _field(2, _value(shape.value, item))
+        return field(1, key.encode()) + field(2, b"".join(field(1, _value(shape.value.item, each)) for each in item))
+    return field(1, key.encode()) + field(2, _value(shape.value, item))
 
 
 NOTHING: dict[str, bytes | int] = {"string": b"", "int32": 0, "int64": 0, "boolean": 0, "time": b""}
@@ -112,13 +112,13 @@ def _value(shape: Shape, value: Any) -> bytes | int | float:
         case "double":
             return float(value)
         case "quantity":
-            return _field(1, str(value).encode())
+            return field(1, str(value).encode())
         case "time" | "microtime":
             return _moment(value)
         case "intstr":
             text = isinstance(value, str)
-            return _field(1, int(text)) + _field(2, 0 if text else value) + _field(3, value.encode() if text else b"")
-    return _field(1, msgspec.json.encode(value))
+            return field(1, int(text)) + field(2, 0 if text else value) + field(3, value.encode() if text else b"")
+    return field(1, msgspec.json.encode(value))
 
 
 def _is(value: Any, kind: type) -> Any:
@@ -129,21 +129,4 @@ def _is(value: Any, kind: type) -> Any:
 
 def _moment(text: str) -> bytes:
     moment = datetime.fromisoformat(text)
-    return _field(1, int(moment.replace(microsecond=0).timestamp())) + _field(2, moment.microsecond * 1000)
-
-
-def _field(number: int, value: bytes | int | float) -> bytes:
-    if isinstance(value, float):
-        return _varint(number << 3 | 1) + struct.pack("<d", value)
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*out, value))
+    return field(1, int(moment.replace(microsecond=0).timestamp())) + field(2, moment.microsecond * 1000)

@@ -200,7 +200,7 @@ CONTROLS = (
     Control(
         "1.2.9",
         "Events are limited (EventRateLimit)",
-        "**Not met.** The plugin is not there yet; it comes with the configurable admission plugins.",
+        "**Not met.** The plugin is not there yet.",
         lambda e: failed("there is no plugin EventRateLimit yet"),
         "Until it is there: keep the right to create Events with whom you trust",
     ),
@@ -208,7 +208,7 @@ CONTROLS = (
     Control(
         "1.2.11",
         "Images are pulled anew for each pod (AlwaysPullImages)",
-        "**Not met.** The plugin is not there yet; it comes with the configurable admission plugins.",
+        "**Not met.** The plugin is not there yet.",
         lambda e: failed("there is no plugin AlwaysPullImages yet"),
         "Until it is there: set imagePullPolicy: Always where tenants share a node and images are private",
     ),
