@@ -1,7 +1,7 @@
 """Build hook: turns the API's published OpenAPI definitions into the resources that the package ships.
 
 The definitions come with `kubernetes-validate`, which carries upstream's swagger, definition for definition. Three
-files are written beside `machinery/schema.py`, and ignored by git: `schema.bin`, the shapes the server works with,
+files are written into `machinery/`, and ignored by git: `schema.bin`, the shapes the server works with,
 `openapi.bin`, the definitions with their descriptions, as the pieces of OpenAPI documents, and `protos.bin`, the
 compiled `machinery/protos/*.proto`. Run as a script it writes them into the checkout.
 """

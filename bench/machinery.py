@@ -10,10 +10,11 @@ from time import perf_counter
 from typing import Any
 
 from longboat.api import kinds
-from longboat.machinery import schema, selectors
+from longboat.machinery import selectors
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.patch import strategic
+from longboat.machinery.types import schema
 
 
 def container(name: str) -> dict[str, Any]:

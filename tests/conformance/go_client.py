@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import messages, schema
+from longboat.machinery import messages
 from longboat.machinery.kinds import Kind
 from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object
-from longboat.machinery.protobuf import MAGIC
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.protobuf import MAGIC
+from longboat.machinery.types.shapes import List, Map, Scalar, Shape, Struct
 from unit.machinery.go import field
 
 JSON, PROTOBUF = "application/json", "application/vnd.kubernetes.protobuf"

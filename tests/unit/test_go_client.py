@@ -9,8 +9,8 @@ import pytest
 from conformance import go_client
 from conformance.go_client import JSON, PROTOBUF
 from longboat.api import kinds
-from longboat.machinery import protobuf, schema
 from longboat.machinery.objects import Object
+from longboat.machinery.types import protobuf, schema
 
 POD: Object = {
     "kind": "Pod",

@@ -18,9 +18,9 @@ from msgspec import inspect
 import longboat
 from longboat.api import kinds
 from longboat.api.view import Part, View
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.shapes import List, Map, Scalar, Shape, Struct
 
 SCHEMA = schema.load()
 ABSENT = "no such field for"

@@ -45,9 +45,9 @@ from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.apiserver.reviews import reviews
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.types import schema
 from longboat.machinery.user import User
 from longboat.registry import catalog
 from longboat.registry.moving import move_all

@@ -12,7 +12,7 @@ from longboat.machinery.errors import StatusError, bad_request, not_acceptable, 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
+from longboat.machinery.types.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.store import Result, Store
 from longboat.registry.strategy import Strategy

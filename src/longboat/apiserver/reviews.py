@@ -20,7 +20,7 @@ from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
-from longboat.machinery.schema import Schema
+from longboat.machinery.types.schema import Schema
 from longboat.machinery.user import User
 from longboat.registry.admission import Admission, admit
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import msgspec
 
 from longboat.api import kinds
-from longboat.machinery import schema
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
+from longboat.machinery.types import schema
 
 
 def settled(template: Object) -> Object:

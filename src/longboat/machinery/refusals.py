@@ -9,8 +9,8 @@ import msgspec
 from longboat.machinery.errors import StatusError, bad_request, invalid
 from longboat.machinery.fieldpath import LONGEST, Errors, Path
 from longboat.machinery.kinds import Kind
-from longboat.machinery.shapes import SCALARS
-from longboat.machinery.wording import described
+from longboat.machinery.types.shapes import SCALARS
+from longboat.machinery.types.wording import described
 
 SHOWN = 30  # bytes of a body quoted in an error
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # clients have seen this text for years

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from longboat.machinery import protobuf, protobuf_size
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import Schema
+from longboat.machinery.types import protobuf, protobuf_size
+from longboat.machinery.types.schema import Schema
 
 MAX_OBJECT = 1_572_864  # bytes (etcd, --max-request-bytes)
 MAX_SENT = 2 << 20  # bytes that upstream's client of etcd sends at all (gRPC)

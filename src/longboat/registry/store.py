@@ -16,7 +16,7 @@ from longboat.machinery.errors import STALE, StatusError
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
-from longboat.machinery.schema import Schema
+from longboat.machinery.types.schema import Schema
 from longboat.registry import deletion, metadata, size
 from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.reservation import Held, Reserver

@@ -13,8 +13,8 @@ from longboat.api import kinds
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Resource, Resources
-from longboat.machinery import protobuf
 from longboat.machinery.errors import StatusError
+from longboat.machinery.types import protobuf
 from longboat.registry.catalog import plain
 from longboat.registry.strategy import ScaleFields
 

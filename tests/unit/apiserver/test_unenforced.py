@@ -10,9 +10,9 @@ import pytest
 
 from longboat.apiserver.admission.unenforced import Entries, Shape, Unenforced, rows
 from longboat.apiserver.admission.unenforced_table import TABLE
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
-from longboat.machinery.shapes import List, Map, Scalar, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.shapes import List, Map, Scalar, Struct
 from unit.apiserver.harness import Api, play
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "not-in-force.md"

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from longboat.api import kinds
-from longboat.machinery import messages, schema
+from longboat.machinery import messages
 from longboat.machinery.kinds import Kind
 from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object
-from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 from unit.registry.kinds.checks import STRATEGIES
 
 # Those that are stored. The schemas of a CustomResourceDefinition have an encoding of their own.

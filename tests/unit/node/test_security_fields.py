@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from longboat.api import kinds
-from longboat.machinery import schema
-from longboat.machinery.shapes import List, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.shapes import List, Shape, Struct
 
 PAGE = Path(__file__).parents[3] / "docs" / "security-fields.md"
 # Fields of a pod that let nothing in and keep nothing out. A new one is looked at before it is added here or there.

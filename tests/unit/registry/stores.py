@@ -11,8 +11,8 @@ import msgspec
 from longboat.aio.clock import Clock, SystemClock
 from longboat.api import kinds
 from longboat.apiserver.app import describe
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
+from longboat.machinery.types import schema
 from longboat.registry import catalog
 from longboat.registry.admission import ADMITTED, Admission
 from longboat.registry.kinds.core.service.reserver import AddressesAndPorts

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from longboat.machinery import strict, text
+from longboat.machinery import text
 from longboat.machinery.errors import bad_request
-from longboat.machinery.shapes import ANY, List, Struct
-from longboat.machinery.wording import described
+from longboat.machinery.types import strict
+from longboat.machinery.types.shapes import ANY, List, Struct
+from longboat.machinery.types.wording import described
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"

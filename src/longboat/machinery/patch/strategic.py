@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from longboat.machinery.errors import StatusError, bad_request
-from longboat.machinery.shapes import ANY, List, Map, Shape, Struct
+from longboat.machinery.types.shapes import ANY, List, Map, Shape, Struct
 
 DIRECTIVE = "$patch"
 RETAIN = "$retainKeys"

@@ -9,9 +9,9 @@ import msgspec
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.shapes import Struct
 from longboat.machinery.types import invariants, rules
 from longboat.machinery.types.rules import Rule, compile_rule
+from longboat.machinery.types.shapes import Struct
 from longboat.machinery.types.structural import Structural, compile_shape
 
 

@@ -12,7 +12,7 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from longboat.machinery import duration, names, quantity
-from longboat.machinery.scalars import bad_base64
+from longboat.machinery.types.scalars import bad_base64
 
 _HEX = "[0-9a-fA-F]"
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"

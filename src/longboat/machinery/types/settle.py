@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import check, strict
 from longboat.machinery.objects import Object
-from longboat.machinery.shapes import ANY, List, Map, Shape, Struct
 from longboat.machinery.text import in_order
+from longboat.machinery.types import check, strict
+from longboat.machinery.types.shapes import ANY, List, Map, Shape, Struct
 from longboat.machinery.types.structural import EMPTY, Structural
-from longboat.machinery.wording import Mistake
+from longboat.machinery.types.wording import Mistake
 
 MOST_DEFAULTS = 3 << 20  # bytes that defaults may add to one object: more than can be stored
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with

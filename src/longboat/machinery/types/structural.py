@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery.objects import Object
-from longboat.machinery.shapes import ANY, SCALARS, List, Map, Shape, Struct
+from longboat.machinery.types.shapes import ANY, SCALARS, List, Map, Shape, Struct
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED = "x-kubernetes-embedded-resource"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from longboat.machinery import check, duration, strict, text, yaml
-from longboat.machinery.shapes import SCALARS, List, Shape, Struct
-from longboat.machinery.wording import Mistake
+from longboat.machinery import duration, text, yaml
+from longboat.machinery.types import check, strict
+from longboat.machinery.types.shapes import SCALARS, List, Shape, Struct
+from longboat.machinery.types.wording import Mistake
 from longboat.storage.encryption import validation
 from longboat.storage.encryption.sealer import together
 

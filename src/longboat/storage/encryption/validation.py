@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from longboat.machinery import duration
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.scalars import bad_base64
+from longboat.machinery.types.scalars import bad_base64
 from longboat.storage.encryption.resources import ANY, Resource, parse
 
 KMS_TIMEOUT = 3.0  # seconds, unless the file says

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.api import kinds
-from longboat.machinery import schema
 from longboat.machinery.errors import StatusError
 from longboat.machinery.patch import strategic
+from longboat.machinery.types import schema
 
 POD = schema.load().type(kinds.POD)
 DEPLOYMENT = schema.load().type(kinds.DEPLOYMENT)

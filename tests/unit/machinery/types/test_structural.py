@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from longboat.machinery import schema
 from longboat.machinery.errors import StatusError
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
-from longboat.machinery.types import formats, patterns, rules, structural
+from longboat.machinery.types import formats, patterns, rules, schema, structural
 from longboat.machinery.types.settle import MOST_DEFAULTS
 from longboat.machinery.types.structural import DEEPEST, TooDeep
 

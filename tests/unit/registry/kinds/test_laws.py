@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longboat.api import kinds
-from longboat.machinery import schema
 from longboat.machinery.fieldpath import Errors
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.shapes import List, Map, Scalar, Shape, Struct
 from longboat.registry.strategy import Strategy
 from unit.registry.kinds.checks import CTX, NOW, STRATEGIES, cells, made
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from longboat.api import kinds
-from longboat.machinery import schema, strict
 from longboat.machinery.kinds import Kind
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge, strategic
 from longboat.machinery.text import MAX_DEPTH
+from longboat.machinery.types import schema, strict
 
 SCHEMA = schema.load()
 WIDGET = Kind("example.com", "v1", "Widget", "widgets")

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery import text
-from longboat.machinery.shapes import List, Map, Shape, Struct
+from longboat.machinery.types.shapes import List, Map, Shape, Struct
 
 MOST = 100
 _SPACED = re.compile(rb'"\s+:')

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
+from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
 _INT32 = Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)]
 _DATE = r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from longboat.api import kinds
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
-from longboat.machinery.schema import WARN, Schema
+from longboat.machinery.types import schema
+from longboat.machinery.types.schema import WARN, Schema
 
 META = {"name": "x", "labels": {"a": "b"}}
 TEMPLATE = {

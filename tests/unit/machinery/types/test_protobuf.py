@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from longboat.api import kinds
-from longboat.machinery import messages, schema
+from longboat.machinery import messages
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
-from longboat.machinery.schema import PROTOBUF
-from longboat.machinery.shapes import List, Map, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.schema import PROTOBUF
+from longboat.machinery.types.shapes import List, Map, Shape, Struct
 from longboat.registry import catalog
 from unit.machinery.go import body, message
 

@@ -10,18 +10,19 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import check, protobuf, refusals, strict, text, yaml
+from longboat.machinery import refusals, text, yaml
 from longboat.machinery.errors import unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.shapes import Shapes, Struct
-from longboat.machinery.typed import Types
+from longboat.machinery.types import check, protobuf, strict
 from longboat.machinery.types.custom import CustomType, compile_type
 from longboat.machinery.types.settle import settle
+from longboat.machinery.types.shapes import Shapes, Struct
 from longboat.machinery.types.structural import Structural
-from longboat.machinery.wording import Mistake
+from longboat.machinery.types.typed import Types
+from longboat.machinery.types.wording import Mistake
 
-RESOURCE = Path(__file__).with_name("schema.bin")
+RESOURCE = Path(__file__).parent.with_name("schema.bin")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from longboat.machinery.shapes import SCALARS, Scalar, Shape, Struct
+from longboat.machinery.types.shapes import SCALARS, Scalar, Shape, Struct
 
 INTEGERS = ("int32", "int64")
 _INDEX = re.compile(r"\[\d+\]")

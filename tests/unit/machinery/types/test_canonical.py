@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longboat.machinery import schema
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import JSON, PROTOBUF, YAML
-from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
+from longboat.machinery.types import schema
+from longboat.machinery.types.schema import JSON, PROTOBUF, YAML
+from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 from unit.machinery import go
 from unit.registry.kinds.test_laws import objects
 
@@ -23,7 +23,7 @@ SCHEMA = schema.load()
 # One answer of a server of Kubernetes 1.36.2 for each kind, as recorded (times and addresses aside).
 RECORDED = [
     json.loads(line)
-    for line in (Path(__file__).parents[2] / "golden" / "recorded_objects.jsonl").read_text().splitlines()
+    for line in (Path(__file__).parents[3] / "golden" / "recorded_objects.jsonl").read_text().splitlines()
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from longboat.machinery import messages, text
 from longboat.machinery.messages import Field
 from longboat.machinery.objects import Object, micro_timestamp, timestamp
-from longboat.machinery.shapes import List, Map, Scalar, Shape, Struct
+from longboat.machinery.types.shapes import List, Map, Scalar, Shape, Struct
 
 MAGIC = b"k8s\x00"
 MAX_DEPTH = 100

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.api import kinds
-from longboat.machinery import schema
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.schema import JSON, PROTOBUF, YAML
+from longboat.machinery.types import schema
+from longboat.machinery.types.schema import JSON, PROTOBUF, YAML
 
 SCHEMA = schema.load()
 WIDGET = Kind("example.com", "v1", "Widget", "widgets")

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longboat.api import kinds
-from longboat.machinery import check, protobuf, schema
 from longboat.machinery.objects import Object
-from longboat.machinery.protobuf_size import MOST_PER_JSON, size
-from longboat.machinery.schema import PROTOBUF
-from longboat.machinery.shapes import Struct
+from longboat.machinery.types import check, protobuf, schema
+from longboat.machinery.types.protobuf_size import MOST_PER_JSON, size
+from longboat.machinery.types.schema import PROTOBUF
+from longboat.machinery.types.shapes import Struct
 from unit.machinery import go
-from unit.machinery.test_protobuf import structs
+from unit.machinery.types.test_protobuf import structs
 from unit.registry.kinds.checks import STRATEGIES
 from unit.registry.kinds.test_laws import objects
 

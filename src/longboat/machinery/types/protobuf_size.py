@@ -13,8 +13,8 @@ import msgspec
 
 from longboat.machinery.messages import numbered as numbers_of
 from longboat.machinery.objects import Object
-from longboat.machinery.protobuf import MAGIC, Unknown
-from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
+from longboat.machinery.types.protobuf import MAGIC, Unknown
+from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
 # A value takes at most this many times the bytes of its JSON. The worst is an empty JSONSchemaProps in a list: `{},`
 # are three bytes, the zeros that Go writes of it 32.

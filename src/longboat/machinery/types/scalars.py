@@ -11,8 +11,8 @@ from typing import Any
 
 from longboat.machinery import quantity
 from longboat.machinery.objects import micro_timestamp, timestamp
-from longboat.machinery.shapes import Scalar, Struct
-from longboat.machinery.wording import Mistake, mismatch, mismatched
+from longboat.machinery.types.shapes import Scalar, Struct
+from longboat.machinery.types.wording import Mistake, mismatch, mismatched
 
 Reader = Callable[[Any, Scalar, Struct, str], Any]
 """(value, shape, owner, path) to the canonical value. Raises Mistake."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from longboat.machinery.scalars import READERS
-from longboat.machinery.shapes import ZERO, List, Map, Scalar, Shape, Struct
 from longboat.machinery.text import in_order
-from longboat.machinery.wording import mismatch
+from longboat.machinery.types.scalars import READERS
+from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
+from longboat.machinery.types.wording import mismatch
 
 LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longboat.machinery import strict
+from longboat.machinery.types import strict
 
 names = st.sampled_from(["a", "b", 'q"', "c:", "back\\", "é", '":', "\\u0022:"])
 scalars = st.none() | st.booleans() | st.integers() | st.text('ab":\\ \n{}é', max_size=6)
@@ -63,6 +63,6 @@ def test_repeated_fields_are_never_missed(document: Any, colon: str, ascii_only:
 def test_no_more_than_a_hundred_problems_are_named() -> None:
     body = {f"field{i}": 1 for i in range(1000)}
     from longboat.api import kinds
-    from longboat.machinery import schema
+    from longboat.machinery.types import schema
 
     assert len(strict.problems(schema.load().type(kinds.POD), body)) == 100
