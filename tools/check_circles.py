@@ -16,9 +16,6 @@ from pathlib import Path
 # Known, each with its reason; one that is dissolved has to go from here, too.
 KNOWN: dict[frozenset[str], str] = {
     frozenset(
-        f"longboat.registry.{name}" for name in ("deletion", "metadata", "store", "strategy")
-    ): "a strategy names what reserves for it, which is handed the stores",
-    frozenset(
         f"longboat.node.{name}" for name in ("admitter", "pod_worker", "pod_workers")
     ): "a pod's worker is handed all workers: it has to say what it needs of its node",
 }

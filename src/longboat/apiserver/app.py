@@ -72,7 +72,7 @@ class APIServer:
         self.clock = clock
         self.config = config
         self.schema = schema.load()
-        self.strategies = catalog.strategies(config.service_cidr, config.node_ports)
+        self.strategies = catalog.strategies()
         self.encryption = Encryption(config.encryption, places(self.strategies), clock) if config.encryption else None
         self.storage = EncryptedStorage(storage, self.encryption.keyring) if self.encryption else storage
         self.feed = Feed(self.storage, clock)
@@ -203,7 +203,7 @@ class APIServer:
         for strategy in self.strategies:
             if strategy.stored:
                 self.stores[strategy.kind] = self._store(strategy)
-        catalog.connect(self.stores, self.storage)
+        catalog.connect(self.stores, self.storage, self.config.service_cidr, self.config.node_ports)
 
     def _endpoint(self, strategy: Strategy) -> Endpoint | None:
         store = self.stores.get(strategy.kind)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from longboat.api import kinds
 from longboat.machinery.kinds import Kind
+from longboat.registry.allocators.addresses import ClusterIPs
+from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.kinds.admissionregistration.policies import (
     MutatingAdmissionPolicy,
     MutatingAdmissionPolicyBinding,
@@ -43,6 +45,7 @@ from longboat.registry.kinds.core.pod_template import PodTemplate
 from longboat.registry.kinds.core.replication_controller import ReplicationController
 from longboat.registry.kinds.core.resource_quota import ResourceQuota
 from longboat.registry.kinds.core.secret import Secret
+from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
 from longboat.registry.kinds.core.service.service import Service
 from longboat.registry.kinds.core.service_account import ServiceAccount
 from longboat.registry.kinds.discovery.endpoint_slice import EndpointSlice
@@ -74,7 +77,7 @@ def plain(kind: Kind, *, status: bool = False, scale: ScaleFields | None = None,
     return strategy
 
 
-def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]:
+def strategies() -> list[Strategy]:
     """In the order in which discovery lists their groups."""
     return [
         plain(kinds.BINDING, stored=False, verbs=("create",)),
@@ -93,7 +96,7 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
         ResourceQuota(),
         Secret(),
         ServiceAccount(),
-        Service(service_cidr, node_ports),
+        Service(),
         APIService(),
         ControllerRevision(),
         DaemonSet(),
@@ -150,7 +153,12 @@ def strategies(service_cidr: str, node_ports: tuple[int, int]) -> list[Strategy]
     ]
 
 
-def connect(stores: Mapping[Kind, Store], storage: Storage) -> None:
-    """Give the stores of kinds that hold addresses or ports what hands them out; it looks at other kinds' stores."""
-    for store in stores.values():
-        store.reserver = store.strategy.reserver(stores, storage)
+def connect(stores: Mapping[Kind, Store], storage: Storage, service_cidr: str, node_ports: tuple[int, int]) -> None:
+    """Give the stores of kinds that hold addresses or ports what hands them out; it looks at other kinds' stores.
+
+    `service_cidr`: one range, or two of different families, joined by a comma.
+    """
+    services = stores[kinds.SERVICE]
+    cidrs = [cidr.strip() for cidr in service_cidr.split(",")]
+    ips = ClusterIPs(cidrs, stores[kinds.IP_ADDRESS], stores[kinds.SERVICE_CIDR])
+    services.reserver = AddressesAndPorts(services, ips, NodePorts(*node_ports, storage))

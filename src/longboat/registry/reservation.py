@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from longboat.aio.clock import Clock
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
-
-if TYPE_CHECKING:
-    from longboat.aio.clock import Clock
-    from longboat.registry.write import Write
+from longboat.registry.write import Write
 
 
 async def _nothing() -> None:
@@ -29,7 +27,8 @@ class Reservation:
 
 
 class Reserver(Protocol):
-    """Made once per server by a `Strategy` whose objects hold such things; all others have none, and pay nothing."""
+    """Made once per server for a kind whose objects hold such things (`catalog.connect`); others have none, and pay
+    nothing."""
 
     async def reserve(self, new: Object, old: Object | None, write: Write) -> Reservation | None:
         """Take what this object needs, writing it into `new`. It has been defaulted, and not been validated: of what

@@ -7,11 +7,11 @@ admission) → storage; an update has prepare_update and validate_update. `regis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -19,12 +19,6 @@ from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types.custom import CustomType
 from longboat.registry.write import Write
-
-if TYPE_CHECKING:
-    from longboat.registry.reservation import Reserver
-    from longboat.registry.store import Store
-    from longboat.storage.interface import Storage
-
 
 SCALE = Subresource("scale", READ_WRITE, kinds.SCALE)
 
@@ -85,8 +79,6 @@ class Strategy:
 
     def name_errors(self, name: str) -> list[str]:
         """What is wrong with this as metadata.name; default DNS-1123 subdomain."""
-        from longboat.machinery import names
-
         return names.dns1123_subdomain(name)
 
     def from_hub(self, obj: Object) -> Object:
@@ -137,10 +129,6 @@ class Strategy:
     def fields(self, obj: Object) -> dict[str, str]:
         """Selectable fields beside metadata.name and metadata.namespace."""
         return {}
-
-    def reserver(self, stores: Mapping[Kind, Store], storage: Storage) -> Reserver | None:
-        """What hands out what objects of this kind hold cluster-wide. Called once, before the first request."""
-        return None
 
     def grace_seconds(self, obj: Object, wish: int | None) -> int:
         """How long deletion waits for the object's agent; 0 deletes at once. `wish` is the client's."""

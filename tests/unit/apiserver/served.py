@@ -8,7 +8,7 @@ from longboat.registry import catalog
 
 def built_in() -> Resources:
     resources = Resources()
-    for strategy in catalog.strategies("10.96.0.0/16", (30000, 32767)):
+    for strategy in catalog.strategies():
         resources.install(Resource(strategy))
     return resources
 

@@ -29,7 +29,7 @@ CIDR, PORTS = "10.96.0.0/24", (30000, 30063)
 class Stores:
     def __init__(self, storage: Storage, clock: Clock, cidr: str, ports: tuple[int, int]) -> None:
         self.storage, self.clock = storage, clock
-        self.strategies = catalog.strategies(cidr, ports)
+        self.strategies = catalog.strategies()
         self.by_name = {s.kind.resource: s for s in self.strategies}
         self.feed = Feed(storage, clock)
         self.stores: dict[Kind, Store] = {}
@@ -41,7 +41,7 @@ class Stores:
             if prefix not in caches:
                 caches[prefix] = WatchCache(storage, prefix, clock, describe(strategy), feed=self.feed)
             self.stores[strategy.kind] = Store(strategy, storage, caches[prefix], schema.load(), clock)
-        catalog.connect(self.stores, storage)
+        catalog.connect(self.stores, storage, cidr, ports)
         reserver = self.stores[kinds.SERVICE].reserver
         assert isinstance(reserver, AddressesAndPorts)
         self.services = reserver

@@ -57,9 +57,7 @@ def test_definitions_of_older_versions_are_found(sealed: str, tmp_path: Path, mo
     async def main() -> None:
         config = {"encryption": sealed_by(tmp_path, sealed)} if sealed else {}
         storage = MemoryStorage(SystemClock())
-        strategy = next(
-            s for s in catalog.strategies("10.96.0.0/16", (1, 2)) if s.kind == kinds.CUSTOM_RESOURCE_DEFINITION
-        )
+        strategy = next(s for s in catalog.strategies() if s.kind == kinds.CUSTOM_RESOURCE_DEFINITION)
         with monkeypatch.context() as before:  # as versions before this one had it
             before.setattr(type(strategy), "storage_prefix", "")
             before.setattr(type(strategy), "former_prefix", "")
@@ -101,7 +99,7 @@ def test_what_is_there_already_stays() -> None:
 
 
 def test_a_kind_is_sealed_where_it_was_too() -> None:
-    kept = places(catalog.strategies("10.96.0.0/16", (1, 2)))
+    kept = places(catalog.strategies())
     assert kept[Resource("apiextensions.k8s.io", "customresourcedefinitions")] == (NEW, OLD)
     assert kept[Resource("", "events")] == kept[Resource("events.k8s.io", "events")] == ("/registry/events/",)
 
@@ -129,7 +127,7 @@ def test_no_kind_is_kept_in_anothers_place(prefix: str, why: str) -> None:
 
 
 def test_the_catalogue_has_no_two_kinds_in_one_place() -> None:
-    strategies = [s for s in catalog.strategies("10.96.0.0/16", (1, 2)) if s.stored]
+    strategies = [s for s in catalog.strategies() if s.stored]
     for strategy in strategies:
         check_place(strategy, strategies)
     assert len({place(s) for s in strategies}) == len(strategies) - 2, "versions of events and of autoscalers"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 
 from longboat.apiserver.encoding import list_head, respond
@@ -9,11 +11,13 @@ from longboat.apiserver.endpoint import Endpoint, body_of, body_type, write_of
 from longboat.apiserver.handlers.selection import selection
 from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
-from longboat.machinery.errors import bad_request
+from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import deletion
 from longboat.registry.strategy import Deletion
+from longboat.registry.write import Write
+from longboat.storage.entry import Entry
 
 _OPTIONS = Kind("", "v1", "DeleteOptions", "deleteoptions")
 
@@ -46,11 +50,25 @@ async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     chosen, prefix = await selection(endpoint, request), endpoint.store.prefix(request.info.namespace)
     endpoint.store.cache.check(prefix)
     entries = list(chosen.passing(endpoint.store.cache, prefix))
-    items = [body async for body in endpoint.store.delete_each(entries, wish, write, endpoint.admission)]
+    items = [body async for body in _each(endpoint, entries, wish, write)]
     version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
     form = negotiate(request.headers.get("accept", ""), forms=False)
     body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, form), version, b",".join(items))
     return respond(200, body, form)
+
+
+async def _each(endpoint: Endpoint, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:
+    """Delete these one by one; those that have gone meanwhile are passed over."""
+    store = endpoint.store
+    for entry in entries:
+        namespace, _, name = entry.key.removeprefix(store.cache.prefix).rpartition("/")
+        try:
+            body, _ = await store.delete(namespace, name, wish, write, endpoint.admission)
+        except StatusError as error:
+            if error.code != 404:
+                raise
+            continue
+        yield body
 
 
 async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]:

@@ -14,7 +14,7 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
     if version := request.arg("resourceVersion"):
         await wait_until(endpoint, version)
     store = endpoint.store
-    entry = store.shown(store.get(info.namespace, info.name))
+    entry = store.codec.shown(store.get(info.namespace, info.name))
     form = negotiate(request.headers.get("accept", ""))
     if form is PLAIN or not form.as_kind:
         return respond(200, entry.body, form)

@@ -158,7 +158,7 @@ def _document(endpoint: Endpoint, request: Request, page: EntryPage, form: Form,
     store = endpoint.store
     entries: list[Entry] = page.entries
     if endpoint.strategy.hub is not None:
-        entries = [store.shown(entry) for entry in entries]
+        entries = [store.codec.shown(entry) for entry in entries]
     if form.as_kind == TABLE:
         include = include_object(request)
         return endpoint.tables.document(entries, list_meta, include, form.version, endpoint.clock.now())

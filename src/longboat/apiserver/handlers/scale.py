@@ -28,7 +28,7 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
     assert fields is not None
     store = endpoint.store
     if info.verb == "get":
-        body = store.shown(store.get(info.namespace, info.name)).body
+        body = store.codec.shown(store.get(info.namespace, info.name)).body
     elif info.verb == "update":
         wanted = await read_object(request, kinds.SCALE, endpoint.schema)
         body = await _write(endpoint, request, fields, lambda _: wanted)

@@ -147,11 +147,11 @@ class _Stream:
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)
-        entry = self._endpoint.store.shown(entry)
+        entry = self._endpoint.store.codec.shown(entry)
         return _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body)
 
     def _row(self, kind: str, entry: Entry) -> bytes:
-        entry = self._endpoint.store.shown(entry)
+        entry = self._endpoint.store.codec.shown(entry)
         version = {"resourceVersion": str(entry.revision)}
         document = self._endpoint.tables.document(
             [entry], version, self._include, self._form.version, self._endpoint.clock.now(),

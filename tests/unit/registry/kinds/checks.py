@@ -14,7 +14,7 @@ from longboat.registry.write import Write
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CTX = Write(now=NOW, user=User("somebody"))
-STRATEGIES = catalog.strategies("10.96.0.0/16", (30000, 32767))
+STRATEGIES = catalog.strategies()
 BY_RESOURCE = {s.kind.resource: s for s in sorted(STRATEGIES, key=lambda s: s.hub is None)}  # the stored version
 
 Thing = dict[str, Any]

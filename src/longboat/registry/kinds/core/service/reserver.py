@@ -14,16 +14,15 @@ from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
 from longboat.registry.kinds.core.service.allocation import Allocation
 from longboat.registry.reservation import Reservation
 from longboat.registry.store import Store
-from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
 
 class AddressesAndPorts:
     """Implements registry.reservation.Reserver."""
 
-    def __init__(self, strategy: Strategy, services: Store, ips: ClusterIPs, ports: NodePorts) -> None:
+    def __init__(self, services: Store, ips: ClusterIPs, ports: NodePorts) -> None:
         self.ips, self.ports = ips, ports
-        self._strategy, self._services = strategy, services
+        self._strategy, self._services = services.strategy, services
 
     async def reserve(self, new: Object, old: Object | None, write: Write) -> Reservation | None:
         if write.subresource:

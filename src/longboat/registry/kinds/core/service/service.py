@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors
-from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import proxy
 from longboat.machinery.table import Column
-from longboat.registry.allocators.addresses import ClusterIPs
-from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.kinds.core.service import columns, defaults, validation
-from longboat.registry.kinds.core.service.reserver import AddressesAndPorts
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
-
-if TYPE_CHECKING:
-    from longboat.registry.store import Store
-    from longboat.storage.interface import Storage
 
 
 class Service(Strategy):
@@ -34,15 +25,6 @@ class Service(Strategy):
     returns_deleted = True
     subresources = (proxy("ServiceProxyOptions"),)
     selectable = frozenset(("spec.clusterIP", "spec.type"))
-
-    def __init__(self, cidrs: str, node_ports: tuple[int, int]) -> None:
-        """`cidrs`: one range, or two of different families, joined by a comma."""
-        self._cidrs = [cidr.strip() for cidr in cidrs.split(",")]
-        self._node_ports = node_ports
-
-    def reserver(self, stores: Mapping[Kind, Store], storage: Storage) -> AddressesAndPorts:
-        ips = ClusterIPs(self._cidrs, stores[kinds.IP_ADDRESS], stores[kinds.SERVICE_CIDR])
-        return AddressesAndPorts(self, stores[kinds.SERVICE], ips, NodePorts(*self._node_ports, storage))
 
     def name_errors(self, name: str) -> list[str]:
         return names.dns1035_label(name)

@@ -1,0 +1,76 @@
+"""What a strategy makes of a new object or version, and says against it, in one order for all kinds. No I/O."""
+
+from __future__ import annotations
+
+from longboat.machinery import errors
+from longboat.machinery.fieldpath import Errors
+from longboat.machinery.objects import Object, meta
+from longboat.machinery.subresource import Subresource
+from longboat.registry import metadata
+from longboat.registry.strategy import Strategy
+from longboat.registry.write import Write
+
+
+def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
+    """Take from a new object what is not its maker's to say, and validate. Returns warnings. Raises StatusError."""
+    err = Errors()
+    if strategy.has_status and not strategy.born_with_status:
+        obj.pop("status", None)
+    if strategy.generation:
+        meta(obj)["generation"] = 1
+    strategy.prepare_create(obj, write)
+    with err.enough():
+        metadata.validate(strategy, meta(obj), err)
+        strategy.validate(obj, err)
+        strategy.validate_create(obj, err)
+    if err:
+        raise errors.invalid(strategy.kind, meta(obj).get("name") or "", err)
+    return strategy.warnings(obj, None)
+
+
+def judge_change(
+    strategy: Strategy, part: Subresource | None, new: Object, old: Object, name: str, write: Write
+) -> list[str]:
+    """As `judge_new`, for a version that follows another; counts generations too. `part`: what it is written through,
+    None for the resource itself."""
+    subresource, err = write.subresource, Errors()
+    _prepare(strategy, new, old, write)
+    with err.enough():
+        metadata.validate(strategy, meta(new), err)
+        metadata.validate_update(meta(new), meta(old), err)
+        if subresource == "status":
+            strategy.validate_status(new, old, err)
+        elif subresource:
+            strategy.validate_part(subresource, new, old, err)
+        else:
+            strategy.validate(new, err)
+            strategy.validate_update(new, old, err)
+    if err:
+        raise errors.invalid(strategy.kind, name, err)
+    if strategy.generation and (part is None or part.counts):
+        _count_generation(strategy, new, old, subresource)
+    return strategy.warnings(new, old)
+
+
+def _prepare(strategy: Strategy, new: Object, old: Object, write: Write) -> None:
+    """Let each write change only its own part: status writes the status, others all but the status."""
+    if write.subresource == "status":
+        for part in [part for part in new if part not in ("kind", "apiVersion", "metadata", "status")]:
+            del new[part]
+        new.update({k: v for k, v in old.items() if k not in ("kind", "apiVersion", "metadata", "status")})
+        strategy.prepare_status(new, old, write)
+        return
+    if strategy.has_status and write.subresource == "":
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = old["status"]
+    strategy.prepare_update(new, old, write)
+
+
+def _count_generation(strategy: Strategy, new: Object, old: Object, subresource: str) -> None:
+    changed = any(
+        new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")
+    )
+    counted = strategy.counted_metadata if subresource != "status" else ()
+    if changed or any((meta(new).get(part) or {}) != (meta(old).get(part) or {}) for part in counted):
+        meta(new)["generation"] = (meta(old).get("generation") or 0) + 1
