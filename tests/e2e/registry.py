@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.host import Cluster
-from longboat.cli.containerd import SOCKET
+from longboat.assembly.node.containerd import SOCKET
 
 ADDRESS = "127.0.0.1:5000"
 needs_registry = pytest.mark.skipif(not shutil.which("docker-registry"), reason="needs docker-registry")

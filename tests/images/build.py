@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longboat.cli import archive, pause
+from longboat.assembly import archive
+from longboat.assembly.node import pause
 
 HERE = Path(__file__).parent
 DEFAULT = HERE.parent.parent / "build" / "images"

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from images.build import BUSYBOX, DEFAULT, alone, applets, replace
-from longboat.cli import archive
+from longboat.assembly import archive
 
 PACKAGES = {
     "nginx": ("nginx-light",),

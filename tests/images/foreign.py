@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 from images.build import BUSYBOX, applets
-from longboat.cli.archive import ARCHITECTURES, Layer, busybox_layer, digest
+from longboat.assembly.archive import ARCHITECTURES, Layer, busybox_layer, digest
 
 CONFIG = {
     "architecture": ARCHITECTURES[platform.machine()],

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from longboat.aio.clock import VirtualClock
 from longboat.aio.http1 import Headers, RequestHead
 from longboat.aio.parts import Parts
-from longboat.cli import node_kept
+from longboat.assembly.node import kept as node_kept
 from longboat.machinery.exposition import CONTENT_TYPE, text
 from longboat.network.dns.metrics import Counts
 from longboat.node import labels

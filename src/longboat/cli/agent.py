@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from longboat.aio import processes
+from longboat.aio import collector, processes
 from longboat.api.families import split
-from longboat.cli import collector, flags, join, node_defaults, node_upkeep, ranges, trust
+from longboat.cli import flags, join, node_defaults, node_upkeep, ranges, trust
 from longboat.cli.agent_options import Options as Options
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.join import KUBECONFIG

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longboat.aio.clock import SystemClock
-from longboat.cli import alive, files, flags, keyrings, keys, registry, stores
+from longboat.assembly import files, keys
+from longboat.cli import alive, flags, keyrings, registry, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps

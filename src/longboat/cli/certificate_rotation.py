@@ -16,8 +16,9 @@ from cryptography import x509
 
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki, Unusable
+from longboat.assembly import keys
 from longboat.cli import cluster as clusters
-from longboat.cli import credentials, keys, kubeconfigs, startup
+from longboat.cli import credentials, kubeconfigs, startup
 from longboat.cli.api import UNREACHABLE, Api, api_of
 from longboat.cli.certificates import in_kubeconfig, is_ready, port_of, shown
 from longboat.cli.errors import Failure

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from zlib import crc32
 
-from longboat.cli import files
+from longboat.assembly import files
+from longboat.cli import person
 from longboat.cli.errors import Failure
 
 FORMAT = 1
@@ -108,5 +109,5 @@ def default_data_dir(name: str) -> Path:
     """/var/lib/longboat/<name> for root, else beneath the user's data home."""
     if os.geteuid() == 0:
         return Path("/var/lib/longboat") / name
-    base = os.environ.get("XDG_DATA_HOME") or files.home() / ".local" / "share"
+    base = os.environ.get("XDG_DATA_HOME") or person.home() / ".local" / "share"
     return Path(base) / "longboat" / name

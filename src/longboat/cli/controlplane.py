@@ -34,10 +34,9 @@ from longboat.apiserver.streams.gate import Gate
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.apiserver.streams.pods import PodStreams
 from longboat.apiserver.streams.proxy import Proxies
-from longboat.assembly import rights
-from longboat.cli import keys
+from longboat.assembly import keys, rights
+from longboat.assembly.following import Following
 from longboat.cli.errors import Usage
-from longboat.cli.following import Following
 from longboat.storage.interface import Storage, StorageError
 
 if TYPE_CHECKING:

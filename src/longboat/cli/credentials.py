@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from longboat.api.families import in_url, split
-from longboat.cli import files
+from longboat.assembly import files
 from longboat.cli.cluster import Cluster
 from longboat.client.kubeconfig import with_certificate
 from longboat.network.overlay.addresses import host_address

@@ -1,21 +1,8 @@
-"""How a command fails: what was being done, what went wrong, what to do."""
+"""How a command fails."""
 
 from __future__ import annotations
 
-
-class Failure(Exception):
-    """The command could not do its work (exit code 1). `problem` is one line, `remedy` any number."""
-
-    code = 1
-
-    def __init__(self, problem: str, remedy: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        lines = [f" ✗ {self.problem}", *("   " + line for line in self.remedy.splitlines())]
-        return "\n".join(lines)
+from longboat.assembly.errors import Failure as Failure
 
 
 class Usage(Failure):

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from longboat.cli import alive, containerd, flags, image_import, registry
+from longboat.cli import alive, flags, image_import, image_store, registry
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
@@ -77,18 +77,18 @@ def import_archive(cluster: Cluster, nodes: list[str], path: Path, steps: Steps)
 def remove(cluster: Cluster, nodes: list[str], names: list[str], steps: Steps) -> None:
     """Forget images. Containers that run from one go on. Raises Failure for a name no node knows."""
     for name in names:
-        holders = [node for node in nodes if name in containerd.images(cluster, node)]
+        holders = [node for node in nodes if name in image_store.images(cluster, node)]
         if not holders:
             raise Failure(f"no node has the image {name!r}", "longboat image ls names those there are")
         for node in holders:
-            containerd.ctr(cluster, node, "images", "rm", "--sync", name)
+            image_store.ctr(cluster, node, "images", "rm", "--sync", name)
             steps.done(f"{node}: removed {name}")
 
 
 def show(cluster: Cluster, nodes: list[str], *, as_json: bool) -> None:
     found: dict[str, list[str]] = {}
     for node in nodes:
-        for name in containerd.images(cluster, node):
+        for name in image_store.images(cluster, node):
             if not name.startswith("sha256:"):  # the CRI plugin's second name for the same image
                 found.setdefault(name, []).append(node)
     if as_json:

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from longboat.cli import containerd
+from longboat.assembly.node.pause import IMAGE as PAUSE
+from longboat.assembly.node.pause import image as pause_image
+from longboat.cli import image_store
 from longboat.cli.cluster import Cluster
-from longboat.cli.containerd import ctr
 from longboat.cli.errors import Failure
 from longboat.cli.image_archive import unpacked
-from longboat.cli.pause import IMAGE as PAUSE
-from longboat.cli.pause import image as pause_image
+from longboat.cli.image_store import ctr
 
 PASSES = 5  # the CRI plugin gives second names a moment after the first
 Targets = dict[str, str]
@@ -85,7 +85,7 @@ def _put_back(cluster: Cluster, node: str, before: Targets) -> None:
 
 def ensure_pause(cluster: Cluster, node: str) -> None:
     """Put the pause image into a node's store, if it is not there."""
-    if PAUSE not in containerd.images(cluster, node):
+    if PAUSE not in image_store.images(cluster, node):
         with tempfile.TemporaryFile() as file:
             file.write(pause_image())
             file.seek(0)

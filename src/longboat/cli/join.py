@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
-from longboat.cli import files
+from longboat.assembly import files
 from longboat.cli.errors import Failure, Usage
 
 if TYPE_CHECKING:

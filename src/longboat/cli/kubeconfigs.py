@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from longboat.cli import files, trust
+from longboat.assembly import files
+from longboat.cli import person, trust
 from longboat.cli.errors import Failure
 
 Config = dict[str, Any]
@@ -72,7 +73,7 @@ def target(explicit: str) -> Path:
     for path in listed:
         if os.access(path, os.W_OK) if path.exists() else os.access(_existing_parent(path), os.W_OK):
             return path
-    return listed[0] if listed else files.home() / ".kube" / "config"
+    return listed[0] if listed else person.home() / ".kube" / "config"
 
 
 def install(path: Path, admin: Config, context: str) -> None:
@@ -89,8 +90,8 @@ def uninstall(path: Path, context: str) -> None:
 def _change(path: Path, change: Any) -> None:
     trust.check(path)  # the administrator's key goes there
     path = path.resolve()  # a symlink (dotfiles) stays one
-    person = files.caller()
-    owner = (person.pw_uid, person.pw_gid)
+    who = person.caller()
+    owner = (who.pw_uid, who.pw_gid)
     files.directory(path.parent, owner=owner)
     try:
         config, stat = read(path), path.stat()

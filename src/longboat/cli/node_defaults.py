@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from longboat.cli import files
+from longboat.assembly import files
 from longboat.cli.agent_options import MAX_PIDS, Options
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.join import KUBECONFIG

@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from longboat.aio import collector
 from longboat.aio.clock import Clock
 from longboat.aio.parts import Parts, Run
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.health import GIT_VERSION as VERSION
 from longboat.apiserver.pki import Pair
-from longboat.cli import collector, node_kept, node_upkeep
+from longboat.assembly.following import Following
+from longboat.assembly.node import kept as node_kept
+from longboat.assembly.node.kept import AgentPart
+from longboat.cli import node_upkeep
 from longboat.cli.cluster import INGRESS
 from longboat.cli.errors import Failure
-from longboat.cli.following import Following
-from longboat.cli.node_kept import AgentPart
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
@@ -50,8 +52,8 @@ async def real_node(
     options: Options, client: RestClient, clock: Clock, identity: Identity, addresses: tuple[str, ...]
 ) -> None:  # fmt: skip
     """Until cancelled. `addresses` are the node's, the primary first. Raises OSError, Failure."""
+    from longboat.assembly.node.own_containerd import OwnContainerd
     from longboat.cli import join
-    from longboat.cli.own_containerd import OwnContainerd
     from longboat.network.loadbalancer.announcer import Announcer
     from longboat.network.loadbalancer.kernel import holder
     from longboat.network.nftables import Nftables

@@ -14,7 +14,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from longboat.api.families import IPV6, of_family
-from longboat.cli import alive, containerd, credentials, files, image_import, registry, startup
+from longboat.assembly import files
+from longboat.assembly.node import containerd
+from longboat.cli import alive, credentials, image_import, registry, startup
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.network.nftables import Nftables, NftError

@@ -6,7 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from longboat.cli import files, trust
+from longboat.assembly import files
+from longboat.cli import trust
 from longboat.cli.errors import Failure
 
 PACKAGES = "containerd runc containernetworking-plugins nftables"

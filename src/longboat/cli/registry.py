@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from longboat.cli import files, trust
+from longboat.assembly import files
+from longboat.cli import person, trust
 from longboat.cli.cluster import Cluster, default_data_dir, load
 from longboat.cli.errors import Failure, Usage
 
@@ -17,7 +18,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 def directory() -> Path:
     """Raises Failure if somebody else could have written what it says."""
     base = os.environ.get("XDG_STATE_HOME") if "SUDO_UID" not in os.environ else None
-    found = Path(base or files.home() / ".local" / "state").absolute() / "longboat"
+    found = Path(base or person.home() / ".local" / "state").absolute() / "longboat"
     trust.check(found)
     return found
 
@@ -30,8 +31,8 @@ def checked(name: str) -> str:
 
 
 def add(cluster: Cluster) -> None:
-    person = files.caller()
-    owner = (person.pw_uid, person.pw_gid)
+    who = person.caller()
+    owner = (who.pw_uid, who.pw_gid)
     files.directory(directory(), owner=owner)
     files.write(directory() / f"{cluster.name}.json", json.dumps({"dataDir": cluster.data_dir}) + "\n", owner=owner)
 

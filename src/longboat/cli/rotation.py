@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from longboat.aio.clock import Clock
-from longboat.cli import files, keyrings, keys
+from longboat.assembly import files, keys
+from longboat.cli import keyrings
 from longboat.cli.errors import Failure
 from longboat.cli.steps import Steps
 from longboat.storage.encryption.configuration import digest_of, parse

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from longboat.aio.clock import Clock, SystemClock
-from longboat.cli import flags, keyrings, keys, registry, rotation, status, stores
+from longboat.assembly import keys
+from longboat.cli import flags, keyrings, registry, rotation, status, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps

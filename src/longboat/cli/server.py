@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from longboat.aio import memory, processes
-from longboat.cli import collector, flags, ranges, trust
+from longboat.aio import collector, memory, processes
+from longboat.cli import flags, ranges, trust
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.server_options import Options as Options
 

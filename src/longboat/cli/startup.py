@@ -8,7 +8,8 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 
-from longboat.cli import alive, files, logfiles
+from longboat.assembly import files
+from longboat.cli import alive, logfiles
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Failure
 from longboat.cli.plan import supervisor

@@ -13,7 +13,8 @@ import pwd
 import stat
 from pathlib import Path
 
-from longboat.cli import files
+from longboat.assembly import files
+from longboat.cli import person
 from longboat.cli.errors import Failure
 
 MOST_LINKS = 40  # as the kernel follows (path_resolution(7))
@@ -24,7 +25,7 @@ def check(path: Path) -> None:
 
     `path` is absolute. Links that only we could have made are followed.
     """
-    ours = {0, os.geteuid(), files.caller().pw_uid}
+    ours = {0, os.geteuid(), person.caller().pw_uid}
     here, steps, links = Path("/"), list(path.parts[1:]), 0
     found = os.lstat(here)
     while True:

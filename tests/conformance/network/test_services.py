@@ -8,7 +8,7 @@ import pytest
 
 from conformance.network.scene import NOBODY, TCP, TRIO, UDP, Scene, eventually, port, serving
 from conformance.node.pods import pod
-from longboat.cli.pause import IMAGE as PAUSE
+from longboat.assembly.node.pause import IMAGE as PAUSE
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -8,7 +8,7 @@ import pytest
 
 from e2e.host import Cluster
 from images import build
-from longboat.cli import archive
+from longboat.assembly import archive
 
 TOOLS = "longboat.local/tools:1"  # the entrypoint echoes; beside busybox `euid` (set-uid root) and `health` (gRPC)
 

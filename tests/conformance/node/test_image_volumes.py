@@ -11,8 +11,8 @@ import pytest
 from conformance.node.pods import SLEEP, Pods, container, pod
 from e2e.host import Cluster
 from e2e.registry import ADDRESS, Registry, needs_registry, on_node
-from longboat.cli import archive
-from longboat.cli.archive import Layer
+from longboat.assembly import archive
+from longboat.assembly.archive import Layer
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(120)]
 PICTURES = f"{ADDRESS}/pictures:1"

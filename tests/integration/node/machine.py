@@ -13,7 +13,7 @@ from pathlib import Path
 
 from e2e.host import Host
 from images import build
-from longboat.cli import containerd
+from longboat.assembly.node import containerd
 from longboat.network.overlay import cni, kernel
 from longboat.network.overlay.node import mount_points
 

@@ -14,9 +14,9 @@ from e2e.registry import ADDRESS, Registry, needs_registry
 from integration.node import test_pods
 from integration.node.machine import Machine
 from integration.node.test_pods import clear, gone, inside, make_node, on_the_machine, running, until
-from longboat.cli import archive
-from longboat.cli.archive import Layer
-from longboat.cli.containerd import SOCKET
+from longboat.assembly import archive
+from longboat.assembly.archive import Layer
+from longboat.assembly.node.containerd import SOCKET
 from longboat.node import kernel
 from longboat.node.image_garbage import ImageGarbage
 from longboat.node.images import FRESH

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from longboat.aio.parts import LONGEST, Parts
-from longboat.cli import node_kept
-from longboat.cli.node_kept import AgentPart
+from longboat.assembly.node import kept as node_kept
+from longboat.assembly.node.kept import AgentPart
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.machinery.objects import Object

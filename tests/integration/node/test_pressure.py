@@ -15,8 +15,8 @@ import pytest
 from integration.node.machine import ENDPOINT, Machine
 from integration.node.test_image_volumes import ctr
 from longboat.aio.clock import SystemClock
-from longboat.cli import archive
-from longboat.cli.archive import Layer
+from longboat.assembly import archive
+from longboat.assembly.archive import Layer
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.machinery.objects import Object

@@ -10,9 +10,9 @@ from cryptography import x509
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.pki import Pki
+from longboat.assembly.following import Following
 from longboat.cli.certificates import gathered, in_kubeconfig
 from longboat.cli.controlplane import RENEWED_EVERY, ControlPlane
-from longboat.cli.following import Following
 from longboat.cli.server import Options
 from longboat.client.kubeconfig import with_certificate
 

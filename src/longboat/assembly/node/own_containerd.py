@@ -13,10 +13,11 @@ from pathlib import Path
 from longboat.aio import processes
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
-from longboat.cli import containerd, files
-from longboat.cli.errors import Failure
-from longboat.cli.pause import IMAGE as PAUSE
-from longboat.cli.pause import image as pause_image
+from longboat.assembly import files
+from longboat.assembly.errors import Failure
+from longboat.assembly.node import containerd
+from longboat.assembly.node.pause import IMAGE as PAUSE
+from longboat.assembly.node.pause import image as pause_image
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import platform
 import struct
 
-from longboat.cli import archive
-from longboat.cli.errors import Failure
+from longboat.assembly import archive
+from longboat.assembly.errors import Failure
 
 IMAGE = "longboat.local/pause:1"
 BASE = 0x400000  # where the kernel maps the file

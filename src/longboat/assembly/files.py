@@ -1,32 +1,12 @@
-"""Files that must never be half-written, and whose they are under sudo."""
+"""Files that must never be half-written, directories with their modes, and what to tell who cannot have them."""
 
 from __future__ import annotations
 
 import errno
 import os
-import pwd
 from pathlib import Path
 
-from longboat.cli.errors import Failure
-
-
-def caller() -> pwd.struct_passwd:
-    """The person at the keyboard: under sudo the one who called it, else the effective user."""
-    uid = os.environ.get("SUDO_UID", "")
-    if os.geteuid() == 0 and uid.isdigit():
-        try:
-            return pwd.getpwuid(int(uid))
-        except KeyError:
-            return pwd.getpwuid(0)
-    return pwd.getpwuid(os.geteuid())
-
-
-def home() -> Path:
-    """The caller's home; $HOME where nobody else called us."""
-    person = caller()
-    if person.pw_uid == os.geteuid() and os.environ.get("HOME"):
-        return Path(os.environ["HOME"])
-    return Path(person.pw_dir)
+from longboat.assembly.errors import Failure
 
 
 def write(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:

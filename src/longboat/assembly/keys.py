@@ -13,8 +13,8 @@ import secrets
 from pathlib import Path
 
 from longboat.aio.clock import Clock
-from longboat.cli import files
-from longboat.cli.errors import Failure
+from longboat.assembly import files
+from longboat.assembly.errors import Failure
 from longboat.storage.encryption.configuration import BadConfiguration, read
 from longboat.storage.encryption.rewrite import origin
 from longboat.storage.encryption.rotation import KEY_BYTES, Document, first, name_of

@@ -1,16 +1,12 @@
-"""The containerd of one local node: its configuration, and the images in its store."""
+"""The containerd of a node: its configuration."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
-from typing import BinaryIO
 
-from longboat.cli import files
-from longboat.cli.cluster import Cluster
-from longboat.cli.errors import Failure
-from longboat.cli.pause import IMAGE as PAUSE
+from longboat.assembly import files
+from longboat.assembly.node.pause import IMAGE as PAUSE
 
 SOCKET = "/run/containerd/containerd.sock"  # in the node's own /run
 NAMESPACE = "k8s.io"  # where the CRI plugin keeps its images
@@ -77,23 +73,3 @@ def _may_lower_oom_score() -> bool:
     status = Path("/proc/self/status").read_text()
     effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
     return bool(int(effective, 16) >> 24 & 1)
-
-
-def ctr(cluster: Cluster, node: str, *arguments: str, archive: BinaryIO | None = None) -> str:
-    """Run containerd's own client on a node. Raises Failure with its last words."""
-    namespaces = cluster.run_dir / "ns" / node
-    enter = ["nsenter", f"--net={namespaces}/net", f"--mount={namespaces}/mnt", "--"]
-    command = [*enter, "ctr", "--address", SOCKET, "--namespace", NAMESPACE, *arguments]
-    try:
-        done = subprocess.run(command, stdin=archive or subprocess.DEVNULL, capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise Failure(f"{node}: {error.filename} is not installed", "apt install containerd util-linux") from error
-    if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it did not say why"]
-        raise Failure(f"{node}: {words[-1].removeprefix('ctr: ')}")
-    return done.stdout.decode()
-
-
-def images(cluster: Cluster, node: str) -> list[str]:
-    """The names in a node's store."""
-    return ctr(cluster, node, "images", "ls", "-q").split()

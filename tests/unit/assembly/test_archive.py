@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from longboat.cli import archive, pause
+from longboat.assembly import archive
+from longboat.assembly.node import pause
 from longboat.cli.errors import Failure
 
 

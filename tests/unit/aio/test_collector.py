@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from longboat.cli import collector
+from longboat.aio import collector
 
 AT_ONCE = 50_000  # objects; some ten milliseconds where they lie scattered
 
