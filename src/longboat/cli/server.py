@@ -17,7 +17,8 @@ from longboat.cli.errors import Failure, Usage
 from longboat.cli.server_options import Options as Options
 
 if TYPE_CHECKING:
-    from longboat.cli.controlplane import ControlPlane
+    from longboat.assembly.control_plane.plane import ControlPlane
+    from longboat.assembly.control_plane.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,48 @@ def check_plugins(enabled: list[str], disabled: list[str]) -> None:
         raise Usage("; ".join(found), f"The plugins are {', '.join(sorted(catalog.NAMES))}")
 
 
+def settings(options: Options) -> Settings:
+    """Raises Usage."""
+    from longboat.apiserver.audit.rotation import Limits
+    from longboat.assembly.control_plane.settings import BESIDE, MEMORY, Settings
+
+    if (store := options.store) and store != "memory://" and not store.startswith("sqlite:///"):
+        raise Usage(f"--store {store} is not sqlite:///FILE or memory://")
+    low, _, high = options.node_port_range.partition("-")
+    return Settings(
+        data_dir=Path(options.data_dir),
+        listen=tuple(map(_address, options.listen)),
+        advertise=options.advertise,
+        store=MEMORY if store == "memory://" else _file(store.removeprefix("sqlite://")) or "",
+        store_socket=options.store_socket,
+        service_cidr=options.service_cidr,
+        pod_cidr=options.pod_cidr,
+        node_cidr=options.node_cidr,
+        load_balancer_pool=options.load_balancer_pool,
+        node_ports=(int(low), int(high)),
+        simulated_node_port=options.simulated_node_port,
+        token_file=_file(options.token_file),
+        encryption=_file(options.encryption_provider_config),
+        extend_tokens=options.service_account_extend_token_expiration,
+        audit_log=_file(options.audit_log_path),
+        audit_limits=Limits(options.audit_log_maxage, options.audit_log_maxbackup, options.audit_log_maxsize),
+        disabled_plugins=frozenset(options.disable_admission_plugins),
+        warn_unenforced=options.warn_unenforced,
+        beside=frozenset(options.only) & BESIDE if options.only else BESIDE,
+    )
+
+
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise Usage(f"--listen {text} is not ADDRESS:PORT")
+    return host.strip("[]"), int(port)
+
+
 def run(argv: list[str]) -> int:
     options = with_ranges(flags.parse(Options, argv, prog="longboat server"))
     check_parts(options.only)
@@ -63,7 +106,7 @@ def run(argv: list[str]) -> int:
     import uvloop
 
     from longboat.apiserver.pki import Unusable
-    from longboat.cli.controlplane import ControlPlane
+    from longboat.assembly.control_plane.plane import ControlPlane
     from longboat.storage.encryption.configuration import BadConfiguration
     from longboat.storage.interface import StorageError
 
@@ -74,7 +117,7 @@ def run(argv: list[str]) -> int:
     processes.gain_nothing()
     processes.leave_no_core()
     try:
-        return uvloop.run(_serve(ControlPlane(options)))
+        return uvloop.run(_serve(ControlPlane(settings(options))))
     except (OSError, StorageError, Unusable, BadConfiguration) as error:
         raise Failure(f"the control plane cannot start: {error}") from error
 

@@ -45,21 +45,24 @@ def load(path: Path) -> Access:
         raise BadKubeconfig(f"{path}: {error}") from error
 
 
-def with_certificate(server: str, authority: str, certificate: bytes, key: bytes) -> str:
-    """A kubeconfig (JSON, which is YAML) of somebody known by a certificate. All but the URL is PEM."""
+def with_certificate(
+    server: str, authority: str, certificate: bytes, key: bytes, *, user: str = "node", context: str = "node"
+) -> str:
+    """A kubeconfig (JSON, which is YAML) of somebody known by a certificate. `authority`, `certificate` and `key` are
+    PEM; `user` and `context` are what the entries are called."""
 
     def encoded(content: bytes) -> str:
         return base64.b64encode(content).decode()
 
-    user = {"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}
+    credentials = {"client-certificate-data": encoded(certificate), "client-key-data": encoded(key)}
     cluster = {"server": server, "certificate-authority-data": encoded(authority.encode())}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "longboat", "cluster": cluster}],
-        "users": [{"name": "node", "user": user}],
-        "contexts": [{"name": "node", "context": {"cluster": "longboat", "user": "node"}}],
-        "current-context": "node",
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": context, "context": {"cluster": "longboat", "user": user}}],
+        "current-context": context,
     }
     return json.dumps(config, indent=1) + "\n"
 

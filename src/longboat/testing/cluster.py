@@ -21,8 +21,7 @@ from longboat.aio.tasks import Tasks
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.request import Request, Response
-from longboat.assembly import rights
-from longboat.client.informer import Informers
+from longboat.assembly import components, rights
 from longboat.client.interface import Key, Transport
 from longboat.client.rest import RestClient
 from longboat.controllers.manager import Manager
@@ -30,7 +29,6 @@ from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.user import User
-from longboat.scheduler.scheduler import Scheduler
 from longboat.storage.memory import MemoryStorage
 
 QUIET_PASSES = 30  # turns of the loop in a row without work in flight that count as settled
@@ -88,10 +86,7 @@ class Cluster:
         if self.api.issuer:
             self._options["sign_token"] = self.api.issuer.issue_for_secret
         self.manager = Manager(self._connect, self.clock, **self._options)
-        client = RestClient(self._connect(Scheduler.USER), self.clock)
-        self._informers = Informers(client, self.clock, "scheduler")
-        self.scheduler = Scheduler(client, self._informers, self.clock, dice=random.Random(self._seed))
-        self._informers.start()
+        self.scheduler, self._informers = components.scheduling(self._connect, self.clock, random.Random(self._seed))
         self._tasks.spawn("controllers", self.manager.run())
         self._tasks.spawn("scheduler", self.scheduler.run())
         await self.settle()
@@ -107,9 +102,7 @@ class Cluster:
             raise Refused("; ".join(dict.fromkeys(self.refused)))
 
     def _connect(self, user: str) -> Transport:
-        groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
-        known = (*(groups if user.startswith("system:serviceaccount:") else ()), "system:authenticated")
-        return InProcessTransport(self._noting_refusals, User(user, known))
+        return InProcessTransport(self._noting_refusals, User(user, (*components.groups(user), "system:authenticated")))
 
     async def _noting_refusals(self, request: Request) -> Response:
         response = await self.api.handle(request)

@@ -10,10 +10,10 @@ from cryptography import x509
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.pki import Pki
+from longboat.assembly.control_plane.plane import RENEWED_EVERY, ControlPlane
+from longboat.assembly.control_plane.settings import Settings
 from longboat.assembly.following import Following
 from longboat.cli.certificates import gathered, in_kubeconfig
-from longboat.cli.controlplane import RENEWED_EVERY, ControlPlane
-from longboat.cli.server import Options
 from longboat.client.kubeconfig import with_certificate
 
 HOSTS = ["127.0.0.1", "kubernetes"]
@@ -120,7 +120,7 @@ def test_a_control_plane_renews_what_nears_its_end_while_it_runs(tmp_path: Path)
     """Before, only when it started: after a year without a restart nobody could have spoken to it."""
 
     async def scene() -> None:
-        plane = ControlPlane(Options(data_dir=str(tmp_path / "data"), listen=["127.0.0.1:16443"]))
+        plane = ControlPlane(Settings(data_dir=tmp_path / "data", listen=(("127.0.0.1", 16443),)))
         plane._keep_certificates()
         names = ("serving", "apiserver-kubelet-client", "apiserver-csi-client", "admin", "super-admin")
         before = {name: read(plane.pki.pair(name).certificate).serial_number for name in names}

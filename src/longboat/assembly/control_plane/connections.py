@@ -1,0 +1,63 @@
+"""What an API server passes on to nodes, pods and Services, and the certificates it is known by there."""
+
+from __future__ import annotations
+
+from longboat.aio.clock import Clock
+from longboat.api import kinds
+from longboat.api.families import split
+from longboat.api.storage import CSI_CALLER
+from longboat.apiserver.app import APIServer
+from longboat.apiserver.dial import Dialer
+from longboat.apiserver.pki import Pair, Pki
+from longboat.apiserver.resource_metrics import ResourceMetrics
+from longboat.apiserver.streams.csi import DriverCalls
+from longboat.apiserver.streams.gate import Gate
+from longboat.apiserver.streams.nodes import NodeConnections
+from longboat.apiserver.streams.pods import PodStreams
+from longboat.apiserver.streams.proxy import Proxies
+from longboat.assembly.following import Following
+
+
+def kubelet_client(pki: Pki) -> Pair:
+    """Raises OSError, Unusable."""
+    return pki.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client")
+
+
+def csi_client(pki: Pki) -> Pair:
+    """Raises OSError, Unusable."""
+    return pki.client("apiserver-csi-client", CSI_CALLER)
+
+
+def connect(
+    api: APIServer, pki: Pki, clock: Clock, following: Following, *,
+    own_ports: set[int], service_cidr: str, simulated_node_port: int,
+) -> None:  # fmt: skip
+    """Have the server answer what it passes on. `own_ports` are those it listens at itself."""
+    dialer = Dialer(clock, own_ports, split(service_cidr))
+
+    def nodes_as(client: Pair) -> NodeConnections:
+        connections = NodeConnections(pki.node_serving.pair.certificate, client, clock, dialer, simulated_node_port)
+
+        async def renewed() -> None:
+            connections.renewed()
+
+        following.pair(client, renewed)
+        return connections
+
+    nodes = nodes_as(kubelet_client(pki))
+    pods = PodStreams(api.lookup, nodes, api.authorizer)
+    proxies = Proxies(api.lookup, api.stores[kinds.ENDPOINT_SLICE], nodes, dialer, api.authorizer)
+    usage = ResourceMetrics(api.stores, nodes.summary, clock)
+    led_on = {
+        (kinds.POD, "log"): pods.log,
+        (kinds.POD, "exec"): pods.exec,
+        (kinds.POD, "attach"): pods.attach,
+        (kinds.POD, "portforward"): pods.portforward,
+        (kinds.POD, "proxy"): proxies.pods,
+        (kinds.SERVICE, "proxy"): proxies.services,
+        (kinds.NODE, "proxy"): proxies.nodes,
+    }
+    gate = Gate(clock)
+    api.dispatcher.answers |= {way: gate.guard(handler) for way, handler in led_on.items()}
+    api.dispatcher.answers |= {(kinds.NODE_METRICS, ""): usage.nodes, (kinds.POD_METRICS, ""): usage.pods}
+    api.dispatcher.answers[kinds.NODE, "csi"] = DriverCalls(api.lookup, nodes_as(csi_client(pki)))

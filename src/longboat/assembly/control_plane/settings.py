@@ -1,0 +1,37 @@
+"""What a control plane is made by. Whoever reads it from flags has checked it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from longboat.apiserver.audit.rotation import Limits
+
+MEMORY = "memory"  # as a store: nothing outlasts the process
+CONTROLLERS, SCHEDULER = "controllers", "scheduler"
+BESIDE = frozenset((CONTROLLERS, SCHEDULER))  # what runs beside the API server, in its process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Ranges are CIDRs, two families' with a comma between."""
+
+    data_dir: Path
+    listen: tuple[tuple[str, int], ...]  # addresses and ports (0: any) served on, at least one
+    advertise: str = ""  # where nodes and pods find it; "" for the first listened on
+    store: Path | str = ""  # the database's file, or MEMORY; "" for one in the data directory
+    store_socket: str = ""  # of a store process that somebody else starts
+    service_cidr: str = "10.96.0.0/16"
+    pod_cidr: str = "10.244.0.0/16"
+    node_cidr: str = ""  # "" for all but those of Services and pods
+    load_balancer_pool: str = ""  # "" for the nodes' own addresses
+    node_ports: tuple[int, int] = (30000, 32767)
+    simulated_node_port: int = 0  # of the agent on 127.0.0.1 that plays nodes; 0: there is none
+    token_file: Path | None = None
+    encryption: Path | None = None  # an EncryptionConfiguration; None for one of its own, made once
+    extend_tokens: bool = False  # tokens of pods last a year
+    audit_log: Path | None = None  # None for one in the data directory
+    audit_limits: Limits = field(default_factory=Limits)
+    disabled_plugins: frozenset[str] = frozenset()  # of admission
+    warn_unenforced: bool = True
+    beside: frozenset[str] = BESIDE
