@@ -13,6 +13,7 @@ class CustomResource(Strategy):
     """Objects of a structural schema. Defaults are put in, and other fields pruned, where objects are read."""
 
     type: CustomType
+    standard_finalizers = False
 
     def validate_create(self, new: Object, err: Errors) -> None:
         self.type.validate(new, err)

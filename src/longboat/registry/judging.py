@@ -7,8 +7,11 @@ from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.subresource import Subresource
 from longboat.registry import metadata
-from longboat.registry.strategy import Strategy
+from longboat.registry import strategy as strategies
+from longboat.registry.strategy import METADATA, METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
+
+COMMON = (METADATA, METADATA_CHANGE)  # what upstream checks of any change before it asks the kind
 
 
 def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
@@ -21,6 +24,8 @@ def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
     strategy.prepare_create(obj, write)
     with err.enough():
         metadata.validate(strategy, meta(obj), err)
+        if strategy.standard_finalizers:
+            metadata.validate_standard_finalizers(meta(obj), err)
         strategy.validate(obj, err)
         strategy.validate_create(obj, err)
     if err:
@@ -35,21 +40,39 @@ def judge_change(
     None for the resource itself."""
     subresource, err = write.subresource, Errors()
     _prepare(strategy, new, old, write)
+    found: dict[str, Errors] = {}
     with err.enough():
-        metadata.validate(strategy, meta(new), err)
-        metadata.validate_update(meta(new), meta(old), err)
-        if subresource == "status":
-            strategy.validate_status(new, old, err)
-        elif subresource:
-            strategy.validate_part(subresource, new, old, err)
-        else:
-            strategy.validate(new, err)
-            strategy.validate_update(new, old, err)
+        for step in COMMON + (strategy.part_order if subresource else strategy.update_order):
+            if step not in found:
+                found[step] = _taken(step, strategy, subresource, new, old)
+            err.merge(found[step])
     if err:
         raise errors.invalid(strategy.kind, name, err)
     if strategy.generation and (part is None or part.counts):
         _count_generation(strategy, new, old, subresource)
     return strategy.warnings(new, old)
+
+
+def _taken(step: str, strategy: Strategy, subresource: str, new: Object, old: Object) -> Errors:
+    """What one step says against a change. What upstream looks at twice is looked at once, and told twice."""
+    err = Errors()
+    with err.enough():
+        match step:
+            case strategies.METADATA:
+                metadata.validate(strategy, meta(new), err)
+            case strategies.METADATA_CHANGE:
+                metadata.validate_update(meta(new), meta(old), err)
+            case strategies.FINALIZERS if strategy.standard_finalizers:
+                metadata.validate_standard_finalizers(meta(new), err)
+            case strategies.OBJECT if subresource == "":
+                strategy.validate(new, err)
+            case strategies.CHANGE if subresource == "":
+                strategy.validate_update(new, old, err)
+            case strategies.CHANGE if subresource == "status":
+                strategy.validate_status(new, old, err)
+            case strategies.CHANGE:
+                strategy.validate_part(subresource, new, old, err)
+    return err
 
 
 def _prepare(strategy: Strategy, new: Object, old: Object, write: Write) -> None:

@@ -15,6 +15,7 @@ from longboat.registry.write import Write
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words (apimachinery, util/rand)
 SUFFIX_LENGTH = 5
 LONGEST_GENERATED_BASE = 63 - SUFFIX_LENGTH
+STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 MAX_ANNOTATIONS = 256 * 1024  # bytes, keys and values together
 
 _META = Path("metadata")
@@ -52,7 +53,7 @@ def carry_over(meta: Object, old: Object) -> None:
     """What an update may leave out, and what it may not decide."""
     for field in _SET_BY_SERVER:
         if field in old:
-            meta.setdefault(field, old[field])
+            meta[field] = old[field]
     if "generateName" in old:
         meta.setdefault("generateName", old["generateName"])
     meta.pop("selfLink", None)
@@ -63,6 +64,7 @@ def carry_over(meta: Object, old: Object) -> None:
 
 
 def validate(strategy: Strategy, meta: Object, err: Errors) -> None:
+    """What upstream asks of any object's metadata (apimachinery, ValidateObjectMeta)."""
     kind = strategy.kind
     if base := meta.get("generateName"):
         err.extend(
@@ -81,11 +83,22 @@ def validate(strategy: Strategy, meta: Object, err: Errors) -> None:
             err.extend(_META.at("namespace"), names.dns1123_label(namespace), namespace)
     elif namespace:
         err.forbidden(_META.at("namespace"), "not allowed on this type")
+    _validate_words(meta, err)
+    _validate_finalizers(meta.get("finalizers") or [], err)
+
+
+def _validate_words(meta: Object, err: Errors) -> None:
     validate_labels(meta.get("labels") or {}, _META.at("labels"), err)
     _validate_annotations(meta.get("annotations") or {}, err)
     _validate_owners(meta.get("ownerReferences") or [], err)
+
+
+def validate_standard_finalizers(meta: Object, err: Errors) -> None:
+    """What the build's kinds ask beyond that: what is no qualified name is one of the known few."""
     for i, finalizer in enumerate(meta.get("finalizers") or []):
-        _validate_finalizer(finalizer, _META.at("finalizers").index(i), err)
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            err.invalid(_META.at("finalizers").index(i), finalizer, why)
 
 
 def validate_labels(labels: Object, path: Path, err: Errors) -> None:
@@ -127,28 +140,19 @@ def _validate_owners(owners: list[Object], err: Errors) -> None:
             controller = owner.get("name") or ""
 
 
-def _validate_finalizer(finalizer: str, path: Path, err: Errors) -> None:
-    err.extend(_META.at("finalizers"), names.qualified_name(finalizer), finalizer)
-    if "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
-        err.invalid(
-            _META.at("finalizers"), finalizer,
-            "name is neither a standard finalizer name nor is it fully qualified",
-        )  # fmt: skip
+def _validate_finalizers(finalizers: list[str], err: Errors) -> None:
+    path = _META.at("finalizers")
+    for finalizer in finalizers:
+        err.extend(path, names.qualified_name(finalizer), finalizer)
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        err.invalid(path, finalizers, "finalizer foregroundDeletion and orphan cannot be both set")
 
 
 IMMUTABLE = "field is immutable"
 
 
 def validate_update(new: Object, old: Object, err: Errors) -> None:
-    """Between two versions' metadata."""
-    for field in ("name", "namespace", "uid", "creationTimestamp"):
-        if new.get(field) != old.get(field):
-            err.invalid(_META.at(field), new.get(field) or "", IMMUTABLE)
-    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
-        if old.get(field) is not None and new.get(field) != old.get(field):
-            err.invalid(_META.at(field), new.get(field), IMMUTABLE)
-        elif old.get(field) is None:
-            new.pop(field, None)  # only a deletion sets it
+    """Between two versions' metadata (apimachinery, ValidateObjectMetaUpdate)."""
     if old.get("deletionTimestamp"):
         had = frozenset(old.get("finalizers") or [])
         added = [f for f in new.get("finalizers") or [] if f not in had]
@@ -156,6 +160,11 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
             shown = ", ".join(f'"{f}"' for f in added)
             why = "no new finalizers can be added if the object is being deleted, found new finalizers"
             err.forbidden(_META.at("finalizers"), f"{why} []string{{{shown}}}")
+    for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if new.get(field) != old.get(field):
+            text = field in ("name", "namespace", "uid")
+            err.invalid(_META.at(field), new.get(field) or "" if text else new.get(field), IMMUTABLE)
+    _validate_words(new, err)
 
 
 def name_mismatch(given: str, expected: str) -> StatusError:

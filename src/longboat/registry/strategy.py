@@ -20,6 +20,12 @@ from longboat.machinery.table import AGE, Column
 from longboat.machinery.types.custom import CustomType
 from longboat.registry.write import Write
 
+# The steps in which a change is checked (`judging.judge_change`).
+METADATA, METADATA_CHANGE, FINALIZERS = "metadata", "metadata change", "finalizers"
+OBJECT, CHANGE = "object", "change"
+WHOLE_METADATA = (METADATA, FINALIZERS)
+WHOLE_METADATA_CHANGE = (METADATA_CHANGE, FINALIZERS)
+
 SCALE = Subresource("scale", READ_WRITE, kinds.SCALE)
 
 
@@ -48,6 +54,11 @@ class Strategy:
     kind: ClassVar[Kind]
     type: CustomType | None = None  # what its objects are made of, where the build does not say
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, unless they have one of their own
+    # In which order upstream checks an update, and one through a subresource: some things more than once, and then what
+    # is wrong is told as often (in `details.causes`; the message leaves repetitions out).
+    update_order: ClassVar[tuple[str, ...]] = (*WHOLE_METADATA_CHANGE, OBJECT, CHANGE)
+    part_order: ClassVar[tuple[str, ...]] = (*WHOLE_METADATA_CHANGE, CHANGE)
+    standard_finalizers: ClassVar[bool] = True  # finalizers that are no qualified names must be known ones
     heavy: bool = False  # checking an object may take long, however small it is: it is done beside the loop
     has_status: ClassVar[bool] = False  # a /status subresource: spec writes keep status, status writes keep spec
     born_with_status: ClassVar[bool] = False  # a create may bring its status along (Node)

@@ -70,6 +70,10 @@ class Schema:
             self._found[kind] = self._shapes.struct(name) if name else None
         return self._found[kind]
 
+    def definition(self, name: str) -> Struct:
+        """The type of a definition, "io.k8s.api.core.v1.PodSpec". Raises KeyError."""
+        return self._shapes.struct(name)
+
     def decode(
         self, kind: Kind, data: bytes, media_type: str = JSON, validation: str = IGNORE
     ) -> tuple[Object, list[str]]:

@@ -36,6 +36,7 @@ _PARAM_KIND = Column("ParamKind", str, _param_kind, description="What parametriz
 
 class ValidatingAdmissionPolicy(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY
+    standard_finalizers = False
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Validations", int, lambda p: len(dig(p, "spec", "validations", default=())),
                description="How many rules there are."),
@@ -53,6 +54,7 @@ class ValidatingAdmissionPolicy(Strategy):
 
 class MutatingAdmissionPolicy(Strategy):
     kind = kinds.MUTATING_ADMISSION_POLICY
+    standard_finalizers = False
     columns = (
         Column("Mutations", int, lambda p: len(dig(p, "spec", "mutations", default=())),
                description="How many changes it makes."),
@@ -69,6 +71,7 @@ class MutatingAdmissionPolicy(Strategy):
 
 class ValidatingAdmissionPolicyBinding(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY_BINDING
+    standard_finalizers = False
     columns = (
         Column("PolicyName", str, cells.at("spec.policyName"), description="The policy that is bound."),
         Column("ParamRef", str, _param_ref, description="What parametrizes it."),

@@ -13,6 +13,7 @@ from longboat.registry.strategy import Strategy
 
 class ValidatingWebhookConfiguration(Strategy):
     kind = kinds.VALIDATING_WEBHOOK_CONFIGURATION
+    standard_finalizers = False
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Webhooks", int, lambda obj: len(obj.get("webhooks") or ()), description="How many are asked."),
         AGE,

@@ -14,6 +14,7 @@ _SPEC = Path("spec")
 
 class Lease(Strategy):
     kind = kinds.LEASE
+    standard_finalizers = False
     columns = (Column("Holder", str, cells.at("spec.holderIdentity"), description="Who holds it."), AGE)
     generation = False
 

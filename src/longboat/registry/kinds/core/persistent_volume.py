@@ -9,13 +9,15 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, difference, fill, rules
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
 from longboat.registry.kinds.core.pod import defaults, scheduling, security, volumes
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, Strategy
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
+SOURCE, AFFINITY = "io.k8s.api.core.v1.PersistentVolumeSource", "io.k8s.api.core.v1.VolumeNodeAffinity"
 RECLAIM = ("Delete", "Recycle", "Retain")
 NOT_SOURCES = frozenset((
     "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions",
@@ -48,6 +50,7 @@ class PersistentVolume(Strategy):
     )  # fmt: skip
     has_status = True
     generation = False
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA, OBJECT, CHANGE)
     returns_deleted = True
 
     def default(self, obj: Object) -> None:
@@ -83,12 +86,13 @@ class PersistentVolume(Strategy):
         if "controllerExpandSecretRef" not in before.get("csi", {}) and "csi" in now and "csi" in before:
             now = {**now, "csi": {k: v for k, v in now["csi"].items() if k != "controllerExpandSecretRef"}}
         if difference.plain(now) != difference.plain(before):
-            why = f"spec.persistentvolumesource is immutable after creation\n{difference.shown(before, now)}"
+            shown = internal.difference(SOURCE, before, now)
+            why = f"spec.persistentvolumesource is immutable after creation\n{shown}"
             err.forbidden(_SPEC.at("persistentvolumesource"), why)
         rules.immutable(spec.get("volumeMode"), former.get("volumeMode"), Path("volumeMode"), err)
         if former.get("nodeAffinity") is not None and not _same_place(spec.get("nodeAffinity"), former["nodeAffinity"]):
             why = f"{rules.IMMUTABLE}, except for updating from beta label to GA"
-            err.invalid(Path("nodeAffinity"), spec.get("nodeAffinity"), why)
+            err.invalid(Path("nodeAffinity"), internal.whole(AFFINITY, spec.get("nodeAffinity")), why)
         if former.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
             err.forbidden(_SPEC.at("volumeAttributesClassName"), "update from non-nil value to nil is forbidden")
 

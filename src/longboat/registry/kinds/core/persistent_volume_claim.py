@@ -7,8 +7,9 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, difference, fill, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
@@ -18,6 +19,7 @@ CLASS = "volume.beta.kubernetes.io/storage-class"
 IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 
 _SPEC = Path("spec")
+CLAIM_SPEC = "io.k8s.api.core.v1.PersistentVolumeClaimSpec"
 
 
 def modes(found: list[str] | None) -> str:
@@ -117,6 +119,7 @@ class PersistentVolumeClaim(Strategy):
     )  # fmt: skip
     has_status = True
     generation = False
+    update_order = (*WHOLE_METADATA_CHANGE, *WHOLE_METADATA, OBJECT, CHANGE)
     returns_deleted = True
 
     def default(self, obj: Object) -> None:
@@ -141,7 +144,7 @@ class PersistentVolumeClaim(Strategy):
         if _class_may_come(new, old):
             changed["storageClassName"] = former.get("storageClassName")
         if difference.plain(changed) != difference.plain(former):
-            err.forbidden(_SPEC, f"{IMMUTABLE}\n{difference.shown(former, changed)}")
+            err.forbidden(_SPEC, f"{IMMUTABLE}\n{internal.difference(CLAIM_SPEC, former, changed)}")
         at = Path("metadata", "annotations", CLASS)
         note, before = (dig(obj, "metadata", "annotations", CLASS) for obj in (new, old))
         if spec.get("storageClassName") is None or note is not None:  # it may give way to the field
