@@ -14,7 +14,7 @@ from longboat.network.policy.rules import policy_rules
 from longboat.network.policy.views import NetworkPolicy
 from longboat.network.proxy import rules
 from longboat.network.proxy.endpoints import targets
-from longboat.network.proxy.ruleset import create
+from longboat.network.ruleset import create
 from longboat.network.views import EndpointSlice, Node, Service, ServicePort
 from longboat.node.host_ports import host_ports
 from longboat.node.views.pod import Pod

@@ -1,7 +1,8 @@
 """Informers: a component's own copy of the objects it looks at, kept true by a watch.
 
 Handlers are told of each change in order; what was missed while the connection was down is told as if it had just
-happened. One informer serves all who look at the same objects through the same view.
+happened. One informer serves all who look at the same objects through the same view, and one reflector all informers,
+and whoever else listens, of the same objects.
 """
 
 from __future__ import annotations
@@ -9,66 +10,40 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.api.view import View, decode
-from longboat.client.interface import Key, WatchEvent
-from longboat.client.rest import PAGE, RestClient
-from longboat.machinery.errors import StatusError
+from longboat.api.view import View
+from longboat.client.interface import Key
+from longboat.client.reflector import BATCH, Item, Listener, Needs, Reflector
+from longboat.client.rest import RestClient
+from longboat.machinery.kinds import Kind
 
 V = TypeVar("V", bound=View)
 
 log = logging.getLogger(__name__)
 
-BATCH = 100  # objects handled before other tasks get a turn
-STEADY = 5.0  # seconds after which a watch has shown that it works, even if nothing happened
 Handler = Callable[[Any, Any], None]
 """(old, new); None where there was or is nothing. Must be quick; one that raises is logged and counted."""
 
 
-class _Name(msgspec.Struct):
-    name: str = ""
-    namespace: str = ""
-    resourceVersion: str = ""
-
-
-class _Bare(msgspec.Struct):
-    """A bookmark, or an object whose shape is not the view's."""
-
-    metadata: _Name
-
-
-_bare = msgspec.json.Decoder(_Bare)
-
-
 class Informer(Generic[V]):
-    def __init__(
-        self,
-        view: type[V],
-        client: RestClient,
-        clock: Clock,
-        *,
-        namespace: str = "",
-        labels: str = "",
-        fields: str = "",
-    ) -> None:
+    """A reflector's listener."""
+
+    needs = Needs.OBJECTS
+
+    def __init__(self, view: type[V]) -> None:
         self.view = view
         self.odd = 0  # objects that could not be read, and were passed over
         self.failures = 0  # handlers that raised
-        self._client = client
-        self._clock = clock
-        self._namespace, self._labels, self._fields = namespace, labels, fields
         self._objects: dict[Key, V] = {}
         self._handlers: list[Handler] = []
         self._indexes: dict[str, Callable[[V], Iterable[Any]]] = {}
         self._indexed: dict[str, dict[Any, dict[Key, V]]] = {}
-        self._version = ""
-        self._seen = 0  # events of watches
+        self._listing: dict[Key, V | None] = {}  # None: what is there cannot be read
         self._synced = asyncio.Event()
 
     def on_change(self, handler: Handler) -> None:
@@ -106,115 +81,46 @@ class Informer(Generic[V]):
         """Return once everything that was there at the start has been told to the handlers."""
         await self._synced.wait()
 
-    async def run(self) -> None:
-        """List, then watch, for ever: again at once where that brought something, else ever more slowly."""
-        backoff = Backoff(first=0.1, longest=10.0)
-        while True:
-            seen, since = self._seen, self._clock.monotonic()
-            problem = await self._round()
-            worked = self._seen != seen or self._clock.monotonic() - since >= STEADY
-            if worked:
-                backoff.reset()
-            expired = isinstance(problem, StatusError) and problem.code == 410
-            if (problem is None and worked) or (expired and not backoff.failures):
-                backoff.failures += expired
-                continue
-            await self._clock.sleep(backoff.next())
+    def relist(self) -> None:
+        self._listing = {}
 
-    async def _round(self) -> Exception | None:
-        """One watch to its end, after a listing where there is nothing to go on from. Returns what ended it."""
-        try:
-            if not self._version:
-                await self._list()
-                self._synced.set()
-            await self._watch()
-        except StatusError as error:
-            log.log(logging.DEBUG if error.code == 410 else logging.WARNING, "%s: %s", self._name, error)
-            if error.code in (403, 404, 410):
-                self._version = ""
-            return error
-        except (ConnectionError, TimeoutError, msgspec.DecodeError) as error:
-            log.info("%s: %s", self._name, error)
-            return error
-        except Exception as error:
-            log.exception("%s: starting over", self._name)
-            self._version = ""
-            return error
-        return None
+    def item(self, item: Item) -> None:
+        known = self._objects.get(item.key) if self._objects else None
+        same = known is not None and known.metadata.resourceVersion == item.version
+        obj = known if same else self._read(item)
+        self._listing[item.key] = obj
 
-    @property
-    def _name(self) -> str:
-        return f"informer of {self.view.KIND.plural}"
-
-    async def _list(self) -> None:
-        """Bring the copy in line with a fresh listing, telling the handlers the differences."""
-        fresh: dict[Key, V] = {}
-        odd: set[Key] = set()
-        token = version = ""
-        while True:
-            page = await self._client.list_page(
-                self.view.KIND,
-                namespace=self._namespace,
-                labels=self._labels,
-                fields=self._fields,
-                limit=PAGE,
-                token=token,
-            )
-            for number, raw in enumerate(page.items):
-                if number % BATCH == BATCH - 1:
-                    await asyncio.sleep(0)
-                if (obj := self._read(raw)) is not None:
-                    fresh[_key(obj)] = obj
-                else:
-                    odd.add(_key(_bare.decode(raw)))
-            version, token = page.resource_version, page.continue_token
-            if not token:
-                break
-        for key in [key for key in self._objects if key not in fresh and key not in odd]:
+    async def listed(self) -> None:
+        """Bring the copy in line with the listing, telling the handlers the differences."""
+        fresh, self._listing = self._listing, {}
+        for key in [key for key in self._objects if key not in fresh]:
             self._set(key, None)
         for number, (key, obj) in enumerate(fresh.items()):
             if number % BATCH == BATCH - 1:
                 await asyncio.sleep(0)
-            self._set(key, obj)
-        self._version = version
+            if obj is not None:
+                self._set(key, obj)
+        self._synced.set()
 
-    async def _watch(self) -> None:
-        events = self._client.watch(
-            self.view.KIND, self._version, namespace=self._namespace, labels=self._labels, fields=self._fields
-        )
-        try:
-            async for event in events:
-                self._take(event)
-                self._seen += 1
-                if self._seen % BATCH == 0:
-                    await asyncio.sleep(0)
-        finally:
-            await events.aclose()  # type: ignore[attr-defined]
-
-    def _take(self, event: WatchEvent) -> None:
-        if event.type == "ERROR":
-            raise StatusError.parse(msgspec.json.decode(event.object))
-        if event.type == "BOOKMARK":
-            self._version = _bare.decode(event.object).metadata.resourceVersion
-            return
-        obj = self._read(event.object)
+    def event(self, type: str, item: Item) -> None:
+        obj = self._read(item)
         if obj is not None:
-            self._set(_key(obj), None if event.type == "DELETED" else obj, obj)
-            self._version = obj.metadata.resourceVersion
-            return
-        odd = _bare.decode(event.object)
-        if event.type == "DELETED":
-            self._set(_key(odd), None)
-        self._version = odd.metadata.resourceVersion
+            self._set(item.key, None if type == "DELETED" else obj, obj)
+        elif type == "DELETED":
+            self._set(item.key, None)
 
-    def _read(self, raw: msgspec.Raw) -> V | None:
+    def _read(self, item: Item) -> V | None:
         """None, counted and logged, for an object that is not of the view's shape: one must not hide the others."""
         try:
-            return decode(self.view, raw)
+            return item.view(self.view)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             self.odd += 1
             log.error("%s: an object was passed over: %s", self._name, error)
             return None
+
+    @property
+    def _name(self) -> str:
+        return f"informer of {self.view.KIND.plural}"
 
     def _set(self, key: Key, obj: V | None, last: V | None = None) -> None:
         """Take in an object (None: it is gone; `last` is how it was in the end), and tell the handlers."""
@@ -254,50 +160,86 @@ class Informer(Generic[V]):
                 filed.setdefault(value, {})[key] = new
 
 
-def _key(obj: View | _Bare) -> Key:
-    return Key(obj.metadata.namespace, obj.metadata.name)
+class Scope(NamedTuple):
+    """Which objects are followed: those of a kind, and of them what a namespace and selectors leave."""
+
+    path: str  # of the API's version
+    plural: str
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+
+    @classmethod
+    def of(cls, kind: Kind, namespace: str = "", labels: str = "", fields: str = "") -> Scope:
+        return cls(kind.path, kind.plural, namespace, labels, fields)
+
+
+class _Stream:
+    """A reflector and its task."""
+
+    __slots__ = ("reflector", "task")
+
+    def __init__(self, reflector: Reflector) -> None:
+        self.reflector = reflector
+        self.task: asyncio.Task[None] | None = None
 
 
 class Informers:
-    """The informers of one process: each is made once and runs until `close`."""
+    """The informers of one process and identity: each is made once and runs until `close`.
+
+    There is one list and one watch for each scope, whoever and how many look.
+    """
 
     def __init__(self, client: RestClient, clock: Clock, owner: str = "informers") -> None:
         self._client = client
         self._clock = clock
-        self._made: dict[tuple[type[View], str, str, str], Informer[Any]] = {}
-        self._singles: dict[int, asyncio.Task[None]] = {}
+        self._made: dict[tuple[type[View], Scope], Informer[Any]] = {}
+        self._streams: dict[Scope, _Stream] = {}
+        self._where: dict[int, tuple[Listener, Scope]] = {}  # those that may leave, by id
         self._tasks = Tasks(owner)
         self._started = False
 
     def of(self, view: type[V], *, namespace: str = "", labels: str = "", fields: str = "") -> Informer[V]:
         """The informer of a view; it runs once the informers have been started."""
-        key = (view, namespace, labels, fields)
-        informer = self._made.get(key)
+        scope = Scope.of(view.KIND, namespace, labels, fields)
+        informer = self._made.get((view, scope))
         if informer is None:
-            informer = Informer(view, self._client, self._clock, namespace=namespace, labels=labels, fields=fields)
-            self._made[key] = informer
-            if self._started:
-                self._run(informer)
+            informer = self._made[view, scope] = Informer(view)
+            self._join(view.KIND, scope, informer, at_once=self._started)
         return informer
 
     def single(self, view: type[V], key: Key) -> Informer[V]:
         """An informer of one object, at work at once and until it is dropped."""
-        informer = Informer(
-            view, self._client, self._clock, namespace=key.namespace, fields=f"metadata.name={key.name}"
-        )  # fmt: skip
-        self._singles[id(informer)] = self._run(informer)
+        informer = Informer(view)
+        scope = Scope.of(view.KIND, key.namespace, fields=f"metadata.name={key.name}")
+        self._where[id(informer)] = informer, scope
+        self._join(view.KIND, scope, informer, at_once=True)
         return informer
 
-    def drop(self, informer: Informer[Any]) -> None:
-        """End an informer of one object; it keeps what it knows. Nothing happens to one that has ended."""
-        if task := self._singles.pop(id(informer), None):
-            task.cancel()
+    def follow(self, kind: Kind, listener: Listener) -> None:
+        """Have `listener` told of all objects of a kind, at once and until it is dropped."""
+        scope = Scope.of(kind)
+        self._where[id(listener)] = listener, scope
+        self._join(kind, scope, listener, at_once=True)
+
+    def drop(self, listener: Listener) -> None:
+        """End an informer of one object, which keeps what it knows, or one who follows a kind. Nothing happens to one
+        that has ended."""
+        _, scope = self._where.pop(id(listener), (None, None))
+        if scope is None:
+            return
+        stream = self._streams[scope]
+        stream.reflector.remove(listener)
+        if not len(stream.reflector):
+            del self._streams[scope]
+            if stream.task is not None:
+                stream.task.cancel()
 
     def start(self) -> None:
         if not self._started:
             self._started = True
-            for informer in self._made.values():
-                self._run(informer)
+            for stream in self._streams.values():
+                self._run(stream)
 
     async def synced(self) -> None:
         for informer in list(self._made.values()):
@@ -306,5 +248,22 @@ class Informers:
     async def close(self) -> None:
         await self._tasks.close()
 
-    def _run(self, informer: Informer[Any]) -> asyncio.Task[None]:
-        return self._tasks.spawn(informer.view.KIND.plural, informer.run())
+    def _join(self, kind: Kind, scope: Scope, listener: Listener, *, at_once: bool) -> None:
+        stream = self._streams.get(scope)
+        if stream is None:
+            _, _, namespace, labels, fields = scope
+            reflector = Reflector(
+                kind, self._client, self._clock, namespace=namespace, labels=labels, fields=fields
+            )  # fmt: skip
+            stream = self._streams[scope] = _Stream(reflector)
+        stream.reflector.add(listener)
+        if stream.task is not None:
+            stream.task.cancel()
+            stream.task = None
+            at_once = True
+        if at_once:
+            self._run(stream)
+
+    def _run(self, stream: _Stream) -> None:
+        if stream.task is None:
+            stream.task = self._tasks.spawn(stream.reflector.kind.plural, stream.reflector.run())

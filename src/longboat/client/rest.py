@@ -23,6 +23,7 @@ PATCHES = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 500  # objects per page of a list
 LONGEST_WAIT = 60.0  # seconds, even where the server asks for more
 ATTEMPTS = 4  # of a request the server is too busy for, or (reads) that gets no answer

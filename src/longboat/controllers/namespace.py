@@ -12,7 +12,8 @@ from longboat.aio.fanout import fan_out
 from longboat.api import kinds
 from longboat.api.view import Part, View
 from longboat.client.interface import Key
-from longboat.controllers.resources import METADATA_LIST, Resource, resources
+from longboat.client.rest import METADATA_LIST
+from longboat.controllers.resources import Resource, resources
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind

@@ -10,8 +10,6 @@ from longboat.client.rest import RestClient
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
 
 @dataclass(frozen=True)
 class Resource:

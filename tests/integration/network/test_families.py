@@ -14,7 +14,7 @@ from longboat.network.families import IPV6
 from longboat.network.policy import rules as policies
 from longboat.network.proxy.keeper import TABLE
 from longboat.network.proxy.rules import HostPort, NodeInfo, rules
-from longboat.network.proxy.ruleset import Chain, Ruleset, create, merge, place
+from longboat.network.ruleset import Chain, Ruleset, create, merge, place
 from longboat.network.views import EndpointSlice, Service
 from unit.network.test_families import in_six
 from unit.network.test_rules import endpoint, piece, service

@@ -11,7 +11,7 @@ import pytest
 
 from integration.network.pods import BareNode, Pod
 from longboat.network.proxy.rules import HostPort, rules
-from longboat.network.proxy.ruleset import Ruleset, create, diff
+from longboat.network.ruleset import Ruleset, create, diff
 from unit.network.test_rules import NODE, endpoint, piece, service
 
 pytestmark = [pytest.mark.root]

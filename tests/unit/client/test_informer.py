@@ -14,6 +14,7 @@ from longboat.aio.tasks import Tasks
 from longboat.api.workloads import Pod
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
+from longboat.client.reflector import Reflector
 from longboat.client.rest import RestClient
 from unit.client.scripted import Event, Scripted, gone, pod
 
@@ -25,12 +26,13 @@ def play(
 ) -> None:
     async def main() -> None:
         clock = VirtualClock()
-        informer = Informer(Pod, RestClient(script, clock), clock)
+        reflector, informer = Reflector(Pod.KIND, RestClient(script, clock), clock), Informer(Pod)
+        reflector.add(informer)
         told: Told = []
         informer.on_change(lambda old, new: told.append((version(old), version(new))))
         informer.index("node", lambda each: (each.metadata.labels["node"],) if each.metadata.labels else ())
         async with Tasks("test") as tasks:
-            tasks.spawn("informer", informer.run())
+            tasks.spawn("informer", reflector.run())
             await clock.advance(seconds)
             for _ in range(200):
                 await asyncio.sleep(0)
@@ -122,12 +124,13 @@ def test_a_handler_that_raises_harms_nobody() -> None:
 
     async def main() -> None:
         clock = VirtualClock()
-        informer = Informer(Pod, RestClient(script, clock), clock)
+        reflector, informer = Reflector(Pod.KIND, RestClient(script, clock), clock), Informer(Pod)
+        reflector.add(informer)
         told: Told = []
         informer.on_change(lambda old, new: 1 // 0)
         informer.on_change(lambda old, new: told.append((version(old), version(new))))
         async with Tasks("test") as tasks:
-            tasks.spawn("informer", informer.run())
+            tasks.spawn("informer", reflector.run())
             await clock.advance(0)
             assert told == [("", "a2"), ("", "b3")] and informer.failures == 2
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from longboat.network.proxy.ruleset import Ruleset
+from longboat.network.ruleset import Ruleset
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from longboat.network.policy import rules as policy
 from longboat.network.policy.attachments import Attachment
 from longboat.network.policy.ports import port_rules
 from longboat.network.proxy.rules import HostPort, NodeInfo, rules
-from longboat.network.proxy.ruleset import Ruleset
+from longboat.network.ruleset import Ruleset
 from longboat.network.views import EndpointSlice, Service
 from unit.network.policy.test_rules import PODS
 from unit.network.policy.test_rules import policy as network_policy

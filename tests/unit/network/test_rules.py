@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.network.proxy.rules import HostPort, NodeInfo, rules
-from longboat.network.proxy.ruleset import Ruleset, create, diff
+from longboat.network.ruleset import Ruleset, create, diff
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Service
 from unit.network.kernel import Fate, Kernel, Memory, Packet
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from longboat.aio.fanout import fan_out
-from longboat.aio.tasks import Tasks
 from longboat.api.view import Meta, OwnerReference
 from longboat.client.interface import Key
 from longboat.controllers.garbage.graph import FOREGROUND, ORPHAN, Graph, Node
@@ -49,35 +48,33 @@ class GarbageCollector(Controller):
 
     def setup(self) -> None:
         self.graph = Graph()
-        self._monitors: dict[Kind, tuple[Monitor, asyncio.Task[None]]] = {}
+        self._monitors: dict[Kind, Monitor] = {}
         self._kinds: dict[tuple[str, str], Kind] = {}  # by group and name: whatever version an owner is named in
         self._ready = asyncio.Event()
 
     async def background(self) -> None:
-        self._monitors.clear()  # of an earlier start, which has ended them
-        async with Tasks("garbage-monitors") as tasks:
-            while True:
-                try:
-                    await self._discover(tasks)
-                except (StatusError, ConnectionError) as error:
-                    log.info("garbage collector: %s", error)
-                    await self.clock.sleep(1.0)
-                    continue
-                if not self._ready.is_set():
-                    await self._await_monitors()
-                    self._ready.set()
-                await self.clock.sleep(REDISCOVER)
+        while True:
+            try:
+                await self._discover()
+            except (StatusError, ConnectionError) as error:
+                log.info("garbage collector: %s", error)
+                await self.clock.sleep(1.0)
+                continue
+            if not self._ready.is_set():
+                await self._await_monitors()
+                self._ready.set()
+            await self.clock.sleep(REDISCOVER)
 
-    async def _discover(self, tasks: Tasks) -> None:
+    async def _discover(self) -> None:
         found, whole = await deletable(self.client)
         for kind in found:
             if kind not in self._monitors:
                 self._kinds[kind.group, kind.name] = kind
-                monitor = Monitor(kind, self.client, self.clock, self._observed, self._removed)
-                self._monitors[kind] = monitor, tasks.spawn(kind.resource, monitor.run())
+                monitor = self._monitors[kind] = Monitor(kind, self._observed, self._removed)
+                self.informers.follow(kind, monitor)
         for kind in self._monitors.keys() - set(found) if whole else ():
-            monitor, task = self._monitors.pop(kind)
-            task.cancel()
+            monitor = self._monitors.pop(kind)
+            self.informers.drop(monitor)
             monitor.forget()
             if self._kinds.get((kind.group, kind.name)) == kind:
                 del self._kinds[kind.group, kind.name]
@@ -86,10 +83,10 @@ class GarbageCollector(Controller):
         """Nothing is judged before all is seen: who lets dependents go before knowing them orphans or kills them."""
         try:
             async with self.clock.timeout(PATIENCE):
-                for monitor, _ in list(self._monitors.values()):
+                for monitor in list(self._monitors.values()):
                     await monitor.synced.wait()
         except TimeoutError:
-            missing = [kind.resource for kind, (monitor, _) in self._monitors.items() if not monitor.synced.is_set()]
+            missing = [kind.resource for kind, monitor in self._monitors.items() if not monitor.synced.is_set()]
             log.warning("garbage collector: going on without having seen %s", ", ".join(missing))
 
     def _observed(self, kind: Kind, meta: Meta) -> None:

@@ -1,32 +1,17 @@
-"""Watches the metadata of every kind that can be deleted, and feeds the graph."""
+"""Looks at the metadata of every kind that can be deleted, and feeds the graph."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
-import msgspec
-
-from longboat.aio.backoff import Backoff
-from longboat.aio.clock import Clock
 from longboat.api.view import Meta
+from longboat.client.reflector import Item, Needs
 from longboat.client.rest import RestClient
-from longboat.controllers.resources import METADATA_LIST, resources
-from longboat.machinery.errors import StatusError
+from longboat.controllers.resources import resources
 from longboat.machinery.kinds import Kind
 
-log = logging.getLogger(__name__)
-
 NOT_OWNED = frozenset(("events", "events.events.k8s.io"))  # too many, and nobody's
-BATCH = 100  # objects taken in before other tasks get a turn
-
-
-class _Partial(msgspec.Struct):
-    metadata: Meta
-
-
-_decode = msgspec.json.Decoder(_Partial).decode
 
 Observe = Callable[[Kind, Meta], None]
 Remove = Callable[[str], None]
@@ -42,16 +27,16 @@ async def deletable(client: RestClient) -> tuple[list[Kind], bool]:
 
 
 class Monitor:
-    """One kind's watch. It keeps uids only: what an object is like is the graph's to know."""
+    """One kind's (a reflector's listener). It keeps uids only: what an object is like is the graph's to know."""
 
-    def __init__(self, kind: Kind, client: RestClient, clock: Clock, observe: Observe, remove: Remove) -> None:
+    needs = Needs.METADATA
+
+    def __init__(self, kind: Kind, observe: Observe, remove: Remove) -> None:
         self._kind = kind
-        self._client = client
-        self._clock = clock
         self._observe = observe
         self._remove = remove
         self._known: set[str] = set()
-        self._seen = 0  # events of watches
+        self._listing: set[str] = set()
         self.synced = asyncio.Event()
 
     def forget(self) -> None:
@@ -59,56 +44,24 @@ class Monitor:
         for uid in self._known:
             self._remove(uid)
 
-    async def run(self) -> None:
-        backoff = Backoff(first=0.2, longest=30.0)
-        version = ""
-        while True:
-            seen = self._seen
-            try:
-                if not version:
-                    version = await self._list()
-                    self.synced.set()
-                async for event in self._client.watch(self._kind, version):
-                    if event.type == "ERROR":
-                        raise StatusError.parse(msgspec.json.decode(event.object))
-                    meta = _decode(event.object).metadata
-                    version = meta.resourceVersion
-                    if event.type == "DELETED":
-                        self._known.discard(meta.uid)
-                        self._remove(meta.uid)
-                    elif event.type != "BOOKMARK":
-                        self._known.add(meta.uid)
-                        self._observe(self._kind, meta)
-                    self._seen += 1
-                    if self._seen % BATCH == 0:
-                        await asyncio.sleep(0)
-                problem: Exception | None = None
-            except (StatusError, ConnectionError, msgspec.DecodeError) as error:
-                problem = error
-                log.info("garbage collector, watching %s: %s", self._kind.resource, error)
-                if isinstance(error, StatusError) and error.code in (403, 404, 410):
-                    version = ""
-            if self._seen != seen:
-                backoff.reset()
-                if problem is None:
-                    continue
-            await self._clock.sleep(backoff.next())
+    def relist(self) -> None:
+        self._listing = set()
 
-    async def _list(self) -> str:
-        seen: set[str] = set()
-        token = ""
-        while True:
-            page = await self._client.list_page(self._kind, token=token, accept=METADATA_LIST)
-            for number, raw in enumerate(page.items):
-                if number % BATCH == BATCH - 1:
-                    await asyncio.sleep(0)
-                meta = _decode(raw).metadata
-                seen.add(meta.uid)
-                self._observe(self._kind, meta)
-            token = page.continue_token
-            if not token:
-                break
-        for uid in self._known - seen:
+    def item(self, item: Item) -> None:
+        self._listing.add(item.meta.uid)
+        self._observe(self._kind, item.meta)
+
+    async def listed(self) -> None:
+        for uid in self._known - self._listing:
             self._remove(uid)
-        self._known = seen
-        return page.resource_version
+        self._known, self._listing = self._listing, set()
+        self.synced.set()
+
+    def event(self, type: str, item: Item) -> None:
+        uid = item.meta.uid
+        if type == "DELETED":
+            self._known.discard(uid)
+            self._remove(uid)
+        else:
+            self._known.add(uid)
+            self._observe(self._kind, item.meta)

@@ -12,15 +12,15 @@ from typing import Any
 
 import msgspec
 
-from longboat.aio.tasks import Tasks
 from longboat.api import kinds, quota
 from longboat.api.amounts import amounts, only, plus, written
 from longboat.api.quota_usage import usage
 from longboat.api.workloads import Pod
 from longboat.client.interface import Key
+from longboat.client.rest import METADATA_LIST
 from longboat.controllers.quota.departures import EVERYWHERE, Departures
 from longboat.controllers.quota.views import ResourceQuota
-from longboat.controllers.resources import METADATA_LIST, resources
+from longboat.controllers.resources import resources
 from longboat.controllers.runtime import Controller, Requeue
 from longboat.machinery import quantity
 from longboat.machinery.errors import StatusError
@@ -48,8 +48,7 @@ class ResourceQuotaController(Controller):
 
     def setup(self) -> None:
         self._kinds: list[Kind] = []
-        self._departures: dict[Kind, asyncio.Task[None]] = {}
-        self._tasks = Tasks("quota-departures")
+        self._departures: dict[Kind, Departures] = {}
         self._wanted = asyncio.Event()  # a cluster without quotas need not know what there is to count
         self._discovering = False
         quotas = self.cache(ResourceQuota)
@@ -80,23 +79,21 @@ class ResourceQuotaController(Controller):
 
     async def background(self) -> None:
         """Look for kinds, and have everything counted anew from time to time."""
-        self._departures, self._kinds = {}, []  # an earlier start has ended its watches
-        async with self._tasks:
-            await self._wanted.wait()
-            counted = self.clock.monotonic()
-            while True:
-                self._discovering = True
-                try:
-                    await self._discover()
-                except (StatusError, ConnectionError) as error:
-                    log.info("quota controller: %s", error)
-                finally:
-                    self._discovering = False
-                await self.clock.sleep(REDISCOVER if self._kinds else 1.0)
-                if self.clock.monotonic() - counted >= EVERY:
-                    counted = self.clock.monotonic()
-                    for each in self.cache(ResourceQuota).values():
-                        self.queue.add(_key(each))
+        await self._wanted.wait()
+        counted = self.clock.monotonic()
+        while True:
+            self._discovering = True
+            try:
+                await self._discover()
+            except (StatusError, ConnectionError) as error:
+                log.info("quota controller: %s", error)
+            finally:
+                self._discovering = False
+            await self.clock.sleep(REDISCOVER if self._kinds else 1.0)
+            if self.clock.monotonic() - counted >= EVERY:
+                counted = self.clock.monotonic()
+                for each in self.cache(ResourceQuota).values():
+                    self.queue.add(_key(each))
 
     async def _discover(self) -> None:
         found, _ = await resources(self.client)
@@ -120,10 +117,10 @@ class ResourceQuotaController(Controller):
             kind for kind in self._kinds if kind.resource != quota.PODS and quota.concerning(kind.resource, limited)
         }
         for kind in self._departures.keys() - wanted:
-            self._departures.pop(kind).cancel()
+            self.informers.drop(self._departures.pop(kind))
         for kind in wanted - self._departures.keys():
-            watch = Departures(kind, self.client, self.clock, self._gone, changes=kind.resource in CHANGING)
-            self._departures[kind] = self._tasks.spawn(kind.resource, watch.run())
+            self._departures[kind] = Departures(kind, self._gone, changes=kind.resource in CHANGING)
+            self.informers.follow(kind, self._departures[kind])
 
     async def reconcile(self, key: Key) -> Requeue | None:
         found = self.cache(ResourceQuota).get(key)

@@ -11,6 +11,7 @@ import os
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.aio.tasks import Tasks
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
@@ -44,8 +45,10 @@ class Gateway:
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
         self._settings, self._haproxy = settings, Haproxy(settings, clock)
-        self._changed = asyncio.Event()
-        self._secrets = Secrets(informers, clock, self._haproxy, self._changed.set)
+        self._reconciler = Reconciler(
+            clock, coalesce=COALESCE, retry=Backoff(first=1.0, longest=30.0), look=LOOK
+        )  # fmt: skip
+        self._secrets = Secrets(informers, clock, self._haproxy, self._reconciler.wake)
         self._shape, self._slots = Structure(), Slots()
         self._pairs: dict[Key, Pair] = {}  # as they are shown
         self._told: set[Problem] = set()
@@ -54,7 +57,7 @@ class Gateway:
         self._services_used: set[Key] = set()
         self._slices.index("service", lambda piece: [piece.service])
         for informer in (self._ingresses, self._classes):
-            informer.on_change(lambda old, new: self._changed.set())
+            informer.on_change(lambda old, new: self._reconciler.wake())
         self._services.on_change(lambda old, new: self._touch(new or old))
         self._slices.on_change(lambda old, new: self._touch_slice(new or old))
 
@@ -67,33 +70,28 @@ class Gateway:
             await asyncio.Event().wait()
         self._adopted = False
         async with Tasks("ingress") as tasks:
-            work = tasks.spawn("certificates", self._secrets.run()), tasks.spawn("routes", self._keep_up())
+            routes = self._reconciler.run(self._keep_up, self._look)
+            work = tasks.spawn("certificates", self._secrets.run()), tasks.spawn("routes", routes)
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
 
-    async def _keep_up(self) -> None:
-        backoff = Backoff(first=1.0, longest=30.0)
-        self._changed.set()
-        while True:
-            try:
-                async with self._clock.timeout(LOOK):
-                    await self._changed.wait()
-            except TimeoutError:
-                if self._told_nothing() or self._haproxy.is_running():
-                    continue
-                self._adopted = False
-            await self._clock.sleep(COALESCE)
-            self._changed.clear()
-            try:
-                await self._sync()
-                backoff.reset()
-            except (HaproxyError, OSError) as error:
-                self._adopted = False
-                log.warning("ingress: %s", error)
-                self._about_node("IngressFailed", str(error))
-                self._changed.set()
-                await self._clock.sleep(backoff.next())
+    async def _keep_up(self) -> bool:
+        try:
+            await self._sync()
+        except (HaproxyError, OSError) as error:
+            self._adopted = False
+            log.warning("ingress: %s", error)
+            self._about_node("IngressFailed", str(error))
+            return False
+        return True
+
+    async def _look(self) -> bool:
+        """Whether HAProxy should be there, and is not."""
+        if self._told_nothing() or self._haproxy.is_running():
+            return False
+        self._adopted = False
+        return True
 
     def _told_nothing(self) -> bool:
         """Whether there has been no Ingress yet: then there is no HAProxy either."""
@@ -130,7 +128,7 @@ class Gateway:
         except Refused as error:
             log.warning("ingress: the certificate of Secret %s stays as it was: %s", key, error)
             self._secrets.refuse(key)
-            self._changed.set()  # to tell those who use it
+            self._reconciler.wake()  # to tell those who use it
             return
         write(file, pair.pem)
         self._pairs[key] = pair
@@ -183,7 +181,7 @@ class Gateway:
         """What each Secret holds; one that cannot be used goes on showing what it held last."""
         found, wrong, unknown = self._secrets.found()
         if unknown:
-            self._clock.call_later(1.0, self._changed.set)
+            self._clock.call_later(1.0, self._reconciler.wake)
         for key, why in wrong.items():
             problems |= self._about(key, "CertificateUnusable", why)
         for key, pair in found.items():
@@ -221,10 +219,10 @@ class Gateway:
 
     def _touch(self, service: Service | None) -> None:
         if service is not None and Key(service.metadata.namespace, service.metadata.name) in self._services_used:
-            self._changed.set()
+            self._reconciler.wake()
 
     def _touch_slice(self, piece: EndpointSlice | None) -> None:
         if piece is not None:
             namespace, _, name = piece.service.partition("/")
             if Key(namespace, name) in self._services_used:
-                self._changed.set()
+                self._reconciler.wake()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.client.informer import Informer, Informers
 from longboat.client.interface import Key
 from longboat.network.ingress import trial
@@ -36,10 +37,11 @@ class Secrets:
     """`changed` is called when there may be something new to show."""
 
     def __init__(self, informers: Informers, clock: Clock, haproxy: Haproxy, changed: Callable[[], None]) -> None:
-        self._informers, self._clock, self._haproxy, self._changed = informers, clock, haproxy, changed
+        self._informers, self._haproxy, self._changed = informers, haproxy, changed
         self._followed: dict[Key, Informer[Certificate]] = {}
         self._verdicts: dict[Key, Verdict] = {}
-        self._arrived, self._settled = asyncio.Event(), asyncio.Event()
+        self._settled = asyncio.Event()
+        self._reconciler = Reconciler(clock, retry=Backoff(first=0.5, longest=30.0))
         self._news = False  # of the Secrets, since they were last judged
 
     def follow(self, wanted: Iterable[Key]) -> None:
@@ -54,13 +56,13 @@ class Secrets:
 
     def _note(self) -> None:
         self._news = True
-        self._arrived.set()
+        self._reconciler.wake()
 
     async def settled(self) -> None:
         """Return once all that are followed have been read and judged."""
         for informer in self._followed.values():
             await informer.synced()
-        self._arrived.set()
+        self._reconciler.wake()
         self._settled.clear()
         await self._settled.wait()
 
@@ -93,23 +95,20 @@ class Secrets:
 
     async def run(self) -> None:
         """Until cancelled."""
-        backoff = Backoff(first=0.5, longest=30.0)
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            news, self._news = self._news, False
-            try:
-                await self._judge()
-                backoff.reset()
-            except (HaproxyError, OSError) as error:
-                log.warning("ingress: certificates cannot be tried: %s", error)
-                self._news = self._news or news
-                self._arrived.set()
-                await self._clock.sleep(backoff.next())
-                continue
-            self._settled.set()
-            if news:  # and not for those who only ask whether all has been judged: they would ask again
-                self._changed()
+        await self._reconciler.run(self._sync)
+
+    async def _sync(self) -> bool:
+        news, self._news = self._news, False
+        try:
+            await self._judge()
+        except (HaproxyError, OSError) as error:
+            log.warning("ingress: certificates cannot be tried: %s", error)
+            self._news = self._news or news
+            return False
+        self._settled.set()
+        if news:  # and not for those who only ask whether all has been judged: they would ask again
+            self._changed()
+        return True
 
     async def _judge(self) -> None:
         """Raises HaproxyError, OSError."""

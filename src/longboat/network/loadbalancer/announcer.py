@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.api.load_balancing import EXCLUDED, is_near_only
 from longboat.client.informer import Informers
 from longboat.network.families import Family, family
@@ -66,8 +67,9 @@ class Announcer:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
-        self._clock, self._node, self._hold = clock, node, hold
-        self._changed = asyncio.Event()
+        self._node, self._hold = node, hold
+        self._held: frozenset[str] | None = None  # None: whoever ran before may hold something
+        self._reconciler = Reconciler(clock, coalesce=COALESCE, retry=RETRY, look=AGAIN)
         self._slices.index("service", lambda piece: [piece.service])
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
@@ -78,24 +80,22 @@ class Announcer:
         """Until cancelled. Addresses stay when it ends, as connections do."""
         for informer in (self._services, self._slices, self._nodes):
             await informer.synced()
-        held: frozenset[str] | None = None
-        while True:
-            wanted = self._wanted()
-            try:
-                if held or wanted or held is None:
-                    await asyncio.to_thread(self._hold, wanted)
-                held = wanted
-            except OSError as error:
-                log.warning("cannot answer for %s: %s", ", ".join(sorted(wanted)), error)
-                await self._clock.sleep(RETRY)
-                continue
-            try:
-                async with self._clock.timeout(AGAIN if held else None):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-            await self._clock.sleep(COALESCE)
-            self._changed.clear()
+        self._held = None
+        await self._reconciler.run(self._sync, self._again)
+
+    async def _sync(self) -> bool:
+        wanted = self._wanted()
+        try:
+            if self._held or wanted or self._held is None:
+                await asyncio.to_thread(self._hold, wanted)
+        except OSError as error:
+            log.warning("cannot answer for %s: %s", ", ".join(sorted(wanted)), error)
+            return False
+        self._held = wanted
+        return True
+
+    async def _again(self) -> bool:
+        return bool(self._held)
 
     def _wanted(self) -> frozenset[str]:
         nodes, found = self._nodes.values(), set[str]()
@@ -110,13 +110,13 @@ class Announcer:
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         if any(each is not None and each.spec.type == "LoadBalancer" for each in (old, new)):
-            self._changed.set()
+            self._reconciler.wake()
 
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         if any(each is not None and each.service in self._local for each in (old, new)):
-            self._changed.set()
+            self._reconciler.wake()
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
         before, after = ((n.is_ready, n.addresses, EXCLUDED in n.metadata.labels) if n else None for n in (old, new))
         if before != after:
-            self._changed.set()
+            self._reconciler.wake()

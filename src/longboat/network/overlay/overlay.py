@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.overlay import cni, routes, vxlan
@@ -31,35 +32,34 @@ class Overlay:
         state_dir: Path,
     ) -> None:  # fmt: skip
         self._nodes = informers.of(Node)
-        self._clock, self._node, self._on_link = clock, node, on_link
+        self._node, self._on_link = node, on_link
         self._conf_dir, self._state_dir = conf_dir, state_dir
         self._routes = Routes()
         self._address, self._tunnel = address, Tunnel(address)
         self._tunnelled: dict[str, Peer] | None = None
-        self._changed = asyncio.Event()
-        self._nodes.on_change(lambda old, new: self._changed.set())
+        self._known: dict[str, str] | None = None  # the routes that are there
+        self._reconciler = Reconciler(clock, retry=RETRY)
+        self._nodes.on_change(lambda old, new: self._reconciler.wake())
 
     async def run(self) -> None:
         """Until cancelled. Routes and configuration stay: pods outlive an agent's restart."""
         await self._nodes.synced()
-        self._changed.set()
-        known: dict[str, str] | None = None
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            self._configure()
-            want = routes.wanted(self._nodes.values(), self._node, self._on_link)
-            try:
-                await self._dig()
-                if want == known or (known is None and not want):
-                    continue
+        self._known = None
+        await self._reconciler.run(self._sync)
+
+    async def _sync(self) -> bool:
+        self._configure()
+        want = routes.wanted(self._nodes.values(), self._node, self._on_link)
+        try:
+            await self._dig()
+            if want != self._known and (want or self._known is not None):
                 present = await asyncio.to_thread(self._routes.present)
                 await asyncio.to_thread(self._routes.apply, routes.change(present, want))
-                known = want
-            except OSError as error:
-                log.warning("cannot set the routes to other nodes' pods, trying again: %s", error)
-                self._changed.set()
-                await self._clock.sleep(RETRY)
+                self._known = want
+        except OSError as error:
+            log.warning("cannot set the routes to other nodes' pods, trying again: %s", error)
+            return False
+        return True
 
     async def _dig(self) -> None:
         """Let the tunnel lead to the nodes that are elsewhere. Raises OSError."""

@@ -15,16 +15,17 @@ from pathlib import Path
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.families import Family
+from longboat.network.kept import Apply, Kept
 from longboat.network.nftables import NftError
 from longboat.network.policy import attachments, ports, rules
 from longboat.network.policy.attachments import Attachment
-from longboat.network.policy.kept import Kept
 from longboat.network.policy.rules import Isolation
 from longboat.network.policy.views import Namespace, NetworkPolicy, Pod
-from longboat.network.proxy.ruleset import Ruleset, create, place
+from longboat.network.ruleset import Ruleset, create, place
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Enforcer:
         informers: Informers,
         clock: Clock,
         node: str,
-        apply: Callable[[str], str],
+        apply: Apply,
         ranges: Mapping[Family, str],
         results: Path = attachments.RESULTS,
     ) -> None:
@@ -77,7 +78,7 @@ class Enforcer:
         self._ports = Kept[Part](ports.PLACE, ports.base(), ports.ARRIVALS)
         self._locals: dict[str, _Local] = {}  # by sandbox
         self._refused: dict[Key, str] = {}  # policies that the kernel does not take, and in which version
-        self._changed = asyncio.Event()
+        self._reconciler = Reconciler(clock, coalesce=self._patience, retry=RETRY, look=CHECK)
         self.synced = asyncio.Event()
         self._pods.index("namespace", lambda pod: [pod.metadata.namespace])
         self._policies.index("namespace", lambda policy: [policy.metadata.namespace])
@@ -112,26 +113,15 @@ class Enforcer:
             await informer.synced()
         for table in self._all():
             table.whole = True  # whoever ran before was interrupted: nothing is known of the kernel's rules
+        await self._reconciler.run(self._tried, self._looked)
+
+    async def _looked(self) -> bool:
+        """Whether somebody has taken rules of ours away."""
         await self._look()
-        self._changed.set()
-        while True:
-            try:
-                async with self._clock.timeout(CHECK):
-                    await self._changed.wait()
-            except TimeoutError:
-                await self._look()
-                for table in self._all():
-                    table.whole = not await self._present(table)
-                if not any(table.whole for table in self._all()) and not self._changed.is_set():
-                    continue
-            if all(local.in_force.is_set() for local in self._locals.values()):
-                await self._clock.sleep(COALESCE)  # nobody waits
-            self._changed.clear()
-            if await self._tried():
-                self.synced.set()
-            else:
-                self._changed.set()
-                await self._clock.sleep(RETRY)
+        return not all([await table.check(self._apply) for table in self._all()])
+
+    def _patience(self) -> float:
+        return COALESCE if all(local.in_force.is_set() for local in self._locals.values()) else 0.0
 
     def _all(self) -> Iterator[Kept[Part]]:
         yield from self._tables.values()
@@ -146,6 +136,7 @@ class Enforcer:
             if was_whole:
                 await self._put_aside()
             return False
+        self.synced.set()
         return True
 
     async def _sync(self) -> None:
@@ -270,13 +261,6 @@ class Enforcer:
         for namespace in self._namespaces.values():
             yield namespace.metadata.name, namespace.metadata.labels
 
-    async def _present(self, table: Kept[Part]) -> bool:
-        try:
-            await asyncio.to_thread(self._apply, f"list chain {table.place} {table.witness}")
-        except NftError:
-            return False
-        return True
-
     def _policy_changed(self, old: NetworkPolicy | None, new: NetworkPolicy | None) -> None:
         either = new or old
         assert either is not None
@@ -313,7 +297,7 @@ class Enforcer:
     def _mark(self, *parts: Part) -> None:
         for table in self._all():
             table.mark(parts)
-        self._changed.set()
+        self._reconciler.wake()
 
 
 def _key(obj: NetworkPolicy | Pod) -> Key:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from longboat.network.families import IPV4, IPV6, Family
 from longboat.network.policy.attachments import Attachment
-from longboat.network.proxy.ruleset import Chain, Ruleset, Table
+from longboat.network.ruleset import Chain, Ruleset, Table
 
 PLACE = "bridge longboat-ports"
 ARRIVALS, PORTS = "arrivals", "ports"

@@ -27,7 +27,7 @@ from longboat.network.families import IPV4, IPV6, Family
 from longboat.network.overlay import vxlan
 from longboat.network.overlay.cni import BRIDGE
 from longboat.network.policy.views import NetworkPolicy, Peer, Pod, PolicyPort, Rule
-from longboat.network.proxy.ruleset import Chain, Ruleset, Table
+from longboat.network.ruleset import Chain, Ruleset, Table
 
 TABLE, WITNESS = "longboat-policies", "ingress"
 INGRESS, EGRESS = "Ingress", "Egress"

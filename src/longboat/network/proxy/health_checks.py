@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
@@ -57,7 +57,8 @@ class HealthChecks:
         self._hosts = tuple(family.anywhere for family in FAMILIES if family.name in health.families)
         self._own: HealthPort | None = None
         self._open: dict[Key, tuple[int, HealthPort]] = {}
-        self._changed = asyncio.Event()
+        self._complete = False  # whether every port that should be open is
+        self._reconciler = Reconciler(clock, look=RETRY)
         self._slices.index("service", lambda piece: [piece.service])
         self._services.on_change(self._service_changed)
 
@@ -66,14 +67,7 @@ class HealthChecks:
         for informer in (self._services, self._slices, self._nodes):
             await informer.synced()
         try:
-            while True:
-                self._changed.clear()
-                complete = await self._sync()
-                try:
-                    async with self._clock.timeout(None if complete else RETRY):
-                        await self._changed.wait()
-                except TimeoutError:
-                    continue
+            await self._reconciler.run(self._sync, self._look)
         finally:
             ports = [self._own, *(port for _, port in self._open.values())]
             self._own, self._open = None, {}
@@ -81,8 +75,11 @@ class HealthChecks:
                 if port is not None:
                     await port.close()
 
+    async def _look(self) -> bool:
+        return not self._complete
+
     async def _sync(self) -> bool:
-        """Whether every port that should be open is."""
+        """A port that somebody else has is tried again at the next look, and holds up no other."""
         complete = await self._open_own()
         wanted = {Key(s.metadata.namespace, s.metadata.name): wanted_port(s) for s in self._services.values()}
         for key in [key for key, (number, _) in self._open.items() if wanted.get(key, 0) != number]:
@@ -91,7 +88,8 @@ class HealthChecks:
         for key, number in wanted.items():
             if number and key not in self._open:
                 complete = await self._open_for(key, number) and complete
-        return complete
+        self._complete = complete
+        return True
 
     async def _open_own(self) -> bool:
         if self._own is not None:
@@ -138,4 +136,4 @@ class HealthChecks:
 
     def _service_changed(self, old: Service | None, new: Service | None) -> None:
         if (old and wanted_port(old)) != (new and wanted_port(new)):
-            self._changed.set()
+            self._reconciler.wake()

@@ -10,19 +10,19 @@ from dataclasses import replace
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
 from longboat.network.families import IPV4, Family
+from longboat.network.kept import Apply, Kept
 from longboat.network.nftables import NftError
 from longboat.network.overlay.addresses import is_within
 from longboat.network.proxy import conntrack, loopback
 from longboat.network.proxy.fronts import Fronts, Look, Tracker, of_host_ports, of_service
 from longboat.network.proxy.listeners import Listener, taken, taken_inside
 from longboat.network.proxy.rules import HostPort, NodeInfo, base, service_rules
-from longboat.network.proxy.ruleset import Ruleset, create, diff, merge, place
+from longboat.network.ruleset import Ruleset, place
 from longboat.network.views import EndpointSlice, Service
 
 log = logging.getLogger(__name__)
 TABLE = "longboat-services"
 
-Apply = Callable[[str], str]
 Forget = Callable[[Iterable[Look], Family, conntrack.Stale], int]
 HOST_PORTS = Key("", "")  # whose fronts are no Service's
 
@@ -38,23 +38,15 @@ class Keeper:
     ) -> None:  # fmt: skip
         self.family = node.family
         self.node, self._services, self._slices, self._apply, self._forget = node, services, slices, apply, forget
-        self._place = place(node.family, TABLE)
-        self._base = Ruleset()
-        self._next_base = base(node)
-        self._parts: dict[Key, Ruleset] = {}
+        self._base = base(node)
+        self._kept = Kept[Key](place(node.family, TABLE), self._base, "services")
         self._lead_out = lead_out
         self._listeners: frozenset[Listener] = frozenset()
         self._tracker = Tracker(lambda address: is_within(address, node.cluster_cidr))
-        self._dirty: set[Key] = set()
-        self._whole = True  # the kernel's table is not known to be ours: write it anew
-
-    def distrust(self) -> None:
-        """Who used it last was interrupted: nothing is known of the kernel's table."""
-        self._whole = True
 
     def mark(self, service: Key) -> None:
         """Something of the Service or its endpoints has changed."""
-        self._dirty.add(service)
+        self._kept.mark((service,))
 
     def set_host_ports(self, ports: Iterable[HostPort]) -> None:
         self._set(replace(self.node, host_ports=tuple(sorted(set(ports)))))
@@ -81,7 +73,7 @@ class Keeper:
     def _set(self, node: NodeInfo) -> None:
         node = replace(node, taken_inside=self._inside(node))
         if node != self.node:
-            self.node, self._next_base = node, base(node)
+            self.node, self._base = node, base(node)
 
     def _inside(self, node: NodeInfo) -> frozenset[tuple[str, int]]:
         ports = frozenset((item.protocol, item.port) for item in node.host_ports)
@@ -93,7 +85,6 @@ class Keeper:
             await self._sync()
         except NftError as error:
             log.warning("the %s rules were refused; writing all of them anew: %s", self.family.name, error)
-            self._whole = True
             await self._guard(False)
             return False
         await self._guard(bool(self.node.host_ports))
@@ -108,36 +99,29 @@ class Keeper:
                 log.warning("host ports at loopback: %s", error)
 
     async def _sync(self) -> None:
-        if self._whole:
-            self._dirty |= {Key(s.metadata.namespace, s.metadata.name) for s in self._services.values()}
-            self._dirty |= self._parts.keys()
-        dirty, self._dirty = self._dirty, set()
-        old, new = [self._base], [self._next_base]
-        parts: dict[Key, Ruleset] = {}
-        fronts: dict[Key, Fronts] = {HOST_PORTS: of_host_ports(self.node)}
+        kept, fronts = self._kept, dict[Key, Fronts]()
+        if kept.whole:
+            kept.mark(Key(s.metadata.namespace, s.metadata.name) for s in self._services.values())
+        kept.base, fronts[HOST_PORTS] = self._base, of_host_ports(self.node)
         taken, inside = self.node.taken, self.node.taken_inside
-        for key in sorted(dirty):
+
+        def make(key: Key) -> Ruleset:
             try:
-                parts[key], fronts[key] = self._make(key)
+                made, fronts[key] = self._make(key)
             except Exception:  # one odd object must not hide the others
-                log.exception("Service %s keeps the %s rules that it had: no others can be made", key, self.family.name)
-                parts[key] = self._parts.get(key, Ruleset())
-            old.append(self._parts.get(key, Ruleset()))
-            new.append(parts[key])
-        if self._whole:
-            commands = create(merge(new), self._place)
-        else:
-            commands = diff(merge(old), merge(new), self._place) if old != new else ""
+                name = self.family.name
+                log.exception("Service %s keeps the %s rules that it had: no others can be made", key, name)
+                return kept.present(key) or Ruleset()
+            return made
+
+        commands = kept.commands(make)
         try:
             if commands:
                 await asyncio.to_thread(self._apply, commands)
         except BaseException:
-            self._dirty |= dirty
+            kept.failed()
             raise
-        self._whole, self._base = False, new[0]
-        self._parts |= parts
-        for key in [key for key, part in parts.items() if part == Ruleset()]:
-            del self._parts[key]
+        kept.done()
         for key, each in fronts.items():
             self._tracker.set(key, each)
         self._tracker.set_taken(taken, inside)
@@ -163,9 +147,7 @@ class Keeper:
 
     async def check(self) -> bool:
         """Look whether the table is still in the kernel; False where it has to be written anew."""
-        try:
-            await asyncio.to_thread(self._apply, f"list chain {self._place} services")
-        except NftError:
-            self._whole = True
+        if not await self._kept.check(self._apply):
             await self._guard(False)
-        return not self._whole
+            return False
+        return True

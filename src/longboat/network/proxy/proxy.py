@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.families import IPV4, ranges_by_family
+from longboat.network.kept import Apply
 from longboat.network.proxy import listeners
 from longboat.network.proxy.health import ProxyHealth
-from longboat.network.proxy.keeper import Apply, Keeper
+from longboat.network.proxy.keeper import Keeper
 from longboat.network.proxy.listeners import Listener
 from longboat.network.proxy.rules import HostPort, NodeInfo, clashes
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service
@@ -65,7 +67,8 @@ class Proxy:
         self._others: dict[str, tuple[str, ...]] = {}  # other nodes' addresses, by their names
         self._told: dict[Key, set[str]] = {}
         self._suspects: set[Key] = set()  # Services of which it is to be seen whether they want what is taken
-        self._changed = asyncio.Event()
+        self._reconciler = Reconciler(clock, coalesce=COALESCE, retry=RETRY, look=LOOK)
+        self._checked = 0.0
         self.synced = asyncio.Event()
         self.health = ProxyHealth(clock, tuple(keeper.family.name for keeper in self._keepers))
         self._slices.index("service", lambda piece: [_owner(piece)])
@@ -84,41 +87,32 @@ class Proxy:
         """Until cancelled. The rules stay when it ends: connections must outlive an agent's restart."""
         for informer in (self._services, self._slices, self._nodes):
             await informer.synced()
-        self._changed.set()
-        looked = checked = float("-inf")
-        while True:
-            if (now := self._clock.monotonic()) - looked >= LOOK:
-                looked = now
-                await self._look()
-            try:
-                async with self._clock.timeout(LOOK):
-                    await self._changed.wait()
-            except TimeoutError:
-                if self._clock.monotonic() - checked < CHECK:
-                    continue
-                checked = self._clock.monotonic()
-                if all([await keeper.check() for keeper in self._keepers]):
-                    continue
-            await self._clock.sleep(COALESCE)
-            self._changed.clear()
-            began = self._clock.monotonic()
-            others = frozenset(chain.from_iterable(self._others.values()))
-            for keeper in self._keepers:
-                keeper.set_others(others)
-            if all([await keeper.sync() for keeper in self._keepers]):
-                self._tell_clashes()
-                self.synced.set()
-                self.health.updated(waiting_since=began if self._changed.is_set() else None)
-            else:
-                self._changed.set()
-                await self._clock.sleep(RETRY)
+        self._checked = self._clock.monotonic()
+        await self._reconciler.run(self._sync, self._look)
 
-    async def _look(self) -> None:
-        """See what the node listens at: that comes first, whenever it came."""
+    async def _sync(self) -> bool:
+        began = self._clock.monotonic()
+        others = frozenset(chain.from_iterable(self._others.values()))
+        for keeper in self._keepers:
+            keeper.set_others(others)
+        if not all([await keeper.sync() for keeper in self._keepers]):
+            return False
+        self._tell_clashes()
+        self.synced.set()
+        self.health.updated(waiting_since=began if self._reconciler.is_woken else None)
+        return True
+
+    async def _look(self) -> bool:
+        """See what the node listens at, which comes first, whenever it came; now and then, whether our tables are still
+        there."""
         found = self._reserved | await asyncio.to_thread(self._listeners)
         if any([keeper.set_listeners(found) for keeper in self._keepers]):
             self._suspects.update(_key(service) for service in self._services.values())
             self._wake()
+        if self._clock.monotonic() - self._checked < CHECK:
+            return False
+        self._checked = self._clock.monotonic()
+        return not all([await keeper.check() for keeper in self._keepers])
 
     def _tell_clashes(self) -> None:
         """Once for each Service, and again when it changes."""
@@ -164,7 +158,7 @@ class Proxy:
 
     def _wake(self) -> None:
         self.health.queued()
-        self._changed.set()
+        self._reconciler.wake()
 
 
 def _owner(piece: EndpointSlice) -> str:

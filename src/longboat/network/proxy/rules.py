@@ -17,7 +17,7 @@ from typing import Protocol
 from longboat.network.families import IPV4, Family
 from longboat.network.overlay.addresses import last_pod, nth
 from longboat.network.proxy.endpoints import Target, Targets, targets
-from longboat.network.proxy.ruleset import Chain, Ruleset, Table, merge
+from longboat.network.ruleset import Chain, Ruleset, Table, merge
 from longboat.network.views import SERVICE_NAME, EndpointSlice, Service, ServicePort
 
 MASQUERADE = "meta mark set mark or 0x4000"  # the bit upstream uses, so that other tools keep off it

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.aio.reconciler import Reconciler
 from longboat.api import kinds
 from longboat.api.storage import CONTROLLER_DRIVERS, controller_scope
 from longboat.client.informer import Informer
@@ -59,10 +60,10 @@ class CsiNode:
     ) -> None:  # fmt: skip
         self._client, self._clock, self._drivers, self._registered = client, clock, drivers, registered
         self._key = Key("", node)
-        self._changed = asyncio.Event()
+        self._reconciler = Reconciler(clock, retry=Backoff(first=0.2, longest=30.0))
         self._one_by_one = asyncio.Lock()
         self._stale = True  # drivers an earlier agent knew are kept
-        drivers.changed = self._changed.set
+        drivers.changed = self._reconciler.wake
         self._described = described
         described.on_change(self._described_anew)
 
@@ -75,30 +76,27 @@ class CsiNode:
     async def run(self) -> None:
         """Until cancelled."""
         await self._registered.wait()
-        self._changed.set()
         self._clock.call_later(SETTLING, self._settle)
-        backoff = Backoff(first=0.2, longest=30.0)
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self._report()
-                backoff.reset()
-            except (StatusError, OSError) as error:
-                log.warning("the node's drivers are not reported: %s", error)
-                await self._clock.sleep(backoff.next())
-                self._changed.set()
+        await self._reconciler.run(self._sync)
+
+    async def _sync(self) -> bool:
+        try:
+            await self._report()
+        except (StatusError, OSError) as error:
+            log.warning("the node's drivers are not reported: %s", error)
+            return False
+        return True
 
     def _described_anew(self, old: CSIDriver | None, new: CSIDriver | None) -> None:
         if controller_scope(old) != controller_scope(new):
-            self._changed.set()
+            self._reconciler.wake()
 
     def _is_ours(self, driver: str) -> bool:
         return bool(controller_scope(self._described.get(Key("", driver))))
 
     def _settle(self) -> None:
         self._stale = False
-        self._changed.set()
+        self._reconciler.wake()
 
     async def _report(self, more: Driver | None = None) -> None:
         """`more` is one that is about to be added, or to replace the one of its name."""

@@ -16,7 +16,7 @@ from longboat.network.families import IPV4
 from longboat.network.policy import rules
 from longboat.network.policy.enforcer import Enforcer
 from longboat.network.policy.views import NetworkPolicy
-from longboat.network.proxy.ruleset import Ruleset
+from longboat.network.ruleset import Ruleset
 from longboat.testing.cluster import Cluster
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from longboat.client.informer import Informers
+from longboat.client.interface import Key
 from longboat.machinery.objects import Object
 from longboat.network.families import IPV4, IPV6
 from longboat.network.nftables import NftError
 from longboat.network.proxy import keeper
 from longboat.network.proxy.proxy import Proxy
 from longboat.network.proxy.rules import HostPort, NodeInfo
-from longboat.network.proxy.ruleset import Ruleset
+from longboat.network.ruleset import Ruleset
 from longboat.testing.cluster import Cluster
+from unit.network.kernel import Memory
 
 
 def service(name: str, port: int) -> Object:
@@ -94,5 +97,53 @@ def test_loopback_leads_out_only_while_the_rules_are_known_to_hold() -> None:
         said.clear()
         made[IPV6].set_host_ports([HostPort("TCP", 80, "fd00::5", 80)])
         assert await made[IPV6].sync() and said == []
+
+    asyncio.run(main())
+
+
+def test_of_two_services_with_one_address_the_later_has_it_and_the_other_when_that_goes() -> None:
+    """A status may say so, whoever wrote it. The rules of everybody else stay as they are meanwhile."""
+    kernel, services, commands = Memory(), dict[Key, keeper.Service](), list[str]()
+
+    class Given:
+        def values(self) -> list[keeper.Service]:
+            return list(services.values())
+
+        get = staticmethod(services.get)
+
+        def by_index(self, name: str, key: str) -> list[object]:
+            return []
+
+    def apply(text: str) -> str:
+        commands.append(text)
+        try:
+            kernel.run(text)
+        except AssertionError as error:
+            raise NftError(str(error)) from error
+        return ""
+
+    given: Any = Given()
+    made = keeper.Keeper(NodeInfo("n", IPV4), given, given, apply, lambda *_: 0, lambda _: None)
+
+    async def put(name: str, address: str) -> None:
+        obj = {
+            "metadata": {"namespace": "d", "name": name},
+            "spec": {"type": "LoadBalancer", "clusterIP": address, "ports": [{"port": 80}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+        }
+        services[Key("d", name)] = msgspec.convert(obj, keeper.Service)
+        made.mark(Key("d", name))
+        assert await made.sync()
+
+    async def main() -> None:
+        await put("a", "10.96.0.1")
+        before = {name: dict(items) for name, items in kernel.elements.items()}
+        assert any(key.startswith("192.0.2.1 .") for items in before.values() for key in items)
+        await put("b", "10.96.0.2")
+        assert "delete table" not in commands[-1]
+        del services[Key("d", "b")]
+        made.mark(Key("d", "b"))
+        assert await made.sync()
+        assert kernel.elements == before
 
     asyncio.run(main())
