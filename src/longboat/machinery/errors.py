@@ -84,8 +84,12 @@ def path_not_found() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
-def already_exists(kind: Kind, name: str) -> StatusError:
-    return StatusError(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _details(kind, name))
+def already_exists(kind: Kind, name: str, *, going: bool = False, generated: bool = False) -> StatusError:
+    """`going`: what has the name is being deleted. `generated`: of a generateName, it may be another next time."""
+    prefix = "object is being deleted: " if going else ""
+    suffix = ", the server was not able to generate a unique name for the object" if generated else ""
+    message = f'{prefix}{kind.resource} "{name}" already exists{suffix}'
+    return StatusError(409, "AlreadyExists", message, _details(kind, name), 1 if generated else None)
 
 
 def conflict(kind: Kind, name: str, why: str) -> StatusError:

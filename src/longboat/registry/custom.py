@@ -14,6 +14,7 @@ class CustomResource(Strategy):
 
     type: CustomType
     standard_finalizers = False
+    unconditional_update = False
 
     def validate_create(self, new: Object, err: Errors) -> None:
         self.type.validate(new, err)

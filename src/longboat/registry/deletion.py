@@ -55,16 +55,6 @@ def errors_in(body: Object) -> StatusError | None:
     return errors.invalid(_DELETE_OPTIONS, "", err) if err else None
 
 
-def check_preconditions(kind: Kind, obj: Object, wanted: Object) -> None:
-    """Raises StatusError 409 where the object is not the one that was meant."""
-    found = meta(obj)
-    for field, label in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        want = wanted.get(field)
-        if want and want != found.get(field):
-            why = f"Precondition failed: {label} in precondition: {want}, {label} in object meta: {found.get(field)}"
-            raise errors.conflict(kind, found.get("name") or "", why)
-
-
 def finalizers_after(strategy: Strategy, obj: Object, policy: str | None) -> list[str]:
     """The finalizers once this deletion's propagation policy has been written into them."""
     found = list(meta(obj).get("finalizers") or [])

@@ -10,10 +10,10 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.machinery import errors
-from longboat.machinery.errors import STALE
+from longboat.machinery.errors import STALE, StatusError
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.types.schema import Schema
-from longboat.registry import deletion, judging, metadata
+from longboat.registry import deletion, judging, metadata, preconditions
 from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.codec import LARGE, Codec, lost_to
 from longboat.registry.reservation import Held, Reserver
@@ -100,7 +100,7 @@ class Store:
         """Raises StatusError."""
         write.operation, write.now, found = "CREATE", self._clock.now(), meta(obj)
         metadata.match_namespace(self.strategy, found, namespace)
-        name = found.get("name") or ""
+        version, name = found.pop("resourceVersion", None), found.get("name") or ""
         base = "" if name else found.get("generateName") or ""
         attributes = self._attributes(write, namespace, name or base, obj, None)
         await self._mutated(obj, attributes, admission)
@@ -111,11 +111,16 @@ class Store:
                 meta(attempt)["name"] = self._free_name(namespace, base)
             attributes.obj, attributes.name = attempt, meta(attempt).get("name") or ""
             try:
-                return await self._create(attempt, attributes, admission)
+                return await self._create(attempt, attributes, admission, version)
             except KeyExists:
-                if not base:
-                    raise errors.already_exists(self.kind, attributes.name) from None
-        raise errors.already_exists(self.kind, base)
+                taken = attributes.name
+        raise self._taken(namespace, taken, generated=bool(found.get("generateName")))
+
+    def _taken(self, namespace: str, name: str, *, generated: bool) -> StatusError:
+        """Why nothing of this name can be created. `generated`: the client has asked for a name."""
+        current = self._current(self.key(namespace, name))
+        going = current is not None and "deletionTimestamp" in meta(self.codec.read(current))
+        return errors.already_exists(self.kind, name, going=going, generated=generated)
 
     async def _mutated(self, obj: Object, attributes: Attributes, admission: Admission) -> None:
         """Default the object, and again once admission has changed it. Raises StatusError."""
@@ -133,7 +138,10 @@ class Store:
             name = metadata.generated(base)
         return name
 
-    async def _create(self, obj: Object, attributes: Attributes, admission: Admission) -> Result:
+    async def _create(
+        self, obj: Object, attributes: Attributes, admission: Admission, version: str | None = None
+    ) -> Result:
+        """`version`: the resourceVersion that the client has sent, which nothing new can have."""
         strategy, write = self.strategy, attributes.write
         work = write.seat.run
         metadata.begin(meta(obj), write)
@@ -141,6 +149,8 @@ class Store:
             warnings = await work(judging.judge_new, strategy, obj, write)
             await admission.validate(attributes)
             write.warnings += warnings
+            if not write.dry_run:
+                preconditions.check_unset(version)
             key = self.key(attributes.namespace, attributes.name)
             if self.cache.get(key) is not None:
                 raise KeyExists
@@ -166,14 +176,15 @@ class Store:
         *,
         retry: bool = False,
         creates: Object | None = None,
+        uid: str = "",
         admission: Admission = ADMITTED,
     ) -> Result:
         """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it.
-        `creates`: what to create where there is nothing yet.
+        `creates`: what to create where there is nothing yet. `uid`: of the object that is meant.
 
         When somebody else was faster, what rests on nothing it has read is made anew, until it succeeds or its caller
         gives up (a request has a deadline). Those who lost once take turns, so each of many on one object gets through.
-        Raises StatusError: 404, 409 with `STALE`, 422 and what admission says.
+        Raises StatusError: 404, 409 with `STALE`, 422, 500 for a version that is none, and what admission says.
         """
         key, warned = self.key(namespace, name), len(write.warnings)
 
@@ -181,13 +192,19 @@ class Store:
             """Raises RevisionMismatch where another try may help."""
             del write.warnings[warned:]
             if current is None:
+                preconditions.check_stored(self.kind, name, key, {}, uid=uid)
                 if creates is not None and not write.subresource:
+                    meta(creates).pop("resourceVersion", None)
                     return await self.create(creates, namespace, write, admission)
                 raise errors.not_found(self.kind, name)
             old = await write.seat.run(self.codec.read, current)
+            preconditions.check_stored(self.kind, name, key, meta(old), uid=uid)
             new = await write.seat.run(transform, old)
-            again = retry or not meta(new).get("resourceVersion")
-            self._check_version(new, current, name)
+            version = preconditions.version_of(meta(new).pop("resourceVersion", None))
+            preconditions.check_version(
+                self.kind, name, version, current.revision, unconditional=self.strategy.unconditional_update
+            )
+            again = retry or not version
             try:
                 return await self._replace(current, old, new, namespace, name, write, admission)
             except RevisionMismatch:
@@ -218,20 +235,12 @@ class Store:
         entry = self.cache.get(key)
         return Item(key, entry.body, entry.revision) if entry else None
 
-    def _check_version(self, new: Object, current: Item, name: str) -> None:
-        found = meta(new)
-        if (version := found.pop("resourceVersion", None)) and version != str(current.revision):
-            raise errors.conflict(self.kind, name, STALE)
-
     async def _replace(
         self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write, admission: Admission
     ) -> Result:
         write.operation, write.now = "UPDATE", self._clock.now()
         strategy, work = self.strategy, write.seat.run
         old_meta, new_meta = meta(old), meta(new)
-        if (uid := new_meta.get("uid")) and uid != old_meta.get("uid"):
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old_meta.get('uid')}"
-            raise errors.conflict(self.kind, name, why)
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
         attributes = self._attributes(write, namespace, name, new, old)
@@ -264,7 +273,7 @@ class Store:
             if current is None:
                 raise errors.not_found(self.kind, name)
             old = self.codec.read(current)
-            deletion.check_preconditions(self.kind, old, wish.preconditions)
+            preconditions.check_deletion(self.kind, old, wish.preconditions)
             if not admitted:
                 attributes = self._attributes(write, namespace, name, None, old)
                 await admission.mutate(attributes)

@@ -72,6 +72,7 @@ class Strategy:
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     counted_metadata: ClassVar[tuple[str, ...]] = ()  # parts of the metadata whose changes count as well
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
+    unconditional_update: ClassVar[bool] = True  # PUT without a resourceVersion replaces whatever is there
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status

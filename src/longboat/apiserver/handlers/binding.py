@@ -9,6 +9,7 @@ from longboat.machinery import errors
 from longboat.machinery.errors import invalid
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta, timestamp
+from longboat.registry import preconditions
 from longboat.registry.admission import admit
 
 _SUCCESS = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}'
@@ -23,20 +24,20 @@ async def bind(endpoint: Endpoint, request: Request) -> Response:
     binding = await read_object(request, kinds.BINDING, endpoint.schema)
     name = request.info.name or meta(binding).get("name") or ""
     await admit(endpoint.admission, attributes_of(request, write, "CREATE", binding, name))
-    node = _target(binding, name)
+    node, given = _target(binding, name), meta(binding)
+    key = endpoint.store.key(request.info.namespace, name)
 
     def assign(old: Object) -> Object:
         found = meta(old)
-        if (uid := meta(binding).get("uid")) and uid != found.get("uid"):
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found.get('uid')}"
-            raise errors.conflict(endpoint.kind, name, why)
+        meant = {"uid": given.get("uid") or "", "version": given.get("resourceVersion") or ""}
+        preconditions.check_stored(endpoint.kind, name, key, found, **meant)
         if found.get("deletionTimestamp"):
             raise errors.conflict(kinds.BINDING, name, f"pod {name} is being deleted, cannot be assigned to a host")
         if taken := dig(old, "spec", "nodeName"):
             raise errors.conflict(kinds.BINDING, name, f'pod {name} is already assigned to node "{taken}"')
         if dig(old, "spec", "schedulingGates"):
             raise errors.conflict(kinds.BINDING, name, f"pod {name} has non-empty .spec.schedulingGates")
-        notes = {**(found.get("annotations") or {}), **(meta(binding).get("annotations") or {})}
+        notes = {**(found.get("annotations") or {}), **(given.get("annotations") or {})}
         new_meta = {**found, "annotations": notes} if notes else dict(found)
         status = dict(old.get("status") or {})
         others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]

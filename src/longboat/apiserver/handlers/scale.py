@@ -31,7 +31,7 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
         body = store.codec.shown(store.get(info.namespace, info.name)).body
     elif info.verb == "update":
         wanted = await read_object(request, kinds.SCALE, endpoint.schema)
-        body = await _write(endpoint, request, fields, lambda _: wanted)
+        body = await _write(endpoint, request, fields, lambda _: wanted, meta(wanted).get("uid") or "")
     else:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in ACCEPTED:
@@ -53,7 +53,8 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
     return respond(200, shown, form)
 
 
-async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object) -> bytes:
+async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object, uid: str = "") -> bytes:
+    """`uid`: of the object that is meant."""
     info = request.info
     write = write_of(endpoint, request)
 
@@ -65,15 +66,17 @@ async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, chan
         given = meta(wanted)
         if version := given.get("resourceVersion"):
             new["metadata"]["resourceVersion"] = version
-        if (uid := given.get("uid")) and uid != meta(old).get("uid"):
-            new["metadata"]["uid"] = uid
+        if given.get("uid"):
+            new["metadata"]["uid"] = given["uid"]
         _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
         return new
 
     admission = _AsScale(endpoint.admission, fields)
     patching = info.verb == "patch"
     return (
-        await endpoint.store.update(info.namespace, info.name, apply, write, retry=patching, admission=admission)
+        await endpoint.store.update(
+            info.namespace, info.name, apply, write, retry=patching, uid=uid, admission=admission
+        )
     ).body
 
 

@@ -14,7 +14,9 @@ async def update(endpoint: Endpoint, request: Request) -> Response:
     obj = await read_object(request, endpoint.kind, endpoint.schema)
     given = meta(obj).get("name") or ""
     if not given:
-        raise bad_request("resource name may not be empty")
+        raise bad_request(
+            f"the name of the object ({info.name} based on URL) was undeterminable: name must be provided"
+        )
     if given != info.name:
         raise metadata.name_mismatch(given, info.name)
 
@@ -23,6 +25,12 @@ async def update(endpoint: Endpoint, request: Request) -> Response:
 
     creates = obj if endpoint.strategy.create_on_update else None
     result = await endpoint.store.update(
-        info.namespace, info.name, replace, write, creates=creates, admission=endpoint.admission
+        info.namespace,
+        info.name,
+        replace,
+        write,
+        creates=creates,
+        uid=meta(obj).get("uid") or "",
+        admission=endpoint.admission,
     )
     return answer(endpoint, request, result)

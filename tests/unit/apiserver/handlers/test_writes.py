@@ -265,10 +265,11 @@ def test_delete_preconditions() -> None:
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": "other"}}
         code, status = await api.ask("DELETE", f"{CONFIGS}/x", options)
         assert (code, status["reason"]) == (409, "Conflict")
-        assert (
-            f"Precondition failed: UID in precondition: other, UID in object meta: {made['metadata']['uid']}"
-            in (status["message"])
+        assert status["message"] == (
+            'Operation cannot be fulfilled on ConfigMap "x": the UID in the precondition (other) does not match the '
+            f"UID in record ({made['metadata']['uid']}). The object might have been deleted and then recreated"
         )
+        assert status["details"] == {"name": "x", "kind": "ConfigMap"}
         options["preconditions"] = {"uid": made["metadata"]["uid"]}
         code, status = await api.ask("DELETE", f"{CONFIGS}/x", options)
         assert (code, status["status"], status["details"]["name"]) == (200, "Success", "x")

@@ -37,6 +37,7 @@ _PARAM_KIND = Column("ParamKind", str, _param_kind, description="What parametriz
 class ValidatingAdmissionPolicy(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY
     standard_finalizers = False
+    unconditional_update = False
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Validations", int, lambda p: len(dig(p, "spec", "validations", default=())),
                description="How many rules there are."),
@@ -55,6 +56,7 @@ class ValidatingAdmissionPolicy(Strategy):
 class MutatingAdmissionPolicy(Strategy):
     kind = kinds.MUTATING_ADMISSION_POLICY
     standard_finalizers = False
+    unconditional_update = False
     columns = (
         Column("Mutations", int, lambda p: len(dig(p, "spec", "mutations", default=())),
                description="How many changes it makes."),
@@ -72,6 +74,7 @@ class MutatingAdmissionPolicy(Strategy):
 class ValidatingAdmissionPolicyBinding(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY_BINDING
     standard_finalizers = False
+    unconditional_update = False
     columns = (
         Column("PolicyName", str, cells.at("spec.policyName"), description="The policy that is bound."),
         Column("ParamRef", str, _param_ref, description="What parametrizes it."),

@@ -14,6 +14,7 @@ from longboat.registry.strategy import Strategy
 class ValidatingWebhookConfiguration(Strategy):
     kind = kinds.VALIDATING_WEBHOOK_CONFIGURATION
     standard_finalizers = False
+    unconditional_update = False
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Webhooks", int, lambda obj: len(obj.get("webhooks") or ()), description="How many are asked."),
         AGE,

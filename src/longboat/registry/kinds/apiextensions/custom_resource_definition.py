@@ -15,6 +15,7 @@ from longboat.registry.write import Write
 class CustomResourceDefinition(Strategy):
     kind = kinds.CUSTOM_RESOURCE_DEFINITION
     standard_finalizers = False
+    unconditional_update = False
     storage_prefix = "apiextensions.k8s.io/customresourcedefinitions"
     former_prefix = "customresourcedefinitions"
     columns = (cells.CREATED_AT,)

@@ -30,6 +30,7 @@ def _available(found: Object) -> str:
 class APIService(Strategy):
     kind = kinds.API_SERVICE
     standard_finalizers = False
+    unconditional_update = False
     columns = (
         Column("Service", str, _service, description="Who serves it."),
         Column("Available", str, _available, description="Whether it answers."),

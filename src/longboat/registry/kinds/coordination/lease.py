@@ -15,6 +15,8 @@ _SPEC = Path("spec")
 class Lease(Strategy):
     kind = kinds.LEASE
     standard_finalizers = False
+    create_on_update = True
+    unconditional_update = False
     columns = (Column("Holder", str, cells.at("spec.holderIdentity"), description="Who holds it."), AGE)
     generation = False
 

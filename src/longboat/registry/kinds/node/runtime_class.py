@@ -15,6 +15,7 @@ from longboat.registry.strategy import Strategy
 
 class RuntimeClass(Strategy):
     kind = kinds.RUNTIME_CLASS
+    unconditional_update = False
     columns = (Column("Handler", str, cells.at("handler"), description="What the runtime calls it."), AGE)
     generation = False
 

@@ -26,6 +26,7 @@ def _limit(field: str) -> Any:
 
 class PodDisruptionBudget(Strategy):
     kind = kinds.POD_DISRUPTION_BUDGET
+    unconditional_update = False
     columns = (
         Column("Min Available", str, _limit("minAvailable"), description="How many must be there."),
         Column("Max Unavailable", str, _limit("maxUnavailable"), description="How many may be missing."),

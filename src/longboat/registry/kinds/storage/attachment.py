@@ -19,6 +19,7 @@ LONGEST_MESSAGE = 1024
 
 class VolumeAttachment(Strategy):
     kind = kinds.VOLUME_ATTACHMENT
+    unconditional_update = False
     columns = (
         Column("Attacher", str, cells.at("spec.attacher"), description="Who attaches it."),
         Column("PV", str, cells.at("spec.source.persistentVolumeName"), description="Which volume."),

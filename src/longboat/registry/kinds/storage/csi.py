@@ -30,6 +30,7 @@ def _audiences(driver: Object) -> str:
 
 class CSIDriver(Strategy):
     kind = kinds.CSI_DRIVER
+    unconditional_update = False
     columns = (
         Column("AttachRequired", bool, cells.at("spec.attachRequired", True),
                description="Whether volumes are attached before they are mounted."),
@@ -90,6 +91,7 @@ def _token_requests(found: list[Object], path: Path, err: Errors) -> None:
 
 class CSINode(Strategy):
     kind = kinds.CSI_NODE
+    unconditional_update = False
     columns = (
         Column("Drivers", int, lambda node: len(dig(node, "spec", "drivers", default=())),
                description="How many drivers the node has."),
@@ -137,6 +139,7 @@ def _node_driver(driver: Object, path: Path, err: Errors) -> None:
 
 class CSIStorageCapacity(Strategy):
     kind = kinds.CSI_STORAGE_CAPACITY
+    unconditional_update = False
     columns = (
         Column("StorageClassName", str, cells.at("storageClassName"), description="Of which class."),
         Column("Capacity", str, cells.at("capacity"), description="How much room is left."),
