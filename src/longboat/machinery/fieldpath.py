@@ -14,6 +14,8 @@ import msgspec
 
 # What is told of one object: so many complaints, so many characters of each and of all. An object of 3 MiB can have
 # 300,000 of them, and each may show a value as long as itself.
+_SPELLED = tuple((sign, f"\\u{ord(sign):04x}") for sign in "<>&\u2028\u2029")
+
 MOST, LONGEST, ALL = 1000, 64 << 10, 1 << 20
 
 
@@ -61,6 +63,14 @@ class Cause:
         return f"{self.field}: {self.message}"
 
 
+def escaped(json: str) -> str:
+    """JSON as Go writes it: fit for a page of HTML."""
+    for sign, code in _SPELLED:
+        if sign in json:
+            json = json.replace(sign, code)
+    return json
+
+
 def quoted(value: Any) -> str:
     """A value as upstream prints it inside an Invalid message."""
     if value is None:
@@ -71,7 +81,7 @@ def quoted(value: Any) -> str:
         return msgspec.json.encode(value).decode()
     if isinstance(value, (int, float)):
         return str(value)
-    return msgspec.json.encode(value).decode()
+    return escaped(msgspec.json.encode(value).decode())
 
 
 class Enough(Exception):

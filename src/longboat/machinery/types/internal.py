@@ -7,21 +7,20 @@ Most fields are named and ordered there as in the API's version; what is not, is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import msgspec
 
+from longboat.machinery import quantity, unified
+from longboat.machinery.fieldpath import escaped
 from longboat.machinery.messages import Field, named, numbered
 from longboat.machinery.objects import Object
 from longboat.machinery.types.schema import load
 from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
 CORE, META = "io.k8s.api.core.v1.", "io.k8s.apimachinery."
-CONTEXT = 3  # lines around a difference
-MOST_LINES = 4000  # of either side of a difference that is looked for line by line
 
 # Fields whose name is not the JSON name with a capital: everywhere, and in one message.
 _NAMES = {
@@ -54,73 +53,143 @@ _BEFORE = {
     f"{CORE}PersistentVolumeClaimSpec": {"selector": "resources"},
 }
 
+# Fields, by their JSON names, of messages whose order there has nothing to do with their numbers.
+_CONTAINER = (
+    "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy restartPolicyRules "
+    "volumeMounts volumeDevices livenessProbe readinessProbe startupProbe lifecycle terminationMessagePath "
+    "terminationMessagePolicy imagePullPolicy securityContext stdin stdinOnce tty"
+)
+_ISCSI = (
+    "targetPortal iqn lun iscsiInterface fsType readOnly portals chapAuthDiscovery chapAuthSession secretRef "
+    "initiatorName"
+)
+_ORDER = {
+    f"{CORE}ClusterTrustBundleProjection": "name signerName labelSelector optional path",
+    f"{CORE}Container": _CONTAINER,
+    f"{CORE}EphemeralContainerCommon": _CONTAINER,
+    f"{CORE}ISCSIPersistentVolumeSource": _ISCSI,
+    f"{CORE}ISCSIVolumeSource": _ISCSI,
+    f"{CORE}PodSecurityContext": (
+        "hostNetwork hostPID hostIPC shareProcessNamespace hostUsers seLinuxOptions windowsOptions runAsUser "
+        "runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy fsGroup fsGroupChangePolicy sysctls "
+        "seccompProfile appArmorProfile seLinuxChangePolicy"
+    ),
+    f"{CORE}PodSpec": (
+        "volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds "
+        "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName automountServiceAccountToken nodeName "
+        "securityContext imagePullSecrets hostname subdomain setHostnameAsFQDN affinity schedulerName tolerations "
+        "hostAliases priorityClassName priority preemptionPolicy dnsConfig readinessGates runtimeClassName overhead "
+        "enableServiceLinks topologySpreadConstraints os schedulingGates resourceClaims resources hostnameOverride "
+        "schedulingGroup"
+    ),
+    f"{CORE}SecurityContext": (
+        "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot "
+        "readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"
+    ),
+    f"{CORE}VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
+}
+_OF_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+_FROM = {f"{CORE}PodSecurityContext": (f"{CORE}PodSpec", _OF_HOST)}  # fields that upstream moves into a message
+_INLINED_METADATA = (f"{CORE}PersistentVolumeClaimTemplate", f"{CORE}PodTemplateSpec")
+
 
 def whole(definition: str, value: Object | None) -> Any:
     """A value of a definition ("io.k8s.api.core.v1.PodSpec"), every field of it in upstream's order."""
     return None if value is None else _struct(definition, _shapes(definition), value)
 
 
+def same(definition: str, one: Object | None, other: Object | None) -> bool:
+    """Whether two values say the same (apimachinery, equality.Semantic): lists and maps with nothing in them are as
+    good as none, and amounts are compared, not how they are written. But what a pointer points to, even if it is zero,
+    is not as good as none.
+    """
+    return one == other or _compared(definition, one) == _compared(definition, other)
+
+
+def _compared(definition: str, value: Object | None) -> Any:
+    return None if value is None else _struct(definition, _shapes(definition), value, compared=True)
+
+
 def difference(definition: str, old: Object | None, new: Object | None) -> str:
     """A unified diff of two values of a definition, as upstream's messages end with."""
-    before, after = (_lines(whole(definition, value)) for value in (old, new))
-    if max(len(before), len(after)) <= MOST_LINES:
-        changes: Iterator[str] = difflib.unified_diff(before, after, n=CONTEXT)
-        next(changes, None), next(changes, None)  # the files' names
-        return "".join(changes)
-    return "".join(_in_one(before, after))
+    return unified.diff(*(_lines(whole(definition, value)) for value in (old, new)))
 
 
 def _lines(value: Any) -> list[str]:
-    text = msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
-    return f"{text}\n".splitlines(keepends=True)
+    text = escaped(msgspec.json.format(msgspec.json.encode(value), indent=1).decode())
+    return [f"{line}\n" for line in text.split("\n")]
 
 
-def _in_one(before: list[str], after: list[str]) -> Iterator[str]:
-    """The same of long values, without looking for what they have in common between the first and last difference."""
-    short = min(len(before), len(after))
-    head = next((i for i in range(short) if before[i] != after[i]), short)
-    tail = next((i for i in range(short - head) if before[-1 - i] != after[-1 - i]), short - head)
-    first, last = max(head - CONTEXT, 0), min(tail, CONTEXT)
-    gone, come = before[head : len(before) - tail], after[head : len(after) - tail]
-    kept = head - first + last
-    yield f"@@ -{first + 1},{kept + len(gone)} +{first + 1},{kept + len(come)} @@\n"
-    yield from (f" {line}" for line in before[first:head])
-    yield from (f"-{line}" for line in gone)
-    yield from (f"+{line}" for line in come)
-    yield from (f" {line}" for line in before[len(before) - tail :][:last])
-
-
-def _struct(message: str, shapes: dict[str, Shape], value: Object) -> Object:
+def _struct(message: str, shapes: dict[str, Shape], value: Object, *, compared: bool = False) -> Object:
     if message.startswith(META):
-        return value  # these have one form, which is the API's
-    return {name: _value(shapes.get(json), value.get(json), field) for json, name, field in _fields(message)}
+        return value if compared else _of_api(message, shapes, value)
+    if message == f"{CORE}PodSpec":
+        host = {name: value[name] for name in _OF_HOST if name in value}
+        value = {**value, "securityContext": {**(value.get("securityContext") or {}), **host}}
+    if message in _FROM:
+        shapes = load().definition(_FROM[message][0]).fields | shapes
+    found: Object = {}
+    for json, name, field in _fields(message):
+        if json == "metadata" and message in _INLINED_METADATA:
+            found |= _value(shapes.get(json), value.get(json) or {}, field, compared=compared)
+        else:
+            found[name] = _value(shapes.get(json), value.get(json), field, compared=compared)
+    return found
 
 
-def _value(shape: Shape | None, value: Any, field: Field) -> Any:
+def _of_api(message: str, shapes: dict[str, Shape], value: Object) -> Object:
+    """These have one form, which is the API's: only what they hold, in the order of their fields."""
+    plain = Field("", "", "", pointer=True, always=False)
+    return {
+        name: _value(shapes.get(name), value[name], plain)
+        for name in named(message) or {}
+        if value.get(name) is not None
+    }
+
+
+def _value(shape: Shape | None, value: Any, field: Field, *, compared: bool = False) -> Any:
     if value is None:
-        return None if field.pointer else _zero(shape)
+        return None if field.pointer else _zero(shape, compared=compared)
     if isinstance(shape, Struct):
-        return _struct(shape.name, shape.fields, value)
-    if isinstance(shape, List) and isinstance(shape.item, Struct):
-        return [_struct(shape.item.name, shape.item.fields, item) for item in value]
-    if isinstance(shape, Map) and isinstance(shape.value, Struct):
-        return {key: _struct(shape.value.name, shape.value.fields, value[key]) for key in sorted(value)}
-    if isinstance(shape, Map):
-        return {key: value[key] for key in sorted(value)}
-    return value
+        return _struct(shape.name, shape.fields, value, compared=compared)
+    if isinstance(shape, List):
+        value = [_item(shape.item, item, compared=compared) for item in value]
+    elif isinstance(shape, Map):
+        value = {key: _item(shape.value, value[key], compared=compared) for key in sorted(value)}
+    else:
+        return _item(shape, value, compared=compared)
+    return value or (None if compared else value)
 
 
-def _zero(shape: Shape | None) -> Any:
+def _item(shape: Shape | None, value: Any, *, compared: bool) -> Any:
     if isinstance(shape, Struct):
-        return _struct(shape.name, shape.fields, {})
-    return ZERO.get(shape.name) if isinstance(shape, Scalar) else None
+        return _struct(shape.name, shape.fields, value, compared=compared)
+    return _amount(value) if compared and isinstance(shape, Scalar) and shape.name == "quantity" else value
+
+
+def _amount(text: Any) -> Any:
+    try:
+        return quantity.parse(text).amount
+    except (ValueError, TypeError):  # none: validation says so
+        return text
+
+
+def _zero(shape: Shape | None, *, compared: bool) -> Any:
+    if isinstance(shape, Struct):
+        return _struct(shape.name, shape.fields, {}, compared=compared)
+    return _item(shape, ZERO.get(shape.name), compared=compared) if isinstance(shape, Scalar) else None
 
 
 @cache
 def _fields(message: str) -> list[tuple[str, str, Field]]:
     """Each field of a message: its JSON name, Go's name, and what is known of it; in order."""
     found = {field.name: field for field in _unfolded(message)}
-    order = list(found)
+    if message in _ORDER:
+        outer, _ = _FROM.get(message, ("", ()))
+        found = (named(outer) or {}) | found
+        order = _ORDER[message].split()
+    else:
+        order = list(found)
     for moved, before in _BEFORE.get(message, {}).items():
         order.remove(moved)
         order.insert(order.index(before), moved)

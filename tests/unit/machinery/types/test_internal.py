@@ -63,3 +63,43 @@ def test_of_long_values_the_difference_is_told_without_looking_for_it_long():
     assert time.process_time() - begun < 2
     assert shown.startswith('@@ -1,20005 +1,20005 @@\n {\n  "Capacity": {\n-  "r0a": "1",\n')
     assert shown.endswith('+  "r9b": "1"\n  },\n  "GCEPersistentDisk": null,\n  "AWSElasticBlockStore": null,\n')
+
+
+def test_what_a_pod_shares_with_its_host_is_in_its_security_context():
+    found = internal.whole(f"{CORE}PodSpec", {"hostPID": True, "containers": [{"name": "a"}]})
+    assert list(found["SecurityContext"])[:6] == [
+        "HostNetwork", "HostPID", "HostIPC", "ShareProcessNamespace", "HostUsers", "SELinuxOptions",
+    ]  # fmt: skip
+    assert (found["SecurityContext"]["HostNetwork"], found["SecurityContext"]["HostPID"]) == (False, True)
+    assert found["SecurityContext"]["HostUsers"] is None
+    assert list(found["Containers"][0])[5:11] == [
+        "Ports",
+        "EnvFrom",
+        "Env",
+        "Resources",
+        "ResizePolicy",
+        "RestartPolicy",
+    ]
+
+
+def test_metadata_of_a_claims_template_is_inlined():
+    found = internal.whole(f"{CORE}PersistentVolumeClaimTemplate", {"metadata": {"labels": {"a": "b"}}, "spec": {}})
+    assert list(found) == ["labels", "Spec"]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [
+    ({"sizeLimit": "1Mi"}, {"sizeLimit": "1048576"}, True),
+    ({"sizeLimit": "1Mi"}, {"sizeLimit": "1M"}, False),
+    ({"sizeLimit": None}, {}, True),
+    ({"sizeLimit": "0"}, {}, False),  # what a pointer points to
+    ({"medium": ""}, {}, True),
+    (None, {}, False),
+])  # fmt: skip
+def test_what_says_the_same_is_the_same(one, other, same):
+    assert internal.same(f"{CORE}EmptyDirVolumeSource", one, other) is same
+
+
+def test_a_selector_of_everything_is_not_one_of_nothing():
+    everything, nothing = {"topologyKey": "a", "labelSelector": {}}, {"topologyKey": "a"}
+    assert not internal.same(f"{CORE}PodAffinityTerm", everything, nothing)
+    assert internal.same(f"{CORE}PodAffinityTerm", {**nothing, "namespaces": []}, nothing)

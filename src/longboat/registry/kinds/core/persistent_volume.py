@@ -10,7 +10,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, difference, fill, rules
+from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
 from longboat.registry.kinds.core.pod import defaults, scheduling, security, volumes
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, Strategy
@@ -85,7 +85,7 @@ class PersistentVolume(Strategy):
         now, before = _source(spec), _source(former)
         if "controllerExpandSecretRef" not in before.get("csi", {}) and "csi" in now and "csi" in before:
             now = {**now, "csi": {k: v for k, v in now["csi"].items() if k != "controllerExpandSecretRef"}}
-        if difference.plain(now) != difference.plain(before):
+        if not internal.same(SOURCE, now, before):
             shown = internal.difference(SOURCE, before, now)
             why = f"spec.persistentvolumesource is immutable after creation\n{shown}"
             err.forbidden(_SPEC.at("persistentvolumesource"), why)

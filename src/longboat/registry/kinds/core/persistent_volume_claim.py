@@ -8,7 +8,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, difference, fill, rules
+from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
@@ -143,7 +143,7 @@ class PersistentVolumeClaim(Strategy):
             changed["volumeName"] = former.get("volumeName")
         if _class_may_come(new, old):
             changed["storageClassName"] = former.get("storageClassName")
-        if difference.plain(changed) != difference.plain(former):
+        if not internal.same(CLAIM_SPEC, changed, former):
             err.forbidden(_SPEC, f"{IMMUTABLE}\n{internal.difference(CLAIM_SPEC, former, changed)}")
         at = Path("metadata", "annotations", CLASS)
         note, before = (dig(obj, "metadata", "annotations", CLASS) for obj in (new, old))

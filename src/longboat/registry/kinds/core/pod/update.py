@@ -10,7 +10,8 @@ from longboat.api import restarts
 from longboat.api.restarts import RestartRule
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
-from longboat.registry.kinds import difference, rules
+from longboat.machinery.types import internal
+from longboat.registry.kinds import rules
 
 MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -18,6 +19,7 @@ MAY_CHANGE = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 MIRROR = "kubernetes.io/config.mirror"
+POD_SPEC, EPHEMERAL = f"{internal.CORE}PodSpec", f"{internal.CORE}EphemeralContainer"
 
 _SPEC = Path("spec")
 
@@ -32,9 +34,11 @@ def validate(new: Object, old: Object, err: Errors) -> None:
         return
     _tolerations(spec, former, err)
     _gates(spec, former, err)
+    if spec == former:
+        return
     allowed = _with_what_may_change(spec, former, err)
-    if difference.plain(allowed) != difference.plain(former):
-        err.forbidden(_SPEC, f"{MAY_CHANGE}\n{difference.shown(former, allowed)}")
+    if not internal.same(POD_SPEC, allowed, former):
+        err.forbidden(_SPEC, f"{MAY_CHANGE}\n{internal.difference(POD_SPEC, former, allowed)}")
 
 
 def _mirror(new: Object, old: Object, err: Errors) -> None:
@@ -199,5 +203,6 @@ def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
         name = container.get("name")
         if name not in now:
             err.forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n')
-        elif difference.plain(now[name]) != difference.plain(container):
-            err.forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n')
+        elif not internal.same(EPHEMERAL, now[name], container):
+            changes = internal.difference(EPHEMERAL, container, now[name])
+            err.forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n{changes}')
