@@ -31,7 +31,7 @@ from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
 from longboat.apiserver.config import Config as Config
 from longboat.apiserver.dispatch import Dispatcher
-from longboat.apiserver.encoding import in_yaml
+from longboat.apiserver.encoding import write_out
 from longboat.apiserver.endpoint import Endpoint
 from longboat.apiserver.filters.flow import flow_control
 from longboat.apiserver.filters.impersonate import impersonate
@@ -252,8 +252,8 @@ class APIServer:
 
     async def _end(self, request: Request) -> Response:
         response = await self._dispatch(request)
-        if response.as_yaml:
-            response.body = await in_yaml(response.body, request.seat)
+        if response.form is not None:
+            await write_out(request, response, response.form)
         return response
 
     async def _dispatch(self, request: Request) -> Response:

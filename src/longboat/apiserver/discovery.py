@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.media import aggregated_discovery, negotiate
+from longboat.apiserver.media import WHOLE, aggregated_discovery, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Derived, Resource, Resources
+from longboat.apiserver.router import check_accept
+from longboat.machinery.errors import method_not_allowed
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
@@ -56,8 +58,12 @@ class Discovery:
         document = made.plain.get(path)
         if document is None:
             return None
-        form = negotiate(request.headers.get("accept", ""), forms=False)
-        return respond(200, document, form)
+        if request.method != "GET":
+            raise method_not_allowed()
+        accept = request.headers.get("accept", "")
+        if accept:
+            check_accept(accept, WHOLE)
+        return respond(200, document, negotiate(accept, forms=False))
 
 
 def _plain(versions: Versions, groups: Mapping[str, list[str]]) -> dict[str, bytes]:

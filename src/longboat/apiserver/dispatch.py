@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from longboat.apiserver.discovery import Discovery
 from longboat.apiserver.endpoint import Endpoint, asking, attributes_of
@@ -16,7 +16,8 @@ from longboat.apiserver.handlers.update import update
 from longboat.apiserver.handlers.watch import watch
 from longboat.apiserver.reduced import GROUP
 from longboat.apiserver.request import Handler, Request, Response
-from longboat.apiserver.resources import Resources
+from longboat.apiserver.resources import Derived, Resource, Resources
+from longboat.apiserver.router import check_media, no_page
 from longboat.apiserver.streams.options import options_of
 from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
 from longboat.machinery.kinds import Kind
@@ -36,7 +37,6 @@ VERBS: dict[str, Verb] = {
     "deletecollection": delete_collection,
 }
 OF_ONE = frozenset(("update", "patch"))
-NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 WRITES = ("create", "update", "patch")
 
@@ -49,21 +49,17 @@ class Dispatcher:
     def __init__(self, resources: Resources, admission: Admission) -> None:
         self._resources, self._admission = resources, admission
         self._discovery = Discovery(resources)
+        self._groups = Derived(resources, _built_in)
         self.answers: dict[tuple[Kind, str], Handler] = {}
         self.reduced: dict[Kind, Endpoint] = {}
 
     async def __call__(self, request: Request) -> Response:
         info = request.info
         if not info.is_resource:
-            document = self._discovery.handle(request)
-            if document is None:
-                raise path_not_found()
-            if request.method not in ("GET", "HEAD"):
-                raise method_not_allowed(NOT_ALLOWED)
-            return document
+            return self._discovery.handle(request) or self._nothing(request.path)
         found = self._resources.of(request.kind) if request.kind is not None else None
         if found is None:
-            raise path_not_found()
+            return self._nothing(request.path)
         endpoint, less = found.endpoint, self.reduced.get(found.kind)
         if less is not None and request.user is not None and GROUP in request.user.groups:
             endpoint = less
@@ -72,8 +68,15 @@ class Dispatcher:
         if found.strategy.heavy and info.verb in WRITES:
             await request.seat.take()
         if info.subresource:
-            return await self._subresource(found.kind, endpoint, request)
+            return await self._subresource(found.strategy, endpoint, request)
         return await self._resource(found.strategy, endpoint, request)
+
+    def _nothing(self, path: str) -> Response:
+        """For a path that is not served. Raises StatusError 404 where the router looks after it."""
+        head, _, rest = path.lstrip("/").partition("/")
+        if head == "api" or (head == "apis" and rest.partition("/")[0] in self._groups()):
+            raise path_not_found()
+        return no_page()
 
     async def _resource(self, strategy: Strategy, endpoint: Endpoint | None, request: Request) -> Response:
         info = request.info
@@ -81,12 +84,16 @@ class Dispatcher:
         if strategy.kind.namespaced:
             if not info.namespace and verb not in ("list", "watch"):
                 if verb in ("create", "deletecollection"):
-                    raise method_not_allowed(NOT_ALLOWED)
+                    raise method_not_allowed()
                 raise path_not_found()
         elif info.namespace and info.resource != "namespaces":
             raise path_not_found()
         if verb not in strategy.verbs or (verb == "create" and info.name) or (verb in OF_ONE and not info.name):
-            raise method_not_allowed(NOT_ALLOWED)
+            raise method_not_allowed()
+        if request.method == "HEAD":
+            raise method_not_allowed()
+        shaped = endpoint is not None and verb != "deletecollection"
+        check_media(request, strategy, forms=shaped, streams=verb == "watch")
         if endpoint is None:
             handler = self.answers.get((strategy.kind, ""))
             if handler is None:
@@ -97,13 +104,15 @@ class Dispatcher:
             request.warnings.append(strategy.deprecated)
         return response
 
-    async def _subresource(self, kind: Kind, endpoint: Endpoint | None, request: Request) -> Response:
-        info, part = request.info, request.part
+    async def _subresource(self, strategy: Strategy, endpoint: Endpoint | None, request: Request) -> Response:
+        kind, info, part = strategy.kind, request.info, request.part
         if part is None or (len(info.parts) > 3 and not part.deep):
             raise path_not_found()
-        allowed = request.method in part.connects if part.connects else info.verb in part.verbs
-        if part.listed and not allowed:
-            raise method_not_allowed(NOT_ALLOWED)
+        allowed = info.verb in part.verbs and request.method != "HEAD"
+        if part.listed and not (request.method in part.connects if part.connects else allowed):
+            raise method_not_allowed()
+        if not part.connects:
+            check_media(request, strategy, forms=part.view, text=part.text)
         if part.connects and part.body is not None:
             options = options_of(request, part.body)
             await admit(self._admission, attributes_of(request, asking(request), "CONNECT", options))
@@ -116,6 +125,11 @@ class Dispatcher:
         raise not_found(kind, info.name)
 
 
+def _built_in(resources: Iterable[Resource]) -> frozenset[str]:
+    """The groups that are served without anybody having brought a kind."""
+    return frozenset(each.kind.group for each in resources if each.strategy.type is None)
+
+
 def _check_prefixed(request: Request) -> None:
     """Lists and objects are watched under /watch, and nothing else: the verb that was authorized is the one done.
 
@@ -123,5 +137,5 @@ def _check_prefixed(request: Request) -> None:
     """
     if request.info.verb != "watch" or len(request.info.parts) > 2:
         raise path_not_found()
-    if request.method not in ("GET", "HEAD"):
-        raise method_not_allowed(NOT_ALLOWED)
+    if request.method != "GET":
+        raise method_not_allowed()

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from longboat.aio.bench import Seat
-from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
-from longboat.apiserver.request import Response
-from longboat.machinery import yaml
+from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, prettily
+from longboat.apiserver.request import Request, Response
+from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
 from longboat.machinery.table import Column
 from longboat.registry.strategy import Strategy
@@ -21,30 +21,59 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 LITTLE = 2 << 10  # bytes of JSON that are made YAML at once (about two milliseconds)
-BATCH = 64 << 10  # bytes of a list's items that are made YAML in one piece
+SHORT = 256 << 10  # bytes of JSON that are indented at once (about two milliseconds)
+BATCH = 64 << 10  # bytes of a list's items that are made YAML, or indented, in one piece
 
 _NAME = Column("Name", str, lambda obj: obj["metadata"]["name"], format="name")
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
 def respond(status: int, body: bytes, form: Form) -> Response:
-    """An answer whose JSON is this; YAML is made of it at last (`in_yaml`), where that was asked for."""
-    return Response(status, body, form.content_type, as_yaml=form.media_type == YAML)
+    """An answer whose JSON is this; `write_out` makes of it what was asked for, at last."""
+    return Response(status, body, form.content_type, form=form)
+
+
+async def write_out(request: Request, response: Response, form: Form) -> None:
+    """Write a body of JSON as the client wants it: as YAML, indented, or as one line, which has an end."""
+    if form.media_type == YAML:
+        response.body = await in_yaml(response.body, request.seat)
+    elif form.pretty or prettily(request.arg("pretty"), request.headers.get("user-agent", "")):
+        response.body = await indented(response.body, request.seat)
+    elif not response.body.endswith(b"\n"):
+        response.body += b"\n"
+
+
+async def indented(body: bytes, seat: Seat) -> bytes:
+    """The same document for people to read, as Go indents it."""
+    if len(body) <= SHORT:
+        return msgspec.json.format(body, indent=2)
+    await seat.take()
+    rest, name, items = await seat.run(_taken_apart, body)
+    if not name:
+        return await seat.run(msgspec.json.format, body, indent=2)
+    head = msgspec.json.format(_encode(rest), indent=2).removesuffix(b"\n}")
+    pieces = [await seat.run(_indented_items, batch) for batch in _batches(items)]
+    return b'%b,\n  "%b": [%b\n  ]\n}' % (head, name.encode(), b",".join(pieces))
+
+
+def _indented_items(items: list[msgspec.Raw]) -> bytes:
+    """Items of a list that is a member of a document, each on new lines."""
+    return msgspec.json.format(_encode(items), indent=2)[1:-2].replace(b"\n", b"\n  ")
 
 
 async def in_yaml(body: bytes, seat: Seat) -> bytes:
     """The same document as YAML. It takes a hundred times as long as JSON: more than little is made beside the loop,
     a long list in pieces, so that others' work comes between them."""
     if len(body) <= LITTLE:
-        return yaml.encode(_decode(body))
+        return yaml_writer.encode(_decode(body))
     await seat.take()
     rest, name, items = await seat.run(_taken_apart, body)
     if not name:
-        return await seat.run(yaml.encode, rest)
-    pieces = [yaml.encode({key: value for key, value in rest.items() if key < name}), f"{name}:\n".encode()]
+        return await seat.run(yaml_writer.encode, rest)
+    pieces = [yaml_writer.encode({key: value for key, value in rest.items() if key < name}), f"{name}:\n".encode()]
     for batch in _batches(items):
         pieces.append(await seat.run(_list_in_yaml, batch))
-    pieces.append(yaml.encode({key: value for key, value in rest.items() if key > name}))
+    pieces.append(yaml_writer.encode({key: value for key, value in rest.items() if key > name}))
     return b"".join(pieces)
 
 
@@ -73,7 +102,7 @@ def _batches(items: list[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
 
 
 def _list_in_yaml(items: list[msgspec.Raw]) -> bytes:
-    return yaml.encode([_decode(found) for found in items])
+    return yaml_writer.encode([_decode(found) for found in items])
 
 
 def partial(entry: Entry, version: str = "v1") -> bytes:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.encoding import Tables, respond
-from longboat.apiserver.media import TABLE, YAML, Form, negotiate
+from longboat.apiserver.media import TABLE, YAML, Form
 from longboat.apiserver.request import Request, Response
+from longboat.machinery import refusals
 from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
@@ -158,7 +159,7 @@ def invalid_options(name: str, err: Errors) -> StatusError:
 def answer(endpoint: Endpoint, request: Request, result: Result) -> Response:
     """A written object, in the form the client accepts."""
     status = 201 if result.created else 200
-    form = negotiate(request.headers.get("accept", ""))
+    form = request.form
     if form.as_kind:
         entry = Entry(result_key(endpoint, request), 0, result.body, {}, {})
         return respond(status, one(endpoint, request, entry, form), form)
@@ -179,7 +180,15 @@ def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form) -> bytes
         return endpoint.tables.document([entry], version, include, form.version, endpoint.clock.now())
     if form.as_kind == "PartialObjectMetadata":
         return encoding.partial(entry, form.version)
-    raise not_acceptable("a single object cannot be shown as a list of metadata")
+    raise not_acceptable(f"you requested {form.as_kind}, but the requested object is not a list ({go_type(endpoint)})")
+
+
+def go_type(endpoint: Endpoint, *, listed: bool = False) -> str:
+    """The type of an object, or of a list, in upstream's memory: errors name it."""
+    kind = endpoint.kind
+    if endpoint.strategy.type is not None:
+        return f"*unstructured.Unstructured{'List' if listed else ''}"
+    return f"*{refusals.package(kind.group)}.{kind.list_kind if listed else kind.name}"
 
 
 def include_object(request: Request) -> str:

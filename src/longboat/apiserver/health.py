@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from longboat import __version__
+from longboat.apiserver.media import JSON
 from longboat.apiserver.request import Request, Response
+from longboat.apiserver.router import check_accept, no_page, only_get
 from longboat.machinery import build
-from longboat.machinery.errors import path_not_found
 
 log = logging.getLogger(__name__)
 
@@ -20,26 +21,32 @@ Check = Callable[[], Awaitable[str | None]]
 GIT_VERSION = f"v1.36.0+longboat.{__version__}"
 
 _BUILD = build.info(GIT_VERSION)
-VERSION = msgspec.json.encode(
-    {
-        "major": _BUILD["major"],
-        "minor": _BUILD["minor"],
-        "emulationMajor": "1",
-        "emulationMinor": "36",
-        "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "35",
-        "gitVersion": GIT_VERSION,
-        "gitCommit": _BUILD["git_commit"],
-        "gitTreeState": _BUILD["git_tree_state"],
-        "buildDate": _BUILD["build_date"],
-        "goVersion": _BUILD["go_version"],
-        "compiler": _BUILD["compiler"],
-        "platform": _BUILD["platform"],
-    }
+VERSION = msgspec.json.format(
+    msgspec.json.encode(
+        {
+            "major": _BUILD["major"],
+            "minor": _BUILD["minor"],
+            "emulationMajor": "1",
+            "emulationMinor": "36",
+            "minCompatibilityMajor": "1",
+            "minCompatibilityMinor": "35",
+            "gitVersion": GIT_VERSION,
+            "gitCommit": _BUILD["git_commit"],
+            "gitTreeState": _BUILD["git_tree_state"],
+            "buildDate": _BUILD["build_date"],
+            "goVersion": _BUILD["go_version"],
+            "compiler": _BUILD["compiler"],
+            "platform": _BUILD["platform"],
+        }
+    ),
+    indent=2,
 )
 
 
 async def version(request: Request) -> Response:
+    """Raises StatusError 405, 406."""
+    only_get(request)
+    check_accept(request.headers.get("accept") or JSON, (JSON,))
     return Response(200, VERSION)
 
 
@@ -50,12 +57,12 @@ class Health:
         self._checks = {"livez": live, "readyz": ready, "healthz": live}
 
     async def handle(self, request: Request) -> Response:
-        """Raises StatusError 404 for a check there is not."""
+        """No page for a check there is not."""
         _, endpoint, *rest = request.path.rstrip("/").split("/")
         checks = self._checks[endpoint]
         if single := "/".join(rest):
             if single not in checks:
-                raise path_not_found()
+                return no_page()
             checks = {single: checks[single]}
         excluded = set(request.query.get("exclude", ()))
         results = {name: None if name in excluded else await check() for name, check in checks.items()}

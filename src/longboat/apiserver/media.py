@@ -1,25 +1,35 @@
-"""Which form of an answer the client accepts: JSON, YAML, a Table, or metadata alone."""
+"""Which form of an answer the client accepts: JSON, YAML, a Table, or metadata alone.
+
+This is the second look at an Accept header, in the order of its qualities and with parameters; the first is the
+router's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from longboat.aio.cache import short_lru
 from longboat.machinery.errors import not_acceptable
 
-JSON, YAML = "application/json", "application/yaml"
+JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
+WHOLE = (JSON, YAML, PROTOBUF)  # what upstream gives; here protobuf is read, and not written
+STREAMED = tuple(f"{media};stream=watch" for media in (JSON, PROTOBUF))
 TABLE, PARTIAL, PARTIAL_LIST = "Table", "PartialObjectMetadata", "PartialObjectMetadataList"
 META_GROUP = "meta.k8s.io"
+BROWSERS = ("curl", "Wget", "Mozilla/5.0")  # whose users read what they get (apiserver, isPrettyPrint)
+TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))  # as strconv.ParseBool
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`as_kind` is "", Table, or PartialObjectMetadata(List); `version` that of meta.k8s.io."""
+    """`as_kind` is "", Table, or PartialObjectMetadata(List); `version` that of meta.k8s.io; `pretty`: indented."""
 
     media_type: str = JSON
     as_kind: str = ""
     version: str = "v1"
     group: str = ""
+    pretty: bool = False
 
     @property
     def content_type(self) -> str:
@@ -28,38 +38,57 @@ class Form:
 
 PLAIN = Form()
 _DISCOVERY = "apidiscovery.k8s.io"
+_Clause = tuple[str, str, dict[str, str]]  # type, subtype, parameters
 
 
 @short_lru(maxsize=256, longest=512)
-def negotiate(accept: str, *, forms: bool = True) -> Form:
-    """The first form the client accepts that can be given. `forms`: tables and metadata are among them.
+def negotiate(accept: str, *, forms: bool = True, streams: bool = False) -> Form:
+    """The first form the client accepts that can be given. `forms`: tables and metadata are among them; `streams`: what
+    is given is a watch.
 
     Raises StatusError 406.
     """
     if not accept:
         return PLAIN
-    for clause in _by_quality(accept):
-        media, *parameters = (part.strip() for part in clause.split(";"))
-        wanted = dict(p.split("=", 1) for p in parameters if "=" in p)
-        if media in ("*/*", "application/*", JSON):
-            media = JSON
-        elif media != YAML:
-            continue
-        if "as" in wanted:
-            if wanted.get("g") == _DISCOVERY or not forms or wanted.get("g") != META_GROUP:
+    for kind, subtype, wanted in _clauses(accept):
+        for media in (JSON, YAML):
+            if f"{kind}/{subtype}" not in (media, "application/*", "*/*"):
                 continue
-            if wanted["as"] in (TABLE, PARTIAL, PARTIAL_LIST) and wanted.get("v") in ("v1", "v1beta1"):
-                return Form(media, wanted["as"], wanted["v"], META_GROUP)
-            continue
-        return Form(media)
-    raise not_acceptable(f"only the following media types are accepted: {JSON}, {YAML}")
+            if (found := _form(media, wanted, forms=forms)) is not None:
+                if streams and media == YAML:
+                    raise not_acceptable(accepted(STREAMED))
+                return found
+    raise not_acceptable(accepted((JSON, YAML) if PROTOBUF in accept else WHOLE))
+
+
+def accepted(media_types: Sequence[str]) -> str:
+    return f"only the following media types are accepted: {', '.join(media_types)}"
+
+
+def _form(media: str, wanted: dict[str, str], *, forms: bool) -> Form | None:
+    """What a clause's parameters ask for; None where that is not given."""
+    if (stream := wanted.get("stream")) and (stream != "watch" or media == YAML):
+        return None
+    if wanted.get("sv"):  # of the server's own API version: nothing here has one
+        return None
+    pretty = wanted.get("pretty") == "1"
+    if not {"as", "g", "v"} & wanted.keys():
+        return Form(media, pretty=pretty) if pretty or media != JSON else PLAIN
+    kind, version = wanted.get("as", ""), wanted.get("v", "")
+    if not forms or wanted.get("g") != META_GROUP or version not in ("v1", "v1beta1"):
+        return None
+    return Form(media, kind, version, META_GROUP, pretty) if kind in (TABLE, PARTIAL, PARTIAL_LIST) else None
+
+
+def prettily(wish: str, user_agent: str) -> bool:
+    """Whether an answer is to be indented: where the query's `pretty` says so, else for people with a browser."""
+    return wish in TRUE if wish else user_agent.startswith(BROWSERS)
 
 
 def aggregated_discovery(accept: str) -> bool:
     """Whether the client would rather have the aggregated discovery document (v2)."""
-    for clause in _by_quality(accept):
-        media, *parameters = (part.strip() for part in clause.split(";"))
-        wanted = dict(p.split("=", 1) for p in parameters if "=" in p)
+    for kind, subtype, wanted in _clauses(accept):
+        media = f"{kind}/{subtype}"
         if media == JSON and wanted.get("g") == _DISCOVERY and wanted.get("as") == "APIGroupDiscoveryList":
             if wanted.get("v") == "v2":
                 return True
@@ -68,17 +97,23 @@ def aggregated_discovery(accept: str) -> bool:
     return False
 
 
-def _by_quality(accept: str) -> list[str]:
-    clauses = [clause.strip() for clause in accept.split(",") if clause.strip()]
-    return sorted(clauses, key=_quality, reverse=True)
+def _clauses(accept: str) -> list[_Clause]:
+    """Best first; of those of one quality the more specific (RFC 9110, 12.5.1)."""
+    found: list[tuple[tuple[float, bool, bool], _Clause]] = []
+    for clause in accept.split(","):
+        media, *parameters = (part.strip() for part in clause.split(";"))
+        kind, slash, subtype = media.partition("/")
+        if not slash:
+            if kind != "*":
+                continue
+            subtype = "*"
+        wanted = {name.strip(): value.strip() for name, equal, value in (p.partition("=") for p in parameters) if equal}
+        found.append(((-_quality(wanted.pop("q", "1")), kind == "*", subtype == "*"), (kind, subtype, wanted)))
+    return [clause for _, clause in sorted(found, key=lambda each: each[0])]
 
 
-def _quality(clause: str) -> float:
-    for parameter in clause.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 1.0
-    return 1.0
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

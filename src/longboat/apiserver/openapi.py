@@ -15,8 +15,8 @@ from longboat.apiserver.discovery import listed
 from longboat.apiserver.media import JSON, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Derived, Resources
+from longboat.apiserver.router import no_page
 from longboat.machinery import openapi, openapi_proto
-from longboat.machinery.errors import path_not_found
 from longboat.machinery.openapi_paths import Resource
 
 PACKED = "v2 in protobuf"
@@ -61,7 +61,7 @@ class OpenAPI:
             return Response(200, msgspec.json.encode(index))
         name = path.removeprefix("v3/")
         if name in (path, "v2") or (version := versions.get(name)) is None:
-            raise path_not_found()
+            return no_page()
         if (wished := request.arg("hash")) and wished != version.hash:
             return Response(301, headers={"Location": f"/openapi/{path}?hash={version.hash}"})
         return await self._document(request, name, version, openapi.v3)

@@ -11,7 +11,7 @@ from longboat.apiserver.health import Health, version
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resources
-from longboat.machinery.errors import path_not_found
+from longboat.apiserver.router import no_page, only_get
 from longboat.storage.encryption.live import Encryption
 from longboat.storage.interface import Storage, StorageError
 
@@ -82,11 +82,12 @@ def _health(server: Server) -> Health:
 
 def _openid(server: Server) -> Handler:
     async def discover(request: Request) -> Response:
+        only_get(request)
         path, issuer = request.path.rstrip("/"), server.issuer
         if issuer and path == "/openid/v1/jwks":
             return Response(200, issuer.jwks(), "application/jwk-set+json")
         if issuer and path == "/.well-known/openid-configuration":
             return Response(200, issuer.configuration())
-        raise path_not_found()
+        return no_page()
 
     return discover

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from longboat.aio.bench import HERE, Seat
+from longboat.apiserver.media import PLAIN, Form
 from longboat.machinery.kinds import Kind
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.user import User
@@ -58,6 +59,7 @@ class Request:
     info: RequestInfo = RequestInfo(path="", verb="")
     kind: Kind | None = None  # of what `info` names, where it is served
     part: Subresource | None = None  # the subresource that `info` names, where there is one
+    form: Form = PLAIN  # what the client accepts the answer in, once that has been negotiated
     request_id: str = ""
     raw_query: str = ""  # as it came, for proxies
     for_client_alone: bool = False  # the work is worth nothing once the client has gone: it is cancelled then
@@ -92,7 +94,7 @@ class Response:
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     stream: AsyncIterator[bytes] | None = None
-    as_yaml: bool = False  # the body is JSON, and to be sent as YAML
+    form: Form | None = None  # the body is JSON, and to be written so at last
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
     ends: list[Callable[[], None]] = field(default_factory=list)
 

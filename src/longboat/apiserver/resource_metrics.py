@@ -16,7 +16,6 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import selectors
 from longboat.machinery.errors import StatusError, bad_request, not_found
@@ -131,5 +130,4 @@ def usage(cpu: Object, memory: Object) -> dict[str, str]:
 
 
 def _response(request: Request, body: Any) -> Response:
-    form = negotiate(request.headers.get("accept", ""), forms=False)
-    return respond(200, msgspec.json.encode(body), form)
+    return respond(200, msgspec.json.encode(body), request.form)

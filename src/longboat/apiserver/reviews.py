@@ -14,7 +14,6 @@ from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
 from longboat.apiserver.config import Config
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, read_object
-from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
@@ -236,8 +235,7 @@ class Reviews:
         return self._created(request, kind, review)
 
     def _created(self, request: Request, kind: Kind, review: Object) -> Response:
-        form = negotiate(request.headers.get("accept", ""), forms=False)
-        return respond(201, self._server.schema.canonical(kind, review), form)
+        return respond(201, self._server.schema.canonical(kind, review), request.form)
 
     def _rules(self, user: User, namespace: str) -> Iterable[Rule]:
         if "system:masters" in user.groups:

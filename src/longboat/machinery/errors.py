@@ -24,7 +24,8 @@ class StatusError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details: Object = {} if details is None else details
+        self._told = details is not None  # details are sent though they are empty
         if retry_after is not None:
             self.details["retryAfterSeconds"] = retry_after
         self.retry_after = retry_after
@@ -42,7 +43,7 @@ class StatusError(Exception):
             "details": self.details,
             "code": self.code,
         }
-        if not self.details:
+        if not self.details and not self._told:
             del status["details"]
         if not self.reason:
             del status["reason"]
@@ -51,13 +52,13 @@ class StatusError(Exception):
     @classmethod
     def parse(cls, status: Object, code: int = 500) -> StatusError:
         """The error a received Status stands for. A code that is a word is another protocol's, and as good a reason."""
-        details, given = status.get("details") or {}, status.get("code")
+        details, given = status.get("details"), status.get("code")
         return cls(
             given if isinstance(given, int) and given else code,
             status.get("reason") or (given if isinstance(given, str) else ""),
             status.get("message") or "",
             details,
-            details.get("retryAfterSeconds"),
+            (details or {}).get("retryAfterSeconds"),
         )
 
 
@@ -80,8 +81,8 @@ def not_found(kind: Kind, name: str) -> StatusError:
 
 
 def path_not_found() -> StatusError:
-    """No such path: what the server says for URLs that name no resource."""
-    return StatusError(404, "NotFound", "the server could not find the requested resource")
+    """No such path, where resources are: what upstream's router says bears details, of nothing."""
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def already_exists(kind: Kind, name: str, *, going: bool = False, generated: bool = False) -> StatusError:
@@ -124,16 +125,17 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
     return StatusError(401, "Unauthorized", message)
 
 
-def method_not_allowed(message: str) -> StatusError:
-    return StatusError(405, "MethodNotAllowed", message)
+def method_not_allowed() -> StatusError:
+    """Of a path that is served, by the router."""
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
-def not_acceptable(message: str) -> StatusError:
-    return StatusError(406, "NotAcceptable", message)
+def not_acceptable(message: str, details: Object | None = None) -> StatusError:
+    return StatusError(406, "NotAcceptable", message, details)
 
 
-def unsupported_media_type(message: str) -> StatusError:
-    return StatusError(415, "UnsupportedMediaType", message)
+def unsupported_media_type(message: str, details: Object | None = None) -> StatusError:
+    return StatusError(415, "UnsupportedMediaType", message, details)
 
 
 def expired(message: str) -> StatusError:

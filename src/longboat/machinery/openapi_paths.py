@@ -144,7 +144,7 @@ def _subresource(path: str, label: str, part: Subresource, kind: Kind, names: Na
         else:
             method, action, word = _ONE.get(verb) or _MANY[verb]
             body = {"create": name, "update": name, "patch": META + "Patch"}.get(verb, "")
-            answer = "" if part.name == "log" else name
+            answer = "" if part.text else name
         described = body_kind if name or action == "connect" else kind
         identity = f"{word}{label}{part.name.capitalize()}"
         yield Operation(path, method, action, identity, described, body, answer, TAKES.get(action, ()))

@@ -32,6 +32,7 @@ class Subresource:
     connects: frozenset[str] = frozenset()
     long_running: bool = False  # no deadline, and no latency that says anything
     deep: bool = False  # its path goes on: that is the backend's
+    text: bool = False  # its answer is text, no object
     listed: bool = True  # in discovery; else it is our own, and its handler checks who asks for what
     counts: bool = True  # its changes raise metadata.generation, where they change more than metadata and status
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from longboat.machinery.text import MAX_COMPOUNDS, MAX_DEPTH, TOO_DEEP, TOO_MANY, Malformed
 
 MAX_NODES = 1_000_000  # with every alias written out
@@ -20,8 +18,6 @@ MAX_DIRECTIVES = 100  # before a document; libyaml compares each %TAG with all b
 MAX_COMPLAINTS = 100  # about repeated keys, as of other problems that decoding finds
 EXCESSIVE = "yaml: document contains excessive aliasing"
 _TOO_DEEP = "exceeded maximum nesting depth"  # in the words of libyaml, which since 0.2.6 has a bound of its own
-
-_json = msgspec.json.Encoder().encode
 
 _BOOLEANS = {
     name: value
@@ -32,8 +28,6 @@ _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _INTEGER = re.compile(r"([-+]?)(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _DIRECTIVES = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\r\n]*)?[\r\n]|%[^\r\n]*[\r\n])*")
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
-_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # what YAML takes for breaks, or not at all
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _STRING, _BINARY = "tag:yaml.org,2002:str", "tag:yaml.org,2002:binary"
 
@@ -55,46 +49,6 @@ def decode(data: bytes) -> tuple[Any, list[str]]:
         raise Malformed("yaml: invalid Unicode character") from error
     finally:
         loader.dispose()
-
-
-def encode(value: Any) -> bytes:
-    """JSON values as YAML that `decode`, and upstream's parser, read back as the same. Maps are sorted, as upstream's.
-
-    In Python, since libyaml would hold every thread for as long as the document is.
-    """
-    out: list[str] = []
-    _write(value, "", "", out)
-    return "".join(out).encode()
-
-
-def _write(value: Any, lead: str, indent: str, out: list[str]) -> None:
-    """A value, each line of it ended. `lead` goes before its first line, `indent` before every other."""
-    if type(value) is dict and value:
-        for name, member in sorted(value.items()):
-            if type(member) in (dict, list) and member:
-                out.append(f"{lead}{_text(name)}:\n")
-                inner = indent if type(member) is list else indent + "  "
-                _write(member, inner, inner, out)
-            else:
-                out.append(f"{lead}{_text(name)}: {_scalar_text(member)}\n")
-            lead = indent
-    elif type(value) is list and value:
-        for member in value:
-            _write(member, lead + "- ", indent + "  ", out)
-            lead = indent
-    else:
-        out.append(f"{lead}{_scalar_text(value)}\n")
-
-
-def _scalar_text(value: Any) -> str:
-    return _text(value) if type(value) is str else _json(value).decode()
-
-
-def _text(text: str) -> str:
-    """A string: plain where nobody could take it for something else, as JSON writes it otherwise."""
-    if _PLAIN.fullmatch(text) and isinstance(plain(text), str):
-        return text
-    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(text).decode())
 
 
 def _events(loader: Any, yaml: Any) -> Iterator[Any]:

@@ -61,7 +61,7 @@ async def echo(request: Request) -> Response:
     try:
         body = await request.read_body(LIMIT) if request.method in ("POST", "PUT") else b""
     except StatusError as error:
-        return refusal(error)
+        return await refusal(error, request)
     found = {
         "method": request.method, "path": request.path, "query": dict(request.query), "body": body.decode(),
         "raw": request.raw_query, "x": request.header_values("x"),

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 
 import msgspec
 
+from longboat.apiserver.encoding import respond, write_out
+from longboat.apiserver.media import Form, negotiate
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery.errors import StatusError, internal
 from longboat.storage.interface import StorageError, Unreadable
 
 log = logging.getLogger(__name__)
 
+FOR_PEOPLE = Form(pretty=True)
 ALL_WARNINGS, A_WARNING = 4 << 10, 256  # characters of all, and of each once those are exceeded (truncateAtTotalRunes)
 
 
@@ -20,20 +23,28 @@ async def recover(request: Request, inner: Handler) -> Response:
     try:
         response = await inner(request)
     except StatusError as error:
-        response = refusal(error)
+        response = await refusal(error, request)
     except (StorageError, Unreadable) as error:
-        response = refusal(internal(str(error)))
+        response = await refusal(internal(str(error)), request)
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.path, request.request_id)
-        response = refusal(internal("the request could not be completed"))
+        response = await refusal(internal("the request could not be completed"), request)
     if request.warnings:
         response.headers["Warning"] = warning(request.warnings)
     return response
 
 
-def refusal(error: StatusError) -> Response:
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-    return Response(error.code, msgspec.json.encode(error.status()), headers=headers)
+async def refusal(error: StatusError, request: Request) -> Response:
+    """The Status, as JSON for people where it cannot be given in what the client accepts."""
+    try:
+        form = negotiate(request.headers.get("accept", ""), forms=False)
+    except StatusError:
+        form = FOR_PEOPLE
+    response = respond(error.code, msgspec.json.encode(error.status()), form)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    await write_out(request, response, form)
+    return response
 
 
 def warning(texts: Iterable[str]) -> str:

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from longboat.apiserver.encoding import list_head, respond
-from longboat.apiserver.endpoint import Endpoint, body_of, body_type, write_of
+from longboat.apiserver.endpoint import Endpoint, answer, body_of, body_type, write_of
 from longboat.apiserver.handlers.selection import selection
-from longboat.apiserver.media import negotiate
+from longboat.apiserver.media import PLAIN
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import deletion
+from longboat.registry.store import Result
 from longboat.registry.strategy import Deletion
 from longboat.registry.write import Write
 from longboat.storage.entry import Entry
@@ -28,10 +29,9 @@ async def delete(endpoint: Endpoint, request: Request) -> Response:
     write = write_of(endpoint, request, options)
     request.warnings += endpoint.strategy.warnings_on_deletion(wish)
     body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write, endpoint.admission)
-    form = negotiate(request.headers.get("accept", ""), forms=False)
     if gone and not endpoint.strategy.returns_deleted:
-        body = _success(endpoint, info.name, body)
-    return respond(200, body, form)
+        return respond(200, _success(endpoint, info.name, body), request.form)
+    return answer(endpoint, request, Result(body, created=False))
 
 
 def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
@@ -52,9 +52,8 @@ async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
     entries = list(chosen.passing(endpoint.store.cache, prefix))
     items = [body async for body in _each(endpoint, entries, wish, write)]
     version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
-    form = negotiate(request.headers.get("accept", ""), forms=False)
-    body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, form), version, b",".join(items))
-    return respond(200, body, form)
+    body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, PLAIN), version, b",".join(items))
+    return respond(200, body, request.form)
 
 
 async def _each(endpoint: Endpoint, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:

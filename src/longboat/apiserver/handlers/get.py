@@ -5,7 +5,7 @@ from __future__ import annotations
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, one
 from longboat.apiserver.handlers.versions import wait_until
-from longboat.apiserver.media import PLAIN, negotiate
+from longboat.apiserver.media import PLAIN
 from longboat.apiserver.request import Request, Response
 
 
@@ -15,7 +15,7 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
         await wait_until(endpoint, version)
     store = endpoint.store
     entry = store.codec.shown(store.get(info.namespace, info.name))
-    form = negotiate(request.headers.get("accept", ""))
+    form = request.form
     if form is PLAIN or not form.as_kind:
         return respond(200, entry.body, form)
     return respond(200, one(endpoint, request, entry, form), form)

@@ -8,12 +8,12 @@ import binascii
 import msgspec
 
 from longboat.apiserver import encoding
-from longboat.apiserver.endpoint import Endpoint, include_object, invalid_options
+from longboat.apiserver.endpoint import Endpoint, go_type, include_object, invalid_options
 from longboat.apiserver.handlers.selection import Selection, selection
 from longboat.apiserver.handlers.versions import parse_version, too_large, wait_until
-from longboat.apiserver.media import TABLE, Form, negotiate
+from longboat.apiserver.media import PARTIAL, TABLE, Form
 from longboat.apiserver.request import Request, Response
-from longboat.machinery.errors import StatusError, bad_request, expired
+from longboat.machinery.errors import StatusError, bad_request, expired, not_acceptable
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.storage.entry import Entry
@@ -34,7 +34,10 @@ class Continue(msgspec.Struct):
 
 async def list_(endpoint: Endpoint, request: Request) -> Response:
     chosen = await selection(endpoint, request)
-    form = negotiate(request.headers.get("accept", ""))
+    form = request.form
+    if form.as_kind == PARTIAL:
+        shown = go_type(endpoint, listed=True)
+        raise not_acceptable(f"you requested {PARTIAL}, but the requested object is a list ({shown})")
     limit = _limit(request)
     at, after = await _where(endpoint, request)
     prefix = endpoint.store.prefix(request.info.namespace)

@@ -10,7 +10,6 @@ from longboat.api import kinds
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, body_of, field_validation, read_object, write_of
 from longboat.apiserver.handlers.patch import ACCEPTED
-from longboat.apiserver.media import negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import errors, selectors
 from longboat.machinery.fieldpath import Errors, Path
@@ -48,9 +47,8 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
             return new
 
         body = await _write(endpoint, request, fields, patched)
-    form = negotiate(request.headers.get("accept", ""), forms=False)
     shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
-    return respond(200, shown, form)
+    return respond(200, shown, request.form)
 
 
 async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object, uid: str = "") -> bytes:

@@ -12,7 +12,7 @@ from longboat.apiserver.endpoint import Endpoint, include_object, invalid_option
 from longboat.apiserver.handlers.list import NOT_OLDER, check_match
 from longboat.apiserver.handlers.selection import Test, selection
 from longboat.apiserver.handlers.versions import wait_until
-from longboat.apiserver.media import PARTIAL, TABLE, Form, negotiate
+from longboat.apiserver.media import PARTIAL, TABLE, Form
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request, expired
 from longboat.machinery.fieldpath import Errors, Path
@@ -30,7 +30,7 @@ _dice = random.Random()
 
 async def watch(endpoint: Endpoint, request: Request) -> Response:
     chosen = await selection(endpoint, request)
-    form = negotiate(request.headers.get("accept", ""))
+    form = request.form
     version, streaming = request.arg("resourceVersion"), _streams_initial(request)
     seconds = _seconds(request)
     wanted = await wait_until(endpoint, version)

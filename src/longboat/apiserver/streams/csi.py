@@ -43,5 +43,5 @@ def asked(request: Request) -> tuple[str, str, str]:
     if len(info.parts) != 5:
         raise path_not_found()
     if request.method != "POST":
-        raise method_not_allowed("the server does not allow this method on the requested resource")
+        raise method_not_allowed()
     return info.name, info.parts[3], info.parts[4]

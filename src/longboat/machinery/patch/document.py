@@ -13,6 +13,7 @@ from longboat.machinery.types.wording import described
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 _OPERATION = Struct("io.k8s.apiserver.handlers.jsonPatchOp", dict.fromkeys(("op", "path", "from", "value"), ANY))
 _OPERATIONS = List(_OPERATION)

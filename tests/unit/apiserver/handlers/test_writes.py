@@ -86,7 +86,6 @@ REFUSED = [
         "NotFound",
         "the server could not find the requested resource",
     ),
-    ("GET", "/nowhere", None, 404, "NotFound", "the server could not find the requested resource"),
     ("GET", f"{CONFIGS}?resourceVersion=abc", None, 400, "BadRequest", "resourceVersion"),
     ("GET", f"{CONFIGS}?fieldSelector=spec.x%3Dy", None, 400, "BadRequest", "spec.x"),
     ("GET", f"{CONFIGS}?labelSelector=a%20b", None, 400, "BadRequest", "unable to parse requirement"),

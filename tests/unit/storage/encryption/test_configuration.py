@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from longboat.machinery import yaml
+from longboat.machinery import yaml_writer
 from longboat.storage.encryption.configuration import (
     BadConfiguration,
     Configuration,
@@ -25,7 +25,7 @@ GCM = {"aesgcm": {"keys": [{"name": "key1", "secret": SECRET_32}]}}
 
 
 def configuration(*rules: dict[str, Any]) -> bytes:
-    return HEAD.encode() + yaml.encode({"resources": list(rules)})
+    return HEAD.encode() + yaml_writer.encode({"resources": list(rules)})
 
 
 def secrets(*providers: dict[str, Any]) -> bytes:

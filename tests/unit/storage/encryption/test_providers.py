@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from longboat.machinery import yaml
+from longboat.machinery import yaml_writer
 from longboat.storage.encryption.aes import Gcm
 from longboat.storage.encryption.configuration import BadConfiguration, parse
 from longboat.storage.encryption.keyring import Keyring
@@ -39,7 +39,7 @@ def no_kms(_: object) -> Sealer:
 def table(*rules: tuple[str, list[Mapping[str, Any]]]) -> dict[Resource, Sealer]:
     listed = [{"resources": names.split(), "providers": providers} for names, providers in rules]
     head = {"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1"}
-    return sealers(parse(yaml.encode(head | {"resources": listed})), no_kms)
+    return sealers(parse(yaml_writer.encode(head | {"resources": listed})), no_kms)
 
 
 def secrets(*providers: Mapping[str, Any]) -> Sealer:

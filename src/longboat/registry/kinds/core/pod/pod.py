@@ -27,7 +27,7 @@ class Pod(Strategy):
         view("ephemeralcontainers"),
         Subresource("eviction", ("create",), kinds.EVICTION),
         stream("exec", "PodExecOptions"),
-        Subresource("log", ("get",), long_running=True),
+        Subresource("log", ("get",), long_running=True, text=True),
         stream("portforward", "PodPortForwardOptions"),
         proxy("PodProxyOptions"),
         view("resize"),
