@@ -8,7 +8,7 @@ import uuid
 from longboat.machinery import names
 from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, timestamp
+from longboat.machinery.objects import Object, parse_timestamp, timestamp
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
@@ -19,7 +19,6 @@ STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 MAX_ANNOTATIONS = 256 * 1024  # bytes, keys and values together
 
 _META = Path("metadata")
-_SET_BY_SERVER = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _dice = random.SystemRandom()
 
 
@@ -32,7 +31,8 @@ def generated(base: str) -> str:
 def match_namespace(strategy: Strategy, meta: Object, namespace: str) -> None:
     """Bring the object's namespace in line with the request's. Raises StatusError 400 where they differ."""
     if not strategy.kind.namespaced:
-        return  # a namespace given all the same is for validation to forbid
+        meta.pop("namespace", None)
+        return
     given = meta.get("namespace") or ""
     if given and given != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
@@ -51,11 +51,12 @@ def begin(meta: Object, write: Write) -> None:
 
 def carry_over(meta: Object, old: Object) -> None:
     """What an update may leave out, and what it may not decide."""
-    for field in _SET_BY_SERVER:
+    for field in ("uid", "deletionGracePeriodSeconds"):  # another one is for validation to refuse
+        if field in old:
+            meta.setdefault(field, old[field])
+    for field in ("creationTimestamp", "deletionTimestamp"):
         if field in old:
             meta[field] = old[field]
-    if "generateName" in old:
-        meta.setdefault("generateName", old["generateName"])
     meta.pop("selfLink", None)
     if "generation" in old:
         meta["generation"] = old["generation"]
@@ -160,10 +161,14 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
             shown = ", ".join(f'"{f}"' for f in added)
             why = "no new finalizers can be added if the object is being deleted, found new finalizers"
             err.forbidden(_META.at("finalizers"), f"{why} []string{{{shown}}}")
-    for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for field in ("name", "namespace", "uid"):
         if new.get(field) != old.get(field):
-            text = field in ("name", "namespace", "uid")
-            err.invalid(_META.at(field), new.get(field) or "" if text else new.get(field), IMMUTABLE)
+            err.invalid(_META.at(field), new.get(field) or "", IMMUTABLE)
+    if (going := new.get("deletionTimestamp")) != old.get("deletionTimestamp"):
+        shown = "null" if going is None else f"{parse_timestamp(going):%Y-%m-%d %H:%M:%S} +0000 UTC"
+        err.invalid_whole(_META.at("deletionTimestamp"), f"{shown}: {IMMUTABLE}")
+    if (seconds := new.get("deletionGracePeriodSeconds")) != old.get("deletionGracePeriodSeconds"):
+        err.invalid(_META.at("deletionGracePeriodSeconds"), seconds, IMMUTABLE)
     _validate_words(new, err)
 
 

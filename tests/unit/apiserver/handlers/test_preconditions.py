@@ -197,3 +197,29 @@ def test_put_needs_a_name() -> None:
         assert (code, status["message"]) == (400, why)
 
     play(scene)
+
+
+def test_what_an_update_cannot_say_of_metadata() -> None:
+    """(apiserver, registry/rest, BeforeUpdate)"""
+
+    async def scene(api: Api) -> None:
+        made = await api.make(CONFIGS, config(generateName="x"))
+        code, changed = await api.ask(
+            "PUT", f"{CONFIGS}/x", config(creationTimestamp="2001-01-01T00:00:00Z", generation=7)
+        )
+        assert code == 200 and "generateName" not in changed["metadata"] and "generation" not in changed["metadata"]
+        assert changed["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
+        for field, value, shown in (
+            ("deletionTimestamp", "2001-01-01T00:00:00Z", "2001-01-01 00:00:00 +0000 UTC"),
+            ("deletionGracePeriodSeconds", 5, "5"),
+        ):
+            code, status = await api.ask("PUT", f"{CONFIGS}/x", config(**{field: value}))
+            why = f"metadata.{field}: Invalid value: {shown}: field is immutable"
+            assert (code, status["message"]) == (422, f'ConfigMap "x" is invalid: {why}')
+        role = obj("ClusterRole", "rbac.authorization.k8s.io/v1", namespace="default")
+        roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+        assert "namespace" not in (await api.make(roles, role))["metadata"]
+        code, changed = await api.ask("PUT", f"{roles}/x", role)
+        assert code == 200 and "namespace" not in changed["metadata"]
+
+    play(scene)
