@@ -1,12 +1,12 @@
 # make up      a cluster on this machine, with an example in it
 # make test    every test this machine can run
-# The rest: down, lint, format, loc, unit, e2e, fuzz, soak, attack, bench, dist, changelog, clean
+# The rest: down, lint, format, loc, unit, e2e, fuzz, oracle, oracle-known, soak, attack, bench, dist, changelog, clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: up down test unit e2e lint format loc fuzz soak attack bench dist changelog clean packages test-packages bench-packages
+.PHONY: up down test unit e2e lint format loc fuzz oracle oracle-known soak attack bench dist changelog clean packages test-packages bench-packages
 
 up: packages $(VENV)/ready
 	@$(PYTHON) tools/first_steps.py
@@ -45,6 +45,13 @@ loc: $(VENV)/dev
 # Longer runs of what `make test` runs briefly: property tests, and random kills under load.
 fuzz: $(VENV)/dev
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit tests/suites
+
+# What upstream's API server answered, all of it; and the lists of what is answered otherwise, anew (docs/oracle.md).
+oracle: $(VENV)/dev
+	PYTHONPATH=tests $(PYTHON) -m oracle play
+
+oracle-known: $(VENV)/dev
+	PYTHONPATH=tests $(PYTHON) -m oracle known
 
 soak: $(VENV)/dev
 	$(PYTEST) tests/soak
