@@ -15,9 +15,8 @@ from cryptography import x509
 
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pair, Pki
-from longboat.cli import join
-from longboat.cli.agent import Options
-from longboat.cli.errors import Failure
+from longboat.assembly.errors import Failure
+from longboat.assembly.node.identity import join
 from longboat.client.enrolment import JoinToken, discover, pin_of
 
 TOKEN = "abcdef.0123456789abcdef"
@@ -79,11 +78,8 @@ def test_the_token_is_shown_to_the_pinned_authority_alone(tmp_path: Path, bundle
 
     async def scene() -> None:
         async with answering(evil.serving(["127.0.0.1"]), bundle(pem(real), pem(evil))) as (url, tokens):
-            options = Options(
-                server=url, token_file=str(tmp_path / "token"), data_dir=str(tmp_path / "data"), node_name="n"
-            )
             with pytest.raises(Failure):
-                await join.kubeconfig(options, SystemClock())
+                await join(tmp_path / "data" / "kubelet.kubeconfig", "n", url, tmp_path / "token", SystemClock())
             assert tokens == []
         assert not (tmp_path / "data" / "kubelet.kubeconfig").exists()
 

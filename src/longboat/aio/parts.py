@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
@@ -17,12 +18,25 @@ STEADY = 60.0  # seconds after which a start counts as good
 
 Run = Callable[[], Awaitable[None]]
 """Works until it is cancelled. Called anew for each start, it finds its way from whatever an earlier one has left."""
+Close = Callable[[], Awaitable[None]]
+"""What is left to do for a part once it has ended for good."""
 Told = Callable[[str, Exception | None], None]
 """(part, what it failed with; None where it just ended)."""
 
 
 class Ended(Exception):
     """A part, or something it waited for, was cancelled by nobody who may."""
+
+
+async def nothing() -> None:
+    """All that is to be done for most parts once they have ended."""
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    run: Run
+    close: Close = nothing
 
 
 class Parts:

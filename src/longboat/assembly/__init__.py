@@ -1,4 +1,4 @@
-"""What the components are put together by, for a cluster of processes (`cli`) and for one in a test (`testing`) alike.
+"""What components are put together by: control planes, real and simulated nodes, for `cli` and `testing` alike.
 
-Here belongs what knows several components and is needed by both. Never here: flags, files and processes of a command.
+Here belongs what knows several components. Never here: flags, and what only a command does on its machine.
 """

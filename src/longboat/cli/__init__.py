@@ -1,1 +1,1 @@
-"""Commands: flags and wiring only. May import everything; nothing imports it."""
+"""Commands: flags, and what they do on this machine. May import everything; only tests import it."""

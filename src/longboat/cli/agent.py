@@ -10,13 +10,18 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from longboat.aio import collector, processes
 from longboat.api.families import split
-from longboat.cli import flags, join, node_defaults, node_upkeep, ranges, trust
+from longboat.cli import flags, node_defaults, node_upkeep, ranges, trust
+from longboat.cli.agent_options import KUBECONFIG
 from longboat.cli.agent_options import Options as Options
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.join import KUBECONFIG
+
+if TYPE_CHECKING:
+    from longboat.aio.clock import Clock
+    from longboat.assembly.node.settings import Settings
 
 log = logging.getLogger(__name__)
 THREADS = 24  # that wait for disks: giving a large volume to a group takes minutes, and must not be felt elsewhere
@@ -53,6 +58,8 @@ def with_ranges(options: Options) -> Options:
 
 async def _serve(options: Options) -> int:
     from longboat.aio.clock import SystemClock
+    from longboat.assembly.node import kept
+    from longboat.assembly.node.identity import USER_AGENT, Identity
     from longboat.client.https import HttpsTransport
     from longboat.client.kubeconfig import BadKubeconfig, load
     from longboat.client.rest import RestClient
@@ -60,26 +67,34 @@ async def _serve(options: Options) -> int:
     clock = SystemClock()
     options = replace(options, node_name=options.node_name or socket.gethostname().lower())
     options = node_defaults.settled(options)
-    kubeconfig = Path(options.kubeconfig) if options.kubeconfig else await join.kubeconfig(options, clock)
+    kubeconfig = Path(options.kubeconfig) if options.kubeconfig else await _joined(options, clock)
     try:
         access = load(kubeconfig)
     except (OSError, BadKubeconfig) as error:
         raise Failure(f"cannot read the kubeconfig: {error}") from error
-    transport = HttpsTransport(access, "longboat-agent", clock)
+    transport = HttpsTransport(access, USER_AGENT, clock)
     client = RestClient(transport, clock)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    from longboat.cli.node_parts import real_node, simulated_nodes
-
     collector.hurry_less()
-    identity = join.Identity(options.node_name, kubeconfig, access.server, transport)
-    parts = simulated_nodes(options, client, clock, identity) if options.simulated else real_node(
-        options, client, clock, identity, split(options.node_ip or await _own_address(access.server))
-    )  # fmt: skip
-    work = asyncio.create_task(parts, name="node")
+    identity = Identity(options.node_name, kubeconfig, access.server, transport)
+
+    async def node() -> None:
+        if options.simulated:
+            from longboat.assembly.node.simulated import simulated_nodes
+
+            place = Path(options.data_dir)
+            nodes = await simulated_nodes(options.simulated, client, clock, identity, place, options.port)
+            return await kept.work(nodes)
+        from longboat.assembly.node.real import real_node
+
+        addresses = split(options.node_ip or await _own_address(access.server))
+        await kept.work([await real_node(settings(options, addresses), client, clock, identity)])
+
+    work = asyncio.create_task(node(), name="node")
     stop = asyncio.create_task(stopping.wait(), name="signals")
     try:
         await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +108,58 @@ async def _serve(options: Options) -> int:
         await asyncio.gather(work, stop, return_exceptions=True)
         await transport.close()
     return 0
+
+
+def settings(options: Options, addresses: tuple[str, ...]) -> Settings:
+    """Of a real node, with nothing left open. Raises Usage, Failure."""
+    from longboat.assembly.node.settings import Settings
+
+    return Settings(
+        name=options.node_name,
+        addresses=addresses,
+        data_dir=Path(options.data_dir),
+        root_dir=Path(options.root_dir),
+        runtime=options.container_runtime_endpoint,
+        cgroup_root=options.cgroup_root,
+        port=options.port,
+        node_cidr=options.node_cidr,
+        pod_cidr=options.pod_cidr,
+        service_cidr=options.service_cidr,
+        cluster_dns=tuple(options.cluster_dns),
+        serve_dns=options.serve_dns,
+        cluster_domain=options.cluster_domain,
+        resolv_conf=Path(options.resolv_conf) if options.resolv_conf else None,
+        ingress_http_port=options.ingress_http_port,
+        ingress_https_port=options.ingress_https_port,
+        unsafe_sysctls=_checked(options.allowed_unsafe_sysctls),
+        seccomp_default=bool(options.seccomp_default),
+        pod_max_pids=options.pod_max_pids or 0,
+        rules=node_upkeep.rules(options),
+    )
+
+
+def _checked(patterns: list[str]) -> tuple[str, ...]:
+    """Raises Failure."""
+    from longboat.node import sysctls
+
+    try:
+        return tuple(sysctls.check(pattern) for pattern in patterns)
+    except ValueError as error:
+        raise Failure(f"--allowed-unsafe-sysctls: {error}") from error
+
+
+async def _joined(options: Options, clock: Clock) -> Path:
+    """The node's kubeconfig; joins the cluster where there is none, or its certificate has run out. Raises Failure."""
+    from longboat.assembly.node import identity
+
+    path = Path(options.data_dir, KUBECONFIG)
+    if identity.holds(path, clock):
+        return path
+    if not options.server or not options.token_file:
+        remedy = "Join again: longboat agent --server URL --token-file FILE"
+        raise Usage("the node has no certificate that holds", remedy)
+    await identity.join(path, options.node_name, options.server, Path(options.token_file), clock)
+    return path
 
 
 async def _own_address(server: str) -> str:

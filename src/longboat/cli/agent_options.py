@@ -8,6 +8,7 @@ from longboat.cli.flags import duration, flag
 from longboat.node.eviction.defaults import DEFAULT_HARD
 
 HARD = [f"{signal}<{value}" for signal, value in DEFAULT_HARD.items()]
+KUBECONFIG = "kubelet.kubeconfig"  # in the data directory: what joining leaves
 MAX_PIDS = 4096  # far above what a pod needs, far below what ends a machine (kernel.pid_max is 32,768 or more)
 
 

@@ -13,7 +13,6 @@ from longboat.cli import person
 from longboat.cli.errors import Failure
 
 FORMAT = 1
-INGRESS = Path("/run/longboat/ingress")  # on each node, in memory: private keys lie there
 
 
 @dataclass(frozen=True)

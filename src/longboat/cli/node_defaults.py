@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from longboat.assembly import files
-from longboat.cli.agent_options import MAX_PIDS, Options
+from longboat.cli.agent_options import KUBECONFIG, MAX_PIDS, Options
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.join import KUBECONFIG
 
 NOTE = "defaults.json"
 OF_OLD = {"seccomp_default": False, "pod_max_pids": 0}

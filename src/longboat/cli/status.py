@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from longboat.assembly.node.places import INGRESS
 from longboat.cli import alive, flags, registry
 from longboat.cli.api import UNREACHABLE, Api
-from longboat.cli.cluster import INGRESS, Cluster
+from longboat.cli.cluster import Cluster
 from longboat.cli.flags import flag
 
 STOPPED = 3

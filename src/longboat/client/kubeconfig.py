@@ -30,12 +30,7 @@ class Access:
 
 def load(path: Path) -> Access:
     """The access that the current context describes. Raises OSError, BadKubeconfig."""
-    import yaml
-
-    try:
-        config = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError) as error:
-        raise BadKubeconfig(f"{path} is not YAML: {error}") from error
+    config = read(path)
     try:
         context = _named(config, "context", _text(config, "current-context"))
         cluster = _named(config, "cluster", _text(context, "cluster"))
@@ -43,6 +38,16 @@ def load(path: Path) -> Access:
         return _access(cluster, user, path.parent)
     except (BadKubeconfig, ValueError, ssl.SSLError) as error:
         raise BadKubeconfig(f"{path}: {error}") from error
+
+
+def read(path: Path) -> Any:
+    """What stands in the file. Raises OSError, BadKubeconfig."""
+    import yaml
+
+    try:
+        return yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError) as error:
+        raise BadKubeconfig(f"{path} is not YAML: {error}") from error
 
 
 def with_certificate(

@@ -11,24 +11,22 @@ from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import csi
+from longboat.assembly.node.simulated import config, names
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.machinery.errors import not_found
-from longboat.node.agent import Agent, NodeConfig
+from longboat.node.agent import Agent
 from longboat.node.cri.memory import MemoryRuntime
 from longboat.node.csi.errors import RpcFailure
-from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder
 from longboat.node.serve.shared import SharedPort
 from longboat.node.simulated.behaviour import Behaviour
 from longboat.node.simulated.rules import Rules
 from longboat.testing.cluster import Cluster
 
-NAME = "simulated-{}"
 PATIENCE = 200  # looks of `settle`, one with each turn of the loop
 NOWHERE = Path("/nonexistent")  # agents of simulated nodes write nothing
 ADDRESSES = ipaddress.ip_network("203.0.113.0/24")  # of nodes (RFC 5737): nothing ever goes there
-POD_RANGES = ipaddress.ip_network("100.64.0.0/10")  # as `longboat up` has it
 
 
 class _Agents:
@@ -72,10 +70,8 @@ class Nodes:
 
     async def __aenter__(self) -> Nodes:
         cluster = self._cluster
-        ranges = POD_RANGES.subnets(new_prefix=24)
-        for number, pods in zip(range(1, self._count + 1), ranges, strict=False):
-            name = NAME.format(number)
-            self.runtimes[name] = MemoryRuntime(cluster.clock, str(pods))
+        for number, (name, pods) in enumerate(names(self._count), 1):
+            self.runtimes[name] = MemoryRuntime(cluster.clock, pods)
             self.agents[name] = self._agent(name, str(ADDRESSES[number]))
             self._tasks.spawn(name, self.agents[name].run())
         self._workers = [_Agents(agent) for agent in self.agents.values()]
@@ -97,10 +93,10 @@ class Nodes:
 
     def _agent(self, name: str, address: str) -> Agent:
         cluster = self._cluster
-        config = NodeConfig(name=name, addresses=(address,), paths=Paths(*[NOWHERE] * 3), simulated=True)
         recorder = ApiRecorder(self._recorders[0], name, cluster.clock)
         return Agent(
-            cluster.client, self._informers, cluster.clock, self.runtimes[name], recorder, config,
+            cluster.client, self._informers, cluster.clock, self.runtimes[name], recorder,
+            config(name, address, NOWHERE),
             shared_port=SharedPort(),
         )  # fmt: skip
 

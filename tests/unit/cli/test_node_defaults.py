@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from longboat.cli import node_defaults, up
-from longboat.cli.agent import Options
+from longboat.cli.agent_options import KUBECONFIG, Options
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.join import KUBECONFIG
 from longboat.cli.plan import plan
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from longboat.aio import collector
 from longboat.aio.clock import Clock
-from longboat.aio.parts import Parts
+from longboat.aio.parts import Part, Parts
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
 from longboat.machinery.exposition import Family, Sample, text
@@ -31,6 +34,30 @@ def metrics(parts: Parts) -> str:
     samples = [Sample(count, {"part": name}) for name, count in sorted(parts.restarts.items())]
     help = "Times that a part of the agent failed and was started again."
     return text([Family(RESTARTS, "counter", help, samples)])
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node consists of, in the order in which it starts, and what keeps that at work and tells of it."""
+
+    kept: Parts
+    parts: Sequence[Part]
+
+
+async def work(nodes: Sequence[Node]) -> None:
+    """Keep all parts of these at work, until cancelled. Then all end, and are closed, the latest first."""
+    collector.settled()
+    for node in nodes:
+        for part in node.parts:
+            node.kept.start(part.name, part.run)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for node in nodes:
+            await node.kept.close()
+        for node in reversed(nodes):
+            for part in reversed(node.parts):
+                await part.close()
 
 
 class AgentPart:

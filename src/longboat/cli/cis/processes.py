@@ -9,10 +9,10 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from longboat.cli import agent, alive, flags, kubeconfigs, node_defaults, server
+from longboat.cli.agent_options import KUBECONFIG
 from longboat.cli.alive import Running
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
-from longboat.cli.join import KUBECONFIG
 
 O = TypeVar("O", server.Options, agent.Options)  # noqa: E741 - the options class of a command
 

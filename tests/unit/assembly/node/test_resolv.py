@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from longboat.cli import node_parts
-from longboat.cli.agent import Options
+from longboat.assembly.node import resolv
 
 STUB, REAL = "nameserver 127.0.0.53\noptions edns0\n", "nameserver 192.0.2.53\n"
 
@@ -29,6 +28,6 @@ def test_a_stub_that_pods_cannot_reach_is_passed_by(
     for name, text in (("etc", etc), ("behind", behind)):
         if text is not None:
             (tmp_path / name).write_text(text)
-    monkeypatch.setattr(node_parts, "ETC", tmp_path / "etc")
-    monkeypatch.setattr(node_parts, "BEHIND_STUB", tmp_path / "behind")
-    assert str(node_parts._resolv_conf(Options(resolv_conf=given))) in (chosen, str(tmp_path / chosen))
+    monkeypatch.setattr(resolv, "ETC", tmp_path / "etc")
+    monkeypatch.setattr(resolv, "BEHIND_STUB", tmp_path / "behind")
+    assert str(resolv.resolv_conf(Path(given) if given else None)) in (chosen, str(tmp_path / chosen))
