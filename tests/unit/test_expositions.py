@@ -271,7 +271,7 @@ def test_the_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
             await api.ask("POST", f"{at}?dryRun=some", {"metadata": {"name": "a"}})
             response = await api.response("GET", "/metrics", accept="application/openmetrics-text; version=1.0.0")
             assert response.content_type == CONTENT_TYPE, "as upstream, which has no other text"
-            found = read(response.body)
+            found = read(response.whole())
             compare(found)
             of_maps = [s.labels for s in found["apiserver_request"].samples if s.labels["resource"] == "configmaps"]
             assert {(each["dry_run"], each["code"]) for each in of_maps} >= {("All", "201"), ("invalid", "422")}

@@ -14,7 +14,8 @@ EVERY, RARELY = 2.0, 60.0  # seconds between looks, and at most where looking br
 WORTH = 8 << 20  # bytes of growth that are worth an attempt
 THREADS_ARENAS = 2
 APART = 512 << 10  # bytes from which an allocation is a mapping of its own, which goes as soon as it is freed
-_MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # mallopt(3)
+ON_TOP = 2 << 20  # bytes that may lie free above all others: what is sent piece by piece would fetch them each time
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
 
 
 def in_hand() -> int:
@@ -27,6 +28,7 @@ def spare() -> None:
     if (library := _glibc()) is not None:
         library.mallopt(_ARENA_MAX, THREADS_ARENAS)
         library.mallopt(_MMAP_THRESHOLD, APART)
+        library.mallopt(_TRIM_THRESHOLD, ON_TOP)
 
 
 async def give_back(clock: Clock) -> None:

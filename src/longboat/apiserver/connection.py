@@ -17,6 +17,7 @@ from longboat.apiserver.authn.identity import UNAUTHENTICATED
 from longboat.apiserver.budget import Budget
 from longboat.apiserver.http1 import Message
 from longboat.apiserver.hung_up import HUNG_UP
+from longboat.apiserver.pieces import NONE, SMALL, Outgoing
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.upgraded import Upgraded
 
@@ -31,7 +32,6 @@ DRAINED = 256 << 10  # bytes of an unwanted body that are read, so that the conn
 LINGER = 2.0  # seconds a client may go on sending after an answer that ends the connection
 STALLED = 60.0  # seconds a client may take none of what it is sent
 HEAD_TIME, IDLE_TIME = 32.0, 90.0  # seconds to send a head, and between requests
-SMALL = 64 << 10  # bytes that are sent in one piece: what is longer waits for its client in between
 
 _NO_QUERY: dict[str, list[str]] = {}
 
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._leftover = b""  # what came right behind a request to upgrade
         self._deaf = False  # what comes after a request that is refused is not listened to
         self._asked: Request | None = None  # the one that is being worked on
-        self._sending = b""  # an answer that is too long to be sent in one piece
+        self._sending = Outgoing()  # what is too long to be sent in one piece
         self._streaming = False
         self._known = False
         self._tls = False
@@ -301,35 +301,32 @@ class Connection(asyncio.Protocol):
         )
 
     async def _whole(self, message: Message, response: Response, *, keep_alive: bool) -> None:
-        body = response.body
-        head = http1.head(response, self._home.date(), keep_alive=keep_alive, length=len(body))
+        size = response.size
+        head = http1.head(response, self._home.date(), keep_alive=keep_alive, length=size)
         if message.method == "HEAD":
             self._transport.write(head)
-        elif len(body) <= SMALL:
-            self._transport.write(head + body)
+        elif size <= SMALL:
+            self._transport.write(head + response.whole())
         else:
             self._transport.write(head)
-            self._sending, response.body = body, b""
-            del body
-            await self._pieces(chunked=False)
+            self._sending = Outgoing(response.body, response.tail)
+            response.body, response.tail = b"", NONE
+            await self._pieces(size, chunked=False)
 
-    async def _pieces(self, *, chunked: bool) -> None:
+    async def _pieces(self, size: int, *, chunked: bool) -> None:
         """Send what is long, no more at once than the client takes: one that does not read has it held here, once, and
         not copied and encrypted behind the transport. `abort` lets go of it there and then."""
-        size, unsent = len(self._sending), self._home.unsent
-        unsent.hold(self, size)
-        for at in range(0, size, SMALL):
-            piece = self._sending[at : at + SMALL]
+        self._home.unsent.hold(self, size)
+        for piece in self._sending:
             self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             if self._writable is not None and not self._writable.done():
+                self._home.unsent.hold(self, size)
                 await self._drain()
             else:
                 await asyncio.sleep(0)  # others' turn
             if self.ended:
                 return
-            unsent.hold(self, size)
-        self._sending = b""
-        unsent.hold(self, 0)
+        self._home.unsent.hold(self, 0)
 
     async def _stream(self, message: Message, response: Response, *, keep_alive: bool) -> bool:
         """Send chunks as they come. True if the connection can go on afterwards."""
@@ -344,8 +341,8 @@ class Connection(asyncio.Protocol):
             if message.method != "HEAD":
                 async for chunk in chunks:
                     if len(chunk) > SMALL:
-                        self._sending = chunk
-                        await self._pieces(chunked=chunked)
+                        self._sending = Outgoing(chunk)
+                        await self._pieces(len(chunk), chunked=chunked)
                     elif chunk:
                         write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                     if self._writable is not None and not self._writable.done():
@@ -452,7 +449,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Hang up; what it has yet to send is let go of at once."""
-        self._sending = b""
+        self._sending.clear()
         if self.task is not None:
             self._transport.abort()
         elif self.handshake is not None:

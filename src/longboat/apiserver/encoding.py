@@ -10,6 +10,7 @@ import msgspec
 
 from longboat.aio.bench import Seat
 from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, prettily
+from longboat.apiserver.pieces import NONE, Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
@@ -28,18 +29,18 @@ _NAME = Column("Name", str, lambda obj: obj["metadata"]["name"], format="name")
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
-def respond(status: int, body: bytes, form: Form) -> Response:
-    """An answer whose JSON is this; `write_out` makes of it what was asked for, at last."""
-    return Response(status, body, form.content_type, form=form)
+def respond(status: int, body: bytes, form: Form, tail: Pieces = NONE) -> Response:
+    """An answer whose JSON is this; `write_out` makes of it what was asked for, at last. A tail ends its line itself."""
+    return Response(status, body, form.content_type, form=form, tail=tail)
 
 
 async def write_out(request: Request, response: Response, form: Form) -> None:
     """Write a body of JSON as the client wants it: as YAML, indented, or as one line, which has an end."""
     if form.media_type == YAML:
-        response.body = await in_yaml(response.body, request.seat)
+        response.body, response.tail = await in_yaml(response.whole(), request.seat), NONE
     elif form.pretty or prettily(request.arg("pretty"), request.headers.get("user-agent", "")):
-        response.body = await indented(response.body, request.seat)
-    elif not response.body.endswith(b"\n"):
+        response.body, response.tail = await indented(response.whole(), request.seat), NONE
+    elif not response.tail.size and not response.body.endswith(b"\n"):
         response.body += b"\n"
 
 
@@ -118,6 +119,15 @@ def partial(entry: Entry, version: str = "v1") -> bytes:
 def item(entry: Entry, form: Form) -> bytes:
     """One entry as part of a plain or metadata list, or of a watch."""
     return partial(entry, form.version) if form.as_kind in (PARTIAL, PARTIAL_LIST) else entry.body
+
+
+def items(entries: Iterable[Entry], strategy: Strategy, form: Form) -> Iterator[bytes]:
+    """Entries as the items of a list. Those of built-in kinds do not say what they are, as upstream's do not."""
+    if form.as_kind:
+        return (partial(entry, form.version) for entry in entries)
+    if strategy.type is not None:
+        return (entry.body for entry in entries)
+    return (b'{"metadata":' + entry.from_metadata for entry in entries)
 
 
 def list_head(strategy: Strategy, form: Form) -> bytes:

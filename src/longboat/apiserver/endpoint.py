@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form
+from longboat.apiserver.pieces import Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
 from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type
@@ -35,6 +38,8 @@ class Endpoint:
     clock: Clock
     admission: Admission
     tables: Tables = field(init=False)
+    listings: WeakValueDictionary[Hashable, Pieces] = field(init=False, default_factory=WeakValueDictionary)
+    """The items of lists that are being sent, by what they are lists of."""
 
     def __post_init__(self) -> None:
         self.tables = Tables(self.strategy)

@@ -33,7 +33,7 @@ class InProcessTransport:
         headers = {"accept": accept, "content-type": content_type, "user-agent": self._user.name}
         response = await self._handle(self._request(method, path, query, body or b"", headers))
         try:
-            content = response.body if response.stream is None else await _gathered(response.stream)
+            content = response.whole() if response.stream is None else await _gathered(response.stream)
         finally:
             response.end()
         if response.status >= 300:
@@ -45,9 +45,9 @@ class InProcessTransport:
         response = await self._handle(self._request("GET", path, query, b"", headers))
         if response.status >= 300:
             response.end()
-            raise StatusError.parse(_status(response.body), response.status)
+            raise StatusError.parse(_status(response.whole()), response.status)
         if response.stream is None:
-            yield response.body
+            yield response.whole()
             return
         chunks = response.stream
         try:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from longboat.aio.bench import HERE, Seat
 from longboat.apiserver.media import PLAIN, Form
+from longboat.apiserver.pieces import NONE, Pieces
 from longboat.machinery.kinds import Kind
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.user import User
@@ -97,6 +98,16 @@ class Response:
     form: Form | None = None  # the body is JSON, and to be written so at last
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
     ends: list[Callable[[], None]] = field(default_factory=list)
+    tail: Pieces = NONE  # what comes after the body; other answers may send the same one
+
+    @property
+    def size(self) -> int:
+        """Bytes of body and tail."""
+        return len(self.body) + self.tail.size
+
+    def whole(self) -> bytes:
+        """Body and tail."""
+        return self.body + self.tail.joined() if self.tail.size else self.body
 
     def after(self, end: Callable[[], None]) -> None:
         """Have `end` called once the answer is through, or is not going to be sent. (A stream that nobody has begun to

@@ -58,6 +58,11 @@ class Entry:
         return self.body[self._start : self._end]
 
     @property
+    def from_metadata(self) -> bytes:
+        """The object's JSON from the value of its metadata to the end: all but what it says it is."""
+        return self.body[self._start :]
+
+    @property
     def encodings(self) -> dict[Any, Any]:
         """Other forms of this object, made by the first reader who needs one: (version, media type) → bytes."""
         if self._encodings is None:

@@ -48,7 +48,9 @@ class Api:
     ) -> tuple[int, Any]:
         """Status code and decoded body."""
         response = await self.response(method, target, body, who, **headers)
-        decoded = msgspec.json.decode(response.body) if "json" in response.content_type else response.body.decode()
+        decoded = (
+            msgspec.json.decode(response.whole()) if "json" in response.content_type else response.whole().decode()
+        )
         return response.status, decoded
 
     async def make(self, target: str, body: Any, who: User | None = ADMIN) -> Any:

@@ -54,9 +54,9 @@ def test_an_accident_is_told_without_its_traceback(caplog: pytest.LogCaptureFixt
         raise RuntimeError("secret detail")
 
     response = asyncio.run(compose([recover, request_id], boom)(request()))
-    status = json.loads(response.body)
+    status = json.loads(response.whole())
     assert (response.status, status["reason"], status["code"]) == (500, "InternalError", 500)
-    assert b"secret detail" not in response.body and "secret detail" in caplog.text
+    assert b"secret detail" not in response.whole() and "secret detail" in caplog.text
 
 
 def test_warnings_are_quoted_and_stay_on_their_line() -> None:
@@ -87,7 +87,7 @@ def test_a_request_has_its_time(method: str, given: str, seconds: float) -> None
         assert not asked.done()
         await clock.advance(0.2)
         response = await asked
-        assert (response.status, json.loads(response.body)["reason"]) == (504, "Timeout")
+        assert (response.status, json.loads(response.whole())["reason"]) == (504, "Timeout")
 
     asyncio.run(main())
 
@@ -160,7 +160,11 @@ def test_health_is_told_check_by_check() -> None:
     async def scene(api: Api) -> None:
         for path in ("/livez", "/readyz", "/healthz"):
             response = await api.response("GET", path, who=ANONYMOUS)
-            assert (response.status, response.body, response.content_type) == (200, b"ok", "text/plain; charset=utf-8")
+            assert (response.status, response.whole(), response.content_type) == (
+                200,
+                b"ok",
+                "text/plain; charset=utf-8",
+            )
             _, text = await api.ask("GET", f"{path}?verbose")
             assert text.startswith("[+]ping ok\n") and text.endswith(f"{path[1:]} check passed\n")
         assert (await api.ask("GET", "/readyz/ping"))[1] == "ok"

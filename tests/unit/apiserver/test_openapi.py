@@ -94,7 +94,7 @@ def test_kubectl_gets_the_swagger_document_in_protobuf() -> None:
     """Read back with nothing but the wire format: kubectl finds definitions by name, and their kinds in extensions."""
     response = get("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
     assert response.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-    document = dict(protobuf.fields(response.body))
+    document = dict(protobuf.fields(response.whole()))
     assert document[1] == b"2.0"
     names = set()
     for _, named in protobuf.fields(bytes(document[9])):  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from longboat.apiserver.endpoint import Endpoint, go_type, include_object, inval
 from longboat.apiserver.handlers.selection import Selection, selection
 from longboat.apiserver.handlers.versions import parse_version, too_large, wait_until
 from longboat.apiserver.media import PARTIAL, TABLE, Form
+from longboat.apiserver.pieces import Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, bad_request, expired, not_acceptable
 from longboat.machinery.fieldpath import Errors, Path
@@ -41,11 +42,24 @@ async def list_(endpoint: Endpoint, request: Request) -> Response:
     limit = _limit(request)
     at, after = await _where(endpoint, request)
     prefix = endpoint.store.prefix(request.info.namespace)
+    if chosen.everything and form.as_kind != TABLE and not (at or after or limit):
+        return _everything(endpoint, prefix, form)
     page = await _page(endpoint, prefix, at, after, limit, chosen)
     if form.as_kind == TABLE and len(page.entries) > FEW:
         await request.seat.take()
-    body = await request.seat.run(_document, endpoint, request, page, form, limit, prefix)
-    return encoding.respond(200, body, form)
+    return await request.seat.run(_document, endpoint, request, page, form, limit, prefix)
+
+
+def _everything(endpoint: Endpoint, prefix: str, form: Form) -> Response:
+    """All that is beneath `prefix` now. While a client is being sent it, others get the same bytes: many that ask at
+    once, as after a restart, cost no more than one in memory, and a third less time each. Raises Unreadable."""
+    cache = endpoint.store.cache
+    cache.check(prefix)
+    key = cache.version, prefix, form.as_kind, form.version
+    items = endpoint.listings.get(key)
+    if items is None:
+        items = endpoint.listings[key] = _items(endpoint, cache.snapshot().entries(prefix), form)
+    return _list(endpoint, form, {"resourceVersion": str(cache.revision)}, items)
 
 
 def _limit(request: Request) -> int:
@@ -152,34 +166,30 @@ def _read_token(token: str) -> Continue:
     return found
 
 
-def _document(endpoint: Endpoint, request: Request, page: EntryPage, form: Form, limit: int, prefix: str) -> bytes:
+def _document(endpoint: Endpoint, request: Request, page: EntryPage, form: Form, limit: int, prefix: str) -> Response:
     list_meta: Object = {"resourceVersion": str(page.revision)}
     if limit and page.more:
         list_meta["continue"] = _token(page.revision, page.entries[-1].key.removeprefix(prefix))
         if page.remaining > 0 and not (request.arg("labelSelector") or request.arg("fieldSelector")):
             list_meta["remainingItemCount"] = page.remaining
-    store = endpoint.store
-    entries: list[Entry] = page.entries
-    if endpoint.strategy.hub is not None:
-        entries = [store.codec.shown(entry) for entry in entries]
-    if form.as_kind == TABLE:
-        include = include_object(request)
-        return endpoint.tables.document(entries, list_meta, include, form.version, endpoint.clock.now())
-    if form.as_kind:
-        items = [encoding.partial(entry, form.version) for entry in entries]
-    else:
-        items = [entry.body for entry in entries]
+    if form.as_kind != TABLE:
+        return _list(endpoint, form, list_meta, _items(endpoint, page.entries, form))
+    include, now = include_object(request), endpoint.clock.now()
+    table = endpoint.tables.document(_shown(endpoint, page.entries), list_meta, include, form.version, now)
+    return encoding.respond(200, table, form)
+
+
+def _list(endpoint: Endpoint, form: Form, list_meta: Object, items: Pieces) -> Response:
     head = b'%b,"metadata":%b,"items":[' % (encoding.list_head(endpoint.strategy, form), msgspec.json.encode(list_meta))
-    return _joined(head, items)
+    return encoding.respond(200, head, form, items)
 
 
-def _joined(head: bytes, items: list[bytes]) -> bytes:
-    """The whole document, each of its bytes copied once."""
-    if not items:
-        return head + b"]}"
-    items[0] = head + items[0]
-    items[-1] += b"]}"
-    return b",".join(items)
+def _items(endpoint: Endpoint, entries: list[Entry], form: Form) -> Pieces:
+    return Pieces.of_items(encoding.items(_shown(endpoint, entries), endpoint.strategy, form), b"]}\n")
+
+
+def _shown(endpoint: Endpoint, entries: list[Entry]) -> list[Entry]:
+    return entries if endpoint.strategy.hub is None else [endpoint.store.codec.shown(entry) for entry in entries]
 
 
 __all__ = ["check_match", "list_", "parse_version"]

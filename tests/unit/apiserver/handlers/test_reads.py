@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -53,7 +54,7 @@ class Watching:
 
 async def watch(api: Api, query: str = "", **headers: str) -> Watching:
     response = await api.response("GET", f"{CONFIGS}?watch=true{query}", **headers)
-    assert response.stream is not None, response.body
+    assert response.stream is not None, response.whole()
     return Watching(response.stream)
 
 
@@ -225,7 +226,7 @@ def test_yaml_is_given_to_those_who_ask() -> None:
     async def scene(api: Api) -> None:
         await fill(api, 1)
         response = await api.response("GET", f"{CONFIGS}/c000", accept="application/yaml")
-        assert response.content_type == "application/yaml" and b"kind: ConfigMap" in response.body
+        assert response.content_type == "application/yaml" and b"kind: ConfigMap" in response.whole()
 
     play(scene)
 
@@ -258,5 +259,55 @@ def test_discovery_knows_every_group() -> None:
         _, aggregated = await api.ask("GET", "/apis", accept=accept)
         assert aggregated["kind"] == "APIGroupDiscoveryList"
         assert {i["metadata"]["name"] for i in aggregated["items"]} == {g["name"] for g in groups["groups"]}
+
+    play(scene)
+
+
+def test_items_of_a_list_do_not_say_what_they_are() -> None:
+    async def scene(api: Api) -> None:
+        await fill(api, 2)
+        for query in ("", "?limit=2", "?labelSelector=even"):
+            listed = (await api.ask("GET", CONFIGS + query))[1]
+            assert (listed["kind"], listed["apiVersion"]) == ("ConfigMapList", "v1")
+            assert names(listed) == ["c000", "c001"]
+            assert not any({"kind", "apiVersion"} & set(item) for item in listed["items"])
+        _, partial = await api.ask("GET", CONFIGS, accept=PARTIAL)
+        assert {item["kind"] for item in partial["items"]} == {"PartialObjectMetadata"}
+
+    play(scene)
+
+
+def test_who_lists_while_others_are_sent_the_same_gets_the_same_bytes() -> None:
+    async def scene(api: Api) -> None:
+        await fill(api, 3)
+        first = await api.response("GET", CONFIGS)
+        again = await api.response("GET", CONFIGS)
+        assert again.tail is first.tail
+        elsewhere = await api.response("GET", "/api/v1/configmaps")
+        partial = await api.response("GET", CONFIGS, accept=PARTIAL)
+        assert first.tail not in (elsewhere.tail, partial.tail)
+        await api.make("/api/v1/namespaces/default/secrets", {"metadata": {"name": "of-another-resource"}})
+        later = await api.response("GET", CONFIGS)
+        assert later.tail is first.tail
+        assert later.body > first.body, "the list is as of now all the same"
+        await api.make(CONFIGS, config("c9"))
+        assert names(msgspec.json.decode((await api.response("GET", CONFIGS)).whole())) == [
+            "c000",
+            "c001",
+            "c002",
+            "c9",
+        ]
+        assert names(msgspec.json.decode(first.whole())) == ["c000", "c001", "c002"]
+
+    play(scene)
+
+
+def test_nothing_is_kept_of_lists_that_have_been_sent() -> None:
+    async def scene(api: Api) -> None:
+        await fill(api, 3)
+        response = await api.response("GET", CONFIGS)
+        known = weakref.ref(response.tail)
+        del response
+        assert known() is None
 
     play(scene)

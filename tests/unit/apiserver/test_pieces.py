@@ -1,0 +1,46 @@
+"""Documents in pieces: whole whatever they are cut into, shared while they are sent, let go of afterwards."""
+
+from __future__ import annotations
+
+import weakref
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longboat.apiserver.pieces import SMALL, Outgoing, Pieces
+
+ITEMS = st.lists(st.integers(1, 3 * SMALL).map(lambda size: b"x" * size), max_size=6)
+
+
+@given(ITEMS)
+def test_items_in_pieces_are_the_items_with_commas_between(items: list[bytes]) -> None:
+    pieces, longest = Pieces.of_items(items, b"]}"), max(map(len, items), default=0)
+    assert pieces.joined() == b",".join(items) + b"]}"
+    assert pieces.size == len(pieces.joined())
+    assert all(len(piece) <= max(SMALL, longest + 3) for piece in pieces.pieces)
+
+
+@given(st.binary(max_size=9), ITEMS)
+def test_what_goes_out_is_everything_a_little_at_a_time(body: bytes, items: list[bytes]) -> None:
+    tail = Pieces.of_items(items, b"]}")
+    sent = list(Outgoing(body, tail))
+    assert b"".join(sent) == body + tail.joined()
+    assert all(0 < len(piece) <= SMALL for piece in sent)
+
+
+def test_a_piece_that_fits_is_sent_without_a_copy() -> None:
+    tail = Pieces.of_items([b"x" * (SMALL - 3)] * 2, b"]}")
+    assert next(Outgoing(b"", tail)) is tail.pieces[0]
+
+
+def test_who_sends_holds_and_nobody_else() -> None:
+    tail = Pieces.of_items([b"x" * (SMALL - 3)] * 3, b"]}")
+    known = weakref.ref(tail)
+    through, cut_off = Outgoing(b"{", tail), Outgoing(b"{", tail)
+    del tail
+    assert len(list(through)) == 4
+    next(cut_off)
+    assert known() is not None
+    cut_off.clear()
+    assert known() is None
+    assert list(cut_off) == []
