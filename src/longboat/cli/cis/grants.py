@@ -13,13 +13,13 @@ def granted(
     roles: Iterable[Object], bindings: Iterable[Object], group: str, resource: str, verbs: Iterable[str]
 ) -> Iterator[str]:
     """ "subject (binding)" of every binding made by somebody that grants one of the verbs on this."""
-    by_key = {(r["kind"], r["metadata"].get("namespace", ""), r["metadata"]["name"]): r for r in roles}
+    by_key = {(r["metadata"].get("namespace", ""), r["metadata"]["name"]): r for r in roles}  # ClusterRoles have none
     wanted = set(verbs)
     for binding in bindings:
         if is_default(binding):
             continue
         ref, where = binding["roleRef"], binding["metadata"].get("namespace", "")
-        role = by_key.get((ref["kind"], where if ref["kind"] == "Role" else "", ref["name"]))
+        role = by_key.get((where if ref["kind"] == "Role" else "", ref["name"]))
         if role and any(grants(rule, group, resource, wanted) for rule in role.get("rules") or ()):
             yield from (f"{subject} ({binding['metadata']['name']})" for subject in subjects(binding))
 
