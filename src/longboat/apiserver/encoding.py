@@ -30,7 +30,7 @@ _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
 def respond(status: int, body: bytes, form: Form, tail: Pieces = NONE) -> Response:
-    """An answer whose JSON is this; `write_out` makes of it what was asked for, at last. A tail ends its line itself."""
+    """An answer whose JSON is this; `write_out` makes of it what was asked for. A tail ends its line itself."""
     return Response(status, body, form.content_type, form=form, tail=tail)
 
 
