@@ -29,6 +29,7 @@ from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
+from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import write_out
@@ -254,6 +255,8 @@ class APIServer:
         response = await self._dispatch(request)
         if response.form is not None:
             await write_out(request, response, response.form)
+        if len(response.body) > LARGE:
+            await compress(request, response)
         return response
 
     async def _dispatch(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -119,6 +120,8 @@ def _entries(served: Resource) -> Iterable[Object]:
         resource["shortNames"] = list(kind.short)
     if kind.categories:
         resource["categories"] = list(kind.categories)
+    if served.endpoint is not None:
+        resource["storageVersionHash"] = storage_version_hash(served.strategy.hub or kind)
     yield resource
     for part, body in listed(served):
         sub: Object = {
@@ -131,6 +134,12 @@ def _entries(served: Resource) -> Iterable[Object]:
         if (body.group, body.version) != (kind.group, kind.version):
             sub |= {"group": body.group, "version": body.version}
         yield sub
+
+
+def storage_version_hash(kind: Kind) -> str:
+    """Says in which version objects are stored, to those who move them to another (APIResource.storageVersionHash)."""
+    told = f"{kind.group}/{kind.version}/{kind.name}".encode()
+    return base64.b64encode(hashlib.sha256(told).digest()[:8]).decode()
 
 
 def _response_kind(kind: Kind) -> Object:

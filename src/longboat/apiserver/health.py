@@ -56,6 +56,10 @@ class Health:
     def __init__(self, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
         self._checks = {"livez": live, "readyz": ready, "healthz": live}
 
+    def paths(self) -> list[str]:
+        """Of all checks, alone and together."""
+        return [f"/{each}{part}" for each, names in self._checks.items() for part in ("", *(f"/{n}" for n in names))]
+
     async def handle(self, request: Request) -> Response:
         """No page for a check there is not."""
         _, endpoint, *rest = request.path.rstrip("/").split("/")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
+
 from longboat.aio.clock import Clock
 from longboat.apiserver import metrics
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer
@@ -39,9 +41,11 @@ class Server(Protocol):
 
 def paths(server: Server) -> dict[str, Handler]:
     """Handlers by the first part of the path."""
-    health = _health(server).handle
-    openid = _openid(server)
+    checks, openid = _health(server), _openid(server)
+    health, index = checks.handle, _index(server, checks)
     return {
+        "": index,
+        "index.html": index,
         "livez": health,
         "readyz": health,
         "healthz": health,
@@ -51,6 +55,27 @@ def paths(server: Server) -> dict[str, Handler]:
         ".well-known": openid,
         "openid": openid,
     }
+
+
+LISTED = ("/apis/", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version")
+OPENID = ("/.well-known/openid-configuration", "/openid/v1/jwks")
+
+
+def _index(server: Server, health: Health) -> Handler:
+    """What there is to ask for (metav1 RootPaths)."""
+
+    async def index(request: Request) -> Response:
+        if request.path not in ("/", "/index.html"):
+            return no_page()
+        found = {*LISTED, *health.paths(), *(OPENID if server.issuer else ()), "/api", "/apis"}
+        for resource in server.resources:
+            found.add(resource.kind.path)
+            if resource.kind.group:
+                found.add(f"/apis/{resource.kind.group}")
+        listed = msgspec.json.encode({"paths": sorted(found)})
+        return Response(200, msgspec.json.format(listed, indent=2))
+
+    return index
 
 
 def _health(server: Server) -> Health:

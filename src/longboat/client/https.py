@@ -101,7 +101,8 @@ class HttpsTransport:
         return self._session
 
     async def _headers(self, accept: str) -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": self._agent}
+        # Components are near: compressing would cost the server more than it spares the network.
+        headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": self._agent}
         if self._access.token_file is not None:
             now = self._clock.monotonic()
             if self._read_at is None or now - self._read_at >= TOKEN_KEPT:

@@ -149,3 +149,16 @@ def test_negotiation(accept: str, form: media.Form | None) -> None:
             media.negotiate(accept)
     else:
         assert media.negotiate(accept) == form
+
+
+def test_the_root_lists_what_there_is() -> None:
+    async def scene(api: Api) -> None:
+        code, found = await api.ask("GET", "/")
+        listed = {"/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/livez/ping", "/readyz/shutdown", "/openapi/v2"}
+        assert code == 200 and found["paths"] == sorted(found["paths"]) and listed <= set(found["paths"])
+        assert await api.ask("GET", "/index.html") == (200, found)
+        assert await api.ask("GET", "//x") == (404, NO_PAGE)
+        for path in found["paths"]:
+            assert (await api.response("GET", path)).status == 200, path
+
+    play(scene)
