@@ -24,13 +24,11 @@ class Agent(Node):
     """Workers of a simulated node that hear from the cluster's API and write to it."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
-        super().__init__(MemoryRuntime(cluster.clock), cluster.clock, folder, on_disk=False)
-        self.informers = Informers(cluster.client, cluster.clock, "agent")
         self.writer = ApiStatusWriter(cluster.client, cluster.clock)
-        self.workers.writer = self.writer
-        self.workers.recorder = ApiRecorder(
-            EventRecorder(cluster.client, cluster.clock, "kubelet", "n"), "n", cluster.clock
-        )
+        events = EventRecorder(cluster.client, cluster.clock, "kubelet", "n")
+        tools = {"writer": self.writer, "recorder": ApiRecorder(events, "n", cluster.clock)}
+        super().__init__(MemoryRuntime(cluster.clock), cluster.clock, folder, on_disk=False, tools=tools)
+        self.informers = Informers(cluster.client, cluster.clock, "agent")
         self.workers.allocatable = {"cpu": "8", "memory": "16Gi"}
         self.informers.of(Pod, fields="spec.nodeName=n").on_change(self.tell)
 

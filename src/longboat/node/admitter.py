@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
 from longboat.node import admission, preemption, safeguards
 from longboat.node.admission import Judgement
@@ -16,8 +16,20 @@ from longboat.node.state import Waiting
 from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
 
-if TYPE_CHECKING:
-    from longboat.node.pod_worker import PodWorker
+
+class Candidate(Protocol):
+    """A pod that has come to the node, or that is there."""
+
+    @property
+    def uid(self) -> str: ...
+    @property
+    def pod(self) -> Pod: ...
+    @property
+    def takes_room(self) -> bool: ...
+    @property
+    def is_ending(self) -> bool: ...
+    def must_end(self) -> bool: ...
+    def reject(self, why: Waiting) -> None: ...
 
 
 class Beside(Protocol):
@@ -26,11 +38,11 @@ class Beside(Protocol):
     allocatable: Mapping[str, str]
     pressed: Callable[[Pod], Waiting | None]  # why the node takes no more such pods now
 
-    def beside(self, worker: PodWorker) -> list[PodWorker]:
+    def beside(self, uid: str) -> Sequence[Candidate]:
         """Those that take room on the node beside this one."""
         ...
 
-    def preempt(self, worker: PodWorker) -> None:
+    def preempt(self, uid: str) -> None:
         """End it for the sake of a critical one."""
         ...
 
@@ -45,9 +57,9 @@ class Admitter:
         self._own, self._facts, self._recorder, self._pods = own, facts, recorder, pods
         self._unsafe_sysctls = unsafe_sysctls
         self._doubted: set[str] = set()  # pods on which the API has to be asked
-        self._awaited: dict[str, list[PodWorker]] = {}  # by a critical pod's uid, whose end it waits for
+        self._awaited: dict[str, list[Candidate]] = {}  # by a critical pod's uid, whose end it waits for
 
-    def arrive(self, worker: PodWorker) -> None:
+    def arrive(self, worker: Candidate) -> None:
         """A pod that wants what it may not, or cannot, have here fails before anything of it runs."""
         if worker.must_end() or worker.pod.status.startTime is not None:
             return
@@ -60,7 +72,7 @@ class Admitter:
         else:
             self._conclude(worker, found)
 
-    async def may_begin(self, worker: PodWorker) -> bool:
+    async def may_begin(self, worker: Candidate) -> bool:
         """Whether nothing stands in the pod's way any more; it is asked for again when other pods end. Raises
         StatusError and OSError."""
         if worker.uid in self._doubted:
@@ -88,12 +100,12 @@ class Admitter:
             if remark not in known:
                 self._recorder.pod(pod, WARNING, *remark)
 
-    def _judge(self, worker: PodWorker, node: Node | None, *, labels: bool) -> Judgement:
+    def _judge(self, worker: Candidate, node: Node | None, *, labels: bool) -> Judgement:
         offer = admission.offer(self._facts.name, self._pods.allocatable, node, labels=labels)
-        others = [other.pod for other in self._pods.beside(worker)]
+        others = [other.pod for other in self._pods.beside(worker.uid)]
         return admission.judge(worker.pod, others, offer, self._facts.can, self._unsafe_sysctls)
 
-    def _conclude(self, worker: PodWorker, found: Judgement) -> None:
+    def _conclude(self, worker: Candidate, found: Judgement) -> None:
         """Room is made for a critical pod where nothing but room is lacking."""
         if found.short and is_critical(worker.pod):
             if not found.others:
@@ -105,9 +117,9 @@ class Admitter:
         else:
             self.remark(worker.pod)
 
-    def _make_room(self, worker: PodWorker, short: Collection[Shortage]) -> None:
+    def _make_room(self, worker: Candidate, short: Collection[Shortage]) -> None:
         """It has its place from now on, and begins once those that hold it have ended."""
-        others = self._pods.beside(worker)
+        others = self._pods.beside(worker.uid)
         going = [other for other in others if other.is_ending]
         needs = {shortage.resource: shortage.missing for shortage in short}
         needs = preemption.remaining(needs, [other.pod for other in going])
@@ -119,9 +131,9 @@ class Admitter:
         victims = [staying[pod.uid] for pod in chosen]
         self._awaited[worker.uid] = [*going, *victims]
         for victim in victims:
-            self._pods.preempt(victim)
+            self._pods.preempt(victim.uid)
         self.remark(worker.pod)
 
-    def _reject(self, worker: PodWorker, why: Waiting) -> None:
+    def _reject(self, worker: Candidate, why: Waiting) -> None:
         self._recorder.pod(worker.pod, WARNING, why.reason, why.message)
         worker.reject(Waiting(why.reason, f"Pod was rejected: {why.message}"))

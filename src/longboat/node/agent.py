@@ -23,7 +23,7 @@ from longboat.node.cri.config import Seccomp
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
-from longboat.node.isolation import Isolate, nobody_isolates
+from longboat.node.isolation import Isolate, Isolation, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.machine import Machine, Pressure
 from longboat.node.make.config import NodeFacts
@@ -33,10 +33,11 @@ from longboat.node.observe import Observer
 from longboat.node.orphans import Orphans
 from longboat.node.own_node import ApiOwnNode
 from longboat.node.paths import Paths
-from longboat.node.pod_workers import PodWorkers, Tools
+from longboat.node.pod_workers import PodWorkers
 from longboat.node.recorder import Recorder
 from longboat.node.registration import Registration
 from longboat.node.relist import Relist
+from longboat.node.resizer import Resizer
 from longboat.node.rules import Rules
 from longboat.node.safeguards import EVERYTHING, Safeguards
 from longboat.node.serve.authorize import Authorizer
@@ -48,6 +49,7 @@ from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
 from longboat.node.storage import NodeStorage
+from longboat.node.tools import Tools
 from longboat.node.upkeep import Upkeep
 from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
@@ -159,7 +161,9 @@ class Agent:
         config, runtime = self._config, await self._await_runtime()
         found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
         await self._checkpoints.load()
-        workers = self.workers = self._make_workers(runtime.name, found, await self._safeguards())
+        tools = self._tools(runtime.name, found, await self._safeguards())
+        workers = self.workers = PodWorkers(tools, self._host_ports_changed)
+        workers.allocatable = found.allocatable(config.upkeep.eviction.thresholds)
         port = await self._serve(workers)
         facts = Facts(
             name=config.name,
@@ -177,7 +181,10 @@ class Agent:
                 self._runtime, self._clock, self._recorder, config.upkeep, config.name, config.paths,
                 config.cgroup_root, workers, registration.look_again,
             )  # fmt: skip
-        orphans = Orphans(self._runtime, self._clock, config.paths, workers, on_disk=not config.simulated)
+        orphans = Orphans(
+            self._runtime, self._clock, config.paths, lambda: workers.uids, tools.volumes, tools.cgroups,
+            on_disk=not config.simulated,
+        )  # fmt: skip
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
         self._storage.has_grown = workers.refresh
@@ -237,7 +244,7 @@ class Agent:
             recursive_read_only=features.recursive_read_only,
         )
 
-    def _make_workers(self, runtime_name: str, found: Machine, can: Safeguards) -> PodWorkers:
+    def _tools(self, runtime_name: str, found: Machine, can: Safeguards) -> Tools:
         config, runtime, clock, recorder = self._config, self._runtime, self._clock, self._recorder
         on_disk = not config.simulated
         facts = NodeFacts(
@@ -258,16 +265,14 @@ class Agent:
             runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, cgroups,
             on_disk=on_disk,
         )  # fmt: skip
-        tools = Tools(
+        return Tools(
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
             volumes=Volumes(host, self._storage.persistent, on_disk=on_disk),
             writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
-            unsafe_sysctls=config.unsafe_sysctls, own_node=self._own_node, isolate=self._isolate,
+            unsafe_sysctls=config.unsafe_sysctls, own_node=self._own_node,
+            isolation=Isolation(self._isolate, recorder), resizer=Resizer(runtime, cgroups, facts.capacity),
         )  # fmt: skip
-        workers = PodWorkers(tools, self._host_ports_changed)
-        workers.allocatable = found.allocatable(config.upkeep.eviction.thresholds)
-        return workers
 
     def _resolver(self) -> Resolver:
         try:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 
 from longboat.aio.clock import Clock
 from longboat.aio.fanout import fan_out
 from longboat.machinery.errors import StatusError
+from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
 from longboat.node.paths import Paths
-from longboat.node.pod_workers import PodWorkers
 from longboat.node.stop import LEAST_GRACE
+from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
 FOLDERS_EVERY = 60.0
@@ -20,17 +22,20 @@ AT_ONCE = 16  # containers that are asked to end at a time
 
 
 class Orphans:
-    """`seen` takes in every listing; `remove` does the work."""
+    """`seen` takes in every listing; `remove` does the work. `known` are the uids of pods that have a worker."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, paths: Paths, workers: PodWorkers, *, on_disk: bool) -> None:
-        self._runtime, self._clock, self._paths, self._workers = runtime, clock, paths, workers
-        self._on_disk = on_disk
+    def __init__(
+        self, runtime: Runtime, clock: Clock, paths: Paths, known: Callable[[], set[str]], volumes: Volumes,
+        cgroups: Cgroups | None, *, on_disk: bool,
+    ) -> None:  # fmt: skip
+        self._runtime, self._clock, self._paths = runtime, clock, paths
+        self._own, self._volumes, self._cgroups, self._on_disk = known, volumes, cgroups, on_disk
         self._found: asyncio.Queue[tuple[str, list[Sandbox], list[Container]]] = asyncio.Queue(1000)
         self._known: set[str] = set()
 
     def seen(self, sandboxes: list[Sandbox], containers: list[Container]) -> None:
         """What has no worker is queued once."""
-        known = self._workers.uids
+        known = self._own()
         for uid in {s.uid for s in sandboxes} - known - self._known:
             if uid and not self._found.full():
                 self._known.add(uid)
@@ -56,7 +61,7 @@ class Orphans:
             self._known.discard(uid)
 
     async def _remove_pod(self, uid: str, sandboxes: list[Sandbox], containers: list[Container]) -> None:
-        if uid in self._workers.uids:
+        if uid in self._own():
             return
         log.info("removing pod %s/%s, which the API does not know", sandboxes[0].namespace, sandboxes[0].name)
         running = [container.id for container in containers if container.state == "running"]
@@ -64,13 +69,13 @@ class Orphans:
         for sandbox in sandboxes:
             await self._runtime.stop_sandbox(sandbox.id)
             await self._runtime.remove_sandbox(sandbox.id)
-        await self._workers.volumes.tear_down(uid)
+        await self._volumes.tear_down(uid)
 
     async def _remove_folders(self) -> None:
         """Directories and cgroups of pods that nobody knows and that run nothing."""
         if not self._on_disk:
             return
-        running = {sandbox.uid for sandbox in await self._runtime.sandboxes()} | self._workers.uids
+        running = {sandbox.uid for sandbox in await self._runtime.sandboxes()} | self._own()
         try:
             names = await asyncio.to_thread(os.listdir, self._paths.pods)
         except FileNotFoundError:
@@ -78,9 +83,9 @@ class Orphans:
         for name in names:
             if name not in running:
                 try:
-                    await self._workers.volumes.tear_down(name)
+                    await self._volumes.tear_down(name)
                 except (RuntimeFailure, OSError) as error:
                     log.warning("volumes of dead pod %s were not taken down: %s", name, error)
-        await self._workers.volumes.tidy()
-        if self._workers.cgroups is not None:
-            await asyncio.to_thread(self._workers.cgroups.remove_others, running)
+        await self._volumes.tidy()
+        if self._cgroups is not None:
+            await asyncio.to_thread(self._cgroups.remove_others, running)

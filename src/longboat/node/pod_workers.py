@@ -8,81 +8,37 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
-import msgspec
-
 from longboat.aio.backoff import doubling
-from longboat.aio.backoffs import BackOff
-from longboat.aio.clock import Clock, Timer
+from longboat.aio.clock import Timer
 from longboat.aio.tasks import Tasks
 from longboat.machinery.errors import StatusError
 from longboat.node import allocation, preemption
 from longboat.node.admitter import Admitter
-from longboat.node.cgroups import Cgroups
-from longboat.node.checkpoints import Checkpoints
-from longboat.node.cri.interface import Runtime, RuntimeFailure
+from longboat.node.cri.interface import RuntimeFailure
 from longboat.node.eviction.admit import EVICTED
 from longboat.node.eviction.signals import RESOURCE
 from longboat.node.host_ports import HostPort, host_ports
-from longboat.node.images import Images
-from longboat.node.isolation import Isolate, Isolation, nobody_isolates
-from longboat.node.launch import Launcher
-from longboat.node.make.config import NodeFacts
-from longboat.node.observe import Observer
-from longboat.node.own_node import OwnNode
-from longboat.node.pod_worker import LONGEST_RETRY, RETRY, TERMINATED, PodWorker
+from longboat.node.pod_actions import LONGEST_RETRY
+from longboat.node.pod_worker import TERMINATED, PodWorker
 from longboat.node.probes import Probes
-from longboat.node.recorder import WARNING, Recorder, field_of
-from longboat.node.resizer import Resizer
-from longboat.node.sources import Sources
+from longboat.node.recorder import WARNING
 from longboat.node.state import Waiting
-from longboat.node.status_writer import StatusWriter
-from longboat.node.stop import AT_ONCE, Stopper
+from longboat.node.stop import AT_ONCE
+from longboat.node.tools import Tools
 from longboat.node.views.pod import Pod
-from longboat.node.volumes.manager import Volumes
 
 log = logging.getLogger(__name__)
-STARTS = 8  # sandboxes and containers that are being started at once
+RETRY = 1.0  # seconds after the runtime failed
 TURN = 5.0  # seconds after which one no longer counts: a volume's server may have gone
-
-
-class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """What workers work with."""
-
-    runtime: Runtime
-    runtime_name: str
-    clock: Clock
-    recorder: Recorder
-    node: NodeFacts
-    sources: Sources
-    observer: Observer
-    images: Images
-    launcher: Launcher
-    stopper: Stopper
-    volumes: Volumes
-    writer: StatusWriter
-    checkpoints: Checkpoints
-    own_node: OwnNode
-    cgroups: Cgroups | None = None
-    isolate: Isolate = nobody_isolates
-    on_disk: bool = True
-    starts: int = STARTS
-    unsafe_sysctls: tuple[str, ...] = ()  # that pods may set all the same
 
 
 class PodWorkers:
     """`host_ports_changed` is told of every published port whenever that set may have changed."""
 
     def __init__(self, tools: Tools, host_ports_changed: Callable[[list[HostPort]], None] = lambda ports: None) -> None:
-        self.runtime, self.runtime_name, self.clock = tools.runtime, tools.runtime_name, tools.clock
-        self.recorder, self.node, self.observer = tools.recorder, tools.node, tools.observer
-        self.launcher, self.stopper, self.volumes = tools.launcher, tools.stopper, tools.volumes
-        self.writer, self.cgroups, self.on_disk = tools.writer, tools.cgroups, tools.on_disk
-        self.checkpoints = tools.checkpoints
-        self.isolation = Isolation(tools.isolate, tools.recorder)
-        self.resizer = Resizer(tools.runtime, tools.cgroups, tools.node.capacity)
-        self._sources, self._images = tools.sources, tools.images
+        self._tools = tools
+        self.clock, self.recorder = tools.clock, tools.recorder
         self.admitter = Admitter(tools.own_node, tools.node, tools.recorder, self, tools.unsafe_sysctls)
-        self.backoff = BackOff()
         self.evictions = Counter[str]()  # by signal
         self.starting = 0  # sandboxes and containers being started, or waiting for their turn
         self._starts = asyncio.Semaphore(tools.starts)
@@ -102,7 +58,7 @@ class PodWorkers:
             timer.cancel()
         await self.probes.close()
         await self._tasks.close()
-        await self.volumes.close()
+        await self._tools.volumes.close()
 
     # What others tell us.
 
@@ -110,13 +66,14 @@ class PodWorkers:
         """The API's word on a pod of this node."""
         worker = self._workers.get(pod.uid)
         if worker is None:
-            worker = self._workers[pod.uid] = PodWorker(self, pod)
+            worker = PodWorker(pod, self._tools, self.probes, self, stale=self.may_run(pod.uid))
+            self._workers[pod.uid] = worker
             self.admitter.arrive(worker)
             self._go(pod.uid)
             return
         before = worker.share.wanted
         worker.share.ask(pod)
-        self.writer.seen(pod)
+        self._tools.writer.seen(pod)
         if _must_interrupt(before, pod):
             self._interrupt(pod.uid)
         if _is_edited(before, pod):
@@ -138,7 +95,7 @@ class PodWorkers:
         """Something happened to one of the pod's containers."""
         worker = self._workers.get(uid)
         if worker is not None:
-            worker.stale = True
+            worker.sight.stale = True
             if worker.phase != TERMINATED:
                 self._go(uid)
 
@@ -163,12 +120,13 @@ class PodWorkers:
             self._interrupt(uid)
             self._go(uid)
 
-    def preempt(self, worker: PodWorker) -> None:
+    def preempt(self, uid: str) -> None:
         """End a pod for the sake of a critical one; it has its own grace period."""
+        worker = self._workers[uid]
         self.recorder.pod(worker.pod, WARNING, preemption.REASON, preemption.MESSAGE)
         worker.fail(Waiting(preemption.REASON, preemption.MESSAGE), None, preemption.TARGETED)
-        self._interrupt(worker.uid)
-        self._go(worker.uid)
+        self._interrupt(uid)
+        self._go(uid)
 
     def evictable(self) -> list[Pod]:
         """Those that run: also who is about to end takes room until then, and may take long."""
@@ -205,11 +163,15 @@ class PodWorkers:
 
     def refusal(self, worker: PodWorker, wanted: Pod) -> Waiting | None:
         """Why the node cannot give a pod what it asks for."""
-        return allocation.refusal(wanted, [other.pod for other in self.beside(worker)], self.allocatable)
+        return allocation.refusal(wanted, [other.pod for other in self.beside(worker.uid)], self.allocatable)
 
-    def beside(self, worker: PodWorker) -> list[PodWorker]:
+    async def may_begin(self, worker: PodWorker) -> bool:
+        """Whether nothing stands in the pod's way. Raises StatusError, OSError."""
+        return await self.admitter.may_begin(worker)
+
+    def beside(self, uid: str) -> list[PodWorker]:
         """Those that take room on the node beside this one."""
-        return [other for other in self._workers.values() if other is not worker and other.takes_room]
+        return [other for other in self._workers.values() if other.uid != uid and other.takes_room]
 
     def room_made(self) -> None:
         """Some pod takes less than before: those that wait for room ask again, in their order."""
@@ -219,7 +181,7 @@ class PodWorkers:
         for uid in self.admitter.waiting:
             self._go(uid)
 
-    def poke_status(self, worker: PodWorker) -> None:
+    def one_ended(self, worker: PodWorker) -> None:
         """Write the status of a pod that is being taken down, one container further."""
         self._tasks.spawn("status", self._observe_and_publish(worker))
 
@@ -227,11 +189,11 @@ class PodWorkers:
         """The pod has gone for good."""
         pod = worker.pod
         self._workers.pop(pod.uid, None)
-        self.observer.forget(worker.observed)
-        self.backoff.forget(f"{pod.uid}/")
-        self._images.forget(pod)
-        self._sources.forget(pod)
-        self.writer.forget(pod.uid)
+        self._tools.observer.forget(worker.observed)
+        self._tools.backoff.forget(f"{pod.uid}/")
+        self._tools.images.forget(pod)
+        self._tools.sources.forget(pod)
+        self._tools.writer.forget(pod.uid)
         self.probes.forget(pod.uid)
         self.admitter.forget(pod.uid)
 
@@ -245,12 +207,6 @@ class PodWorkers:
         if ports != self._published:
             self._published = ports
             self._host_ports_changed(ports)
-
-    def tell_backoff(self, pod: Pod, name: str) -> None:
-        container = pod.container(name)
-        if container is not None:
-            message = f"Back-off restarting failed container {name} in pod {pod}"
-            self.recorder.pod(pod, WARNING, "BackOff", message, field_of(pod, container))
 
     # What the agent asks.
 
@@ -318,11 +274,11 @@ class PodWorkers:
 
     def _try_again(self, worker: PodWorker) -> None:
         worker.failures += 1
-        worker.wake, worker.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True
+        worker.wake, worker.sight.stale = doubling(worker.failures, RETRY, LONGEST_RETRY), True
 
     async def _observe_and_publish(self, worker: PodWorker) -> None:
         try:
-            worker.observed = await self.observer.observe(worker.uid, worker.observed)
+            worker.sight.observed = await self._tools.observer.observe(worker.uid, worker.observed)
         except RuntimeFailure as failure:
             log.debug("cannot look at %s: %s", worker.pod, failure)
             return

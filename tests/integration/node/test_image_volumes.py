@@ -210,7 +210,7 @@ def test_whatever_an_agent_died_between(machine: Machine, step: str) -> None:
                 if step == "mount":
                     image.mount(wanted, place)
             if takes_down:
-                await node.workers.volumes.tear_down(given.uid)
+                await node.volumes.tear_down(given.uid)
                 assert not place.exists() and str(place) not in views()
             else:
                 await running(node, given)

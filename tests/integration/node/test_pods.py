@@ -147,7 +147,7 @@ async def test_files_follow_their_config_map_at_once(node: Node) -> None:
     node.objects.config_maps[key] = ConfigMap(data={"a": "2", "c": "2"})
     worker = node.workers.get(given.uid)
     assert worker is not None
-    await node.workers.volumes.set_up(given, worker._surroundings())
+    await node.volumes.set_up(given, worker.sight.surroundings(given, node.workers.allocatable))
     assert await inside(node, "sh", "-c", "cd /v; for f in *; do echo $f $(cat $f); done") == "a 2\nc 2\n"
 
 

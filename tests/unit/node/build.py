@@ -27,13 +27,16 @@ from longboat.node.csi.mounter import CsiVolumes
 from longboat.node.csi.paths import CsiPaths
 from longboat.node.followed import Subject
 from longboat.node.images import Images
+from longboat.node.isolation import Isolation, nobody_isolates
 from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
 from longboat.node.paths import Paths
-from longboat.node.pod_workers import PodWorkers, Tools
+from longboat.node.pod_workers import PodWorkers
 from longboat.node.relist import Relist
+from longboat.node.resizer import Resizer
 from longboat.node.stop import Stopper
+from longboat.node.tools import Tools
 from longboat.node.views.objects import ConfigMap, Secret, Service
 from longboat.node.views.objects import Node as ApiNode
 from longboat.node.views.pod import Pod
@@ -246,8 +249,10 @@ class Node:
         cgroup: str = "/",
         ips: tuple[str, ...] = ("192.0.2.1",),
         pids: int = 0,
+        tools: Mapping[str, Any] = {},
         **facts: Any,
     ) -> None:
+        """`tools` are taken instead of what would be made."""
         self.runtime, self.clock = runtime, clock
         self.told, self.objects, self.statuses, self.storage = Told(), Objects(), Statuses(), Storage()
         self.own = OwnNode()
@@ -268,16 +273,15 @@ class Node:
         persistent = Persistent(self.storage, mounter, clock, self.told, "n", on_disk=on_disk)
         host = Host(paths, clock, self.objects, mounter, self.image_volumes)
         self.volumes = Volumes(host, persistent, on_disk=on_disk)
-        self.workers = PodWorkers(
-            Tools(
-                runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=made,
-                sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
-                volumes=self.volumes,
-                writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk), cgroups=cgroups, on_disk=on_disk,
-                own_node=self.own,
-            ),
-            self.host_ports.append,
+        made_tools = Tools(
+            runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=made,
+            sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
+            volumes=self.volumes, writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk),
+            cgroups=cgroups, on_disk=on_disk, own_node=self.own, isolation=Isolation(nobody_isolates, self.told),
+            resizer=Resizer(runtime, cgroups, made.capacity),
         )  # fmt: skip
+        self.tools = msgspec.structs.replace(made_tools, **tools)
+        self.workers = PodWorkers(self.tools, self.host_ports.append)
         self.paths = paths
         self.relist = Relist(runtime, clock, observer, self.workers.poke, lambda sandboxes, containers: None)
         self.tasks = Tasks("test node")

@@ -273,12 +273,12 @@ async def test_an_heir_goes_on_from_what_was_given(node: Simulated) -> None:
     await node.workers.close()
     from unit.node.build import Node
 
-    heir = Node(node.runtime, node.clock, node.paths.root.parent / "heir", on_disk=False)
-    heir.workers.allocatable = {"cpu": "4"}
-    kept = Checkpoints(heir.paths, on_disk=True)
+    folder = node.paths.root.parent / "heir"
+    kept = Checkpoints(Paths(folder / "kubelet", folder / "pods", folder / "containers"), on_disk=True)
     await kept.keep(one.uid, Allocation(allocation.asked(one)))
     await kept.load()
-    heir.workers.checkpoints = kept
+    heir = Node(node.runtime, node.clock, folder, on_disk=False, tools={"checkpoints": kept})
+    heir.workers.allocatable = {"cpu": "4"}
     heir.workers.update(resized(one, c=sized("3")))
     await asyncio.sleep(0.2)
     await node.clock.advance(1)
