@@ -9,10 +9,12 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import fill, rules
 from longboat.registry.strategy import Strategy
 
 GROUP = kinds.ROLE.group
+_ROLE_REF = "io.k8s.api.rbac.v1.RoleRef"
 
 
 def _subjects(kind: str) -> Column:
@@ -40,7 +42,7 @@ class RoleBinding(Strategy):
     )
     generation = False
     create_on_update = True
-    grants: ClassVar[tuple[str, ...]] = ("ClusterRole", "Role")
+    grants: ClassVar[tuple[str, ...]] = ("Role", "ClusterRole")
 
     def name_errors(self, name: str) -> list[str]:
         return names.path_segment(name)
@@ -56,14 +58,15 @@ class RoleBinding(Strategy):
         if ref.get("apiGroup") != GROUP:
             err.not_supported(path.at("apiGroup"), ref.get("apiGroup") or "", (GROUP,))
         if ref.get("kind") not in self.grants:
-            err.not_supported(path.at("kind"), ref.get("kind") or "", self.grants)
+            err.not_supported(path.at("kind"), ref.get("kind") or "", self.grants, as_given=True)
         rules.named(ref.get("name") or "", path.at("name"), err, names.path_segment)
         for i, subject in enumerate(new.get("subjects") or ()):
             _subject(subject, Path("subjects").index(i), err, namespaced=self.kind.namespaced)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        if new.get("roleRef") != old.get("roleRef"):
-            err.invalid(Path("roleRef"), new.get("roleRef"), "cannot change roleRef")
+        new_ref, old_ref = (internal.whole(_ROLE_REF, obj.get("roleRef") or {}) for obj in (new, old))
+        if new_ref != old_ref:
+            err.invalid(Path("roleRef"), new_ref, "cannot change roleRef")
 
 
 class ClusterRoleBinding(RoleBinding):
@@ -88,4 +91,4 @@ def _subject(subject: Object, path: Path, err: Errors, *, namespaced: bool) -> N
             if group != GROUP:
                 err.not_supported(path.at("apiGroup"), group, (GROUP,))
         case _:
-            err.not_supported(path.at("kind"), kind, ("Group", "ServiceAccount", "User"))
+            err.not_supported(path.at("kind"), kind, ("ServiceAccount", "User", "Group"), as_given=True)
