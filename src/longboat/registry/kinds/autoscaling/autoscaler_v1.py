@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import Column
 from longboat.registry.kinds.autoscaling import autoscaler
@@ -109,3 +110,9 @@ class HorizontalPodAutoscalerV1(autoscaler.HorizontalPodAutoscaler):
             spec["minReplicas"] = 1
         if spec.get(_CPU) is None and not dig(obj, "metadata", "annotations", METRICS):
             spec[_CPU] = 80
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        super().validate_create(to_v2(new), err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        super().validate_update(to_v2(new), to_v2(old), err)
