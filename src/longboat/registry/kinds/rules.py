@@ -109,7 +109,8 @@ def annotation_keys(found: Object | None, path: Path, err: Errors) -> None:
         err.extend(path, names.qualified_name(key.lower()), key)
 
 
-def label_selector(found: Object | None, path: Path, err: Errors) -> None:
+def label_selector(found: Object | None, path: Path, err: Errors, *, any_value: bool = False) -> None:
+    """`any_value`: the values of expressions are not looked at, as once they were not."""
     if found is None:
         return
     labels(found.get("matchLabels"), path.at("matchLabels"), err)
@@ -125,7 +126,7 @@ def label_selector(found: Object | None, path: Path, err: Errors) -> None:
         else:
             err.invalid(at.at("operator"), operator, "not a valid selector operator")
         label_name(expression.get("key") or "", at.at("key"), err)
-        for j, value in enumerate(values):
+        for j, value in enumerate(() if any_value else values):
             err.extend(at.at("values").index(j), names.label_value(value), value)
 
 
