@@ -99,10 +99,9 @@ class Dispatcher:
             if handler is None:
                 raise path_not_found()
             return await handler(request)
-        response = await VERBS[verb](endpoint, request)
-        if strategy.deprecated:
+        if strategy.deprecated:  # whatever the answer is
             request.warnings.append(strategy.deprecated)
-        return response
+        return await VERBS[verb](endpoint, request)
 
     async def _subresource(self, strategy: Strategy, endpoint: Endpoint | None, request: Request) -> Response:
         kind, info, part = strategy.kind, request.info, request.part

@@ -177,12 +177,68 @@ def port_number(value: int) -> list[str]:
     return [] if 1 <= value <= 65535 else ["must be between 1 and 65535, inclusive"]
 
 
-def ip_address(value: str) -> list[str]:
-    """As KEP-4858 has it: no IPv4 address in IPv6's dress. Nor any with a zone, in which Python takes any text."""
+_OCTETS_WITH_ZEROS = re.compile(r"(?<![0-9a-fA-F:.])0+(?=[0-9])|(?<=\.)0+(?=[0-9])|(?<=:)0+(?=[0-9]+\.)")
+_NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_NOT_A_RANGE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+
+
+def _without_zeros(text: str) -> str:
+    """IPv4's numbers without leading zeros, as some programs read them; others take them for octal."""
+    return _OCTETS_WITH_ZEROS.sub("", text) if "." in text and len(text) < 100 else text
+
+
+def loose_address(value: str) -> addresses.IPAddress | None:
+    """The address that upstream's older checks take this for; None for none. Nothing with a zone, in which Python takes
+    any text."""
     try:
-        found = ipaddress.ip_address(value)
-        addresses.unmapped(found)
+        return addresses.parse(_without_zeros(value))
     except ValueError:
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-    mapped = isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None
-    return ["must not be an IPv4-mapped IPv6 address"] if mapped else []
+        return None
+
+
+def ip_address(value: str) -> list[str]:
+    """As KEP-4858 has it: no leading zeros, and no IPv4 address in IPv6's dress."""
+    if loose_address(value) is None:
+        return [_NOT_AN_ADDRESS]
+    if _without_zeros(value) != value:
+        return ["must not have leading 0s"]
+    return ["must not be an IPv4-mapped IPv6 address"] if _mapped(value) else []
+
+
+def ip_range(value: str) -> addresses.IPNetwork | None:
+    """As `loose_address`, for a range; host bits may be set."""
+    text, slash, bits = value.partition("/")
+    if not slash or not (bits.isascii() and bits.isdigit()):
+        return None
+    try:
+        return addresses.network(f"{_without_zeros(text)}/{bits.lstrip('0') or '0'}")
+    except ValueError:
+        return None
+
+
+def cidr(value: str) -> list[str]:
+    """As `ip_address`, for a range: and the address is the range's first."""
+    found, (text, _, bits) = ip_range(value), value.partition("/")
+    if found is None:
+        return [_NOT_A_RANGE]
+    if _without_zeros(text) != text or (bits.startswith("0") and bits != "0"):
+        return ["must not have leading 0s in IP or prefix length"]
+    if _mapped(text):
+        return ["must not have an IPv4-mapped IPv6 address"]
+    return ["must not have bits set beyond the prefix length"] if loose_address(text) != found.network_address else []
+
+
+def _mapped(text: str) -> bool:
+    found = ipaddress.ip_address(text)
+    return isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None
+
+
+def fully_qualified(value: str) -> tuple[str, str]:
+    """What is wrong with a domain of at least two labels, and in which part; ("", "") where nothing is."""
+    name = value.removesuffix(".")
+    if wrong := dns1123_subdomain(name):
+        return ",".join(wrong), name
+    labels = name.split(".")
+    if len(labels) < 2:
+        return "should be a domain with at least two segments separated by dots", name
+    return next(((",".join(wrong), label) for label in labels if (wrong := dns1123_label(label))), ("", ""))

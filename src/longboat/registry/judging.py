@@ -19,8 +19,8 @@ def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
     err = Errors()
     if strategy.has_status and not strategy.born_with_status:
         obj.pop("status", None)
-    if strategy.generation:
-        meta(obj)["generation"] = 1
+    if strategy.generation and strategy.first_generation:
+        meta(obj)["generation"] = strategy.first_generation
     strategy.prepare_create(obj, write)
     with err.enough():
         metadata.validate(strategy, meta(obj), err)
@@ -64,7 +64,7 @@ def _taken(step: str, strategy: Strategy, subresource: str, new: Object, old: Ob
                 metadata.validate_update(meta(new), meta(old), err)
             case strategies.FINALIZERS if strategy.standard_finalizers:
                 metadata.validate_standard_finalizers(meta(new), err)
-            case strategies.OBJECT if subresource == "":
+            case strategies.OBJECT:
                 strategy.validate(new, err)
             case strategies.CHANGE if subresource == "":
                 strategy.validate_update(new, old, err)

@@ -70,6 +70,7 @@ class Strategy:
     top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
+    first_generation: ClassVar[int] = 1  # 0, which is not shown, where upstream counts changes only
     counted_metadata: ClassVar[tuple[str, ...]] = ()  # parts of the metadata whose changes count as well
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
     unconditional_update: ClassVar[bool] = True  # PUT without a resourceVersion replaces whatever is there

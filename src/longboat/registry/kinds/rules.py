@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from longboat.machinery import addresses, names, quantity
+from longboat.machinery import names, quantity
+from longboat.machinery.addresses import IPNetwork
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.quantity import Quantity
@@ -48,6 +49,7 @@ def driver_name(value: str, path: Path, err: Errors) -> None:
     """The name of a CSI driver (CSI, GetPluginInfo)."""
     if not value:
         err.required(path)
+        return
     if len(value) > LONGEST_DRIVER_NAME:
         err.too_long(path, LONGEST_DRIVER_NAME)
     err.extend(path, names.dns1123_subdomain(value.lower()), value)
@@ -66,6 +68,12 @@ def maybe_one_of(value: str | None, allowed: Collection[str], path: Path, err: E
         err.not_supported(path, value, allowed)
 
 
+def given_one_of(value: str | None, allowed: Sequence[str], path: Path, err: Errors, *, as_given: bool = False) -> None:
+    """A word that may be absent; there, "" is none of the allowed ones (what Go holds by a pointer)."""
+    if value is not None and value not in allowed:
+        err.not_supported(path, value, allowed, as_given=as_given)
+
+
 def port(value: int, path: Path, err: Errors) -> None:
     err.extend(path, names.port_number(value), value)
 
@@ -78,20 +86,40 @@ def port_or_name(value: Any, path: Path, err: Errors) -> None:
         port(value or 0, path, err)
 
 
-def address(value: str, path: Path, err: Errors) -> None:
-    err.extend(path, names.ip_address(value), value)
+def address(value: str, path: Path, err: Errors, former: Collection[str] = ()) -> None:
+    """An IP address, of which there is one form (KEP-4858). What is among `former` values may stay."""
+    if value not in former:
+        err.extend(path, names.ip_address(value), value)
 
 
-def cidr(value: str, path: Path, err: Errors) -> None:
-    try:
-        if "/" not in value:
-            raise ValueError
-        found = addresses.network(value)
-    except ValueError:
-        err.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
-        return
-    if found.version == 4 and ":" in value:
-        err.invalid(path, value, "must not have an IPv4-mapped IPv6 address")
+def cidr(value: str, path: Path, err: Errors, former: Collection[str] = ()) -> IPNetwork | None:
+    """A range of addresses, as `address`; and what it is, if it can be read."""
+    found = names.ip_range(value)
+    if value not in former:
+        err.extend(path, names.cidr(value), value)
+    return found
+
+
+def reference(found: Object, path: Path, err: Errors) -> None:
+    """A TypedLocalObjectReference, or one like it."""
+    if (group := found.get("apiGroup")) is not None:
+        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
+    for field in ("kind", "name"):
+        named(found.get(field) or "", path.at(field), err, names.path_segment)
+
+
+def load_balancer_point(point: Object, path: Path, err: Errors, former: Collection[str]) -> None:
+    """Where a load balancer answers, by address or name. `former`: addresses that were there before."""
+    if ip := point.get("ip"):
+        address(ip, path.at("ip"), err, former)
+    load_balancer_name(point.get("hostname"), path.at("hostname"), err)
+
+
+def load_balancer_name(name: str | None, path: Path, err: Errors) -> None:
+    if name:
+        err.extend(path, names.dns1123_subdomain(name), name)
+        if names.loose_address(name) is not None:
+            err.invalid(path, name, "must be a DNS name, not an IP address")
 
 
 def label_name(value: str, path: Path, err: Errors) -> None:

@@ -161,6 +161,7 @@ def test_an_object_may_stay_as_it_is(strategy: Strategy, data: st.DataObject) ->
     old = made(strategy, data.draw(objects(strategy)))
     new, invalid, err = copy.deepcopy(old), Errors(), Errors()
     strategy.validate(old, invalid)
+    strategy.validate_create(old, invalid)
     strategy.prepare_update(new, old, CTX)
     strategy.default(new)
     strategy.validate_update(new, old, err)

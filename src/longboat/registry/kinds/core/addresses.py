@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import ip_network
 
-from longboat.machinery import addresses, names
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
+from longboat.registry.kinds import rules
 
 _GROUPS_ON_THE_LINK = ip_network("224.0.0.0/24"), ip_network("ff02::/16")
 
 
-def ordinary(value: str, path: Path, err: Errors) -> None:
-    """An IP address by which another machine can be meant."""
-    if wrong := names.ip_address(value):
-        err.extend(path, wrong, value)
+def ordinary(value: str, path: Path, err: Errors, former: Collection[str] = ()) -> None:
+    """An IP address by which another machine can be meant. What is among `former` values need not be well formed."""
+    known = err.count
+    rules.address(value, path, err, former)
+    if err.count == known:
+        of_another_machine(value, path, err)
+
+
+def of_another_machine(value: str, path: Path, err: Errors) -> None:
+    """The second half of it, of what is read as upstream's older checks do."""
+    found = names.loose_address(value)
+    if found is None:
+        err.invalid(path, value, "must be a valid IP address")
         return
-    found = addresses.parse(value)
     if found.is_unspecified:
         err.invalid(path, value, f"may not be unspecified ({value})")
     if found.is_loopback:

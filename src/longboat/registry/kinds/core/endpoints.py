@@ -10,7 +10,7 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.core import addresses
 from longboat.registry.kinds.core.pod.containers import PROTOCOLS
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 _SUBSETS = Path("subsets")
 
@@ -35,15 +35,25 @@ class Endpoints(Strategy):
     create_on_update = True
     deprecated = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
     storage_prefix = "services/endpoints"
+    update_order = (*WHOLE_METADATA_CHANGE, *WHOLE_METADATA, CHANGE)
 
     def default(self, obj: Object) -> None:
         for subset in fill.each(obj, "subsets"):
             for port in fill.each(subset, "ports"):
                 fill.empty(port, "protocol", "TCP")
 
-    def validate(self, new: Object, err: Errors) -> None:
-        for i, subset in enumerate(new.get("subsets") or ()):
-            _subset(subset, _SUBSETS.index(i), err)
+    def validate_create(self, new: Object, err: Errors) -> None:
+        _subsets(new, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        """What was valid to an older version may stay."""
+        if new.get("subsets") != old.get("subsets"):
+            _subsets(new, err)
+
+
+def _subsets(new: Object, err: Errors) -> None:
+    for i, subset in enumerate(new.get("subsets") or ()):
+        _subset(subset, _SUBSETS.index(i), err)
 
 
 def _subset(subset: Object, path: Path, err: Errors) -> None:
@@ -52,11 +62,13 @@ def _subset(subset: Object, path: Path, err: Errors) -> None:
     for field in ("addresses", "notReadyAddresses"):
         for i, address in enumerate(subset.get(field) or ()):
             at = path.at(field).index(i)
-            addresses.ordinary(address.get("ip") or "", at.at("ip"), err)
+            ip = address.get("ip") or ""
+            rules.address(ip, at.at("ip"), err)
             if name := address.get("hostname"):
                 err.extend(at.at("hostname"), names.dns1123_label(name), name)
-            if node := address.get("nodeName"):
+            if (node := address.get("nodeName")) is not None:
                 err.extend(at.at("nodeName"), names.dns1123_subdomain(node), node)
+            addresses.of_another_machine(ip, at.at("ip"), err)
     ports = subset.get("ports") or []
     for i, port in enumerate(ports):
         at, name = path.at("ports").index(i), port.get("name") or ""
@@ -66,5 +78,5 @@ def _subset(subset: Object, path: Path, err: Errors) -> None:
             err.required(at.at("name"))
         rules.port(port.get("port") or 0, at.at("port"), err)
         rules.one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
-        if app := port.get("appProtocol"):
+        if (app := port.get("appProtocol")) is not None:
             rules.label_name(app, at.at("appProtocol"), err)

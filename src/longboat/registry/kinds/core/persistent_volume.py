@@ -7,18 +7,20 @@ import posixpath
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.objects import Object, dig, meta, timestamp
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds.core import claim_status, volume_sources
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
-from longboat.registry.kinds.core.pod import defaults, scheduling, security, volumes
+from longboat.registry.kinds.core.pod import defaults, scheduling
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, Strategy
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
 SOURCE, AFFINITY = "io.k8s.api.core.v1.PersistentVolumeSource", "io.k8s.api.core.v1.VolumeNodeAffinity"
 RECLAIM = ("Delete", "Recycle", "Retain")
+NOT_INLINE = "may not be specified in the context of inline volumes"
 NOT_SOURCES = frozenset((
     "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions",
     "volumeMode", "nodeAffinity", "volumeAttributesClassName",
@@ -78,7 +80,9 @@ class PersistentVolume(Strategy):
             status["lastPhaseTransitionTime"] = before
 
     def validate(self, new: Object, err: Errors) -> None:
-        validate_spec(new.get("spec") or {}, _SPEC, err)
+        spec = new.get("spec") or {}
+        validate_spec(spec, _SPEC, err)
+        volume_sources.validate_portal(spec.get("iscsi"), meta(new).get("name") or "", _SPEC.at("iscsi"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}
@@ -101,22 +105,38 @@ def _source(spec: Object) -> Object:
     return {field: value for field, value in spec.items() if field not in NOT_SOURCES and value is not None}
 
 
-def validate_spec(spec: Object, path: Path, err: Errors) -> None:
+def validate_spec(spec: Object, path: Path, err: Errors, *, inline: bool = False) -> None:
+    """`inline`: what a VolumeAttachment holds instead of a volume's name (KEP-625)."""
+    if inline:
+        if spec.get("claimRef") is not None:
+            err.forbidden(path.at("claimRef"), NOT_INLINE)
+        if spec.get("capacity"):
+            err.forbidden(path.at("capacity"), NOT_INLINE)
+        if spec.get("csi") is None:
+            err.required(path.at("csi"), "has to be specified in the context of inline volumes")
     access_modes(spec.get("accessModes") or [], path.at("accessModes"), err)
-    _capacity(spec.get("capacity") or {}, path.at("capacity"), err)
-    policy = spec.get("persistentVolumeReclaimPolicy")
-    rules.maybe_one_of(policy, RECLAIM, path.at("persistentVolumeReclaimPolicy"), err)
-    placed = _affinity(spec.get("nodeAffinity"), path.at("nodeAffinity"), err)
-    volumes.source(_source(spec), path, err, CHECKS)
-    if spec.get("local") is not None and not placed:
-        err.required(path.at("nodeAffinity"), "Local volume requires node affinity")
+    if not inline:
+        _capacity(spec.get("capacity") or {}, path.at("capacity"), err)
+    policy, at = spec.get("persistentVolumeReclaimPolicy"), path.at("persistentVolumeReclaimPolicy")
+    if not inline:
+        rules.maybe_one_of(policy, RECLAIM, at, err)
+    elif policy and policy != "Retain":
+        err.forbidden(at, "may only be Retain in the context of inline volumes")
+    placed = False
+    if inline and spec.get("nodeAffinity") is not None:
+        err.forbidden(path.at("nodeAffinity"), NOT_INLINE)
+    elif not inline:
+        placed = _affinity(spec.get("nodeAffinity"), path.at("nodeAffinity"), err)
+    volume_sources.validate(_source(spec), placed, path, err)
     if policy == "Recycle" and posixpath.normpath(dig(spec, "hostPath", "path", default=".")) == "/":
-        why = "may not be 'recycle' for a hostPath mount of '/'"
-        err.forbidden(path.at("persistentVolumeReclaimPolicy"), why)
-    if name := spec.get("storageClassName"):
-        err.extend(path.at("storageClassName"), names.dns1123_subdomain(name), name)
-    rules.maybe_one_of(spec.get("volumeMode"), VOLUME_MODES, path.at("volumeMode"), err)
-    if (name := spec.get("volumeAttributesClassName")) is not None:
+        err.forbidden(at, "may not be 'recycle' for a hostPath mount of '/'")
+    _class(spec, path, err, inline=inline)
+    mode, at = spec.get("volumeMode"), path.at("volumeMode")
+    if not inline:
+        rules.given_one_of(mode, VOLUME_MODES, at, err)
+    elif mode not in (None, "Filesystem"):
+        err.forbidden(at, "may not specify volumeMode other than Filesystem in the context of inline volumes")
+    if (name := spec.get("volumeAttributesClassName")) is not None and not inline:
         at = path.at("volumeAttributesClassName")
         if not name:
             err.required(at, "an empty string is disallowed")
@@ -126,13 +146,22 @@ def validate_spec(spec: Object, path: Path, err: Errors) -> None:
             err.required(path.at("csi"), "has to be specified when using volumeAttributesClassName")
 
 
+def _class(spec: Object, path: Path, err: Errors, *, inline: bool) -> None:
+    name = spec.get("storageClassName")
+    if name and inline:
+        err.forbidden(path.at("storageClassName"), NOT_INLINE)
+    elif name:
+        err.extend(path.at("storageClassName"), names.dns1123_subdomain(name), name)
+
+
 def _capacity(found: Object, path: Path, err: Errors) -> None:
     if not found:
         err.required(path)
     if set(found) != {"storage"}:
-        err.not_supported(path, found, ("storage",))
+        err.not_supported(path, found or None, ("storage",))
     for resource, text in found.items():
-        if rules.amount(text, path.key(resource), err).amount <= 0:
+        claim_status.amount(text, path.key(resource), err)
+        if rules.amount(text, path.key(resource), Errors()).amount <= 0:
             err.invalid(path.key(resource), text, "must be greater than zero")
 
 
@@ -142,30 +171,10 @@ def _affinity(found: Object | None, path: Path, err: Errors) -> bool:
         return False
     if found.get("required") is None:
         err.required(path.at("required"), "must specify required node constraints")
-        return False
-    scheduling.node_selector(found["required"], path.at("required"), err)
+    else:
+        scheduling.node_selector(found["required"], path.at("required"), err)
     return True
 
-
-def _csi(found: Object, path: Path, err: Errors) -> None:
-    rules.driver_name(found.get("driver") or "", path.at("driver"), err)
-    if not found.get("volumeHandle"):
-        err.required(path.at("volumeHandle"))
-    for purpose in ("controllerPublish", "controllerExpand", "nodePublish", "nodeStage", "nodeExpand"):
-        if (ref := found.get(f"{purpose}SecretRef")) is not None:
-            at = path.at(f"{purpose}SecretRef")
-            rules.named(ref.get("name") or "", at.at("name"), err)
-            rules.named(ref.get("namespace") or "", at.at("namespace"), err, names.dns1123_label)
-
-
-def _local(found: Object, path: Path, err: Errors) -> None:
-    if not found.get("path"):
-        err.required(path.at("path"))
-    else:
-        security.no_backsteps(found["path"], path.at("path"), err)
-
-
-CHECKS = {**volumes.CHECKS, "csi": _csi, "local": _local}
 
 UPGRADED = {
     "beta.kubernetes.io/os": "kubernetes.io/os",
@@ -178,21 +187,23 @@ UPGRADED = {
 
 def _same_place(new: Object | None, old: Object) -> bool:
     """Whether nothing changed but that labels got their present names."""
-    return new is not None and _renamed(new) == _renamed(old) and not _old_names(new) - _old_names(old)
+    return new is not None and internal.same(AFFINITY, new, _renamed(old, new))
 
 
-def _renamed(affinity: Object) -> Object:
-    terms = [
-        {**term, "matchExpressions": [{**e, "key": UPGRADED.get(e["key"], e["key"])} for e in _each(term)]}
-        for term in dig(affinity, "required", "nodeSelectorTerms", default=())
-    ]
-    return {**affinity, "required": {**(affinity.get("required") or {}), "nodeSelectorTerms": terms}}
+def _renamed(old: Object, new: Object) -> Object:
+    """The old one, with the keys of the new one where they may be. Upstream takes an empty key for any present name."""
+    former, terms = (dig(one, "required", "nodeSelectorTerms", default=[]) for one in (old, new))
+    if len(former) != len(terms):
+        return old
+    renamed = [_renamed_term(before, now) for before, now in zip(former, terms, strict=True)]
+    return {**old, "required": {**old["required"], "nodeSelectorTerms": renamed}} if renamed else old
 
 
-def _old_names(affinity: Object) -> set[str]:
-    terms = dig(affinity, "required", "nodeSelectorTerms", default=())
-    return {e["key"] for term in terms for e in _each(term)} & UPGRADED.keys()
+def _renamed_term(old: Object, new: Object) -> Object:
+    fields = {field: (old.get(field) or [], new.get(field) or []) for field in ("matchExpressions", "matchFields")}
+    return {**old, **{field: _renamed_keys(*both) for field, both in fields.items() if len(both[0]) == len(both[1])}}
 
 
-def _each(term: Object) -> list[Object]:
-    return [{"key": "", **expression} for expression in term.get("matchExpressions") or ()]
+def _renamed_keys(old: list[Object], new: list[Object]) -> list[Object]:
+    pairs = ((before, before.get("key") or "", now.get("key") or "") for before, now in zip(old, new, strict=True))
+    return [{**before, "key": key if UPGRADED.get(was, "") == key else was} for before, was, key in pairs]

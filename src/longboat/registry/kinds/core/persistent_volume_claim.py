@@ -9,6 +9,7 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds.core import claim_status
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
@@ -38,10 +39,25 @@ def phase(obj: Object) -> str:
 
 def default_spec(spec: Object) -> None:
     fill.absent(spec, "volumeMode", "Filesystem")
-    for field in ("dataSource", "dataSourceRef"):  # two names of one thing
-        other = {"dataSource": "dataSourceRef", "dataSourceRef": "dataSource"}[field]
-        if spec.get(field) is None and spec.get(other) is not None and not (spec[other].get("namespace")):
-            spec[field] = {key: value for key, value in spec[other].items() if key != "namespace"}  # which is ""
+
+
+def settle_sources(spec: Object, former: Object) -> None:
+    """dataSource and dataSourceRef are two names of one thing, but for what the older name never took: that is dropped,
+    unless the claim had it (KEP-1495). Namespaces other than the claim's own are dropped (KEP-3294 is alpha)."""
+    if former.get("dataSource") is None and not _may_be_data_source(spec.get("dataSource")):
+        spec.pop("dataSource", None)
+    source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
+    if ref is not None:
+        ref.pop("namespace", None)
+    if source is not None and ref is None:
+        spec["dataSourceRef"] = dict(source)
+    elif source is None and _may_be_data_source(ref):
+        spec["dataSource"] = dict(ref or {})
+
+
+def _may_be_data_source(found: Object | None) -> bool:
+    of_kind = ((found or {}).get("apiGroup") or "", (found or {}).get("kind"))
+    return of_kind in (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 
 
 def access_modes(found: list[str], path: Path, err: Errors, why: str = "") -> None:
@@ -65,11 +81,12 @@ def validate_spec(spec: Object, path: Path, err: Errors) -> None:
         err.required(at)
     elif rules.amount(wanted, at, err).amount <= 0:
         err.invalid(at, wanted, "must be greater than zero")
-    for field in ("storageClassName", "volumeAttributesClassName"):
-        if name := spec.get(field):
-            err.extend(path.at(field), names.dns1123_subdomain(name), name)
-    rules.maybe_one_of(spec.get("volumeMode"), VOLUME_MODES, path.at("volumeMode"), err)
+    if name := spec.get("storageClassName"):
+        err.extend(path.at("storageClassName"), names.dns1123_subdomain(name), name)
+    rules.given_one_of(spec.get("volumeMode"), VOLUME_MODES, path.at("volumeMode"), err)
     _sources(spec, path, err)
+    if name := spec.get("volumeAttributesClassName"):
+        err.extend(path.at("volumeAttributesClassName"), names.dns1123_subdomain(name), name)
 
 
 def _sources(spec: Object, path: Path, err: Errors) -> None:
@@ -79,22 +96,22 @@ def _sources(spec: Object, path: Path, err: Errors) -> None:
             _reference(found, path.at(field), err)
     if source is None or ref is None:
         return
-    shown = str(path.at("dataSource"))
-    if ref.get("namespace"):
-        err.invalid(path, shown, "may not be specified when dataSourceRef.namespace is specified")
-    elif any((source.get(f) or None) != (ref.get(f) or None) for f in ("apiGroup", "kind", "name")):
-        err.invalid(path, shown, "must match dataSourceRef")
+    if ref.get("namespace"):  # upstream shows a path here, which comes out as {}
+        err.invalid(path, {}, "may not be specified when dataSourceRef.namespace is specified")
+    elif any(source.get(field) != ref.get(field) for field in ("apiGroup", "kind", "name")):
+        err.invalid(path, {}, "must match dataSourceRef")
 
 
 def _reference(found: Object, path: Path, err: Errors) -> None:
     for field in ("name", "kind"):
         if not found.get(field):
             err.required(path.at(field))
-    if group := found.get("apiGroup"):
-        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
-    elif found.get("kind") != "PersistentVolumeClaim":
+    group = found.get("apiGroup")
+    if not group and found.get("kind") != "PersistentVolumeClaim":
         why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
         err.invalid(path, found.get("kind") or "", why)
+    if group:
+        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
     if namespace := found.get("namespace"):
         err.extend(path.at("namespace"), names.dns1123_label(namespace), namespace)
 
@@ -128,30 +145,53 @@ class PersistentVolumeClaim(Strategy):
 
     def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {"phase": "Pending"}
+        settle_sources(fill.part(new, "spec"), {})
+
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
+        settle_sources(fill.part(new, "spec"), old.get("spec") or {})
 
     def validate(self, new: Object, err: Errors) -> None:
         validate_spec(new.get("spec") or {}, _SPEC, err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        """Once asked for, only a bound claim's size may change; a volume may be named while there is none."""
-        spec, former = dict(new.get("spec") or {}), old.get("spec") or {}
-        changed = {**spec, "volumeAttributesClassName": former.get("volumeAttributesClassName")}
-        if dig(new, "status", "phase") == "Bound" and dig(spec, "resources", "requests") is not None:
-            requests = {**spec["resources"]["requests"], "storage": dig(former, "resources", "requests", "storage")}
-            changed["resources"] = {**spec["resources"], "requests": requests}
+        """Once asked for, only a bound claim's size and attributes may change; a volume may be named while there is
+        none, and a class."""
+        spec, former = dict(new.get("spec") or {}), dict(old.get("spec") or {})
+        changed = dict(spec)
         if not former.get("volumeName"):
-            changed["volumeName"] = former.get("volumeName")
-        if _class_may_come(new, old):
-            changed["storageClassName"] = former.get("storageClassName")
+            former["volumeName"] = spec.get("volumeName")
+        if not _class_follows_note(new, old, changed):
+            note, before = (dig(obj, "metadata", "annotations", CLASS) or "" for obj in (new, old))
+            rules.immutable(note, before, Path("metadata", "annotations", CLASS), err)
+            if _class_may_come(new, old):
+                changed["storageClassName"] = former.get("storageClassName")
+        if dig(new, "status", "phase") == "Bound":
+            changed["volumeAttributesClassName"] = former.get("volumeAttributesClassName")
+            if dig(spec, "resources", "requests") is not None:
+                requests = {**spec["resources"]["requests"], "storage": dig(former, "resources", "requests", "storage")}
+                changed["resources"] = {**spec["resources"], "requests": requests}
         if not internal.same(CLAIM_SPEC, changed, former):
             err.forbidden(_SPEC, f"{IMMUTABLE}\n{internal.difference(CLAIM_SPEC, former, changed)}")
-        at = Path("metadata", "annotations", CLASS)
-        note, before = (dig(obj, "metadata", "annotations", CLASS) for obj in (new, old))
-        if spec.get("storageClassName") is None or note is not None:  # it may give way to the field
-            rules.immutable(note, before, at, err)
-        rules.immutable(spec.get("volumeMode"), former.get("volumeMode"), Path("volumeMode"), err)
         _shrinks(spec, former, old, err)
-        _attributes_class(spec.get("volumeAttributesClassName"), former.get("volumeAttributesClassName"), err)
+        rules.immutable(spec.get("volumeMode"), former.get("volumeMode"), Path("volumeMode"), err)
+        _attributes_class(spec, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        claim_status.validate(new, err)
+
+
+def _class_follows_note(new: Object, old: Object, changed: Object) -> bool:
+    """Whether the field says now what the annotation, which came before it, said."""
+    note, now = (dig(obj, "metadata", "annotations", CLASS) for obj in (old, new))
+    follows = (
+        note is not None
+        and dig(old, "spec", "storageClassName") is None
+        and dig(new, "spec", "storageClassName") == note
+        and now in (None, note)
+    )
+    if follows:
+        changed["storageClassName"] = None
+    return follows
 
 
 def _class_may_come(new: Object, old: Object) -> bool:
@@ -174,9 +214,11 @@ def _shrinks(spec: Object, former: Object, old: Object, err: Errors) -> None:
         err.forbidden(at, "field can not be less than status.capacity")
 
 
-def _attributes_class(new: str | None, old: str | None, err: Errors) -> None:
-    at = _SPEC.at("volumeAttributesClassName")
-    if old is not None and new is None:
-        err.forbidden(at, "update from non-nil value to nil is forbidden")
-    elif old and not new:
-        err.forbidden(at, "update from non-nil value to an empty string is forbidden")
+def _attributes_class(spec: Object, old: Object, err: Errors) -> None:
+    """Once a class is in force, another may follow, but not none."""
+    at, name = _SPEC.at("volumeAttributesClassName"), spec.get("volumeAttributesClassName")
+    if dig(old, "status", "currentVolumeAttributesClassName") is None or name:
+        return
+    if name != dig(old, "spec", "volumeAttributesClassName"):
+        shown = "nil" if name is None else "empty string"
+        err.forbidden(at, f"update to {shown} is forbidden when status.currentVolumeAttributesClassName is not nil")

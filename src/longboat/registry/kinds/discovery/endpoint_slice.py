@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
@@ -10,10 +12,10 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.core import addresses
 from longboat.registry.kinds.core.pod.containers import PROTOCOLS
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, Strategy
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
-MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS = 1000, 100, 20000
+MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_TOPOLOGY, MAX_HINTS = 1000, 100, 20000, 16, 8
 
 
 def _ports(found: Object) -> str:
@@ -36,6 +38,7 @@ class EndpointSlice(Strategy):
         AGE,
     )
     counted_metadata = ("labels",)  # they say whose it is
+    update_order = (*WHOLE_METADATA, OBJECT, CHANGE)
 
     def default(self, obj: Object) -> None:
         for port in fill.each(obj, "ports"):
@@ -43,13 +46,17 @@ class EndpointSlice(Strategy):
             fill.absent(port, "protocol", "TCP")
 
     def validate(self, new: Object, err: Errors) -> None:
-        kind = new.get("addressType")
-        rules.one_of(kind, ADDRESS_TYPES, Path("addressType"), err)
-        _check_endpoints(new.get("endpoints") or [], kind or "", err)
+        rules.one_of(new.get("addressType"), ADDRESS_TYPES, Path("addressType"), err)
         _check_ports(new.get("ports") or [], err)
 
+    def validate_create(self, new: Object, err: Errors) -> None:
+        _check_endpoints(new.get("endpoints") or [], new.get("addressType") or "", err)
+
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        rules.immutable(new.get("addressType"), old.get("addressType"), Path("addressType"), err)
+        """Endpoints that were valid to an older version may stay."""
+        if new.get("endpoints") != old.get("endpoints"):
+            self.validate_create(new, err)
+        rules.immutable(new.get("addressType") or "", old.get("addressType"), Path("addressType"), err)
 
 
 def _check_endpoints(found: list[Object], kind: str, err: Errors) -> None:
@@ -65,25 +72,45 @@ def _check_endpoints(found: list[Object], kind: str, err: Errors) -> None:
             err.too_many(at.at("addresses"), len(listed), MAX_ADDRESSES)
         for j, address in enumerate(listed):
             _address(address, kind, at.at("addresses").index(j), err)
-        if node := endpoint.get("nodeName"):
+        if (node := endpoint.get("nodeName")) is not None:
             err.extend(at.at("nodeName"), names.dns1123_subdomain(node), node)
-        rules.labels(endpoint.get("deprecatedTopology"), at.at("deprecatedTopology"), err)
-        if name := endpoint.get("hostname"):
+        topology = endpoint.get("deprecatedTopology") or {}
+        if len(topology) > MAX_TOPOLOGY:
+            err.too_many(at.at("deprecatedTopology"), len(topology), MAX_TOPOLOGY)
+        rules.labels(topology, at.at("deprecatedTopology"), err)
+        if (name := endpoint.get("hostname")) is not None:
             err.extend(at.at("hostname"), names.dns1123_label(name), name)
-        for j, zone in enumerate((endpoint.get("hints") or {}).get("forZones") or ()):
-            where = at.at("hints", "forZones").index(j).at("name")
-            rules.named(zone.get("name") or "", where, err, names.label_value)
+        hints = endpoint.get("hints") or {}
+        _check_hints(hints.get("forZones") or [], at.at("hints", "forZones"), names.label_value, err)
+        _check_hints(hints.get("forNodes") or [], at.at("hints", "forNodes"), names.dns1123_subdomain, err)
 
 
 def _address(value: str, kind: str, path: Path, err: Errors) -> None:
     match kind:
+        case "FQDN" if not value:
+            err.required(path)
         case "FQDN":
-            err.extend(path, names.dns1123_subdomain(value), value)
+            why, part = names.fully_qualified(value)
+            if why:
+                err.invalid(path, part, why)
+        case "IPv4" | "IPv6" if wrong := names.ip_address(value):
+            err.extend(path, wrong, value)
         case "IPv4" | "IPv6":
-            if (":" in value) != (kind == "IPv6") and not names.ip_address(value):
+            if (":" in value) != (kind == "IPv6"):
                 err.invalid(path, value, f"must be an {kind} address")
-            else:
-                addresses.ordinary(value, path, err)
+            addresses.of_another_machine(value, path, err)
+
+
+def _check_hints(found: list[Object], path: Path, check: Callable[[str], list[str]], err: Errors) -> None:
+    if len(found) > MAX_HINTS:
+        err.too_many(path, len(found), MAX_HINTS)
+        return
+    again = frozenset(rules.repeated(hint.get("name") or "" for hint in found))
+    for i, hint in enumerate(found):
+        at, name = path.index(i).at("name"), hint.get("name") or ""
+        if i in again:
+            err.duplicate(at, name)
+        err.extend(at, check(name), name)
 
 
 def _check_ports(found: list[Object], err: Errors) -> None:
@@ -91,14 +118,13 @@ def _check_ports(found: list[Object], err: Errors) -> None:
     if len(found) > MAX_PORTS:
         err.too_many(path, len(found), MAX_PORTS)
         return
+    again = frozenset(rules.repeated(port.get("name") or "" for port in found))
     for i, port in enumerate(found):
         at, name = path.index(i), port.get("name") or ""
         if name:
             err.extend(at.at("name"), names.dns1123_label(name), name)
-        rules.one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
-        if port.get("port") is not None:
-            rules.port(port["port"], at.at("port"), err)
-        if app := port.get("appProtocol"):
+        if i in again:
+            err.duplicate(at.at("name"), name)
+        rules.given_one_of(port.get("protocol"), PROTOCOLS, at.at("protocol"), err)
+        if (app := port.get("appProtocol")) is not None:
             rules.label_name(app, at.at("appProtocol"), err)
-    for i in rules.repeated(port.get("name") or "" for port in found):
-        err.duplicate(path.at("name"), found[i].get("name") or "")

@@ -8,7 +8,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
@@ -42,32 +42,47 @@ class Ingress(Strategy):
     )  # fmt: skip
     has_status = True
     storage_prefix = "ingress"
+    update_order = (*WHOLE_METADATA_CHANGE, *WHOLE_METADATA, CHANGE)
 
     def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
 
-    def validate(self, new: Object, err: Errors) -> None:
+    def _validate(self, new: Object, old: Object | None, err: Errors) -> None:
+        """`old`: what an older version took may stay."""
         spec = new.get("spec") or {}
         if not spec.get("rules") and spec.get("defaultBackend") is None:
-            err.invalid(_SPEC, spec, "either `defaultBackend` or `rules` must be specified")
+            err.invalid(_SPEC, None, "either `defaultBackend` or `rules` must be specified")
         if (backend := spec.get("defaultBackend")) is not None:
             _backend(backend, _SPEC.at("defaultBackend"), err)
+        spared = old is not None and _has_bad_wildcard(old)
         for i, rule in enumerate(spec.get("rules") or ()):
-            _rule(rule, _SPEC.at("rules").index(i), err)
-        for i, tls in enumerate(spec.get("tls") or ()):
+            _rule(rule, _SPEC.at("rules").index(i), err, whole=not (spared and "*" in (rule.get("host") or "")))
+        had_bad_secret = old is not None and any(_secret_errors(tls) for tls in _tls(old))
+        for i, tls in enumerate(_tls(new)):
+            at = _SPEC.at("tls").index(i)
             for j, host in enumerate(tls.get("hosts") or ()):
-                _host(host, _SPEC.at("tls").index(i).at("hosts").index(j), err)
-            if secret := tls.get("secretName"):
-                err.extend(_SPEC.at("tls").index(i).at("secretName"), names.dns1123_subdomain(secret), secret)
+                _host(host, at.at("hosts").index(j), err)
+            if not had_bad_secret:
+                err.extend(at.at("secretName"), _secret_errors(tls), tls.get("secretName"))
         if (name := spec.get("ingressClassName")) is not None:
             err.extend(_SPEC.at("ingressClassName"), names.dns1123_subdomain(name), name)
 
     def validate_create(self, new: Object, err: Errors) -> None:
+        self._validate(new, None, err)
         note = dig(new, "metadata", "annotations", CLASS)
         name = dig(new, "spec", "ingressClassName")
         if note is not None and name is not None and note != name:
             path = Path("annotations").at(CLASS)
             err.invalid(path, note, "must match `ingressClassName` when both are specified")
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        self._validate(new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        path, before = Path("status", "loadBalancer", "ingress"), _points(old)
+        former = frozenset(point["ip"] for point in before if point.get("ip"))
+        for i, point in enumerate(_points(new)):
+            rules.load_balancer_point(point, path.index(i), err, former)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         if old is None and CLASS in dig(new, "metadata", "annotations", default={}):
@@ -75,12 +90,40 @@ class Ingress(Strategy):
         return []
 
 
-def _rule(rule: Object, path: Path, err: Errors) -> None:
+def _points(ingress: Object) -> list[Object]:
+    found: list[Object] = dig(ingress, "status", "loadBalancer", "ingress", default=[])
+    return found
+
+
+def _tls(ingress: Object) -> list[Object]:
+    found: list[Object] = dig(ingress, "spec", "tls", default=[])
+    return found
+
+
+def _secret_errors(tls: Object) -> list[str]:
+    name = tls.get("secretName")
+    return names.dns1123_subdomain(name) if name else []
+
+
+def _has_bad_wildcard(ingress: Object) -> bool:
+    """Whether a rule for a wildcard host holds what is no longer taken."""
+    err = Errors()
+    for rule in dig(ingress, "spec", "rules", default=()):
+        if "*" in (rule.get("host") or ""):
+            _http(rule, Path(), err)
+    return bool(err)
+
+
+def _rule(rule: Object, path: Path, err: Errors, *, whole: bool) -> None:
     if host := rule.get("host"):
-        if names.ip_address(host) == []:
+        if names.loose_address(host) is not None:
             err.invalid(path.at("host"), host, "must be a DNS name, not an IP address")
-        else:
-            _host(host, path.at("host"), err)
+        _host(host, path.at("host"), err)
+    if whole:
+        _http(rule, path, err)
+
+
+def _http(rule: Object, path: Path, err: Errors) -> None:
     if (http := rule.get("http")) is None:
         return
     at = path.at("http", "paths")
@@ -99,7 +142,8 @@ def _path(found: Object, path: Path, err: Errors) -> None:
     kind, value, at = found.get("pathType"), found.get("path") or "", path.at("path")
     if kind is None:
         err.required(path.at("pathType"), "pathType must be specified")
-    elif kind in ("Exact", "Prefix"):
+        return
+    if kind in ("Exact", "Prefix"):
         if not value.startswith("/"):
             err.invalid(at, value, "must be an absolute path")
         for bad in NOT_IN_PATHS:
@@ -121,17 +165,15 @@ def _backend(backend: Object, path: Path, err: Errors) -> None:
     if service is not None and resource is not None:
         err.invalid(path, "", "cannot set both resource and service backends")
     elif resource is not None:
-        for field in ("kind", "name"):
-            if not resource.get(field):
-                err.required(path.at("resource", field))
+        rules.reference(resource, path.at("resource"), err)
     elif service is None:
-        err.required(path, "resource or service backend is required")
+        err.invalid(path, "", "resource or service backend is required")
     else:
         name, port, at = service.get("name") or "", service.get("port") or {}, path.at("service", "port")
         if not name:
             err.required(path.at("service", "name"))
         else:
-            err.extend(path.at("service", "name"), names.dns1035_label(name), name)
+            err.extend(path.at("service", "name"), names.dns1123_label(name), name)
         if port.get("name") and port.get("number"):
             err.invalid(path, "", "cannot set both port name & port number")
         elif port.get("name"):

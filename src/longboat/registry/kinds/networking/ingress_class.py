@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 LONGEST_CONTROLLER = 250
 _SPEC = Path("spec")
+_URL_PATH = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 
 
 def _parameters(found: Object) -> str:
@@ -30,6 +33,8 @@ class IngressClass(Strategy):
         AGE,
     )
 
+    update_order = (*WHOLE_METADATA_CHANGE, CHANGE, *WHOLE_METADATA, OBJECT)
+
     def default(self, obj: Object) -> None:
         if (ref := dig(obj, "spec", "parameters")) is not None:
             fill.absent(ref, "scope", "Cluster")
@@ -38,9 +43,9 @@ class IngressClass(Strategy):
         controller, path = dig(new, "spec", "controller", default=""), _SPEC.at("controller")
         if not controller:
             err.required(path)
-        elif len(controller) > LONGEST_CONTROLLER:
-            err.too_long(path, LONGEST_CONTROLLER)
         else:
+            if len(controller) > LONGEST_CONTROLLER:
+                err.too_long(path, LONGEST_CONTROLLER)
             domain_prefixed(controller, path, err)
         if (ref := dig(new, "spec", "parameters")) is not None:
             _check_parameters(ref, _SPEC.at("parameters"), err)
@@ -57,18 +62,21 @@ def domain_prefixed(value: str, path: Path, err: Errors) -> None:
         err.invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')
         return
     err.extend(path, names.dns1123_subdomain(domain), domain)
+    if not _URL_PATH.fullmatch(rest):
+        err.invalid(path, rest, names.mismatch("Invalid path", _URL_PATH.pattern))
 
 
 def _check_parameters(ref: Object, path: Path, err: Errors) -> None:
-    if group := ref.get("apiGroup"):
-        err.extend(path.at("apiGroup"), names.dns1123_subdomain(group), group)
-    for field in ("kind", "name"):
-        if not ref.get(field):
-            err.required(path.at(field))
+    rules.reference(ref, path, err)
+    scope, namespace = ref.get("scope"), ref.get("namespace")
+    if scope is None:
+        err.required(path.at("scope"))
+        return
+    rules.given_one_of(scope, ("Cluster", "Namespace"), path.at("scope"), err)
+    if scope == "Namespace":
+        if namespace is None:
+            err.required(path.at("namespace"), "`parameters.scope` is set to 'Namespace'")
         else:
-            err.extend(path.at(field), names.path_segment(ref[field]), ref[field])
-    rules.one_of(ref.get("scope"), ("Cluster", "Namespace"), path.at("scope"), err)
-    if ref.get("scope") == "Namespace" and not ref.get("namespace"):
-        err.required(path.at("namespace"), "`parameters.scope` is set to 'Namespace'")
-    if ref.get("scope") == "Cluster" and ref.get("namespace") is not None:
+            err.extend(path.at("namespace"), names.dns1123_label(namespace), namespace)
+    if scope == "Cluster" and namespace is not None:
         err.forbidden(path.at("namespace"), "`parameters.scope` is set to 'Cluster'")

@@ -7,15 +7,21 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.core.pod import volumes
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 _SPEC = Path("spec")
 FS_GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
-LIFECYCLES = ("Ephemeral", "Persistent")
+LIFECYCLES = ("Persistent", "Ephemeral")
+TOKENS_SHOWN = (
+    "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible "
+    "logging of tokens in volume attributes"
+)
 SHORTEST_PERIOD = 10  # seconds
 LONGEST_NODE_ID = 256
+NODE_DRIVER = "io.k8s.api.storage.v1.CSINodeDriver"
 
 
 def _modes(driver: Object) -> str:
@@ -44,7 +50,7 @@ class CSIDriver(Strategy):
         Column("Modes", str, _modes, description="Which kinds of volumes it serves."),
         AGE,
     )  # fmt: skip
-    generation = False
+    first_generation = 0
 
     def default(self, obj: Object) -> None:
         spec = fill.part(obj, "spec")
@@ -56,11 +62,11 @@ class CSIDriver(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         spec = new.get("spec") or {}
-        rules.maybe_one_of(spec.get("fsGroupPolicy"), FS_GROUP_POLICIES, _SPEC.at("fsGroupPolicy"), err)
+        rules.given_one_of(spec.get("fsGroupPolicy"), FS_GROUP_POLICIES, _SPEC.at("fsGroupPolicy"), err)
         _token_requests(spec.get("tokenRequests") or [], _SPEC.at("tokenRequests"), err)
         for mode in spec.get("volumeLifecycleModes") or ():
             if mode not in LIFECYCLES:
-                err.not_supported(_SPEC.at("volumeLifecycleModes"), mode, LIFECYCLES)
+                err.not_supported(_SPEC.at("volumeLifecycleModes"), mode, LIFECYCLES, as_given=True)
         period = spec.get("nodeAllocatableUpdatePeriodSeconds")
         if period is not None and period < SHORTEST_PERIOD:
             why = "must be greater than or equal to 10 seconds"
@@ -71,6 +77,11 @@ class CSIDriver(Strategy):
             now, before = dig(new, "spec", field), dig(old, "spec", field)
             if now != before:
                 err.invalid(_SPEC.at(shown), now, rules.IMMUTABLE)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """Of drivers that ask for tokens and do not say how they want them (KEP-5538)."""
+        asks = dig(new, "spec", "tokenRequests") and dig(new, "spec", "serviceAccountTokenInSecrets") is None
+        return [TOKENS_SHOWN] if asks and old is None else []
 
 
 def _token_requests(found: list[Object], path: Path, err: Errors) -> None:
@@ -99,12 +110,13 @@ class CSINode(Strategy):
     )  # fmt: skip
     generation = False
 
+    update_order = (*WHOLE_METADATA, OBJECT, CHANGE)
+
     def validate(self, new: Object, err: Errors) -> None:
         drivers = dig(new, "spec", "drivers", default=[])
+        again = frozenset(rules.repeated(driver.get("name") or "" for driver in drivers))
         for i, driver in enumerate(drivers):
-            _node_driver(driver, _SPEC.at("drivers").index(i), err)
-        for i in rules.repeated(driver.get("name") for driver in drivers):
-            err.duplicate(_SPEC.at("drivers").index(i).at("name"), drivers[i].get("name"))
+            _node_driver(driver, i in again, _SPEC.at("drivers").index(i), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """What a driver said of a node stays, but for how much it takes."""
@@ -113,28 +125,31 @@ class CSINode(Strategy):
             now = _lasting(driver)
             said = [_lasting(each) for each in before if each.get("name") == driver.get("name")]
             if said and now not in said:
-                err.invalid(_SPEC.at("drivers"), now, rules.IMMUTABLE)
+                err.invalid(_SPEC.at("drivers"), internal.whole(NODE_DRIVER, now), rules.IMMUTABLE)
 
 
 def _lasting(driver: Object) -> Object:
     return {field: value for field, value in driver.items() if field != "allocatable" and value}
 
 
-def _node_driver(driver: Object, path: Path, err: Errors) -> None:
+def _node_driver(driver: Object, again: bool, path: Path, err: Errors) -> None:
     rules.driver_name(driver.get("name") or "", path.at("name"), err)
     node = driver.get("nodeID") or ""
     if not node:
         err.required(path.at("nodeID"))
-    if len(node) > LONGEST_NODE_ID:
+    if len(node.encode()) > LONGEST_NODE_ID:
         err.invalid(path.at("nodeID"), node, f"must be {LONGEST_NODE_ID} characters or less")
     rules.not_negative(dig(driver, "allocatable", "count"), path.at("allocatable", "count"), err)
+    if again:
+        err.duplicate(path.at("name"), driver.get("name") or "")
     keys = driver.get("topologyKeys") or []
-    for key in keys:
+    seen_again = frozenset(rules.repeated(keys))
+    for i, key in enumerate(keys):
         if not key:
             err.required(path)
+        if i in seen_again:
+            err.duplicate(path, key)
         rules.label_name(key, path, err)
-    for i in rules.repeated(keys):
-        err.duplicate(path, keys[i])
 
 
 class CSIStorageCapacity(Strategy):
@@ -146,6 +161,7 @@ class CSIStorageCapacity(Strategy):
         AGE,
     )
     generation = False
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
 
     def validate(self, new: Object, err: Errors) -> None:
         rules.label_selector(new.get("nodeTopology"), Path("nodeTopology"), err)
@@ -155,5 +171,8 @@ class CSIStorageCapacity(Strategy):
             rules.amount_not_negative(room, Path("capacity"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        for field in ("nodeTopology", "storageClassName"):
-            rules.immutable(new.get(field), old.get(field), Path(field), err)
+        topology, name = new.get("nodeTopology"), new.get("storageClassName") or ""
+        if topology != old.get("nodeTopology"):
+            err.invalid(Path("nodeTopology"), topology, rules.IMMUTABLE)
+        if name != (old.get("storageClassName") or ""):
+            err.invalid(Path("storageClassName"), name, rules.IMMUTABLE)

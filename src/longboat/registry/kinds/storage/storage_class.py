@@ -7,13 +7,13 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+Term = frozenset[tuple[str, frozenset[str]]]
 BINDING = ("Immediate", "WaitForFirstConsumer")
 MOST_PARAMETERS, MOST_BYTES = 512, 256 << 10
-FIXED = {"parameters": "updates to parameters are forbidden.", "provisioner": "updates to provisioner are forbidden.",
-         "reclaimPolicy": "updates to reclaimPolicy are forbidden."}  # fmt: skip
+FIXED = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 
 
 def is_default(obj: Object) -> bool:
@@ -39,6 +39,7 @@ class StorageClass(Strategy):
         AGE,
     )  # fmt: skip
     generation = False
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
 
     def default(self, obj: Object) -> None:
         fill.absent(obj, "reclaimPolicy", "Delete")
@@ -48,14 +49,12 @@ class StorageClass(Strategy):
         provisioner(new.get("provisioner") or "", Path("provisioner"), err)
         parameters(new.get("parameters") or {}, Path("parameters"), err)
         rules.maybe_one_of(new.get("reclaimPolicy"), ("Delete", "Retain"), Path("reclaimPolicy"), err)
-        rules.one_of(new.get("volumeBindingMode"), BINDING, Path("volumeBindingMode"), err)
+        rules.given_one_of(new.get("volumeBindingMode"), BINDING, Path("volumeBindingMode"), err)
         _topologies(new.get("allowedTopologies") or [], Path("allowedTopologies"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        for field, why in FIXED.items():
-            if (new.get(field) or None) != (old.get(field) or None):
-                err.forbidden(Path(field), why)
-        rules.immutable(new.get("volumeBindingMode"), old.get("volumeBindingMode"), Path("volumeBindingMode"), err)
+        for field in FIXED:
+            rules.immutable(new.get(field, ""), old.get(field), Path(field), err)
 
 
 def provisioner(name: str, path: Path, err: Errors) -> None:
@@ -76,17 +75,18 @@ def parameters(found: Object, path: Path, err: Errors) -> None:
 
 
 def _topologies(terms: list[Object], path: Path, err: Errors) -> None:
-    seen: list[dict[str, set[str]]] = []
+    """A term without expressions equals as many as there are terms, and those before it: so upstream counts."""
+    seen: dict[Term, int] = {frozenset(): len(terms)}
     for i, term in enumerate(terms):
         at = path.index(i).at("matchLabelExpressions")
         chosen = _expressions(term.get("matchLabelExpressions") or [], at, err)
-        if chosen in seen:
+        for _ in range(seen.get(chosen, 0)):
             err.duplicate(at, "")
-        seen.append(chosen)
+        seen[chosen] = seen.get(chosen, 0) + 1
 
 
-def _expressions(found: list[Object], path: Path, err: Errors) -> dict[str, set[str]]:
-    chosen: dict[str, set[str]] = {}
+def _expressions(found: list[Object], path: Path, err: Errors) -> Term:
+    chosen: dict[str, frozenset[str]] = {}
     for i, expression in enumerate(found):
         at, key, values = path.index(i), expression.get("key") or "", expression.get("values") or []
         if not values:
@@ -96,5 +96,5 @@ def _expressions(found: list[Object], path: Path, err: Errors) -> dict[str, set[
         rules.label_name(key, at.at("key"), err)
         if key in chosen:
             err.duplicate(at.at("key"), key)
-        chosen[key] = set(values)
-    return chosen
+        chosen[key] = frozenset(values)
+    return frozenset(chosen.items())
