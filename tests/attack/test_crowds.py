@@ -11,7 +11,7 @@ import pytest
 
 from attack import wire
 from integration.apiserver.process import ControlPlane, control_plane
-from longboat.apiserver.census import MAX_STRANGERS
+from longboat.aio.http.census import MAX_STRANGERS
 
 CROWD = 1500
 MIB = 1 << 20

@@ -9,7 +9,7 @@ import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki
-from longboat.apiserver.server import tls as api_tls
+from longboat.apiserver.serving import tls as api_tls
 from longboat.node.serve.http import tls as node_tls
 
 WEAK = ("ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA", "AES128-GCM-SHA256")

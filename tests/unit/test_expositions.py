@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from longboat.aio.clock import VirtualClock
-from longboat.aio.http1 import Headers, RequestHead
+from longboat.aio.http.message import Headers
 from longboat.aio.parts import Parts
 from longboat.assembly.node import kept as node_kept
 from longboat.machinery.exposition import CONTENT_TYPE, text
@@ -305,8 +305,7 @@ def at(node: Simulated) -> NodePort:
 
 
 def request(path: str) -> Request:
-    head = RequestHead("GET", path, Headers([]))
-    return Request(method="GET", path=path, query={}, head=head, caller=Caller("x"))
+    return Request(method="GET", path=path, query={}, headers=Headers(), caller=Caller("x"))
 
 
 async def said(port: NodePort, path: str) -> str:

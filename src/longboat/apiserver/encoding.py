@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from longboat.aio.bench import Seat
+from longboat.aio.http.pieces import NONE, Pieces
 from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, prettily
-from longboat.apiserver.pieces import NONE, Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from longboat.aio.clock import Clock
+from longboat.aio.http.pieces import Pieces
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form
-from longboat.apiserver.pieces import Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
 from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type

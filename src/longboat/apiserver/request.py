@@ -3,16 +3,21 @@ the in-process transport."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from urllib.parse import parse_qs, unquote
 
 from longboat.aio.bench import HERE, Seat
+from longboat.aio.http import exchange
+from longboat.aio.http.exchange import Incoming
+from longboat.aio.http.message import CutShort, TooLong
 from longboat.apiserver.media import PLAIN, Form
-from longboat.apiserver.pieces import NONE, Pieces
+from longboat.machinery.errors import bad_request, too_large
 from longboat.machinery.kinds import Kind
 from longboat.machinery.subresource import Subresource
-from longboat.machinery.user import User
+from longboat.machinery.user import UNAUTHENTICATED, User
+
+_NO_QUERY: dict[str, list[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +36,6 @@ class RequestInfo:
     parts: tuple[str, ...] = ()  # what follows the version: resource, name, subresource, rest of a proxy path
     fields: tuple[tuple[str, str], ...] = ()  # of a list or watch: what its field selector requires to be equal
     by_prefix: bool = False  # the path said the verb, as in /api/v1/watch/pods; the method may be any
-
-
-class Socket(Protocol):
-    """An upgraded connection that speaks raw bytes (after a 101)."""
-
-    async def read(self) -> bytes:
-        """The next bytes; b"" at the end."""
-        ...
-
-    async def write(self, data: bytes) -> None: ...
-
-    async def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -85,39 +78,41 @@ class Request:
     def flag(self, name: str) -> bool:
         return self.arg(name).lower() in ("1", "t", "true")
 
+    @property
+    def known(self) -> bool:
+        """Its sender is somebody."""
+        return self.user is not None and UNAUTHENTICATED not in self.user.groups
+
+    @classmethod
+    def received(cls, incoming: Incoming) -> Request:
+        """As it came over the network."""
+
+        async def read_body(limit: int) -> bytes:
+            try:
+                return await incoming.read(limit)
+            except TooLong:
+                raise too_large(f"Request entity too large: limit is {limit}") from None
+            except CutShort:
+                raise bad_request("unexpected EOF") from None
+
+        path, query = incoming.split()
+        return cls(
+            incoming.method,
+            unquote(path) if "%" in path else path,
+            parse_qs(query, keep_blank_values=True) if query else _NO_QUERY,
+            incoming.headers,
+            read_body,
+            remote=incoming.remote,
+            peer_certificate=incoming.peer_certificate,
+            raw_query=query,
+        )
+
 
 @dataclass(slots=True)
-class Response:
-    """A whole response, one that streams chunks until its iterator ends, or (`upgrade`) a connection taken over."""
+class Response(exchange.Response):
+    """An answer of the API."""
 
-    status: int = 200
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-    stream: AsyncIterator[bytes] | None = None
     form: Form | None = None  # the body is JSON, and to be written so at last
-    upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
-    ends: list[Callable[[], None]] = field(default_factory=list)
-    tail: Pieces = NONE  # what comes after the body; other answers may send the same one
-
-    @property
-    def size(self) -> int:
-        """Bytes of body and tail."""
-        return len(self.body) + self.tail.size
-
-    def whole(self) -> bytes:
-        """Body and tail."""
-        return self.body + self.tail.joined() if self.tail.size else self.body
-
-    def after(self, end: Callable[[], None]) -> None:
-        """Have `end` called once the answer is through, or is not going to be sent. (A stream that nobody has begun to
-        read runs none of its own code when it is closed.)"""
-        self.ends.append(end)
-
-    def end(self) -> None:
-        """Whoever has sent the response, or will not, calls this."""
-        while self.ends:
-            self.ends.pop()()
 
 
 Handler = Callable[[Request], Awaitable[Response]]

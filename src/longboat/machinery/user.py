@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+UNAUTHENTICATED = "system:unauthenticated"  # the group of everybody who has not said who they are
+
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from longboat.aio.clock import Clock
-from longboat.aio.http1 import BadMessage
+from longboat.aio.http.client import BadMessage
 from longboat.node import http_get, ports
 from longboat.node.cri.interface import Runtime, RuntimeFailure
 from longboat.node.views.container import Container

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from longboat.aio.http1 import BadMessage, ResponseHead, read_body, read_response
+from longboat.aio.http.client import BadMessage, ResponseHead, read_body, read_response
 from longboat.node.cri.interface import Streams, Writer
 from longboat.node.views.handlers import HTTPGetAction
 

@@ -16,13 +16,13 @@ from cryptography.x509 import load_pem_x509_certificate
 from joserfc import jwt
 
 from longboat.aio.clock import VirtualClock
+from longboat.aio.http.message import Headers
 from longboat.api.certificates import SERVER
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.identity import ANONYMOUS, Authenticator, authenticate
 from longboat.apiserver.authn.penalty import FIRST, FORGIVEN, FREE, LONGEST, Penalty
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authn.tokens import static_tokens
-from longboat.apiserver.http1 import Headers
 from longboat.apiserver.pki import Pair, Pki
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError

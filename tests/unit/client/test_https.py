@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.aio.clock import SystemClock, VirtualClock
+from longboat.aio.http.server import Server
 from longboat.apiserver.pki import Pki
 from longboat.apiserver.request import Request, Response
-from longboat.apiserver.server import Server, tls
+from longboat.apiserver.serving import tls
 from longboat.client.https import CONNECTIONS, HttpsTransport, lines
 from longboat.client.kubeconfig import BadKubeconfig, load
 from longboat.client.rest import RestClient
@@ -26,7 +27,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 async def serve(folder: Path, answer: Answer, scene: Callable[[Path], Awaitable[None]]) -> None:
     pki = Pki(folder / "pki", SystemClock())
     serving = pki.serving({"127.0.0.1", "api.example"})
-    server = Server(answer, tls(serving, (pki.ca.pair.certificate,)))
+    server = Server(Request.received, answer, tls(serving, (pki.ca.pair.certificate,)))
     port = await server.listen("127.0.0.1", 0)
     client = pki.client("me", "me", ("people",))
     try:

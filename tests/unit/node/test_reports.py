@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import VirtualClock
-from longboat.aio.http1 import Headers, RequestHead
+from longboat.aio.http.message import Headers
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.node import node_status
@@ -267,8 +267,7 @@ def test_conditions_of_a_node(health: Health, kind: str, expected: tuple[str, st
 
 
 def request(path: str, method: str = "GET", *groups: str) -> Request:
-    head = RequestHead(method, path, Headers())
-    return Request(method=method, path=path, query={}, head=head, caller=Caller("somebody", groups))
+    return Request(method=method, path=path, query={}, headers=Headers(), caller=Caller("somebody", groups))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
 from longboat.aio.clock import Clock
+from longboat.aio.http.exchange import Socket
 from longboat.apiserver.audit import events, policy
 from longboat.apiserver.audit.events import COMPLETE, PANIC, STARTED, Outcome
 from longboat.apiserver.audit.trail import AuditTrail
-from longboat.apiserver.authn.identity import UNAUTHENTICATED
 from longboat.apiserver.filters.requests import long_running
-from longboat.apiserver.request import Filter, Handler, Request, Response, Socket
+from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import StatusError
+from longboat.machinery.user import UNAUTHENTICATED
 
 ABANDONED = "the request ended before it was answered: its client went away, or the server stopped"
 

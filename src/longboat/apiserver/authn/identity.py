@@ -9,11 +9,11 @@ from longboat.aio.clock import Clock
 from longboat.apiserver.authn.penalty import Penalty
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery.errors import unauthorized
-from longboat.machinery.user import User
+from longboat.machinery.user import UNAUTHENTICATED, User
 
 log = logging.getLogger(__name__)
 
-AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 Authenticator = Callable[[Request], Awaitable[User | None]]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
-from longboat.apiserver.authn.identity import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED
+from longboat.apiserver.authn.identity import ANONYMOUS, AUTHENTICATED
 from longboat.apiserver.authz.authorizer import Action, Authorizer, refused
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
 from longboat.machinery import names
 from longboat.machinery.errors import bad_request
 from longboat.machinery.fieldpath import quoted
-from longboat.machinery.user import User
+from longboat.machinery.user import UNAUTHENTICATED, User
 
 PREFIX, EXTRA, ACCOUNT = "impersonate-", "impersonate-extra-", "system:serviceaccount:"
 AUTHENTICATION = "authentication.k8s.io"

@@ -7,12 +7,12 @@ import binascii
 
 import msgspec
 
+from longboat.aio.http.pieces import Pieces
 from longboat.apiserver import encoding
 from longboat.apiserver.endpoint import Endpoint, go_type, include_object, invalid_options
 from longboat.apiserver.handlers.selection import Selection, selection
 from longboat.apiserver.handlers.versions import parse_version, too_large, wait_until
 from longboat.apiserver.media import PARTIAL, TABLE, Form
-from longboat.apiserver.pieces import Pieces
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, bad_request, expired, not_acceptable
 from longboat.machinery.fieldpath import Errors, Path

@@ -7,8 +7,9 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from longboat.aio.http.exchange import Socket
 from longboat.aio.tasks import Tasks
-from longboat.apiserver.request import Request, Response, Socket
+from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request
 from longboat.machinery.streams import websocket
 from longboat.machinery.streams.channels import choose

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from longboat.aio import http1
 from longboat.aio.clock import Clock
+from longboat.aio.http import client as http1
 from longboat.apiserver.dial import Connection, Dialer, NotAllowed
 from longboat.apiserver.pki import Pair
 from longboat.machinery.errors import StatusError

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
 from urllib.parse import quote
 
-from longboat.aio import http1
-from longboat.aio.http1 import BadMessage, ResponseHead
+from longboat.aio.http import client as http1
+from longboat.aio.http.client import BadMessage, ResponseHead
+from longboat.aio.http.exchange import Socket
 from longboat.aio.tasks import Tasks
-from longboat.apiserver.request import Request, Response, Socket
+from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams.nodes import unreachable
 from longboat.machinery.errors import StatusError, bad_request
 

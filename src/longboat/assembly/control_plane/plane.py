@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 from longboat.aio import memory
 from longboat.aio.clock import SystemClock
+from longboat.aio.http.server import Server
 from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.api.families import split
@@ -16,7 +17,8 @@ from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import SERVING_NAMES, Pki
-from longboat.apiserver.server import Server, tls
+from longboat.apiserver.request import Request
+from longboat.apiserver.serving import tls
 from longboat.assembly import components, keys, rights
 from longboat.assembly.control_plane import administrators, connections, storage
 from longboat.assembly.control_plane.settings import CONTROLLERS, MEMORY, SCHEDULER, Settings
@@ -113,7 +115,7 @@ class ControlPlane:
             context.load_cert_chain(self.serving.certificate, self.serving.key)
 
         self._following.pair(self.serving, serve_anew)
-        server = Server(api.handle, context)
+        server = Server(Request.received, api.handle, context)
         self._held.push_async_callback(server.close)
         for host, port in self.addresses:
             await server.listen(host, port)

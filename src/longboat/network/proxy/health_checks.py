@@ -94,7 +94,7 @@ class HealthChecks:
     async def _open_own(self) -> bool:
         if self._own is not None:
             return True
-        port = HealthPort("proxy", self._clock, self._say)
+        port = HealthPort(self._clock, self._say)
         try:
             await port.open(self._own_port, self._hosts)
         except OSError as error:
@@ -104,7 +104,7 @@ class HealthChecks:
         return True
 
     async def _open_for(self, key: Key, number: int) -> bool:
-        port = HealthPort(str(key), self._clock, lambda _: self._say_of(key))
+        port = HealthPort(self._clock, lambda _: self._say_of(key))
         try:
             await port.open(number, self._hosts)
         except OSError as error:

@@ -2,73 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
-from http import HTTPStatus
+from dataclasses import dataclass
 
 from longboat.aio.clock import Clock
-from longboat.aio.http1 import BadMessage, encode_response, read_request
-from longboat.aio.tasks import Tasks
+from longboat.aio.http.census import Census
+from longboat.aio.http.exchange import Incoming, Response
+from longboat.aio.http.server import Server
 from longboat.network.proxy.health import Answer
 
-log = logging.getLogger(__name__)
-MAX_HEAD = 16 << 10  # bytes
-IDLE = 30.0  # seconds a connection may wait for its next request, or an answer for being read
 MOST_CONNECTIONS = 64
+HELD = 1 << 20  # bytes of requests, and of answers, for all clients together
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Anybody may ask, and nobody is known: who has come from one address most often makes room for others."""
+
+    path: str
+    known: bool = False
+    for_client_alone: bool = False
+
+    @classmethod
+    def received(cls, incoming: Incoming) -> _Asked:
+        return cls(incoming.split()[0])
 
 
 class HealthPort:
     """`answer` is given the path, without query."""
 
-    def __init__(self, name: str, clock: Clock, answer: Callable[[str], Answer]) -> None:
-        self._answer, self._clock = answer, clock
-        self._tasks = Tasks(f"health/{name}")
-        self._server: asyncio.Server | None = None
+    def __init__(self, clock: Clock, answer: Callable[[str], Answer]) -> None:
+        async def handle(asked: _Asked) -> Response:
+            found = answer(asked.path)
+            headers = dict(found.headers)
+            return Response(found.status, found.body, headers.pop("Content-Type", "text/plain; charset=utf-8"), headers)
+
+        census = Census(MOST_CONNECTIONS, MOST_CONNECTIONS)
+        self._server = Server(_Asked.received, handle, None, clock, census, held=HELD)
 
     async def open(self, port: int, hosts: tuple[str, ...] = ("0.0.0.0",)) -> int:
         """At these addresses. Returns the port. Raises OSError."""
-        self._server = await asyncio.start_server(self._connected, hosts, port, limit=MAX_HEAD)
-        found: int = self._server.sockets[0].getsockname()[1]
-        return found
+        for host in hosts:
+            port = await self._server.listen(host, port)
+        return port
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        await self._tasks.close()
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._tasks) >= MOST_CONNECTIONS:
-            writer.transport.abort()
-        else:
-            self._tasks.spawn("connection", self._serve(reader, writer))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                async with self._clock.timeout(IDLE):
-                    if not await self._one(reader, writer):
-                        return
-        except (OSError, BadMessage, TimeoutError) as error:
-            log.debug("connection to a health port: %s", error)
-        finally:
-            writer.close()
-
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection can be used for another request."""
-        head = await read_request(reader)
-        if head is None:
-            return False
-        if (refused := head.refused()) is not None:
-            answer = Answer(refused.status, refused.text.encode())
-        else:
-            answer = self._answer(head.target.partition("?")[0])
-        has_body = not {"content-length", "transfer-encoding"}.isdisjoint(head.headers)  # nobody reads it
-        keep = refused is None and not has_body and not head.headers.has_token("connection", "close")
-        headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
-        if not keep:
-            headers.append(("Connection", "close"))
-        writer.write(encode_response(answer.status, HTTPStatus(answer.status).phrase, headers))
-        writer.write(b"" if head.method == "HEAD" else answer.body)
-        await writer.drain()
-        return keep
+        await self._server.close()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from longboat.aio.http1 import BadMessage, encode_request, read_body, read_response
+from longboat.aio.http.client import BadMessage, encode_request, read_body, read_response
 from longboat.node.cri.interface import RuntimeFailure
 from longboat.node.streams.pipe import SocketPipe
 from longboat.node.streams.spdy import Connection, Stream

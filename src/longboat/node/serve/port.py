@@ -309,12 +309,12 @@ def _ports(request: Request) -> list[int]:
 
 
 def _is_websocket(request: Request) -> bool:
-    return request.head.headers.get("upgrade", "").lower() == "websocket"
+    return request.headers.get("upgrade", "").lower() == "websocket"
 
 
 def _choose(request: Request, header: str, known: tuple[str, ...]) -> str:
     """The protocol both sides speak. Raises HttpError."""
-    headers = request.head.headers
+    headers = request.headers
     if not headers.has_token("connection", "upgrade") or headers.get("upgrade", "").lower() not in (
         "websocket",
         SPDY.lower(),
@@ -328,19 +328,16 @@ def _choose(request: Request, header: str, known: tuple[str, ...]) -> str:
     return chosen
 
 
-def _websocket_headers(request: Request, protocol: str) -> list[tuple[str, str]]:
+def _websocket_headers(request: Request, protocol: str) -> dict[str, str]:
     """Raises HttpError."""
-    headers = request.head.headers
+    headers = request.headers
     key = headers.get("sec-websocket-key", "")
     if headers.get("sec-websocket-version") != "13" or not key:
         raise HttpError(400, "not a WebSocket handshake\n")
-    made = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept_key(key))]
-    return [*made, ("Sec-WebSocket-Protocol", protocol)] if protocol else made
+    made = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_key(key)}
+    return made | {"Sec-WebSocket-Protocol": protocol} if protocol else made
 
 
-def _spdy_headers(request: Request, protocol: str) -> list[tuple[str, str]]:
-    return [
-        ("Connection", "Upgrade"),
-        ("Upgrade", SPDY),
-        *([("X-Stream-Protocol-Version", protocol)] if protocol else []),
-    ]
+def _spdy_headers(request: Request, protocol: str) -> dict[str, str]:
+    made = {"Connection": "Upgrade", "Upgrade": SPDY}
+    return made | {"X-Stream-Protocol-Version": protocol} if protocol else made

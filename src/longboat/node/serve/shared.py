@@ -17,7 +17,7 @@ class SharedPort:
 
     async def __call__(self, request: Request) -> Answer:
         """Raises HttpError."""
-        handler = self._nodes.get(request.head.headers.get("host", ""))
+        handler = self._nodes.get(request.headers.get("host", ""))
         if handler is None:
             raise HttpError(404, "there is no such node here\n")
         return await handler(request)

@@ -22,7 +22,7 @@ from longboat.api.certificates import EXTENDED, KEY, leaf, subject
 from longboat.apiserver.authn.certificates import client_certificates
 from longboat.apiserver.pki import Authority, Pair, Pki
 from longboat.apiserver.request import Request
-from longboat.apiserver.server import tls
+from longboat.apiserver.serving import tls
 from longboat.client.enrolment import USAGES as SIGNED
 from longboat.controllers.certificates.requests import (
     CLIENT,

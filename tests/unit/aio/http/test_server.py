@@ -11,11 +11,13 @@ import msgspec
 import pytest
 
 from longboat.aio.clock import SystemClock, VirtualClock
-from longboat.apiserver import connection as connections
-from longboat.apiserver.connection import MAX_HEAD
+from longboat.aio.http import connection as connections
+from longboat.aio.http import sending
+from longboat.aio.http.connection import MAX_HEAD
+from longboat.aio.http.exchange import Socket
+from longboat.aio.http.server import Server
 from longboat.apiserver.filters.recover import refusal
-from longboat.apiserver.request import Handler, Request, Response, Socket
-from longboat.apiserver.server import Server
+from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery.errors import StatusError
 
 LIMIT = 1000
@@ -72,8 +74,8 @@ async def echo(request: Request) -> Response:
 @asynccontextmanager
 async def serving(
     handler: Handler, clock: SystemClock | VirtualClock | None = None
-) -> AsyncIterator[tuple[Server, int]]:
-    server = Server(handler, None, clock)
+) -> AsyncIterator[tuple[Server[Request], int]]:
+    server = Server(Request.received, handler, None, clock)
     try:
         yield server, await server.listen("127.0.0.1", 0)
     finally:
@@ -416,7 +418,7 @@ def test_who_takes_nothing_for_a_minute_is_hung_up_on(whole: bool) -> None:
             if whole:
                 assert server.unsent.total == 64 << 20
             while server._connections:
-                await clock.advance(connections.STALLED)
+                await clock.advance(sending.STALLED)
                 await asyncio.sleep(0)
             assert (server.unsent.total, server.unread.total) == (0, 0)
             client.close()
@@ -434,7 +436,7 @@ def test_closing_ends_streams_properly_and_lets_answers_out() -> None:
         return await ticking.handle(request)
 
     async def main() -> None:
-        server = Server(handle, None)
+        server = Server(Request.received, handle, None)
         port = await server.listen("127.0.0.1", 0)
         stream, slow, idle = [Client(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(3)]
         stream.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")

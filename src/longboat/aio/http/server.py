@@ -1,4 +1,4 @@
-"""Where the API server meets the network: addresses, TLS, and the connections it serves one handler on."""
+"""Where a server meets the network: addresses, TLS, and the connections it serves one handler on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
-from pathlib import Path
+from typing import Generic
 
 from longboat.aio import sockets
-from longboat.aio import tls as strong
 from longboat.aio.clock import Clock, SystemClock
+from longboat.aio.http.budget import Budget
+from longboat.aio.http.census import Census
+from longboat.aio.http.connection import Connection
+from longboat.aio.http.exchange import A, Incoming, Response
 from longboat.aio.tasks import Tasks
-from longboat.apiserver.budget import Budget
-from longboat.apiserver.census import Census
-from longboat.apiserver.connection import Connection
-from longboat.apiserver.pki import Pair
-from longboat.apiserver.request import Handler
 
 log = logging.getLogger(__name__)
 
@@ -31,39 +29,24 @@ BREATH = 1.0  # seconds until it is tried again
 CHECK_EVERY = 5.0  # seconds between looks for idle and slow connections
 BACKLOG = 1024  # connections the kernel holds until they are taken
 HANDSHAKE = 10.0  # seconds a client may take for TLS
-MAX_UNREAD = MAX_UNSENT = 256 << 20  # bytes held for all clients together: of requests, and of answers
+HELD = 256 << 20  # bytes
 
 
-def tls(serving: Pair, client_authorities: Iterable[Path]) -> ssl.SSLContext:
-    """A context that asks for client certificates and checks them against any of the authorities.
-
-    Which authority signed is for authentication to tell: the client CA and the front-proxy CA are different roots.
-    """
-    context = strong.serving()
-    context.load_cert_chain(serving.certificate, serving.key)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols(["http/1.1"])
-    # Sessions are not resumed: a resumed one would carry a certificate that has not been checked again.
-    context.options |= ssl.OP_NO_TICKET
-    context.num_tickets = 0
-    for authority in client_authorities:
-        context.load_verify_locations(authority)
-    return context
-
-
-class Server:
-    """Serves one handler on any number of addresses."""
+class Server(Generic[A]):
+    """Serves one handler on any number of addresses. `received` makes of what came what the handler takes; `held` is
+    how many bytes of requests, and of answers, are held for all clients together."""
 
     def __init__(
-        self, handler: Handler, context: ssl.SSLContext | None, clock: Clock | None = None, census: Census | None = None
-    ) -> None:
-        self.handler = handler
+        self, received: Callable[[Incoming], A], handler: Callable[[A], Awaitable[Response]],
+        context: ssl.SSLContext | None, clock: Clock | None = None, census: Census | None = None, *, held: int = HELD,
+    ) -> None:  # fmt: skip
+        self.received, self.handler = received, handler
         self.clock = clock or SystemClock()
         self.closing = False
-        self.unread, self.unsent = Budget(MAX_UNREAD, self.clock), Budget(MAX_UNSENT, self.clock)
+        self.unread, self.unsent = Budget(held, self.clock), Budget(held, self.clock)
         self._context = context
         self._census = census or Census()
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection[A]] = set()
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._tasks = Tasks("http")
@@ -115,13 +98,13 @@ class Server:
             del taken
 
     def _take(self, taken: socket.socket, remote: str) -> None:
-        connection = Connection(self, remote)
+        connection: Connection[A] = Connection(self, remote)
         if self._census.enter(connection):
             connection.handshake = self._tasks.spawn("handshake", self._join(connection, taken))
         else:
             taken.close()
 
-    async def _join(self, connection: Connection, taken: socket.socket) -> None:
+    async def _join(self, connection: Connection[A], taken: socket.socket) -> None:
         patience = HANDSHAKE if self._context else None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
@@ -136,14 +119,14 @@ class Server:
 
     # what connections need
 
-    def joined(self, connection: Connection) -> None:
+    def joined(self, connection: Connection[A]) -> None:
         self._connections.add(connection)
         connection.task = self._tasks.spawn("connection", connection.run())
 
-    def acquainted(self, connection: Connection) -> None:
+    def acquainted(self, connection: Connection[A]) -> None:
         self._census.acquaint(connection)
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Connection[A]) -> None:
         self._census.leave(connection)
         self._connections.discard(connection)
         if self.closing and not self._connections:

@@ -16,14 +16,15 @@ import pytest
 import uvloop
 
 from longboat.aio.clock import SystemClock
-from longboat.apiserver import server as http
+from longboat.aio.http import server as http
+from longboat.aio.http.connection import Connection
+from longboat.aio.http.message import Message
+from longboat.aio.http.upgraded import Upgraded
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.tokens import static_tokens
-from longboat.apiserver.connection import Connection
-from longboat.apiserver.http1 import Message
 from longboat.apiserver.pki import Pki
 from longboat.apiserver.request import Request
-from longboat.apiserver.upgraded import Upgraded
+from longboat.apiserver.serving import tls
 from longboat.storage.memory import MemoryStorage
 
 ADMIN = "Host: h\r\nAuthorization: Bearer admin\r\n"
@@ -86,7 +87,7 @@ async def serve(folder: Path, scene: Callable[[int, ssl.SSLContext], Awaitable[A
     (folder / "tokens.csv").write_text('admin,admin,1,"system:masters"\n')
     config = Config(service_account_key=pki.service_account_key, authenticators=[static_tokens(folder / "tokens.csv")])
     api = APIServer(MemoryStorage(clock), clock, config)
-    server = http.Server(api.handle, http.tls(serving, [pki.ca.pair.certificate]), clock)
+    server = http.Server(Request.received, api.handle, tls(serving, [pki.ca.pair.certificate]), clock)
     await api.start()
     try:
         context = ssl.create_default_context(cafile=str(pki.ca.pair.certificate))

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over asyncio streams, for short exchanges with peers on the cluster's own machines. Strict and bounded.
+"""HTTP/1.1 as a client, over asyncio streams: short exchanges with peers on the cluster's machines. Strict, bounded.
 
 Heads are parsed by pure functions; bodies come whole, up to a limit, or chunk by chunk.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-
-from longboat.aio import heads
 
 MAX_HEAD = 64 << 10  # bytes
 MAX_EXCESS = 16 << 10  # bytes of a chunked body that are no data: extensions, trailers (net/http, chunkedReader)
@@ -28,25 +26,6 @@ class Headers(dict[str, str]):
     def add(self, name: str, value: str) -> None:
         self[name] = f"{self[name]}, {value}" if name in self else value
 
-    def has_token(self, name: str, token: str) -> bool:
-        """Whether a comma-separated header lists a token."""
-        return any(part.strip().lower() == token for part in self.get(name, "").split(","))
-
-
-@dataclass(frozen=True, slots=True)
-class RequestHead:
-    method: str
-    target: str
-    headers: Headers
-    version: str = "1.1"
-
-    def refused(self) -> heads.Refused | None:
-        """Why it is not to be acted on, though it can be read."""
-        hosts, codings = (
-            [self.headers[name]] if name in self.headers else [] for name in ("host", "transfer-encoding")
-        )  # repeated ones are joined: neither a good Host nor a good coding
-        return heads.check(self.version, self.target, hosts, codings, self.headers.get("expect", ""))
-
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
@@ -54,15 +33,6 @@ class ResponseHead:
     reason: str
     headers: Headers
     to_head: bool = False  # answers a HEAD request: no body follows
-
-
-def parse_request(data: bytes) -> RequestHead:
-    """A request line and headers, without the empty line. Raises BadMessage."""
-    first, headers = _parse(data)
-    parts = first.split(" ")
-    if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[0].isalpha():
-        raise BadMessage("not an HTTP/1.1 request")
-    return RequestHead(parts[0], parts[1], headers, parts[2].removeprefix("HTTP/"))
 
 
 def parse_response(data: bytes) -> ResponseHead:
@@ -87,25 +57,12 @@ def _parse(data: bytes) -> tuple[str, Headers]:
 
 
 def encode_request(method: str, target: str, headers: list[tuple[str, str]]) -> bytes:
-    return _encode(f"{method} {target} HTTP/1.1", headers)
-
-
-def encode_response(status: int, reason: str, headers: list[tuple[str, str]]) -> bytes:
-    return _encode(f"HTTP/1.1 {status} {reason}", headers)
-
-
-def _encode(first: str, headers: list[tuple[str, str]]) -> bytes:
     """Raises ValueError for what would break out of its line."""
+    first = f"{method} {target} HTTP/1.1"
     for text in (first, *(part for header in headers for part in header)):
         if "\r" in text or "\n" in text:
             raise ValueError("a line break in a header")
     return "\r\n".join([first, *(f"{name}: {value}" for name, value in headers), "", ""]).encode("latin-1", "replace")
-
-
-async def read_request(reader: asyncio.StreamReader) -> RequestHead | None:
-    """None where the peer has closed between requests. Raises BadMessage and OSError."""
-    head = await _head(reader)
-    return None if head is None else parse_request(head)
 
 
 async def read_response(reader: asyncio.StreamReader, method: str = "GET") -> ResponseHead:
@@ -131,7 +88,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes | None:
         raise BadMessage("the headers are too long") from error
 
 
-async def read_body(reader: asyncio.StreamReader, head: RequestHead | ResponseHead, limit: int) -> bytes:
+async def read_body(reader: asyncio.StreamReader, head: ResponseHead, limit: int) -> bytes:
     """The body, cut off at `limit` bytes. Raises BadMessage and OSError."""
     body = bytearray()
     async for chunk in iterate_body(reader, head):
@@ -141,9 +98,9 @@ async def read_body(reader: asyncio.StreamReader, head: RequestHead | ResponseHe
     return bytes(body[:limit])
 
 
-async def iterate_body(reader: asyncio.StreamReader, head: RequestHead | ResponseHead) -> AsyncIterator[bytes]:
+async def iterate_body(reader: asyncio.StreamReader, head: ResponseHead) -> AsyncIterator[bytes]:
     """The body in pieces (RFC 9112, section 6). Raises BadMessage and OSError."""
-    if isinstance(head, ResponseHead) and (head.to_head or head.status in (101, 204, 304)):
+    if head.to_head or head.status in (101, 204, 304):
         return
     coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
     if coding is not None:
@@ -161,7 +118,7 @@ async def iterate_body(reader: asyncio.StreamReader, head: RequestHead | Respons
                 raise BadMessage("the connection was closed in the middle of a body")
             left -= len(data)
             yield data
-    elif isinstance(head, ResponseHead):
+    else:
         while data := await reader.read(64 << 10):
             yield data
 

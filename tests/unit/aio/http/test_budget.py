@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from longboat.aio.clock import VirtualClock
-from longboat.apiserver.budget import PATIENCE, Budget
+from longboat.aio.http.budget import PATIENCE, Budget
 
 
 class Client:

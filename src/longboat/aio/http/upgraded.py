@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from longboat.apiserver.hung_up import HUNG_UP
+from longboat.aio.http.hung_up import HUNG_UP
 
 LIMIT = 1 << 20  # bytes that may wait to be read
 
 
 class Upgraded:
-    """Implements `request.Socket`."""
+    """Implements `exchange.Socket`."""
 
     def __init__(self, transport: asyncio.Transport, drain: Callable[[], Awaitable[None]]) -> None:
         self._transport = transport

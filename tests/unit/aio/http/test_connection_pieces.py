@@ -8,7 +8,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unit.apiserver.test_server import Client, echo, serving
+from unit.aio.http.test_server import Client, echo, serving
 
 METHODS = st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"])
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._~", min_size=1, max_size=12)

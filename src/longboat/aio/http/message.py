@@ -1,21 +1,23 @@
-"""HTTP/1.1 messages: what arrives on a connection, and the heads of what is sent. No sockets, no waiting."""
+"""HTTP/1.1 requests as they arrive on a connection. No sockets."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from collections.abc import Callable
 
-from longboat.aio.heads import Refused
-from longboat.apiserver.request import Response
-from longboat.machinery.errors import StatusError, bad_request, too_large
+from longboat.aio.http.heads import Refused
 
 UNREAD = 64 << 10  # bytes of a body held for a handler that has not asked for it yet
 
-_START = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus}
-_BODILESS = frozenset((204, 304))
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
+
+
+class TooLong(Exception):
+    """A body has more bytes than its reader takes."""
+
+
+class CutShort(Exception):
+    """A body ended before its end."""
 
 
 class Headers(dict[str, str]):
@@ -39,6 +41,10 @@ class Headers(dict[str, str]):
         if self._repeated and (values := self._repeated.get(name)):
             return values
         return [self[name]] if name in self else list(default)
+
+    def has_token(self, name: str, token: str) -> bool:
+        """Whether a comma-separated header lists a token."""
+        return any(part.strip().lower() == token for value in self.getall(name) for part in value.split(","))
 
 
 class Message:
@@ -89,19 +95,19 @@ class Message:
         self._wake()
 
     async def read(self, limit: int) -> bytes:
-        """The whole body, once. Raises StatusError 413 where it is longer than `limit`, 400 where it breaks off."""
+        """The whole body, once. Raises TooLong where it has more than `limit` bytes, CutShort where it breaks off."""
         length = self.headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
-            raise too_large(f"Request entity too large: limit is {limit}")
+            raise TooLong
         if not self.complete and self.expects:
             self.expects = False
             self._send(CONTINUE)
         while not self.complete and len(self._body) <= limit:
             await self.more()
         if len(self._body) > limit:
-            raise too_large(f"Request entity too large: limit is {limit}")
+            raise TooLong
         if self.broken:
-            raise _cut_short()
+            raise CutShort
         body, self._body = bytes(self._body), bytearray()
         return body
 
@@ -132,43 +138,3 @@ class Message:
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
-
-
-def _cut_short() -> StatusError:
-    return bad_request("unexpected EOF")
-
-
-def head(response: Response, date: str, *, keep_alive: bool, length: int | None, chunked: bool = False) -> bytes:
-    """Status line and headers. `length` is the body's; None where it is not known beforehand."""
-    status = response.status
-    lines = [_START.get(status) or f"HTTP/1.1 {status} \r\n"]
-    for name, value in response.headers.items():
-        lines.append(f"{name}: {_one_line(value)}\r\n")
-    if status not in _BODILESS:
-        lines.append(f"Content-Type: {response.content_type}\r\n")
-        if length is not None:
-            lines.append(f"Content-Length: {length}\r\n")
-        elif chunked:
-            lines.append("Transfer-Encoding: chunked\r\n")
-    lines.append(f"Date: {date}\r\n\r\n" if keep_alive else f"Date: {date}\r\nConnection: close\r\n\r\n")
-    return "".join(lines).encode("utf-8", "replace")
-
-
-def switching(headers: Mapping[str, str]) -> bytes:
-    """The head of a 101, after which the connection speaks another protocol."""
-    fields = "".join(f"{name}: {_one_line(value)}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n".encode("utf-8", "replace")
-
-
-def plain(status: int, text: str) -> bytes:
-    """A whole answer to what is not even a request, or not one to act on."""
-    body = text.encode("utf-8", "replace")
-    kind = "Content-Type: text/plain; charset=utf-8\r\n" if body else ""
-    return f"{_START[status]}{kind}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
-
-
-def _one_line(value: str) -> str:
-    """No header value starts another header."""
-    if "\n" in value or "\r" in value:
-        return value.replace("\r", " ").replace("\n", " ")
-    return value

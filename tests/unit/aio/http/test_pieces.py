@@ -7,7 +7,7 @@ import weakref
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longboat.apiserver.pieces import SMALL, Outgoing, Pieces
+from longboat.aio.http.pieces import SMALL, Outgoing, Pieces
 
 ITEMS = st.lists(st.integers(1, 3 * SMALL).map(lambda size: b"x" * size), max_size=6)
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol, cast
-from urllib.parse import parse_qs, unquote
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, cast
 
 import httptools
 
-from longboat.aio import heads
 from longboat.aio.cache import short_lru
-from longboat.aio.clock import Clock
-from longboat.apiserver import http1
-from longboat.apiserver.authn.identity import UNAUTHENTICATED
-from longboat.apiserver.budget import Budget
-from longboat.apiserver.http1 import Message
-from longboat.apiserver.hung_up import HUNG_UP
-from longboat.apiserver.pieces import NONE, SMALL, Outgoing
-from longboat.apiserver.request import Handler, Request, Response
-from longboat.apiserver.upgraded import Upgraded
+from longboat.aio.http import answers, heads, sending
+from longboat.aio.http.budget import Budget
+from longboat.aio.http.exchange import A, Incoming, Response
+from longboat.aio.http.hung_up import HUNG_UP
+from longboat.aio.http.message import Message
+from longboat.aio.http.pieces import SMALL
+from longboat.aio.http.sending import Sending
+from longboat.aio.http.upgraded import Upgraded
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +28,7 @@ MAX_EXCESS = 16 << 10  # bytes of a chunked body that are no data: extensions, t
 A_CHUNK = 16  # bytes that each chunk may take besides its data, and twice those of its data
 DRAINED = 256 << 10  # bytes of an unwanted body that are read, so that the connection can be used again (net/http)
 LINGER = 2.0  # seconds a client may go on sending after an answer that ends the connection
-STALLED = 60.0  # seconds a client may take none of what it is sent
 HEAD_TIME, IDLE_TIME = 32.0, 90.0  # seconds to send a head, and between requests
-
-_NO_QUERY: dict[str, list[str]] = {}
 
 
 @short_lru(maxsize=512, longest=64)
@@ -42,32 +37,29 @@ def _name(raw: bytes) -> str:
     return raw.decode("latin-1").lower()
 
 
-class Home(Protocol):
+class Home(sending.Home, Protocol[A]):
     """What a connection needs of its server."""
 
-    handler: Handler
-    clock: Clock
-    closing: bool
     unread: Budget  # what clients have sent and nobody has taken yet
-    unsent: Budget  # what clients have yet to take
+    received: Callable[[Incoming], A]
+    handler: Callable[[A], Awaitable[Response]]
 
-    def joined(self, connection: Connection) -> None: ...
+    def joined(self, connection: Connection[A]) -> None: ...
 
-    def acquainted(self, connection: Connection) -> None:
+    def acquainted(self, connection: Connection[A]) -> None:
         """It has shown who it is."""
         ...
 
-    def left(self, connection: Connection) -> None: ...
-
-    def date(self) -> str:
-        """The time as HTTP writes it."""
-        ...
+    def left(self, connection: Connection[A]) -> None: ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(Sending, Generic[A]):
     """`run` is its one task: it answers one request after the other, for as long as the connection lasts."""
 
-    def __init__(self, home: Home, remote: str = "") -> None:
+    _home: Home[A]
+
+    def __init__(self, home: Home[A], remote: str = "") -> None:
+        super().__init__()
         self._home = home
         self.remote = remote
         self._parser: httptools.HttpRequestParser
@@ -80,20 +72,15 @@ class Connection(asyncio.Protocol):
         self._held = 0
         self._useful = 0  # of the bytes being parsed: data of a body, and what it takes to say so
         self._waiting: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
         self._upgraded: Upgraded | None = None
         self._leftover = b""  # what came right behind a request to upgrade
         self._deaf = False  # what comes after a request that is refused is not listened to
-        self._asked: Request | None = None  # the one that is being worked on
-        self._sending = Outgoing()  # what is too long to be sent in one piece
-        self._streaming = False
+        self._asked: A | None = None  # the one that is being worked on
         self._known = False
         self._tls = False
         self._certificate: bytes | None = None
-        self._transport: asyncio.Transport
         self.handshake: asyncio.Task[None] | None = None  # until there is a transport
         self.task: asyncio.Task[None] | None = None
-        self.ended = False
         self.busy = False
         self.since = home.clock.monotonic()  # start of a head, or of idleness
 
@@ -171,14 +158,6 @@ class Connection(asyncio.Protocol):
         if (self._streaming or given_up) and self.task is not None:
             self.task.cancel()  # nobody is left to read
 
-    def pause_writing(self) -> None:
-        if self._writable is None or self._writable.done():
-            self._writable = asyncio.get_running_loop().create_future()
-
-    def resume_writing(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-
     # what the parser tells
 
     def on_url(self, part: bytes) -> None:
@@ -253,13 +232,15 @@ class Connection(asyncio.Protocol):
         if not self._queue:
             self._ahead = 0
         if message.refused is not None:
-            self._transport.write(http1.plain(*message.refused))
+            self._transport.write(answers.plain(*message.refused))
             return await self._rest(message, keep_alive=False)
-        request = self._request(message)
+        request = self._home.received(
+            Incoming(message.method, message.target, message.headers, message.read, self.remote, self._certificate)
+        )
         self._asked = request
         response = await self._home.handler(request)
         self._asked = None
-        if not self._known and (user := request.user) is not None and UNAUTHENTICATED not in user.groups:
+        if not self._known and request.known:
             self._known = True
             self._home.acquainted(self)
         try:
@@ -285,98 +266,13 @@ class Connection(asyncio.Protocol):
             await self._drain()
         return keep_alive if message.complete else await self._rest(message, keep_alive)
 
-    def _request(self, message: Message) -> Request:
-        path, _, query = message.target.partition("?")
-        if not path.startswith("/"):
-            path = "/" + path.partition("://")[2].partition("/")[2]
-        return Request(
-            message.method,
-            unquote(path) if "%" in path else path,
-            parse_qs(query, keep_blank_values=True) if query else _NO_QUERY,
-            message.headers,
-            message.read,
-            remote=self.remote,
-            peer_certificate=self._certificate,
-            raw_query=query,
-        )
-
-    async def _whole(self, message: Message, response: Response, *, keep_alive: bool) -> None:
-        size = response.size
-        head = http1.head(response, self._home.date(), keep_alive=keep_alive, length=size)
-        if message.method == "HEAD":
-            self._transport.write(head)
-        elif size <= SMALL:
-            self._transport.write(head + response.whole())
-        else:
-            self._transport.write(head)
-            self._sending = Outgoing(response.body, response.tail)
-            response.body, response.tail = b"", NONE
-            await self._pieces(size, chunked=False)
-
-    async def _pieces(self, size: int, *, chunked: bool) -> None:
-        """Send what is long, no more at once than the client takes: one that does not read has it held here, once, and
-        not copied and encrypted behind the transport. `abort` lets go of it there and then."""
-        self._home.unsent.hold(self, size)
-        for piece in self._sending:
-            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-            if self._writable is not None and not self._writable.done():
-                self._home.unsent.hold(self, size)
-                await self._drain()
-            else:
-                await asyncio.sleep(0)  # others' turn
-            if self.ended:
-                return
-        self._home.unsent.hold(self, 0)
-
-    async def _stream(self, message: Message, response: Response, *, keep_alive: bool) -> bool:
-        """Send chunks as they come. True if the connection can go on afterwards."""
-        assert response.stream is not None
-        chunks, write = response.stream, self._transport.write
-        chunked = not message.http_1_0
-        keep_alive = keep_alive and chunked
-        write(http1.head(response, self._home.date(), keep_alive=keep_alive, length=None, chunked=chunked))
-        self._streaming = True
-        message.discard()  # reading goes on: else nobody would hear the client go
-        try:
-            if message.method != "HEAD":
-                async for chunk in chunks:
-                    if len(chunk) > SMALL:
-                        self._sending = Outgoing(chunk)
-                        await self._pieces(len(chunk), chunked=chunked)
-                    elif chunk:
-                        write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
-                    if self._writable is not None and not self._writable.done():
-                        self._home.unsent.hold(self, 2 * SMALL)
-                        await self._drain()
-                        self._home.unsent.hold(self, 0)
-                    if self.ended:
-                        return False
-                if chunked:
-                    write(http1.LAST_CHUNK)
-        except asyncio.CancelledError:
-            if self.ended or not self._home.closing:
-                raise
-            if chunked:
-                write(http1.LAST_CHUNK)  # the server goes: a clean end, so that the client comes back and resumes
-            return False
-        except Exception:
-            log.exception("the answer to %s broke off", message.target.partition("?")[0])
-            self._transport.abort()  # a chunked body without its end: the client knows that it is not whole
-            return False
-        finally:
-            self._streaming = False
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
-        return keep_alive
-
     async def _upgrade(self, response: Response) -> None:
         """Hand the connection over; it is never used for HTTP again (security lesson 1)."""
         assert response.upgrade is not None
         upgraded = self._upgraded = Upgraded(self._transport, self._drain)
         if self._leftover:
             upgraded.feed(self._leftover)
-        self._transport.write(http1.switching(response.headers))
+        self._transport.write(answers.switching(response.headers))
         self._streaming = True
         try:
             await response.upgrade(upgraded)
@@ -400,17 +296,6 @@ class Connection(asyncio.Protocol):
             return False
         return message.complete and keep_alive and not message.broken
 
-    async def _drain(self) -> None:
-        """Return once the client has taken what was sent, or is gone."""
-        if self._writable is None or self._writable.done():
-            return
-        try:
-            async with self._home.clock.timeout(STALLED):
-                await self._writable
-        except TimeoutError:
-            log.debug("%s takes nothing, closing its connection", self.remote)
-            self._transport.abort()
-
     # flow
 
     def _pause(self) -> None:
@@ -421,17 +306,13 @@ class Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _send(self, data: bytes) -> None:
-        if not self.ended:
-            self._transport.write(data)
-
     def _refuse(self, status: int, text: str) -> None:
         if self._transport.is_closing():
             return
         if self.busy or self._queue:
             self._transport.abort()  # in the middle of something else there is no saying it
             return
-        self._transport.write(http1.plain(status, text))
+        self._transport.write(answers.plain(status, text))
         self._transport.close()
 
     def check(self, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longboat.apiserver.census import Census
+from longboat.aio.http.census import Census
 
 
 class Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from longboat.apiserver.http1 import UNREAD, Message
+from longboat.aio.http.message import UNREAD, Message
 
 
 def test_a_great_body_that_came_whole_before_it_was_read_lets_the_next_request_in() -> None:
