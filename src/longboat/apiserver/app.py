@@ -255,7 +255,7 @@ class APIServer:
         response = await self._dispatch(request)
         if response.form is not None:
             await write_out(request, response, response.form)
-        if len(response.body) > LARGE:
+        if response.size > LARGE:
             await compress(request, response)
         return response
 

@@ -109,11 +109,12 @@ def test_indented_answers() -> None:
             (f"{MAPS}/b", "Wget/1", True),
             ("/version", "kubectl/v1", True),
         ):
-            body = (await api.response("GET", target, user_agent=agent)).body
+            body = (await api.response("GET", target, user_agent=agent)).whole()
             assert (b'\n  "kind": ' in body or b'\n  "major": ' in body) is indented, (target, agent)
             assert body.endswith(b"}" if indented else b"}\n")
         response = await api.response("GET", f"{MAPS}/a", accept="application/json;pretty=1")
-        assert response.body.startswith(b'{\n  "kind": "ConfigMap",\n') and msgspec.json.decode(response.body) == made
+        assert response.whole().startswith(b'{\n  "kind": "ConfigMap",\n')
+        assert msgspec.json.decode(response.whole()) == made
 
     play(scene)
 
@@ -122,9 +123,9 @@ def test_a_long_list_is_indented_in_pieces_as_in_one() -> None:
     async def scene(api: Api) -> None:
         for i in range(8):
             await api.make(MAPS, config_map(f"m{i}", text="x\n" * 20_000))
-        plain = (await api.response("GET", MAPS)).body
+        plain = (await api.response("GET", MAPS)).whole()
         assert len(plain) > 256 << 10
-        indented = (await api.response("GET", f"{MAPS}?pretty=1")).body
+        indented = (await api.response("GET", f"{MAPS}?pretty=1")).whole()
         assert indented == msgspec.json.format(plain.strip(), indent=2)
 
     play(scene)

@@ -12,11 +12,14 @@ class Pieces:
     """Bytes that are never put together. Who sends them holds them; nobody else need, so that they can be known by weak
     references: a storm of clients that ask for the same costs the memory of one, and nothing once it is over."""
 
-    __slots__ = ("__weakref__", "pieces", "size")
+    __slots__ = ("__weakref__", "_source", "packed", "pieces", "size")
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[bytes], source: Pieces | None = None) -> None:
+        """`source`: what these are made of, and keep for others as long as they are sent themselves."""
         self.pieces = pieces
+        self._source = source
         self.size = sum(map(len, pieces))
+        self.packed: Sequence[bytes] | None = None  # the same, compressed, once somebody has asked for that
 
     @classmethod
     def of_items(cls, items: Iterable[bytes], end: bytes) -> Pieces:
