@@ -16,11 +16,10 @@ from longboat.aio.tasks import Tasks
 from longboat.api import resources
 from longboat.client.informer import Informers
 from longboat.client.interface import Client
-from longboat.node import certificates, machine
-from longboat.node.cgroups import Cgroups
-from longboat.node.checkpoints import Checkpoints
+from longboat.node import certificates
 from longboat.node.cri.config import Seccomp
 from longboat.node.cri.interface import Image, Runtime, RuntimeFailure, Version
+from longboat.node.ground import MACHINE
 from longboat.node.host_ports import HostPort
 from longboat.node.images import Images
 from longboat.node.isolation import Isolate, Isolation, nobody_isolates
@@ -39,22 +38,20 @@ from longboat.node.registration import Registration
 from longboat.node.relist import Relist
 from longboat.node.resizer import Resizer
 from longboat.node.rules import Rules
-from longboat.node.safeguards import EVERYTHING, Safeguards
+from longboat.node.safeguards import Safeguards
 from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
 from longboat.node.serve.port import NodePort
 from longboat.node.serve.shared import SharedPort
 from longboat.node.services import ApiServices
+from longboat.node.simulated.stand_ins import SIMULATED
 from longboat.node.sources import ApiSources
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.stop import Stopper
-from longboat.node.storage import NodeStorage
 from longboat.node.tools import Tools
 from longboat.node.upkeep import Upkeep
 from longboat.node.views.objects import Node
 from longboat.node.views.pod import Pod
-from longboat.node.volumes.image import ImageVolumes
-from longboat.node.volumes.manager import Volumes
 from longboat.node.volumes.plugin import Host
 
 log = logging.getLogger(__name__)
@@ -114,12 +111,13 @@ class Agent:
         self._own_node = ApiOwnNode(client, informers, config.name, share=config.simulated)
         self._sources = ApiSources(client, informers, clock, self._refresh)
         self._services = ApiServices(client, informers)
-        self._storage = NodeStorage(
+        self._ground = SIMULATED if config.simulated else MACHINE
+        self._storage = self._ground.storage(
             client, informers, clock, self._sources, recorder, node=config.name, paths=config.paths,
-            images=None if config.simulated else config.images, version=config.version,
+            images=config.images, version=config.version,
         )  # fmt: skip
         self._writer = ApiStatusWriter(client, clock)
-        self._checkpoints = Checkpoints(config.paths, on_disk=not config.simulated)
+        self._checkpoints = self._ground.checkpoints(config.paths)
         self._observer = Observer(runtime, config.addresses[0])
         self._host_ports_changed, self._more_metrics, self._isolate = host_ports_changed, more_metrics, isolate
         self._shared_port, self._seen = shared_port, seen
@@ -159,9 +157,9 @@ class Agent:
 
     async def _work(self) -> None:
         config, runtime = self._config, await self._await_runtime()
-        found = machine.SIMULATED if config.simulated else await asyncio.to_thread(self._examine)
+        found = await self._ground.examine(config.paths.root, config.cgroup_root)
         await self._checkpoints.load()
-        tools = self._tools(runtime.name, found, await self._safeguards())
+        tools = self._tools(runtime.name, found, await self._ground.safeguards(self._runtime))
         workers = self.workers = PodWorkers(tools, self._host_ports_changed)
         workers.allocatable = found.allocatable(config.upkeep.eviction.thresholds)
         port = await self._serve(workers)
@@ -176,14 +174,12 @@ class Agent:
         )
         await self._storage.start(self._tasks, self._parts)
         registration = Registration(self._client, self._clock, self._recorder, facts, self._look, self._seen)
-        if not config.simulated:
-            self._upkeep = Upkeep(
-                self._runtime, self._clock, self._recorder, config.upkeep, config.name, config.paths,
-                config.cgroup_root, workers, registration.look_again,
-            )  # fmt: skip
+        self._upkeep = self._ground.upkeep(
+            self._runtime, self._clock, self._recorder, config.upkeep, config.name, config.paths,
+            config.cgroup_root, workers, registration.look_again,
+        )  # fmt: skip
         orphans = Orphans(
-            self._runtime, self._clock, config.paths, lambda: workers.uids, tools.volumes, tools.cgroups,
-            on_disk=not config.simulated,
+            self._runtime, self._clock, tools.files, lambda: workers.uids, tools.volumes, tools.cgroups
         )  # fmt: skip
         relist = Relist(self._runtime, self._clock, self._observer, workers.poke, orphans.seen)
         workers.may_run = relist.may_run
@@ -198,8 +194,7 @@ class Agent:
         await self._pods.synced()
         self._parts.start("relist", relist.look)
         self._parts.start("orphans", orphans.remove)
-        if self._upkeep is not None:
-            await self._upkeep.start(self._parts)
+        await self._upkeep.start(self._parts)
         log.info("node %s is at work", config.name)
         await asyncio.Event().wait()
 
@@ -226,27 +221,8 @@ class Agent:
                 await self._clock.sleep(wait)
                 wait = min(wait * 2, MAX_WAIT)
 
-    def _examine(self) -> Machine:
-        """Blocks. Raises OSError."""
-        root = self._config.paths.root
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
-        return machine.examine(root, self._config.cgroup_root)
-
-    async def _safeguards(self) -> Safeguards:
-        """What of pods' security contexts can be done here. Raises RuntimeFailure."""
-        if self._config.simulated:
-            return EVERYTHING
-        features = await self._runtime.features()
-        return Safeguards(
-            apparmor=await asyncio.to_thread(machine.has_apparmor),
-            selinux=features.selinux and await asyncio.to_thread(machine.has_selinux),
-            supplemental_groups_policy=features.supplemental_groups_policy,
-            recursive_read_only=features.recursive_read_only,
-        )
-
     def _tools(self, runtime_name: str, found: Machine, can: Safeguards) -> Tools:
         config, runtime, clock, recorder = self._config, self._runtime, self._clock, self._recorder
-        on_disk = not config.simulated
         facts = NodeFacts(
             name=config.name,
             ips=config.addresses,
@@ -258,18 +234,19 @@ class Agent:
             default_seccomp=Seccomp(kind="RuntimeDefault" if config.seccomp_default else "Unconfined"),
         )
         images, stopper = Images(runtime, clock, recorder), Stopper(runtime, clock, recorder)
-        cgroups = Cgroups(config.cgroup_root, config.pod_max_pids) if on_disk else None
-        image_volumes = ImageVolumes(runtime, images, config.paths, on_disk=on_disk)
-        host = Host(config.paths, clock, self._sources, self._storage.csi, image_volumes)
+        ground = self._ground
+        files, cgroups = ground.files(facts), ground.cgroups(config.cgroup_root, config.pod_max_pids)
+        image_volumes = ground.image_volumes(runtime, images, config.paths)
         launcher = Launcher(
-            runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, cgroups,
-            on_disk=on_disk,
+            runtime, clock, recorder, facts, self._sources, self._services, images, image_volumes, stopper, files,
+            cgroups,
         )  # fmt: skip
+        host = Host(config.paths, clock, self._sources, self._storage.csi, image_volumes)
         return Tools(
             runtime=runtime, runtime_name=runtime_name, clock=clock, recorder=recorder, node=facts,
             sources=self._sources, observer=self._observer, images=images, launcher=launcher, stopper=stopper,
-            volumes=Volumes(host, self._storage.persistent, on_disk=on_disk),
-            writer=self._writer, checkpoints=self._checkpoints, cgroups=cgroups, on_disk=on_disk,
+            volumes=ground.volumes(host, self._storage.persistent),
+            writer=self._writer, checkpoints=self._checkpoints, files=files, cgroups=cgroups,
             unsafe_sysctls=config.unsafe_sysctls, own_node=self._own_node,
             isolation=Isolation(self._isolate, recorder), resizer=Resizer(runtime, cgroups, facts.capacity),
         )  # fmt: skip

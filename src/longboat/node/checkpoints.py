@@ -15,16 +15,15 @@ NAME = "allocation.json"
 
 
 class Checkpoints:
-    """A file in each pod's directory, with which it goes. Simulated nodes (not `on_disk`) keep nothing."""
+    """A file in each pod's directory, with which it goes. Simulated nodes have others (`simulated/stand_ins.py`)."""
 
-    def __init__(self, paths: Paths, *, on_disk: bool) -> None:
-        self._paths, self._on_disk = paths, on_disk
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
         self._found: dict[str, Allocation] = {}
 
     async def load(self) -> None:
         """What the agent before this one has left."""
-        if self._on_disk:
-            self._found = await asyncio.to_thread(self._read)
+        self._found = await asyncio.to_thread(self._read)
 
     def take(self, uid: str) -> Allocation | None:
         """What was kept of a pod, once."""
@@ -32,8 +31,7 @@ class Checkpoints:
 
     async def keep(self, uid: str, allocation: Allocation) -> None:
         """Raises OSError."""
-        if self._on_disk:
-            await asyncio.to_thread(self._write, uid, allocation)
+        await asyncio.to_thread(self._write, uid, allocation)
 
     def _read(self) -> dict[str, Allocation]:
         found = {}

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from longboat.aio.clock import Clock
 from longboat.aio.fanout import fan_out
-from longboat.aio.threads import aside
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
-from longboat.node import credentials, handlers, hooks, logs
-from longboat.node.cgroups import Cgroups
-from longboat.node.cri.config import ContainerConfig, Mount, SandboxConfig
+from longboat.node import credentials, handlers, hooks
+from longboat.node.cri.config import ContainerConfig, SandboxConfig
 from longboat.node.cri.interface import ContainerStatus, Credentials, Image, Runtime, RuntimeFailure, SandboxNetwork
 from longboat.node.errors import StartFailure
 from longboat.node.images import Images
-from longboat.node.make import config, dns, env, security
+from longboat.node.make import config, env, security
 from longboat.node.make.config import NodeFacts
 from longboat.node.make.fields import Surroundings
+from longboat.node.pod_cgroups import PodCgroups
+from longboat.node.pod_files import PodFiles
 from longboat.node.recorder import NORMAL, WARNING, Recorder, field_of
 from longboat.node.services import Services
 from longboat.node.sources import Sources
@@ -34,7 +32,7 @@ from longboat.node.views.container import Container
 from longboat.node.views.pod import Pod
 from longboat.node.volumes import image as image_volume
 from longboat.node.volumes.image import Found, ImageVolumes
-from longboat.node.volumes.mounts import devices, mounts
+from longboat.node.volumes.mounts import devices
 
 log = logging.getLogger(__name__)
 AT_ONCE = 16  # containers that are killed at a time
@@ -42,7 +40,7 @@ SOON = 1.0  # seconds before another look for what the API does not have yet
 
 
 class Launcher:
-    """One per agent. `on_disk` is False for simulated nodes, which write no files."""
+    """One per agent."""
 
     def __init__(
         self,
@@ -55,13 +53,12 @@ class Launcher:
         images: Images,
         image_volumes: ImageVolumes,
         stopper: Stopper,
-        cgroups: Cgroups | None,
-        *,
-        on_disk: bool = True,
+        files: PodFiles,
+        cgroups: PodCgroups,
     ) -> None:
         self._runtime, self._clock, self._recorder, self._node = runtime, clock, recorder, node
         self._sources, self._services, self._images, self._image_volumes = sources, services, images, image_volumes
-        self._stopper, self._cgroups, self._on_disk = stopper, cgroups, on_disk
+        self._stopper, self._files, self._cgroups = stopper, files, cgroups
         self._handlers = handlers.of(runtime, clock)
 
     async def create_sandbox(self, pod: Pod, attempt: int) -> str:
@@ -69,8 +66,8 @@ class Launcher:
         try:
             handler = await self._services.handler(pod.spec.runtimeClassName)
             wanted = config.sandbox_config(pod, attempt, self._node, handler)
-            if self._on_disk:
-                await asyncio.to_thread(self._prepare, pod)
+            await self._files.prepare(pod)
+            await self._cgroups.ensure(pod)
             return await self._runtime.run_sandbox(wanted)
         except (RuntimeFailure, OSError, LookupError, security.NotPermitted) as failure:
             message = f"Failed to create pod sandbox: {failure}"
@@ -107,8 +104,7 @@ class Launcher:
                 self._tell(pod, container, WARNING, "Failed", f"Error: {failure.message}")
                 raise StartFailure("RunContainerError", failure.message) from failure
         self._tell(pod, container, NORMAL, "Started", "Container started")
-        if self._on_disk:
-            self._link_log(pod, container, id, action.attempt)
+        self._files.link_log(pod, container, id, action.attempt)
         await self._after_start(pod, container, id, network)
         return id
 
@@ -152,8 +148,9 @@ class Launcher:
             places = {**places, **await self._image_volumes.show(pod, image_volume.of(container, found))}
             message_file = self._node.paths.container(pod.uid, container.name) / secrets.token_hex(4)
             recursive = await self._makes_read_only_throughout(pod, container)
-            files = (pod, container, message_file, places, variables, recursive)
-            listed = await aside(self._files, *files) if self._on_disk else self._files(*files)
+            listed = await self._files.mounts(
+                pod, container, message_file, places, variables, recursive=recursive
+            )  # fmt: skip
             return config.container_config(
                 pod, container, action.attempt, self._node, image=image, env=variables, mounts=listed,
                 termination_file=message_file, target=target, devices=devices(pod, container, places),
@@ -181,42 +178,6 @@ class Launcher:
         if not any(mount.recursiveReadOnly for mount in container.volumeMounts):
             return False
         return await self._services.handler(pod.spec.runtimeClassName) in self._node.can.recursive_read_only
-
-    def _files(
-        self, pod: Pod, container: Container, message_file: Path, places: Mapping[str, Path], env: Mapping[str, str],
-        recursive: bool,
-    ) -> list[Mount]:  # fmt: skip
-        """What has to lie ready on disk (blocking): the file for the termination message, subPaths."""
-        if self._on_disk:
-            message_file.parent.mkdir(parents=True, exist_ok=True)
-            message_file.touch()
-            message_file.chmod(0o666)  # whoever the container runs as may write it
-        return mounts(pod, container, places, env, self._node.paths, on_disk=self._on_disk, recursive=recursive)
-
-    def _prepare(self, pod: Pod) -> None:
-        """The pod's directories, log directory and cgroup (blocking)."""
-        paths = self._node.paths
-        paths.pod(pod.uid).mkdir(mode=0o750, parents=True, exist_ok=True)
-        paths.pod_logs(pod).mkdir(mode=0o755, parents=True, exist_ok=True)
-        if self._cgroups is not None:
-            self._cgroups.ensure_pod(pod)
-
-    async def write_hosts(self, pod: Pod, network: SandboxNetwork) -> None:
-        """The pod's /etc/hosts, once its addresses are known."""
-        if self._on_disk:
-            await asyncio.to_thread(self._write_hosts, pod, network)
-
-    def _write_hosts(self, pod: Pod, network: SandboxNetwork) -> None:
-        resolver, aliases = self._node.resolver, pod.spec.hostAliases
-        if pod.spec.hostNetwork:
-            text = dns.node_hosts_file(Path("/etc/hosts").read_text(), aliases)
-        else:
-            name = dns.hostname(pod, resolver, self._node.name).partition(".")[0]
-            text = dns.hosts_file(network.ips, name, dns.full_name(pod, resolver), aliases)
-        path = self._node.paths.hosts_file(pod)
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)  # in place: containers have this very file mounted
-            path.chmod(0o644)
 
     async def _keys(self, pod: Pod) -> list[Credentials]:
         """Credentials in the pod's pull secrets. Secrets that are absent or odd are passed over, as upstream does."""
@@ -260,31 +221,7 @@ class Launcher:
         await fan_out(running, lambda status: self._runtime.stop_container(status.id, 0.0), width=AT_ONCE)
         for status in containers:
             await self._runtime.remove_container(status.id)
-            if self._on_disk and status.log_path:
-                link = self._node.paths.link(pod, status.name, status.id)
-                await asyncio.to_thread(logs.remove, Path(status.log_path), link)
-
-    async def remove_logs(self, pod: Pod) -> None:
-        """The pod has been deleted: nobody can ask for its logs any more."""
-        if self._on_disk:
-            await asyncio.to_thread(self._remove_logs, pod)
-
-    def _remove_logs(self, pod: Pod) -> None:
-        folder = self._node.paths.pod_logs(pod)
-        shutil.rmtree(folder, ignore_errors=True)
-        for link in self._node.paths.links.glob(f"{pod.metadata.name}_{pod.metadata.namespace}_*.log"):
-            if link.is_symlink() and Path(os.readlink(link)).is_relative_to(folder):
-                link.unlink(missing_ok=True)
-
-    def _link_log(self, pod: Pod, container: Container, id: str, attempt: int) -> None:
-        """A link by container, where log collectors look."""
-        link = self._node.paths.link(pod, container.name, id)
-        target = self._node.paths.pod_logs(pod) / container.name / f"{attempt}.log"
-        try:
-            link.parent.mkdir(parents=True, exist_ok=True)
-            os.symlink(target, link)
-        except OSError as error:
-            log.warning("cannot link the log of %s: %s", container.name, error)
+            await self._files.remove_log(pod, status)
 
     def _tell(self, pod: Pod, container: Container, kind: str, reason: str, message: str) -> None:
         self._recorder.pod(pod, kind, reason, message, field_of(pod, container))

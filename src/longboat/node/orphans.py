@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 
 from longboat.aio.clock import Clock
 from longboat.aio.fanout import fan_out
 from longboat.machinery.errors import StatusError
-from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Container, Runtime, RuntimeFailure, Sandbox
-from longboat.node.paths import Paths
+from longboat.node.pod_cgroups import PodCgroups
+from longboat.node.pod_files import PodFiles
 from longboat.node.stop import LEAST_GRACE
 from longboat.node.volumes.manager import Volumes
 
@@ -25,11 +24,11 @@ class Orphans:
     """`seen` takes in every listing; `remove` does the work. `known` are the uids of pods that have a worker."""
 
     def __init__(
-        self, runtime: Runtime, clock: Clock, paths: Paths, known: Callable[[], set[str]], volumes: Volumes,
-        cgroups: Cgroups | None, *, on_disk: bool,
+        self, runtime: Runtime, clock: Clock, files: PodFiles, known: Callable[[], set[str]], volumes: Volumes,
+        cgroups: PodCgroups,
     ) -> None:  # fmt: skip
-        self._runtime, self._clock, self._paths = runtime, clock, paths
-        self._own, self._volumes, self._cgroups, self._on_disk = known, volumes, cgroups, on_disk
+        self._runtime, self._clock, self._files = runtime, clock, files
+        self._own, self._volumes, self._cgroups = known, volumes, cgroups
         self._found: asyncio.Queue[tuple[str, list[Sandbox], list[Container]]] = asyncio.Queue(1000)
         self._known: set[str] = set()
 
@@ -73,19 +72,12 @@ class Orphans:
 
     async def _remove_folders(self) -> None:
         """Directories and cgroups of pods that nobody knows and that run nothing."""
-        if not self._on_disk:
-            return
         running = {sandbox.uid for sandbox in await self._runtime.sandboxes()} | self._own()
-        try:
-            names = await asyncio.to_thread(os.listdir, self._paths.pods)
-        except FileNotFoundError:
-            return
-        for name in names:
+        for name in await self._files.pods():
             if name not in running:
                 try:
                     await self._volumes.tear_down(name)
                 except (RuntimeFailure, OSError) as error:
                     log.warning("volumes of dead pod %s were not taken down: %s", name, error)
         await self._volumes.tidy()
-        if self._cgroups is not None:
-            await asyncio.to_thread(self._cgroups.remove_others, running)
+        await self._cgroups.remove_others(running)

@@ -147,7 +147,7 @@ class Actions:
         async with self._place.start_slot():
             id = await tools.launcher.create_sandbox(self._pod, attempt)
             await self._sight.with_sandbox(id, attempt, self._now())
-        await tools.launcher.write_hosts(self._pod, self._sight.observed.network)
+        await tools.files.write_hosts(self._pod, self._sight.observed.network)
         self._place.report_host_ports()
 
     async def _start(self, action: StartContainer, images: Found) -> None:

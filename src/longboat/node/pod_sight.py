@@ -8,18 +8,18 @@ from longboat.node.make.config import NodeFacts
 from longboat.node.make.fields import Surroundings
 from longboat.node.observe import Observer
 from longboat.node.state import Observed
-from longboat.node.termination import LastWords
+from longboat.node.termination import LastWords, Read
 from longboat.node.views.pod import Pod
 
 
 class Sight:
-    """`stale`: the runtime has to be asked anew."""
+    """`stale`: the runtime has to be asked anew. `read` finds what a container has said at its end."""
 
-    def __init__(self, uid: str, observer: Observer, node: NodeFacts, *, stale: bool, on_disk: bool) -> None:
+    def __init__(self, uid: str, observer: Observer, node: NodeFacts, read: Read, *, stale: bool) -> None:
         self.observed = Observed()
         self.stale = stale
         self._uid, self._observer, self._node = uid, observer, node
-        self._last_words = LastWords(on_disk=on_disk)
+        self._last_words = LastWords(read)
 
     @property
     def last_words(self) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -56,7 +55,7 @@ class PodWorker:
     def __init__(self, pod: Pod, tools: Tools, probes: Probes, pods: Pods, *, stale: bool) -> None:
         """`stale`: an agent before this one may have started it."""
         self.share = Share(pod, tools.checkpoints.take(pod.uid), tools.recorder)
-        self.sight = Sight(pod.uid, tools.observer, tools.node, stale=stale, on_disk=tools.on_disk)
+        self.sight = Sight(pod.uid, tools.observer, tools.node, tools.files.last_words, stale=stale)
         self.phase = SYNCING
         self.gone = False  # the API no longer has the pod
         self.wake: float | None = None
@@ -232,8 +231,7 @@ class PodWorker:
         tools = self._tools
         if not self._cleaned:
             await tools.volumes.tear_down(self.uid)
-            if tools.cgroups is not None:
-                await asyncio.to_thread(tools.cgroups.remove_pod, self.pod)
+            await tools.cgroups.remove(self.pod)
             self._cleaned = True
         leaves = self.gone or self.pod.metadata.deletionTimestamp is not None
         if leaves and not self._released:
@@ -245,7 +243,7 @@ class PodWorker:
                 await tools.runtime.remove_container(container.id)
             for sandbox in self.observed.sandboxes:
                 await tools.runtime.remove_sandbox(sandbox.id)
-            await tools.launcher.remove_logs(self.pod)
+            await tools.files.remove_logs(self.pod)
             self._emptied = True
         if self.gone:
             self._pods.forget(self)

@@ -6,17 +6,16 @@ pod grows before they do and shrinks after them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from longboat.api.resources import Amounts, Resources
 from longboat.node import resize
-from longboat.node.cgroups import Cgroups
 from longboat.node.cri.interface import Runtime, RuntimeFailure
 from longboat.node.make import cgroups
 from longboat.node.make.cgroups import Limits
+from longboat.node.pod_cgroups import PodCgroups
 from longboat.node.resize import Update
 from longboat.node.views.pod import Pod
 
@@ -28,9 +27,9 @@ class ResizeFailure(Exception):
 
 
 class Resizer:
-    """One per agent. Without `groups` (simulated nodes) only the runtime is told. `capacity` is the machine's."""
+    """One per agent. `capacity` is the machine's."""
 
-    def __init__(self, runtime: Runtime, groups: Cgroups | None, capacity: Amounts) -> None:
+    def __init__(self, runtime: Runtime, groups: PodCgroups, capacity: Amounts) -> None:
         self._runtime, self._groups, self._capacity = runtime, groups, capacity
 
     async def resize(self, pod: Pod, updates: list[Update], done: Done) -> None:
@@ -39,7 +38,7 @@ class Resizer:
         Raises ResizeFailure; part of it may be done by then.
         """
         try:
-            before = await self._limits(pod)
+            before = await self._groups.limits(pod)
             wanted = cgroups.pod_limits(pod)
             await self._check(pod, updates, before, wanted)
             memory = before._replace(memory=wanted.memory or before.memory)
@@ -59,12 +58,9 @@ class Resizer:
         except (RuntimeFailure, OSError) as failure:
             raise ResizeFailure(str(failure)) from failure
 
-    async def _limits(self, pod: Pod) -> Limits:
-        return Limits() if self._groups is None else await asyncio.to_thread(self._groups.limits, pod)
-
     async def _group(self, pod: Pod, limits: Limits, *, first: bool) -> None:
-        if self._groups is not None and first:
-            await asyncio.to_thread(self._groups.adjust, pod, limits)
+        if first:
+            await self._groups.adjust(pod, limits)
 
     async def _container(self, pod: Pod, update: Update, resources: Resources) -> None:
         as_if = msgspec.structs.replace(update.container, resources=resources)
@@ -73,17 +69,15 @@ class Resizer:
 
     async def _check(self, pod: Pod, updates: Iterable[Update], before: Limits, wanted: Limits) -> None:
         """Nothing is taken away that is in use. Raises ResizeFailure, OSError."""
-        if self._groups is None:
-            return
         said = []
         if wanted.memory and (not before.memory or wanted.memory < before.memory):
-            used = await asyncio.to_thread(self._groups.memory_used, pod)
+            used = await self._groups.memory_used(pod)
             if used >= wanted.memory:
                 said.append(f"attempting to set pod memory limit ({wanted.memory}) below current usage ({used})")
         for update in updates:
             if update.lowers_memory:
                 limit = cgroups.container_resources(pod, update.container, self._capacity).memory_limit
-                used = await asyncio.to_thread(self._groups.memory_used, pod, update.id)
+                used = await self._groups.memory_used(pod, update.id)
                 if used >= limit:
                     what = f'container "{update.container.name}" memory limit ({limit})'
                     said.append(f"attempting to set {what} below current usage ({used})")

@@ -17,15 +17,17 @@ from longboat.node.csi.csi_node import CsiNode
 from longboat.node.csi.drivers import Drivers, introduced
 from longboat.node.csi.in_use import InUse
 from longboat.node.csi.local.controller import Controller
-from longboat.node.csi.local.images import DiskImages, MemoryImages
+from longboat.node.csi.local.images import DiskImages
 from longboat.node.csi.local.node import Node
 from longboat.node.csi.mounter import CsiVolumes
 from longboat.node.csi.paths import CsiPaths
 from longboat.node.csi.plugin import InProcessPlugin
 from longboat.node.csi.sockets import Sockets
+from longboat.node.csi.wanted import Wanted
 from longboat.node.paths import Paths
 from longboat.node.recorder import Recorder
 from longboat.node.sources import Sources
+from longboat.node.views.pod import Pod
 from longboat.node.views.storage import CSIDriver
 from longboat.node.volumes.cluster import ApiStorage
 from longboat.node.volumes.persistent import Persistent
@@ -34,32 +36,27 @@ REGISTRY = "plugins_registry"
 
 
 class NodeStorage:
-    """`images` is where the built-in driver keeps its volumes; None for a node that only plays one."""
+    """`images` is where the built-in driver keeps its volumes. For simulated nodes: `simulated/stand_ins.py`."""
 
     def __init__(
         self, client: Client, informers: Informers, clock: Clock, sources: Sources, recorder: Recorder, *,
-        node: str, paths: Paths, images: Path | None, version: str,
+        node: str, paths: Paths, images: Path, version: str,
     ) -> None:  # fmt: skip
         self._clock, self._node, self._version = clock, node, version
         self._tasks: Tasks | None = None
         self.has_grown: Callable[[str], None] = lambda uid: None  # told of pods whose volumes are being made larger
-        self._images = DiskImages(images) if images is not None else None
+        self._images = DiskImages(images)
         self.drivers, self._registered = Drivers(), asyncio.Event()
         cluster = ApiStorage(client, informers, sources, node)
         self._csi_node = CsiNode(client, clock, node, self.drivers, self._registered, informers.of(CSIDriver))
         self._sockets = Sockets(paths.root / REGISTRY, clock, self.drivers, self._csi_node)
         self.csi = CsiVolumes(self.drivers, cluster, clock, node, CsiPaths(paths), InUse(cluster))
-        self.persistent = Persistent(
-            cluster, self.csi, clock, recorder, node, on_disk=images is not None
-        )  # fmt: skip
+        self.persistent = Persistent(cluster, self._expand, clock, recorder, node)
 
     async def start(self, tasks: Tasks, parts: Parts) -> None:
         """Before pods are looked at. Raises OSError."""
         self._tasks = tasks
-        if self._images is not None:
-            await asyncio.to_thread(self._images.prepare)
-            await self.csi.recover()
-            parts.start("plugins", self._sockets.watch)
+        await self._begin(parts)
         self.drivers.add(await introduced(LOCAL_DRIVER, InProcessPlugin(self._clock, *self._services())))
         parts.start("CSINode", self._csi_node.run)
 
@@ -84,8 +81,15 @@ class NodeStorage:
     async def close(self) -> None:
         await self.drivers.close()
 
+    async def _begin(self, parts: Parts) -> None:
+        """Find what an agent before this one has left, and the drivers that there are."""
+        await asyncio.to_thread(self._images.prepare)
+        await self.csi.recover()
+        parts.start("plugins", self._sockets.watch)
+
+    async def _expand(self, pod: Pod, wanted: Wanted) -> None:
+        await self.csi.expand(pod, wanted)
+
     def _services(self) -> tuple[object, ...]:
-        if self._images is None:
-            controller = Controller(MemoryImages(), self._node, self._version, simulated=True)
-            return controller, Node(DiskImages(Path()), self._node)
+        """The built-in driver's."""
         return Controller(self._images, self._node, self._version), Node(self._images, self._node)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from longboat.node import labels, logs
@@ -14,11 +14,15 @@ MAX_BYTES = 4096
 MAX_LOG_BYTES, MAX_LOG_LINES = 2048, 80
 
 
+Read = Callable[[ContainerStatus], Awaitable[str]]
+"""What a container that has ended has left."""
+
+
 class LastWords:
     """Of one pod's containers that have ended; what the runtime has forgotten is forgotten. `texts` are by id."""
 
-    def __init__(self, *, on_disk: bool) -> None:
-        self._on_disk = on_disk
+    def __init__(self, read: Read) -> None:
+        self._read = read
         self.texts: dict[str, str] = {}
 
     async def hear(self, observed: Observed) -> None:
@@ -26,8 +30,7 @@ class LastWords:
         self.texts = {status.id: self.texts[status.id] for status in ended if status.id in self.texts}
         for status in ended:
             if status.id not in self.texts:
-                path = Path(status.log_path)
-                self.texts[status.id] = await asyncio.to_thread(message, status, path) if self._on_disk else ""
+                self.texts[status.id] = await self._read(status)
 
 
 def message(status: ContainerStatus, log_file: Path) -> str:

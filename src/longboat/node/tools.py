@@ -6,7 +6,6 @@ import msgspec
 
 from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import Clock
-from longboat.node.cgroups import Cgroups
 from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime
 from longboat.node.images import Images
@@ -15,6 +14,8 @@ from longboat.node.launch import Launcher
 from longboat.node.make.config import NodeFacts
 from longboat.node.observe import Observer
 from longboat.node.own_node import OwnNode
+from longboat.node.pod_cgroups import PodCgroups
+from longboat.node.pod_files import PodFiles
 from longboat.node.recorder import Recorder
 from longboat.node.resizer import Resizer
 from longboat.node.sources import Sources
@@ -39,11 +40,11 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     volumes: Volumes
     writer: StatusWriter
     checkpoints: Checkpoints
+    files: PodFiles
+    cgroups: PodCgroups
     own_node: OwnNode
     isolation: Isolation
     resizer: Resizer
-    cgroups: Cgroups | None = None
-    on_disk: bool = True
     starts: int = STARTS
     unsafe_sysctls: tuple[str, ...] = ()  # that pods may set all the same
     backoff: BackOff = msgspec.field(default_factory=BackOff)  # of containers that end again and again

@@ -55,8 +55,7 @@ async def test_memory_in_use_stays_and_a_container_that_asks_for_it_is_restarted
     assert await inside(node, "cat", MEMORY, name="d") == f"{20 * MEGA}\n"
     assert await inside(node, "cat", "/sys/fs/cgroup/cpu/cpu.shares", name="d") == "102\n"
     assert [c["restartCount"] for c in node.statuses.of["p"]["containerStatuses"]] == [0, 1]
-    groups = node.tools.cgroups
-    assert groups is not None and groups.limits(both).memory == 68 * MEGA
+    assert (await node.tools.cgroups.limits(both)).memory == 68 * MEGA
 
 
 def test_what_was_given_is_known_to_the_next_agent(machine: Machine) -> None:

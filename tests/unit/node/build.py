@@ -18,14 +18,14 @@ from longboat.client.interface import Key
 from longboat.machinery.errors import not_found
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.node.cgroups import Cgroups
-from longboat.node.checkpoints import Checkpoints
 from longboat.node.cri.interface import Runtime
 from longboat.node.csi.drivers import Drivers
 from longboat.node.csi.in_use import InUse
 from longboat.node.csi.mounter import CsiVolumes
 from longboat.node.csi.paths import CsiPaths
+from longboat.node.csi.wanted import Wanted
 from longboat.node.followed import Subject
+from longboat.node.ground import MACHINE
 from longboat.node.images import Images
 from longboat.node.isolation import Isolation, nobody_isolates
 from longboat.node.launch import Launcher
@@ -35,6 +35,7 @@ from longboat.node.paths import Paths
 from longboat.node.pod_workers import PodWorkers
 from longboat.node.relist import Relist
 from longboat.node.resizer import Resizer
+from longboat.node.simulated.stand_ins import SIMULATED
 from longboat.node.stop import Stopper
 from longboat.node.tools import Tools
 from longboat.node.views.objects import ConfigMap, Secret, Service
@@ -49,8 +50,6 @@ from longboat.node.views.storage import (
     VolumeAttachment,
 )
 from longboat.node.views.volumes import TokenProjection
-from longboat.node.volumes.image import ImageVolumes
-from longboat.node.volumes.manager import Volumes
 from longboat.node.volumes.persistent import Persistent
 from longboat.node.volumes.plugin import Host
 
@@ -236,6 +235,10 @@ class Statuses:
         return next((str(c["status"]) for c in self.of.get(name, {}).get("conditions", ()) if c["type"] == kind), "")
 
 
+async def expand_nothing(pod: Pod, wanted: Wanted) -> None:
+    """Simulated nodes call no driver."""
+
+
 class Node:
     """Workers, and all they were given."""
 
@@ -261,23 +264,24 @@ class Node:
         made = NodeFacts(name="n", ips=ips, paths=paths, cgroup_root=cgroup, capacity={"memory": 8 << 30}, **facts)
         images = Images(runtime, clock, self.told)
         stopper = Stopper(runtime, clock, self.told)
-        cgroups = Cgroups(cgroup, pids) if on_disk else None
+        ground = MACHINE if on_disk else SIMULATED
+        files, cgroups = ground.files(made), ground.cgroups(cgroup, pids)
         observer = Observer(runtime)
-        self.image_volumes = ImageVolumes(runtime, images, paths, on_disk=on_disk)
+        self.image_volumes = ground.image_volumes(runtime, images, paths)
         launcher = Launcher(
-            runtime, clock, self.told, made, self.objects, self.objects, images, self.image_volumes, stopper, cgroups,
-            on_disk=on_disk,
+            runtime, clock, self.told, made, self.objects, self.objects, images, self.image_volumes, stopper, files,
+            cgroups,
         )  # fmt: skip
         self.drivers = Drivers()
         mounter = CsiVolumes(self.drivers, self.storage, clock, "n", CsiPaths(paths), InUse(self.storage))
-        persistent = Persistent(self.storage, mounter, clock, self.told, "n", on_disk=on_disk)
+        persistent = Persistent(self.storage, mounter.expand if on_disk else expand_nothing, clock, self.told, "n")
         host = Host(paths, clock, self.objects, mounter, self.image_volumes)
-        self.volumes = Volumes(host, persistent, on_disk=on_disk)
+        self.volumes = ground.volumes(host, persistent)
         made_tools = Tools(
             runtime=runtime, runtime_name="containerd", clock=clock, recorder=self.told, node=made,
             sources=self.objects, observer=observer, images=images, launcher=launcher, stopper=stopper,
-            volumes=self.volumes, writer=self.statuses, checkpoints=Checkpoints(paths, on_disk=on_disk),
-            cgroups=cgroups, on_disk=on_disk, own_node=self.own, isolation=Isolation(nobody_isolates, self.told),
+            volumes=self.volumes, writer=self.statuses, checkpoints=ground.checkpoints(paths),
+            files=files, cgroups=cgroups, own_node=self.own, isolation=Isolation(nobody_isolates, self.told),
             resizer=Resizer(runtime, cgroups, made.capacity),
         )  # fmt: skip
         self.tools = msgspec.structs.replace(made_tools, **tools)

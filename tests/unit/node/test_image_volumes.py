@@ -25,7 +25,7 @@ from longboat.node.views.objects import Secret
 from longboat.node.views.pod import Pod
 from longboat.node.volumes import image
 from longboat.node.volumes.image import ImageVolumes
-from longboat.node.volumes.mounts import mounts
+from longboat.node.volumes.mounts import binding, mounts
 from unit.node.build import BUSYBOX, Node, Told, container, pod
 from unit.node.test_pod_workers import Simulated, on_a_node, simulated
 
@@ -131,7 +131,7 @@ def test_secrets_of_the_pod_open_the_registry(tmp_path: Path) -> None:
 
 def test_mounts_are_read_only_whatever_they_ask_for(tmp_path: Path) -> None:
     given = showing(DATA, container("c", volumeMounts=[{**MOUNT[0], "mountPropagation": "HostToContainer"}]))
-    (mount,) = mounts(given, given.spec.containers[0], {"data": tmp_path}, {}, Paths(tmp_path), on_disk=True)
+    (mount,) = mounts(given, given.spec.containers[0], {"data": tmp_path}, {}, binding(Paths(tmp_path)))
     assert mount.read_only and mount.propagation == "HostToContainer"
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from longboat.node import kernel
+from longboat.node.cri.config import Mount
 from longboat.node.errors import StartFailure
 from longboat.node.paths import Paths
+from longboat.node.views.container import Container
+from longboat.node.views.pod import Pod
 from longboat.node.volumes import nested, payload
-from longboat.node.volumes.mounts import mounts
+from longboat.node.volumes.mounts import binding, make_points, mounts
 from longboat.node.volumes.payload import File
 from unit.node.build import container, pod
 
@@ -67,6 +70,13 @@ def paths(tmp_path: Path) -> Iterator[Paths]:
         kernel.unmount(point)
 
 
+def shown(it: Pod, main: Container, places: dict[str, Path], env: dict[str, str], paths: Paths) -> list[Mount]:
+    """What a container that starts now is given."""
+    found = mounts(it, main, places, env, binding(paths))
+    make_points(it, main, found)
+    return found
+
+
 @pytest.mark.root
 def test_a_part_of_a_volume_has_mount_points_and_stays_as_it_was(tmp_path: Path, paths: Paths) -> None:
     volume, scratch, file = tmp_path / "v", tmp_path / "s", tmp_path / "f"
@@ -88,7 +98,7 @@ def test_a_part_of_a_volume_has_mount_points_and_stays_as_it_was(tmp_path: Path,
     ]  # fmt: skip
     it, places = pod("p", wanted, volumes=volumes), {"v": volume, "s": scratch, "f": file}
     main = it.spec.containers[0]
-    found = {m.inside: m for m in mounts(it, main, places, {"WHICH": "deep"}, paths, on_disk=True)}
+    found = {m.inside: m for m in shown(it, main, places, {"WHICH": "deep"}, paths)}
     part = Path(found["/app"].host)
     assert part.is_relative_to(paths.root) and all(found[name].read_only for name in ("/app", "/whole"))
     assert (part / "more").is_dir() and (part / "file").is_file() and (part / "x").read_text() == "1"
@@ -99,7 +109,7 @@ def test_a_part_of_a_volume_has_mount_points_and_stays_as_it_was(tmp_path: Path,
     assert payload.write(volume, files(deep__x="2"))
     assert (part / "x").read_text() == "1" and (part / "more").is_dir()  # as upstream: a part is not updated
     assert (volume / "deep" / "x").read_text() == "2"
-    again = {m.inside: m for m in mounts(it, main, places, {"WHICH": "deep"}, paths, on_disk=True)}  # it starts again
+    again = {m.inside: m for m in shown(it, main, places, {"WHICH": "deep"}, paths)}  # it starts again
     assert payload.write(volume, files(deep__x="3"))
     assert (Path(again["/app"].host) / "x").read_text() == "2"
     assert len([name for name in os.listdir(volume) if name.startswith("..")]) == 3  # the version of the first is gone
@@ -117,5 +127,5 @@ def test_what_lies_beneath_a_file_is_refused(tmp_path: Path, paths: Paths) -> No
     )  # fmt: skip
     it = pod("p", wanted, volumes=[{"name": "v", "configMap": {"name": "x"}}])
     with pytest.raises(StartFailure) as caught:
-        mounts(it, it.spec.containers[0], {"v": volume}, {}, paths, on_disk=True)
+        shown(it, it.spec.containers[0], {"v": volume}, {}, paths)
     assert caught.value.message == 'cannot make the mount point "/app/more" of container "c": Not a directory'

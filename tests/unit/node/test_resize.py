@@ -175,12 +175,12 @@ def test_what_was_given_outlives_the_agent(tmp_path: Path) -> None:
     async def main() -> None:
         paths = Paths(tmp_path)
         kept = Allocation(Given({"c": held("2")}, held("3")), {"c": held("1")}, pod_behind=True)
-        before = Checkpoints(paths, on_disk=True)
+        before = Checkpoints(paths)
         await before.keep("uid", Allocation())
         await before.keep("uid", kept)
         paths.pod("torn").mkdir()
         (paths.pod("torn") / "allocation.json").write_text("{")
-        after = Checkpoints(paths, on_disk=True)
+        after = Checkpoints(paths)
         await after.load()
         assert after.take("uid") == kept and after.take("torn") is None and after.take("uid") is None
 
@@ -274,7 +274,7 @@ async def test_an_heir_goes_on_from_what_was_given(node: Simulated) -> None:
     from unit.node.build import Node
 
     folder = node.paths.root.parent / "heir"
-    kept = Checkpoints(Paths(folder / "kubelet", folder / "pods", folder / "containers"), on_disk=True)
+    kept = Checkpoints(Paths(folder / "kubelet", folder / "pods", folder / "containers"))
     await kept.keep(one.uid, Allocation(allocation.asked(one)))
     await kept.load()
     heir = Node(node.runtime, node.clock, folder, on_disk=False, tools={"checkpoints": kept})
@@ -285,7 +285,7 @@ async def test_an_heir_goes_on_from_what_was_given(node: Simulated) -> None:
     await asyncio.sleep(0.2)
     assert heir.told.reasons == ["ResizeStarted", "ResizeCompleted"]
     assert heir.statuses.container()["resources"] == {"requests": {"cpu": "3"}}
-    fresh = Checkpoints(heir.paths, on_disk=True)
+    fresh = Checkpoints(heir.paths)
     await fresh.load()
     assert fresh.take(one.uid) == Allocation(Given({"c": held("3")}))
     await heir.workers.close()

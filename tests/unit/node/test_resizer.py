@@ -18,6 +18,7 @@ from longboat.node.cgroups import Cgroups
 from longboat.node.cri import config
 from longboat.node.cri.memory import MemoryRuntime
 from longboat.node.make import cgroups
+from longboat.node.pod_cgroups import PodCgroups
 from longboat.node.resize import Update
 from longboat.node.resizer import ResizeFailure, Resizer
 from longboat.node.views.pod import Pod
@@ -81,7 +82,7 @@ def test_no_container_is_ever_allowed_more_than_its_pod(tmp_path: Path, unified:
             if allocation.differ(c.resources, had.resources)
         ]
         done: dict[str, Resources | None] = {}
-        await Resizer(runtime, groups, {}).resize(new, found, done.__setitem__)
+        await Resizer(runtime, PodCgroups(groups), {}).resize(new, found, done.__setitem__)
         assert groups.limits(new) == cgroups.pod_limits(new)
         assert done == dict.fromkeys((u.id for u in found), None)
         last = dict(getattr(runtime, "calls", []))
@@ -107,12 +108,12 @@ def test_memory_in_use_is_not_taken_away(tmp_path: Path, unified: bool) -> None:
         update = Update(less.spec.containers[0], "a", old.spec.containers[0].resources)
         one = f'attempting to set container "a" memory limit ({20 * MEGA}) below current usage ({30 * MEGA})'
         with pytest.raises(ResizeFailure) as failed:
-            await Resizer(runtime, groups, {}).resize(less, [update], lambda name, now: None)
+            await Resizer(runtime, PodCgroups(groups), {}).resize(less, [update], lambda name, now: None)
         assert str(failed.value) == f"cannot decrease memory limits: {one}"
         both = resized(less, b=sized("1m", memory="10Mi"))
         pods = f"attempting to set pod memory limit ({30 * MEGA}) below current usage ({35 * MEGA})"
         with pytest.raises(ResizeFailure) as failed:
-            await Resizer(runtime, groups, {}).resize(both, [update], lambda name, now: None)
+            await Resizer(runtime, PodCgroups(groups), {}).resize(both, [update], lambda name, now: None)
         assert str(failed.value) == f"cannot decrease memory limits: [{pods}, {one}]"
         assert not hasattr(runtime, "calls")
 

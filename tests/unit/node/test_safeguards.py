@@ -149,9 +149,7 @@ def test_mounts_read_only_throughout(tmp_path: Path, asked: str, can: bool, thro
         given.spec.containers[0],
         {"v": tmp_path},
         {},
-        None,
-        on_disk=False,
-        recursive=can,  # type: ignore[arg-type]
+        recursive=can,
     )
     if throughout is None:
         with pytest.raises(mounts.StartFailure, match='volume "v" requested recursive read-only mode'):

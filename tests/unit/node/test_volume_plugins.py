@@ -17,7 +17,7 @@ from longboat.node.views.storage import PersistentVolumeSpec
 from longboat.node.views.volumes import Volume
 from longboat.node.volumes import catalog
 from longboat.node.volumes.manager import Volumes, subjects
-from longboat.node.volumes.mounts import mounts
+from longboat.node.volumes.mounts import binding, mounts
 from longboat.node.volumes.plugin import SetUp, Spec, VolumePlugin
 from unit.node.build import Node, container, pod
 
@@ -80,7 +80,7 @@ def test_a_line_in_the_catalogue_adds_a_type(tmp_path: Path, monkeypatch: pytest
         node = Node(MemoryRuntime(clock), clock, tmp_path, on_disk=True)
         places = await node.volumes.set_up(given, NONE)
         assert places["v"].parent.name == "example.com~tape" and places["v"].is_dir()
-        (mount,) = mounts(given, given.spec.containers[0], places, {}, node.paths, on_disk=True)
+        (mount,) = mounts(given, given.spec.containers[0], places, {}, binding(node.paths))
         assert mount.read_only and mount.host == str(places["v"])
         assert local_volumes(given, node.paths) == places
         assert not Volumes.changes(given) and not list(subjects(given))

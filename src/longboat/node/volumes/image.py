@@ -31,10 +31,10 @@ Found = dict[str, Image | StartFailure]
 
 
 class ImageVolumes:
-    """One per agent. `on_disk` is False for simulated nodes: images are pulled, but nothing is mounted."""
+    """One per agent. Simulated nodes have others (`simulated/stand_ins.py`)."""
 
-    def __init__(self, runtime: Runtime, images: Images, paths: Paths, *, on_disk: bool = True) -> None:
-        self._runtime, self._images, self._paths, self._on_disk = runtime, images, paths, on_disk
+    def __init__(self, runtime: Runtime, images: Images, paths: Paths) -> None:
+        self._runtime, self._images, self._paths = runtime, images, paths
         self._tasks = Tasks("image volumes")
         self._under_way: dict[Path, asyncio.Task[str]] = {}
 
@@ -52,8 +52,6 @@ class ImageVolumes:
 
     async def show(self, pod: Pod, images: Mapping[str, Image]) -> dict[str, Path]:
         """Where they are mounted, by the same names. Raises StartFailure."""
-        if not self._on_disk:
-            return dict.fromkeys(images, Path("/"))
         return {name: await self._shown(pod, image) for name, image in images.items()}
 
     async def tear_down(self, uid: str) -> None:

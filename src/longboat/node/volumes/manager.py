@@ -16,16 +16,14 @@ from longboat.node.views.pod import Pod
 from longboat.node.views.volumes import Volume
 from longboat.node.volumes import catalog, claims, removal
 from longboat.node.volumes.persistent import Persistent
-from longboat.node.volumes.plugin import Host
-
-NOWHERE = Path("/")  # where the volumes of simulated nodes lie
+from longboat.node.volumes.plugin import Host, Spec, VolumePlugin
 
 
 class Volumes:
-    """One per agent. `on_disk` is False for simulated nodes: sources are asked for, but nothing is written."""
+    """One per agent. Simulated nodes have others (`simulated/stand_ins.py`)."""
 
-    def __init__(self, host: Host, persistent: Persistent, *, on_disk: bool = True) -> None:
-        self._paths, self._sources, self._persistent, self._on_disk = host.paths, host.sources, persistent, on_disk
+    def __init__(self, host: Host, persistent: Persistent) -> None:
+        self._paths, self._sources, self._persistent = host.paths, host.sources, persistent
         self._plugins = [plugin(host) for plugin in catalog.PLUGINS]
 
     async def set_up(self, pod: Pod, around: Surroundings) -> dict[str, Path]:
@@ -42,19 +40,17 @@ class Volumes:
                 places[volume.name] = outcome
         if problems:
             raise Unmounted(problems)
-        if self._on_disk:
-            self._sources.follow(pod, subjects(pod))
+        self._follow(pod)
         return places
 
     async def tear_down(self, uid: str) -> None:
         """Remove everything of a pod; what is to last stays. Raises RuntimeFailure, StillMounted, OSError."""
         self._sources.unfollow(uid)
-        if self._on_disk:
-            # Parts of a volume are mounts of it as well: with them it would not be free when its driver lets go of it.
-            await asyncio.to_thread(detach, self._paths.sub_paths(uid))
-            for plugin in self._plugins:
-                await plugin.tear_down(uid)
-            await asyncio.to_thread(remove, self._paths.pod(uid))
+        # Parts of a volume are mounts of it as well: with them it would not be free when its driver lets go of it.
+        await asyncio.to_thread(detach, self._paths.sub_paths(uid))
+        for plugin in self._plugins:
+            await plugin.tear_down(uid)
+        await asyncio.to_thread(remove, self._paths.pod(uid))
 
     async def close(self) -> None:
         """End what is under way."""
@@ -63,9 +59,8 @@ class Volumes:
 
     async def tidy(self) -> None:
         """What no pod uses any more. Raises StatusError, ConnectionError, OSError."""
-        if self._on_disk:
-            for plugin in self._plugins:
-                await plugin.tidy()
+        for plugin in self._plugins:
+            await plugin.tidy()
 
     @staticmethod
     def changes(pod: Pod) -> bool:
@@ -79,18 +74,23 @@ class Volumes:
     async def _set_up(self, pod: Pod, volume: Volume, around: Surroundings) -> Path:
         """Raises VolumeError."""
         spec = await self._persistent.spec(pod, volume, around)
-        plugin = next((plugin for plugin in self._plugins if plugin.can_support(spec)), None)
+        place = await self._mount(spec, next((plugin for plugin in self._plugins if plugin.can_support(spec)), None))
+        await self._persistent.grow(spec)
+        return place
+
+    async def _mount(self, spec: Spec, plugin: VolumePlugin | None) -> Path:
+        """Raises VolumeError."""
         if plugin is None:
-            if not self._on_disk:
-                return NOWHERE  # simulated nodes mount what no node of ours can
             raise no_plugin(spec.volume.name, spec.name)
         set_up = await plugin.new_mounter(spec)
         try:
-            place = await set_up() if self._on_disk else NOWHERE
+            return await set_up()
         except (OSError, ValueError) as error:
             raise VolumeError(spec.name, words(error)) from error
-        await self._persistent.grow(spec)
-        return place
+
+    def _follow(self, pod: Pod) -> None:
+        """Hear of changes to what its volumes are made of."""
+        self._sources.follow(pod, subjects(pod))
 
 
 def subjects(pod: Pod) -> Iterator[Subject]:

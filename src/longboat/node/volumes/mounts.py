@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from longboat.node.cri.config import Device, Mount
@@ -19,56 +19,70 @@ log = logging.getLogger(__name__)
 ALWAYS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # files that the agent or the runtime mount
 
 
+Bind = Callable[[Pod, Container, int, Path, str], Path]
+"""Has a part (a subPath) of the volume that lies in this place, which the container's mount of this index shows, at a
+place of its own, and says where that is. Raises StartFailure."""
+
+
+def unbound(pod: Pod, container: Container, index: int, place: Path, part: str) -> Path:
+    """Where nothing is mounted."""
+    return place
+
+
 def mounts(
-    pod: Pod, container: Container, places: Mapping[str, Path], env: Mapping[str, str], paths: Paths, *,
-    on_disk: bool, recursive: bool = False,
+    pod: Pod, container: Container, places: Mapping[str, Path], env: Mapping[str, str], bind: Bind = unbound, *,
+    recursive: bool = False,
 ) -> list[Mount]:  # fmt: skip
-    """The container's mounts; subPaths are bound on the way (blocking). Raises StartFailure.
+    """The container's mounts; parts of volumes are bound on the way (which may block). Raises StartFailure.
 
     `recursive` says whether the runtime can make what is mounted beneath a mount read-only, too.
     """
-    found, written = list[Mount](), set[str]()
+    found = list[Mount]()
     for index, wanted in enumerate(container.volumeMounts):
         place = places.get(wanted.name)
         if place is None:
             raise _problem(f'cannot find volume "{wanted.name}" to mount into container "{container.name}"')
-        part, is_written = _sub_path(container, wanted, env), _is_written(pod, wanted.name)
-        if part and on_disk:
-            target = paths.sub_paths(pod.uid) / wanted.name / container.name / str(index)
-            try:
-                # A version's own files: the volume may hold links in their stead, which lead nowhere from a part of it.
-                whole = place / payload.DATA if is_written and not part.startswith("..") else place
-                sub_path.bind(whole, part, target, create=not (is_written or _is_image(pod, wanted.name)))
-            except OSError as error:
-                if _is_image(pod, wanted.name):
-                    raise image.not_mounted(f'subPath "{part}" of volume "{wanted.name}": {error.strerror}') from error
-                what = f'failed to prepare subPath for volumeMount "{wanted.name}" of container "{container.name}"'
-                log.warning("pod %s: %s: %s: %s", pod, what, part, error.strerror)
-                raise _problem(what) from error
-            place = target
-        inside = wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
+        if part := _sub_path(container, wanted, env):
+            place = bind(pod, container, index, place, part)
         propagation = wanted.mountPropagation or "None"
         if wanted.recursiveReadOnly == "Enabled" and not recursive:
             raise _problem(NOT_RECURSIVE % wanted.name)
         throughout = recursive and wanted.readOnly and wanted.recursiveReadOnly in ("Enabled", "IfPossible")
         read_only = wanted.readOnly or _is_read_only(pod, wanted.name)
         mount = Mount(
-            host=str(place), inside=inside, read_only=read_only, recursive_read_only=throughout,
+            host=str(place), inside=_inside(wanted), read_only=read_only, recursive_read_only=throughout,
             propagation=propagation,
         )  # fmt: skip
         found.append(mount)
-        if is_written:
-            written.add(nested.normal(inside))
-    if on_disk and written:
-        _make_points(container, found, written)
     return found
 
 
-def _make_points(container: Container, found: list[Mount], written: set[str]) -> None:
-    """What is mounted beneath files that the agent writes needs its place there. `written` are these files' paths.
+def binding(paths: Paths) -> Bind:
+    """Binds parts of volumes in the pods' own directories. Blocks."""
 
-    Raises StartFailure.
-    """
+    def bind(pod: Pod, container: Container, index: int, place: Path, part: str) -> Path:
+        name = container.volumeMounts[index].name
+        target, is_written = paths.sub_paths(pod.uid) / name / container.name / str(index), _is_written(pod, name)
+        try:
+            # A version's own files: the volume may hold links in their stead, which lead nowhere from a part of it.
+            whole = place / payload.DATA if is_written and not part.startswith("..") else place
+            sub_path.bind(whole, part, target, create=not (is_written or _is_image(pod, name)))
+        except OSError as error:
+            if _is_image(pod, name):
+                raise image.not_mounted(f'subPath "{part}" of volume "{name}": {error.strerror}') from error
+            what = f'failed to prepare subPath for volumeMount "{name}" of container "{container.name}"'
+            log.warning("pod %s: %s: %s: %s", pod, what, part, error.strerror)
+            raise _problem(what) from error
+        return target
+
+    return bind
+
+
+def make_points(pod: Pod, container: Container, found: list[Mount]) -> None:
+    """What is mounted beneath files that the agent writes needs its place there. Blocks. Raises StartFailure."""
+    written = {nested.normal(_inside(wanted)) for wanted in container.volumeMounts if _is_written(pod, wanted.name)}
+    if not written:
+        return
     hosts = {nested.normal(mount.inside): Path(mount.host) for mount in found}
     files = {path for path in (*ALWAYS, container.terminationMessagePath) if path} - hosts.keys()
     for above, way in nested.enclosing((*hosts, *map(nested.normal, files))):
@@ -92,6 +106,10 @@ def devices(pod: Pod, container: Container, places: Mapping[str, Path]) -> list[
         permissions = "r" if _is_read_only(pod, wanted.name) else "mrw"
         found.append(Device(host=str(place), inside=wanted.devicePath, permissions=permissions))
     return found
+
+
+def _inside(wanted: VolumeMount) -> str:
+    return wanted.mountPath if wanted.mountPath.startswith("/") else f"/{wanted.mountPath}"
 
 
 def _sub_path(container: Container, wanted: VolumeMount, env: Mapping[str, str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from longboat.aio.clock import Clock
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import timestamp
 from longboat.node.csi import wanted as csi
 from longboat.node.csi.errors import RpcFailure
-from longboat.node.csi.mounter import CsiVolumes
 from longboat.node.errors import VolumeError, unprocessed
 from longboat.node.make.fields import Surroundings
 from longboat.node.recorder import NORMAL, WARNING, Recorder
@@ -23,15 +24,14 @@ from longboat.node.volumes.plugin import Spec
 NEVER = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "NOT_FOUND")  # codes that trying again does not change
 
 
-class Persistent:
-    """`on_disk` is False for simulated nodes: claims are looked at and grow, but no driver is called."""
+Expand = Callable[[Pod, csi.Wanted], Awaitable[None]]
+"""Has a volume's driver make the file system as large as the volume. Raises RpcFailure, LookupError, StatusError."""
 
-    def __init__(
-        self, storage: Storage, drivers: CsiVolumes, clock: Clock, recorder: Recorder, node: str, *,
-        on_disk: bool = True,
-    ) -> None:  # fmt: skip
-        self._storage, self._csi, self._node = storage, drivers, node
-        self._clock, self._recorder, self._on_disk = clock, recorder, on_disk
+
+class Persistent:
+    def __init__(self, storage: Storage, expand: Expand, clock: Clock, recorder: Recorder, node: str) -> None:
+        self._storage, self._expand, self._node = storage, expand, node
+        self._clock, self._recorder = clock, recorder
 
     async def spec(self, pod: Pod, volume: Volume, around: Surroundings) -> Spec:
         """The volume, with what stands behind it. Raises VolumeError."""
@@ -79,8 +79,8 @@ class Persistent:
         """It is the node's turn to make a volume larger. What fails is told, and tried again."""
         name = bound.metadata.name
         try:
-            if bound.spec.csi is not None and self._on_disk:
-                await self._csi.expand(pod, csi.persistent(bound, read_only=read_only))
+            if bound.spec.csi is not None:
+                await self._expand(pod, csi.persistent(bound, read_only=read_only))
             await self._storage.patch_claim(key, growth.finished(bound))
         except (RpcFailure, LookupError, ValueError, StatusError, ConnectionError) as error:
             why = f'NodeExpandVolume.NodeExpandVolume failed for volume "{name}" : {error}'
