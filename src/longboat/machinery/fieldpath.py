@@ -150,7 +150,7 @@ class Errors:
         self._add("FieldValueRequired", path, f"Required value: {detail}" if detail else "Required value")
 
     def invalid(self, path: Path, value: Any, detail: str) -> None:
-        self._add("FieldValueInvalid", path, f"Invalid value: {quoted(value)}: {detail}")
+        self._add("FieldValueInvalid", path, f"Invalid value: {quoted(value)}" + (f": {detail}" if detail else ""))
 
     def invalid_whole(self, path: Path, detail: str) -> None:
         """Of something with too much in it to show."""
@@ -167,8 +167,8 @@ class Errors:
     def forbidden(self, path: Path, detail: str) -> None:
         self._add("FieldValueForbidden", path, f"Forbidden: {detail}" if detail else "Forbidden")
 
-    def not_found(self, path: Path, value: Any) -> None:
-        self._add("FieldValueNotFound", path, f"Not found: {quoted(value)}")
+    def not_found(self, path: Path, value: Any, detail: str = "") -> None:
+        self._add("FieldValueNotFound", path, f"Not found: {quoted(value)}{f': {detail}' if detail else ''}")
 
     def too_long(self, path: Path, limit: int) -> None:
         self._add("FieldValueTooLong", path, f"Too long: may not be more than {limit} bytes")

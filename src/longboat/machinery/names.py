@@ -12,6 +12,8 @@ from longboat.machinery import addresses
 
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+_UNDERSCORED_LABEL = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+UNDERSCORED = rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*"
 LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = rf"({QUALIFIED})?"
@@ -76,9 +78,9 @@ def _check(value: str, limit: int, pattern: re.Pattern[str], says: str, source: 
     return wrong
 
 
-_label, _subdomain, _1035, _qualified, _value, _key, _env, _wildcard, _header = (
+_label, _subdomain, _underscored, _1035, _qualified, _value, _key, _env, _wildcard, _header = (
     re.compile(p)
-    for p in (LABEL, SUBDOMAIN, LABEL_1035, QUALIFIED, LABEL_VALUE, CONFIG_KEY, ENV_NAME, WILDCARD,
+    for p in (LABEL, SUBDOMAIN, UNDERSCORED, LABEL_1035, QUALIFIED, LABEL_VALUE, CONFIG_KEY, ENV_NAME, WILDCARD,
               HTTP_HEADER)
 )  # fmt: skip
 
@@ -89,6 +91,10 @@ def dns1123_label(value: str) -> list[str]:
 
 def dns1123_subdomain(value: str) -> list[str]:
     return _check(value, 253, _subdomain, _SUBDOMAIN_SAYS, SUBDOMAIN, "example.com")
+
+
+def dns1123_subdomain_with_underscore(value: str) -> list[str]:
+    return _check(value, 253, _underscored, _SUBDOMAIN_SAYS, UNDERSCORED, "example.com")
 
 
 def dns1035_label(value: str) -> list[str]:

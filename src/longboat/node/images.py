@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Iterable
 
 from longboat.aio.backoffs import BackOff
 from longboat.aio.clock import Clock
+from longboat.machinery import image_reference
 from longboat.node.cri.interface import Credentials, Image, Runtime, RuntimeFailure
 from longboat.node.errors import StartFailure
 from longboat.node.recorder import NORMAL, WARNING, Recorder
@@ -19,20 +19,14 @@ log = logging.getLogger(__name__)
 PULLS = 4  # at once
 SHOWN = 2.0  # seconds a failed pull is shown as such, before it is shown as waiting for the next
 FRESH = 2.0  # seconds an answer about a present image is believed: pods often come many at a time
-# A reference without tag and digest gets :latest (distribution/reference, grammar of names).
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?/)"
-_REFERENCE = re.compile(
-    rf"{_HOST}?{_COMPONENT}(?:/{_COMPONENT})*(?P<tag>:[\w][\w.-]{{0,127}})?(?P<digest>@[A-Za-z][\w+.-]*:[0-9a-fA-F]{{32,}})?"
-)
 
 
 def normalized(image: str) -> str:
-    """The reference with a tag or digest. Raises ValueError."""
-    found = _REFERENCE.fullmatch(image)
+    """The reference with a tag or digest: :latest, if it has none. Raises ValueError."""
+    found = image_reference.parse(image)
     if found is None:
         raise ValueError(f'couldn\'t parse image name "{image}": invalid reference format')
-    return image if found["tag"] or found["digest"] else f"{image}:latest"
+    return image if found.tag or found.digest else f"{image}:latest"
 
 
 class Images:

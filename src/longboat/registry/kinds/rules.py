@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -55,12 +56,14 @@ def driver_name(value: str, path: Path, err: Errors) -> None:
     err.extend(path, names.dns1123_subdomain(value.lower()), value)
 
 
-def one_of(value: str | None, allowed: Collection[str], path: Path, err: Errors) -> None:
-    """A required word."""
+def one_of(
+    value: str | None, allowed: Collection[str], path: Path, err: Errors, why: str = "", *, as_given: bool = False
+) -> None:
+    """A required word. What is allowed is told in order, or as it is given; `why` is told where there is none."""
     if not value:
-        err.required(path)
+        err.required(path, why)
     elif value not in allowed:
-        err.not_supported(path, value, allowed)
+        err.not_supported(path, value, allowed, as_given=as_given)
 
 
 def maybe_one_of(value: str | None, allowed: Collection[str], path: Path, err: Errors) -> None:
@@ -90,6 +93,16 @@ def address(value: str, path: Path, err: Errors, former: Collection[str] = ()) -
     """An IP address, of which there is one form (KEP-4858). What is among `former` values may stay."""
     if value not in former:
         err.extend(path, names.ip_address(value), value)
+
+
+def address_notes(value: str, path: Path) -> Iterable[str]:
+    """What is to be said of an address that is one."""
+    try:
+        found = ipaddress.ip_address(value)
+    except ValueError:
+        return
+    if found.version == 6 and str(found) != value:
+        yield f'{path}: IPv6 address "{value}" should be in RFC 5952 canonical format ("{found}")'
 
 
 def cidr(value: str, path: Path, err: Errors, former: Collection[str] = ()) -> IPNetwork | None:

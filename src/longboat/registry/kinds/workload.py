@@ -20,29 +20,42 @@ def template_labels_as_own(obj: Object) -> None:
             obj["metadata"]["labels"] = dict(found)
 
 
-def validate_spec(spec: Object, err: Errors, owner: str, *, maker: str = "", pods: bool = True) -> None:
-    """Selector and template of a workload. `owner` is its kind, `maker` the one that makes its pods if that is another.
-    `pods`: whether to look into those (upstream does not for a StatefulSet, whose claims become volumes only later)."""
-    path, selector = Path("spec"), spec.get("selector")
+def validate_spec(spec: Object, err: Errors, owner: str, *, maker: str = "", template: Object | None = None) -> None:
+    """Selector and template of a workload. `owner` is its kind, `maker` the one that makes its pods if that is another;
+    `template` is its pods' as it is looked at, if that is not as it stands there."""
+    if validate_selector(spec, err, owner):
+        pod_spec.template(template or spec.get("template"), Path("spec", "template"), err)
+        runs_on(spec, err, maker or owner)
+
+
+def validate_selector(spec: Object, err: Errors, owner: str, why: str = "invalid label selector") -> bool:
+    """Whether it is one: with what is none (`why` says so) upstream does not look at the template."""
+    at, selector = Path("spec", "selector"), spec.get("selector")
     if selector is None:
-        err.required(path.at("selector"))
+        err.required(at)
     else:
-        rules.label_selector(selector, path.at("selector"), err)
+        found = err.count
+        rules.label_selector(selector, at, err)
+        wrong = err.count > found
         if not (selector.get("matchLabels") or selector.get("matchExpressions")):
-            err.invalid(path.at("selector"), selector, f"empty selector is invalid for {owner.lower()}")
-    _matches(spec, selector, err)
-    if pods:
-        pod_spec.template(spec.get("template"), path.at("template"), err)
-    else:
-        pod_spec.template_metadata(spec.get("template") or {}, path.at("template"), err)
-    pod, at = dig(spec, "template", "spec", default={}), path.at("template", "spec")
+            err.invalid(at, selector, f"empty selector is invalid for {owner.lower()}")
+        if wrong:
+            err.invalid(at, selector, why)
+            return False
+    matches(spec, selector, err)
+    return True
+
+
+def runs_on(spec: Object, err: Errors, maker: str) -> None:
+    """Pods of a workload run for good."""
+    pod, at = dig(spec, "template", "spec", default={}), Path("spec", "template", "spec")
     if pod.get("restartPolicy") != "Always":
         err.not_supported(at.at("restartPolicy"), pod.get("restartPolicy") or "", ("Always",))
     if pod.get("activeDeadlineSeconds") is not None:
-        err.forbidden(at.at("activeDeadlineSeconds"), f"activeDeadlineSeconds in {maker or owner} is not Supported")
+        err.forbidden(at.at("activeDeadlineSeconds"), f"activeDeadlineSeconds in {maker} is not Supported")
 
 
-def _matches(spec: Object, selector: Object | None, err: Errors) -> None:
+def matches(spec: Object, selector: Object | None, err: Errors) -> None:
     labels = dig(spec, "template", "metadata", "labels")
     if not selectors.from_api(selector).matches(labels or {}):  # no selector at all matches nothing
         path = Path("spec", "template", "metadata", "labels")
@@ -66,6 +79,13 @@ def no_more_than(new: Object, smaller: str, larger: str, err: Errors, shown: str
     count = status.get(smaller) or 0
     if count > (status.get(larger) or 0):
         err.invalid(Path("status", smaller), count, f"cannot be greater than {shown or f'status.{larger}'}")
+
+
+def not_decremented(new: Object, old: Object, err: Errors) -> None:
+    """collisionCount goes up alone: names rest on it."""
+    count, former = (dig(obj, "status", "collisionCount") for obj in (new, old))
+    if former is not None and (count is None or count < former):
+        err.invalid(Path("status", "collisionCount"), count or 0, "cannot be decremented")
 
 
 def replicas(obj: Object) -> str:

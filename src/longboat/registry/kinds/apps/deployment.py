@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, dig
+from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.strategy import ScaleFields, Strategy
@@ -67,9 +68,7 @@ class Deployment(Strategy):
         for smaller in ("updatedReplicas", "readyReplicas", "availableReplicas"):
             workload.no_more_than(new, smaller, "replicas", err)
         workload.no_more_than(new, "availableReplicas", "readyReplicas", err, "readyReplicas")
-        count, former = (dig(obj, "status", "collisionCount") for obj in (new, old))
-        if former is not None and (count or 0) < former:
-            err.invalid(Path("status", "collisionCount"), count, "cannot be decremented")
+        workload.not_decremented(new, old, err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         return notes.workload(new, old)
@@ -86,7 +85,7 @@ def _strategy(strategy: Object, err: Errors) -> None:
         else:
             rolling_update(rolling, path.at("rollingUpdate"), err)
     elif kind not in STRATEGIES:
-        err.not_supported(path, strategy, STRATEGIES)
+        err.not_supported(path, internal.whole("io.k8s.api.apps.v1.DeploymentStrategy", strategy), STRATEGIES)
 
 
 def rolling_update(rolling: Object, path: Path, err: Errors) -> None:

@@ -10,13 +10,18 @@ from longboat.machinery import names, selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.batch import job_spec, job_status
 from longboat.registry.kinds.core.pod import defaults, notes
-from longboat.registry.strategy import Deletion, Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Deletion, Strategy
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
+POLICIES = {
+    "podFailurePolicy": "io.k8s.api.batch.v1.PodFailurePolicy",
+    "successPolicy": "io.k8s.api.batch.v1.SuccessPolicy",
+}
 KEPT = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
     "propagationPolicy=Orphan to suppress this warning"
@@ -65,6 +70,7 @@ class Job(Strategy):
         workload.SELECTOR,
     )
     has_status = True
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
     selectable = frozenset(("status.successful",))
 
     def default(self, obj: Object) -> None:
@@ -97,10 +103,6 @@ class Job(Strategy):
             _own_selector(new)
             _label_as_its_pods(new)  # upstream defaults once more as it reads what it has stored
 
-    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
-        if not new["spec"].get("selector") and (selector := dig(old, "spec", "selector")) is not None:
-            new["spec"]["selector"] = selector
-
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.successful": str(dig(obj, "status", "succeeded", default=0))}
 
@@ -109,14 +111,7 @@ class Job(Strategy):
         if not spec.get("manualSelector") and spec.get("selector") is not None:
             _check_own_selector(new, err)
         job_spec.validate(spec, _SPEC, err)
-        if spec.get("selector") is None:
-            err.required(_SPEC.at("selector"))
-        else:
-            rules.label_selector(spec["selector"], _SPEC.at("selector"), err)
-            labels = dig(spec, "template", "metadata", "labels", default={})
-            if not selectors.from_api(spec["selector"]).matches(labels):
-                why = "`selector` does not match template `labels`"
-                err.invalid(_SPEC.at("template", "metadata", "labels"), labels, why)
+        _check_selector(spec, err)
         if spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
             name = meta(new).get("name") or ""
             longest = f"{name}-{spec['completions'] - 1}"
@@ -126,6 +121,8 @@ class Job(Strategy):
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}
+        job_spec.validate(spec, _SPEC, err)
+        _check_selector(spec, err)
         completions, at = spec.get("completions"), _SPEC.at("completions")
         if spec.get("completionMode") != "Indexed":
             rules.immutable(completions, former.get("completions"), at, err)
@@ -135,11 +132,16 @@ class Job(Strategy):
         template, before = spec.get("template") or {}, former.get("template") or {}
         if _rests(old):
             before = _with_what_may_change(before, template)
-        if _bare(template) != _bare(before):
-            err.invalid(_SPEC.at("template"), template, rules.IMMUTABLE)
+        metadata = template.get("metadata") or {}
+        if _bare(metadata) != _bare(before.get("metadata") or {}):
+            err.invalid(_SPEC.at("template", "metadata"), metadata, rules.IMMUTABLE)
+        if _bare(template.get("spec")) != _bare(before.get("spec")):
+            shown = internal.whole(f"{internal.CORE}PodSpec", template.get("spec"))
+            err.invalid(_SPEC.at("template", "spec"), shown, rules.IMMUTABLE)
         for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
             if spec.get(field) != former.get(field):  # 0 is not the same as nothing
-                err.invalid(_SPEC.at(field), spec.get(field), rules.IMMUTABLE)
+                shown, shape = spec.get(field), POLICIES.get(field)
+                err.invalid(_SPEC.at(field), internal.whole(shape, shown) if shape else shown, rules.IMMUTABLE)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         job_status.validate(new, old, err)
@@ -152,6 +154,15 @@ class Job(Strategy):
 def _label_as_its_pods(job: Object) -> None:
     if not meta(job).get("labels") and (found := dig(job, "spec", "template", "metadata", "labels")):
         meta(job)["labels"] = dict(found)
+
+
+def _check_selector(spec: Object, err: Errors) -> None:
+    if spec.get("selector") is None:
+        err.required(_SPEC.at("selector"))
+    found = err.count
+    rules.label_selector(spec.get("selector"), _SPEC.at("selector"), err)
+    if err.count == found:
+        workload.matches(spec, spec.get("selector"), err)
 
 
 def _own_labels(job: Object) -> dict[str, str]:

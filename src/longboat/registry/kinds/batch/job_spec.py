@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.batch import job_policies
 from longboat.registry.kinds.core.pod import notes
 from longboat.registry.kinds.core.pod import spec as pod_spec
 from longboat.registry.kinds.networking.ingress_class import domain_prefixed
 
-MODES = ("Indexed", "NonIndexed")
+MODES = ("NonIndexed", "Indexed")
 NON_NEGATIVE = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
                 "backoffLimitPerIndex", "maxFailedIndexes")  # fmt: skip
 NEEDS_INDEXES = "requires indexed completion mode"
@@ -42,7 +43,7 @@ def validate(spec: Object, path: Path, err: Errors) -> None:
         _check_manager(manager, path.at("managedBy"), err)
     mode = spec.get("completionMode")
     if mode is not None and mode not in MODES:
-        err.not_supported(path.at("completionMode"), mode, MODES)
+        err.not_supported(path.at("completionMode"), mode, MODES, as_given=True)
     if mode == "Indexed":
         _check_sizes(spec, path, err)
     elif mode in (None, "NonIndexed"):
@@ -55,14 +56,15 @@ def validate(spec: Object, path: Path, err: Errors) -> None:
         if mode == "Indexed":
             job_policies.success(spec, path.at("successPolicy"), err)
         else:
-            err.invalid(path.at("successPolicy"), policy, NEEDS_INDEXES)
+            shown = internal.whole("io.k8s.api.batch.v1.SuccessPolicy", policy)
+            err.invalid(path.at("successPolicy"), shown, NEEDS_INDEXES)
     job_policies.replacement(spec, path.at("podReplacementPolicy"), err)
     pod_spec.template(spec.get("template"), path.at("template"), err)
     restart, at = dig(spec, "template", "spec", "restartPolicy"), path.at("template", "spec", "restartPolicy")
     if restart in (None, "", "Always"):
         err.required(at, 'valid values: "OnFailure", "Never"')
     elif restart not in ("OnFailure", "Never"):
-        err.not_supported(at, restart, ("OnFailure", "Never"))
+        err.not_supported(at, restart, ("OnFailure", "Never"), as_given=True)
     elif spec.get("podFailurePolicy") is not None and restart != "Never":
         err.invalid(at, restart, 'only "Never" is supported when podFailurePolicy is specified')
 

@@ -7,7 +7,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill
-from longboat.registry.kinds.core.pod import defaults
+from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.kinds.core.pod import spec as pod_spec
 from longboat.registry.strategy import Strategy
 
@@ -27,3 +27,6 @@ class PodTemplate(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         pod_spec.template(new.get("template"), Path("template"), err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.template(new.get("template"), Path("template"))

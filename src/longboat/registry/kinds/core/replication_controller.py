@@ -57,8 +57,8 @@ class ReplicationController(Strategy):
         if template is None:
             err.required(_SPEC.at("template"))
             return
-        labels = dig(template, "metadata", "labels", default={})
-        if selector and not selectors.from_map(selector).matches(labels):
+        labels = dig(template, "metadata", "labels")
+        if selector and not selectors.from_map(selector).matches(labels or {}):
             why = "`selector` does not match template `labels`"
             err.invalid(_SPEC.at("template", "metadata", "labels"), labels, why)
         pod_spec.template(template, _SPEC.at("template"), err)
@@ -70,4 +70,8 @@ class ReplicationController(Strategy):
             err.forbidden(_SPEC.at("template", "spec", "activeDeadlineSeconds"), why)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.workload(new, old)
+        """On an update upstream looks at the template there was."""
+        found = new if old is None else old
+        return (notes.pods_names(new) if old is None else []) + notes.template(
+            dig(found, "spec", "template"), _SPEC.at("template")
+        )

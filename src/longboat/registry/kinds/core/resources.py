@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
@@ -60,35 +63,50 @@ def container_name(value: str, path: Path, err: Errors) -> None:
 
 def value(resource: str, text: str, path: Path, err: Errors) -> None:
     """How much of a resource."""
-    found = rules.amount_not_negative(text, path, err)
+    found = rules.amount(text, path, err)
+    if found.amount < 0:
+        err.invalid(path, str(found), rules.NOT_NEGATIVE)
     whole = is_extended(resource) or resource in ("pods", "services", "secrets", "configmaps", "resourcequotas",
         "replicationcontrollers", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers")  # fmt: skip
     if whole and found.milli % 1000:
-        err.invalid(path, text, "must be an integer")
+        err.invalid(path, str(found), "must be an integer")
 
 
-def requirements(found: Object | None, path: Path, err: Errors, *, of_pod: bool = False) -> None:
-    """`resources` of a container, or of a pod as a whole."""
+def requirements(
+    found: Object | None, path: Path, err: Errors, *, of_pod: bool = False, claims: Collection[str] | None = None
+) -> None:
+    """`resources` of a container, or of a pod as a whole. `claims` are the names of the pod's claims."""
     found = found or {}
     limits, requests = found.get("limits") or {}, found.get("requests") or {}
-    huge = any(r.startswith(HUGE_PAGES) for r in (*limits, *requests))
-    ordinary = any(r in ("cpu", "memory") for r in (*limits, *requests))
+    check = pod_name if of_pod else container_name
     for part, listed in (("limits", limits), ("requests", requests)):
-        for resource, text in listed.items():
-            at = path.at(part).key(resource)
-            if of_pod:
-                if not level.supported(resource):
-                    err.not_supported(path.at(part), resource, (*level.SUPPORTED, level.HUGE_PAGES))
-            else:
-                container_name(resource, at, err)
+        for resource in sorted(listed):
+            text, at = listed[resource], path.at(part).key(resource)
+            check(resource, at, err)
             value(resource, text, at, err)
-    for resource, text in requests.items():
-        _within_limit(resource, text, limits, path, err)
-    if huge and not ordinary:
+            if part == "requests":
+                _within_limit(resource, text, limits, path, err)
+            if resource.startswith(HUGE_PAGES):
+                _pages(resource, text, at, err)
+    named = limits.keys() | requests.keys()
+    if any(r.startswith(HUGE_PAGES) for r in named) and not named & {"cpu", "memory"}:
         err.forbidden(path, "HugePages require cpu or memory")
-    if claims := found.get("claims"):
-        for i in rules.repeated((c.get("name"), c.get("request")) for c in claims):
-            err.duplicate(path.at("claims").index(i), claims[i].get("name"))
+    _claims(found.get("claims") or [], claims or (), path.at("claims"), err)
+
+
+def pod_name(value: str, path: Path, err: Errors) -> None:
+    """The name of something that a pod as a whole can ask for."""
+    name(value, path, err)
+    if not level.supported(value):
+        err.not_supported(path, value, (*level.SUPPORTED, level.HUGE_PAGES))
+
+
+def _pages(resource: str, text: str, path: Path, err: Errors) -> None:
+    """So many whole pages."""
+    quiet = Errors()
+    found, size = rules.amount(text, path, quiet), rules.amount(resource.removeprefix(HUGE_PAGES), path, quiet)
+    if size.value <= 0 or found.value % size.value:
+        err.invalid(path, str(found), f"{found} is not positive integer multiple of {resource}")
 
 
 def _within_limit(resource: str, text: str, limits: Object, path: Path, err: Errors) -> None:
@@ -97,10 +115,37 @@ def _within_limit(resource: str, text: str, limits: Object, path: Path, err: Err
         if exact:
             err.required(path.at("limits"), "Limit must be set for non overcommitable resources")
         return
-    limit = limits[resource]
     quiet = Errors()
-    asked, most = rules.amount(text, path, quiet), rules.amount(limit, path, quiet)
+    asked, most = rules.amount(text, path, quiet), rules.amount(limits[resource], path, quiet)
     if exact and asked != most:
-        err.invalid(path.at("requests"), text, f"must be equal to {resource} limit of {limit}")
+        err.invalid(path.at("requests"), str(asked), f"must be equal to {resource} limit of {most}")
     elif asked > most:
-        err.invalid(path.at("requests"), text, f"must be less than or equal to {resource} limit of {limit}")
+        err.invalid(path.at("requests"), str(asked), f"must be less than or equal to {resource} limit of {most}")
+
+
+def _claims(found: list[Object], known: Collection[str], path: Path, err: Errors) -> None:
+    """Which of the pod's claims a container uses, each once: as a whole, or by its requests."""
+    seen: set[str] = set()
+    parts: Counter[str] = Counter()  # requests seen of each claim
+    for i, claim in enumerate(found):
+        at, called, request = path.index(i), claim.get("name") or "", claim.get("request") or ""
+        if not called:
+            err.required(at)
+            continue
+        if called in seen:
+            err.duplicate(at, called)
+        else:
+            key = f"{called}/{request}" if request else called
+            if request:
+                err.extend(at.at("request"), names.dns1123_label(request), request)
+            if key in seen:
+                err.duplicate(at, key)
+            elif not request:
+                for _ in range(parts[called]):
+                    err.duplicate(at, called)
+            if key not in seen and request:
+                parts[called] += 1
+            seen.add(key)
+        if called not in known:
+            listed = f": {', '.join(sorted(known))}" if known else " which is empty"
+            err.not_found(at, called, f"must be one of the names in pod.spec.resourceClaims{listed}")

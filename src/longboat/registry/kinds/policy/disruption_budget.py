@@ -50,7 +50,7 @@ class PodDisruptionBudget(Strategy):
                 rules.at_most_100_percent(value, _SPEC.at(field), err)
         rules.label_selector(spec.get("selector"), _SPEC.at("selector"), err)
         allowed = ("AlwaysAllow", "IfHealthyBudget")
-        rules.maybe_one_of(spec.get("unhealthyPodEvictionPolicy"), allowed, _SPEC.at("unhealthyPodEvictionPolicy"), err)
+        rules.given_one_of(spec.get("unhealthyPodEvictionPolicy"), allowed, _SPEC.at("unhealthyPodEvictionPolicy"), err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         for field in COUNTS:

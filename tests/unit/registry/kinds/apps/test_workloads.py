@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from longboat.machinery.errors import StatusError
 from unit.registry.kinds.checks import BY_RESOURCE, cells, changed, made, said, said_of_update
 
 DEPLOYMENT, REPLICA_SET = BY_RESOURCE["deployments.apps"], BY_RESOURCE["replicasets.apps"]
@@ -62,6 +63,8 @@ def test_an_ordinary_one_is_fine(strategy: Any) -> None:
         "spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0"]),
 ], ids=lambda value: str(value)[:50])  # fmt: skip
 def test_what_all_refuse(strategy: Any, change: dict[str, Any], expected: list[str]) -> None:
+    if strategy is DAEMON_SET and "spec__selector" in change:
+        expected = expected[1:]  # it matches nothing, and upstream does not say more
     assert said(strategy, changed(WEB, **change)) == expected
 
 
@@ -94,11 +97,62 @@ def test_each_in_its_own_words() -> None:
         ]
 
 
-def test_pods_are_looked_into_but_a_stateful_sets() -> None:
+@pytest.mark.parametrize("strategy", ALL, ids=lambda s: s.kind.name)
+def test_pods_are_looked_into(strategy: Any) -> None:
     wrong = changed(WEB, spec__template__spec__containers__0__image="")
-    for strategy in (DEPLOYMENT, REPLICA_SET, DAEMON_SET):
-        assert said(strategy, wrong) == ["spec.template.spec.containers[0].image: Required value"]
-    assert said(STATEFUL_SET, wrong) == []
+    assert said(strategy, wrong) == ["spec.template.spec.containers[0].image: Required value"]
+
+
+def test_what_is_wrong_in_a_stateful_sets_pods_may_stay() -> None:
+    """It was not looked for before."""
+    wrong = changed(WEB, spec__template__spec__containers__0__image="")
+    assert said_of_update(STATEFUL_SET, wrong, changed(wrong, spec__replicas=2)) == []
+    assert said_of_update(STATEFUL_SET, WEB, wrong) == ["spec.template.spec.containers[0].image: Required value"]
+
+
+def claim(name: str, **spec: Any) -> dict[str, Any]:
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return {"metadata": {"name": name}, "spec": {**wanted, **spec}}
+
+
+def test_claims_of_a_stateful_set_are_volumes_of_its_pods() -> None:
+    mounted = changed(WEB, spec__template__spec__containers__0__volumeMounts=[{"name": "data", "mountPath": "/data"}])
+    assert said(STATEFUL_SET, mounted) == ['spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"']
+    assert said(STATEFUL_SET, changed(mounted, spec__volumeClaimTemplates=[claim("data")])) == []
+    two_sources = {"name": "data", "emptyDir": {}, "hostPath": {"path": "/"}}
+    hidden = changed(mounted, spec__volumeClaimTemplates=[claim("data")], spec__template__spec__volumes=[two_sources])
+    assert said(STATEFUL_SET, hidden) == []
+    wrong = changed(WEB, spec__volumeClaimTemplates=[claim("data", accessModes=[])])
+    expected = "spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required"
+    assert said(STATEFUL_SET, wrong) == [expected]
+    assert said_of_update(STATEFUL_SET, wrong, changed(wrong, spec__replicas=2)) == []
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [
+    (DEPLOYMENT, ['spec.selector: Invalid value: {"matchLabels":{"app":"!"}}: invalid label selector']),
+    (REPLICA_SET, ['spec.selector: Invalid value: {"matchLabels":{"app":"!"}}: invalid label selector']),
+    (STATEFUL_SET, ['spec.selector: Invalid value: {"matchLabels":{"app":"!"}}']),
+    (DAEMON_SET, ["spec.template.spec.containers[0].image: Required value"]),
+], ids=lambda s: s.kind.name if hasattr(s, "kind") else "")  # fmt: skip
+def test_a_selector_that_is_none(strategy: Any, expected: list[str]) -> None:
+    """But for a DaemonSet's, no more is looked at."""
+    wrong = changed(WEB, spec__selector={"matchLabels": {"app": "!"}}, spec__template__spec__containers__0__image="")
+    first, *rest = said(strategy, wrong)
+    assert first.startswith('spec.selector.matchLabels: Invalid value: "!": a valid label must be')
+    assert rest == expected
+
+
+@pytest.mark.parametrize(("number", "why"), [
+    ("", "invalid syntax"), ("1_0", "invalid syntax"), ("9223372036854775808", "value out of range"),
+])  # fmt: skip
+def test_the_number_of_a_daemon_sets_template_is_one(number: str, why: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        made(
+            DAEMON_SET, changed(WEB, **{"metadata__annotations": {"deprecated.daemonset.template.generation": number}})
+        )
+    assert caught.value.message == (
+        f'DaemonSet in version "v1" cannot be handled as a DaemonSet: strconv.ParseInt: parsing "{number}": {why}'
+    )
 
 
 def test_the_selector_is_for_good() -> None:

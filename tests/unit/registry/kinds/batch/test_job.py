@@ -158,9 +158,12 @@ def test_the_template_of_a_job_that_rests_may_be_adjusted() -> None:
     stopped = {"startTime": "2026-01-01T00:00:00Z", "conditions": [{"type": "Suspended", "status": "True"}]}
     assert updated(resting, None, **adjusted) == updated(resting, stopped, **adjusted) == []
     for status in ({"active": 1}, {"startTime": "2026-01-01T00:00:00Z"}):
-        (why,) = updated(resting, status, **adjusted)
-        assert why.startswith("spec.template: Invalid value: ") and why.endswith(": field is immutable")
-    assert len(updated(JOB, None, **adjusted)) == 1
+        metadata, why = updated(resting, status, **adjusted)
+        assert metadata.startswith("spec.template.metadata: Invalid value: {")
+        assert why.startswith('spec.template.spec: Invalid value: {"Volumes":null,') and why.endswith(
+            ": field is immutable"
+        )
+    assert len(updated(JOB, None, **adjusted)) == 2
     assert len(updated(resting, None, spec__template__spec__containers__0__image="j")) == 1
 
 

@@ -94,7 +94,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("secrets", {"type": "Opaque"}, {"type": "a/b"}, ['type: Invalid value: "a/b": field is immutable']),
     ("rolebindings.rbac.authorization.k8s.io", {"roleRef": {"kind": "Role", "name": "a"}},
      {"roleRef": {"kind": "Role", "name": "b"}}, [
-        'roleRef: Invalid value: {"kind":"Role","name":"b","apiGroup":"rbac.authorization.k8s.io"}: cannot change '
+        'roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change '
         "roleRef"]),
     ("nodes", {"spec": {"podCIDR": "10.0.0.0/24"}}, {"spec": {"podCIDR": "10.0.1.0/24"}}, [
         'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid']),

@@ -13,12 +13,17 @@ from longboat.registry.kinds.core import resources
 from longboat.registry.kinds.core.pod import env, handlers, security
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
+MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")
 HOOKS = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
-NOT_EPHEMERAL = ("ports", *HOOKS, "resources", "resizePolicy", "restartPolicy", "restartPolicyRules")
+# What ephemeral containers may not have, as upstream has it: in the order of its fields, each with what is nothing.
+NOT_EPHEMERAL = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "livenessProbe", "readinessProbe",
+    "startupProbe", "lifecycle",
+)  # fmt: skip
+POINTERS = (*HOOKS, "restartPolicy")  # which are something even if there is nothing in them
 
 Volumes = Mapping[str, Object]
 """A pod's volumes by name."""
@@ -26,46 +31,60 @@ Volumes = Mapping[str, Object]
 
 def all_of(spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
     """Every container of a pod's spec."""
-    grace = spec.get("terminationGracePeriodSeconds")
     containers = spec.get("containers") or []
-    if not containers:
-        err.required(path.at("containers"))
-    seen: set[str] = set()
-    for i, container in enumerate(containers):
-        at = path.at("containers").index(i)
-        _common(container, spec, volumes, at, err)
-        _unique(container, seen, at, err)
-        handlers.lifecycle(container.get("lifecycle"), grace, at.at("lifecycle"), err)
-        handlers.probes(container, grace, at, err)
-        _restart_rules(container, at, err)
-    _host_port_conflicts(containers, path.at("containers"), err)
+    names_of = _claim_names(spec)
+    _ordinary(containers, spec, volumes, names_of, path.at("containers"), err)
+    seen = {container.get("name") or "" for container in containers}
     for i, container in enumerate(spec.get("initContainers") or ()):
         at = path.at("initContainers").index(i)
-        _common(container, spec, volumes, at, err)
+        _common(container, spec, volumes, names_of, at, err)
+        _restart_rules(container, at, err)
         _unique(container, seen, at, err)
         _host_port_conflicts([container], path.at("initContainers"), err)  # they run one by one
-        _init(container, grace, at, err)
-    _ephemeral(spec, volumes, seen, path.at("ephemeralContainers"), err)
+        _init(container, spec, at, err)
+    _ephemeral(spec, volumes, names_of, seen, path.at("ephemeralContainers"), err)
+
+
+def _claim_names(spec: Object) -> frozenset[str]:
+    return frozenset(claim["name"] for claim in spec.get("resourceClaims") or () if claim.get("name"))
+
+
+def _ordinary(
+    containers: list[Object], spec: Object, volumes: Volumes, claims: frozenset[str], path: Path, err: Errors
+) -> None:
+    if not containers:
+        err.required(path)
+        return
+    seen: set[str] = set()
+    for i, container in enumerate(containers):
+        at = path.index(i)
+        _common(container, spec, volumes, claims, at, err)
+        _unique(container, seen, at, err)
+        handlers.lifecycle(container.get("lifecycle"), spec, at.at("lifecycle"), err)
+        handlers.probes(container, spec.get("terminationGracePeriodSeconds"), at, err)
+        _restart_rules(container, at, err)
+    _host_port_conflicts(containers, path, err)
 
 
 def _unique(container: Object, seen: set[str], path: Path, err: Errors) -> None:
     name = container.get("name") or ""
-    if name and name in seen:
+    if name in seen:
         err.duplicate(path.at("name"), name)
     seen.add(name)
 
 
-def _common(container: Object, spec: Object, volumes: Volumes, path: Path, err: Errors) -> None:
+def _common(container: Object, spec: Object, volumes: Volumes, claims: frozenset[str], path: Path, err: Errors) -> None:
     rules.named(container.get("name") or "", path.at("name"), err, names.dns1123_label)
     if not container.get("image"):
         err.required(path.at("image"))
-    rules.one_of(container.get("terminationMessagePolicy"), MESSAGE_POLICIES, path.at("terminationMessagePolicy"), err)
+    policy = container.get("terminationMessagePolicy")
+    rules.one_of(policy, MESSAGE_POLICIES, path.at("terminationMessagePolicy"), err, as_given=True)
     _ports(container.get("ports") or [], path.at("ports"), err)
     env.variables(container.get("env") or [], path.at("env"), err)
     env.env_from(container.get("envFrom") or [], path.at("envFrom"), err)
     _mounts(container, volumes, path, err)
     rules.one_of(container.get("imagePullPolicy"), PULL_POLICIES, path.at("imagePullPolicy"), err)
-    resources.requirements(container.get("resources"), path.at("resources"), err)
+    resources.requirements(container.get("resources"), path.at("resources"), err, claims=claims)
     never = spec.get("restartPolicy") == "Never"
     _resize_policy(container.get("resizePolicy") or [], never, path.at("resizePolicy"), err)
     security.of_container(container.get("securityContext"), spec, path.at("securityContext"), err)
@@ -73,57 +92,75 @@ def _common(container: Object, spec: Object, volumes: Volumes, path: Path, err: 
 
 def images(spec: Object, path: Path, err: Errors) -> None:
     """What holds for the images of pods, though not for those of templates."""
-    for field in ("containers", "initContainers", "ephemeralContainers"):
+    for field in ("containers", "initContainers"):
         for i, container in enumerate(spec.get(field) or ()):
-            image = container.get("image") or ""
-            if image != image.strip():
-                at = path.at(field).index(i).at("image")
-                err.invalid(at, image, "must not have leading or trailing whitespace")
+            _image(container, path.at(field).index(i), err)
 
 
-def _init(container: Object, grace: int | None, path: Path, err: Errors) -> None:
+def _image(container: Object, path: Path, err: Errors) -> None:
+    image = container.get("image") or ""
+    if image != image.strip():
+        err.invalid(path.at("image"), image, "must not have leading or trailing whitespace")
+
+
+def _init(container: Object, spec: Object, path: Path, err: Errors) -> None:
     if container.get("restartPolicy") == "Always":
-        handlers.lifecycle(container.get("lifecycle"), grace, path.at("lifecycle"), err)
-        handlers.probes(container, grace, path, err)
-    else:
-        for field in HOOKS:
-            if container.get(field) is not None:
-                err.forbidden(path.at(field), "may not be set for init containers without restartPolicy=Always")
-    _restart_rules(container, path, err)
+        handlers.lifecycle(container.get("lifecycle"), spec, path.at("lifecycle"), err)
+        handlers.probes(container, spec.get("terminationGracePeriodSeconds"), path, err)
+        return
+    for field in HOOKS:
+        if container.get(field) is not None:
+            err.forbidden(path.at(field), "may not be set for init containers without restartPolicy=Always")
+    for i, policy in enumerate(container.get("resizePolicy") or ()):
+        if policy.get("restartPolicy") == "RestartContainer":
+            at = path.at("resizePolicy").index(i).at("restartPolicy")
+            why = "must not be set to 'RestartContainer' for non-sidecar initContainers"
+            err.invalid(at, "RestartContainer", why)
 
 
 def _restart_rules(container: Object, path: Path, err: Errors) -> None:
     """A restart policy of the container's own (KEP-5307)."""
     policy, listed = container.get("restartPolicy"), container.get("restartPolicyRules") or []
-    if policy is not None and policy not in RESTART_POLICIES:
+    if policy is None:
+        if listed:
+            err.required(path.at("restartPolicy"), "must specify restartPolicy when restart rules are used")
+        if not listed or ".initContainers[" in f".{path}":
+            return
+    elif policy not in RESTART_POLICIES:
         err.not_supported(path.at("restartPolicy"), policy, RESTART_POLICIES)
-    if listed and policy is None:
-        err.required(path.at("restartPolicy"), "must specify restartPolicy when restart rules are used")
     if len(listed) > 20:
         err.too_many(path.at("restartPolicyRules"), len(listed), 20)
     for i, rule in enumerate(listed):
         at = path.at("restartPolicyRules").index(i)
-        rules.one_of(rule.get("action"), ("Restart", "RestartAllContainers"), at.at("action"), err)
+        _word(rule.get("action"), ("Restart", "RestartAllContainers"), at.at("action"), err)
         codes = rule.get("exitCodes")
         if codes is None:
             err.required(at.at("exitCodes"), "must be specified")
         else:
-            rules.one_of(codes.get("operator"), ("In", "NotIn"), at.at("exitCodes", "operator"), err)
+            _word(codes.get("operator"), ("In", "NotIn"), at.at("exitCodes", "operator"), err)
             if len(codes.get("values") or ()) > 255:
                 err.too_many(at.at("exitCodes", "values"), len(codes["values"]), 255)
 
 
-def _ephemeral(spec: Object, volumes: Volumes, seen: set[str], path: Path, err: Errors) -> None:
+def _word(value: str | None, allowed: tuple[str, ...], path: Path, err: Errors) -> None:
+    """A word that is refused for none of these also where it is missing."""
+    if value not in allowed:
+        err.not_supported(path, value or "", allowed)
+
+
+def _ephemeral(spec: Object, volumes: Volumes, claims: frozenset[str], seen: set[str], path: Path, err: Errors) -> None:
     targets = {c.get("name") for c in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))}
     for i, container in enumerate(spec.get("ephemeralContainers") or ()):
         at = path.index(i)
-        _common(container, spec, volumes, at, err)
+        _common(container, spec, volumes, claims, at, err)
+        _image(container, at, err)
         _unique(container, seen, at, err)
         target = container.get("targetContainerName")
         if target and target not in targets:
             err.not_found(at.at("targetContainerName"), target)
         for field in NOT_EPHEMERAL:
-            if container.get(field):
+            found = container.get(field)
+            if found or (found is not None and field in POINTERS):
                 err.forbidden(at.at(field), "cannot be set for an Ephemeral Container")
         for j, mount in enumerate(container.get("volumeMounts") or ()):
             for field in ("subPath", "subPathExpr"):
@@ -214,16 +251,16 @@ def _propagation(mount: Object, privileged: bool, path: Path, err: Errors) -> No
     elif wish == "Bidirectional" and not privileged:
         why = "Bidirectional mount propagation is available only to privileged containers"
         err.forbidden(path.at("mountPropagation"), why)
-    recursive = mount.get("recursiveReadOnly")
+    recursive, at = mount.get("recursiveReadOnly"), path.at("recursiveReadOnly")
     if recursive is None or recursive == "Disabled":
         return
     if recursive not in ("Enabled", "IfPossible"):
-        err.not_supported(path.at("recursiveReadOnly"), recursive, ("Disabled", "Enabled", "IfPossible"))
-    elif not mount.get("readOnly"):
-        err.forbidden(path.at("recursiveReadOnly"), "may only be specified when readOnly is true")
-    elif wish not in (None, "None"):
-        why = "may only be specified when mountPropagation is None or not specified"
-        err.forbidden(path.at("recursiveReadOnly"), why)
+        err.not_supported(at, recursive, ("Disabled", "Enabled", "IfPossible"))
+        return
+    if not mount.get("readOnly"):
+        err.forbidden(at, "may only be specified when readOnly is true")
+    if wish not in (None, "None"):
+        err.forbidden(at, "may only be specified when mountPropagation is None or not specified")
 
 
 def _devices(found: list[Object], volumes: Volumes, mounts: Mapping[Any, Any], path: Path, err: Errors) -> None:
@@ -255,11 +292,15 @@ def _devices(found: list[Object], volumes: Volumes, mounts: Mapping[Any, Any], p
 
 
 def _resize_policy(found: list[Object], never: bool, path: Path, err: Errors) -> None:
-    for i in rules.repeated(p.get("resourceName") for p in found):
-        err.duplicate(path.index(i), found[i].get("resourceName"))
-    for policy in found:
-        rules.one_of(policy.get("resourceName"), ("cpu", "memory"), path, err)
+    """Upstream does not say of which it is, but where one is there twice."""
+    seen: set[str] = set()
+    for i, policy in enumerate(found):
+        resource = policy.get("resourceName") or ""
+        if resource in seen:
+            err.duplicate(path.index(i), resource)
+        seen.add(resource)
+        rules.one_of(resource, ("cpu", "memory"), path, err)
         rules.one_of(policy.get("restartPolicy"), ("NotRequired", "RestartContainer"), path, err)
         if never and policy.get("restartPolicy") != "NotRequired":
-            why = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            why = "must be 'NotRequired' when pod `restartPolicy` is 'Never'"
             err.invalid(path, policy.get("restartPolicy") or "", why)

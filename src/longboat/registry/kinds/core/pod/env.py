@@ -9,6 +9,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.registry.kinds import rules
+from longboat.registry.kinds.core.pod import security
 
 SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 IN_ENV = (
@@ -23,6 +24,15 @@ RESOURCES = tuple(
 )
 MEMORY_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 CPU_DIVISORS = ("1m", "1")
+
+HUGE_PAGES = ("requests.hugepages-", "limits.hugepages-")
+DIVIDED = {
+    f"{part}.{resource}": called
+    for part in ("limits", "requests")
+    for resource, called in (
+        ("cpu", "cpu"), ("memory", "memory"), ("ephemeral-storage", "local ephemeral storage"),
+    )
+}  # fmt: skip
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:annotations|labels))\['(.*)'\]")
 
@@ -71,6 +81,25 @@ def _file_key(ref: Object, path: Path, err: Errors) -> None:
     rules.named(ref.get("volumeName") or "", path.at("volumeName"), err, names.dns1123_label)
     if not ref.get("path"):
         err.required(path.at("path"))
+    else:
+        security.no_backsteps(ref["path"], path.at("path"), err)
+
+
+def files(spec: Object, path: Path, err: Errors) -> None:
+    """Files of variables are in volumes that the pod makes for itself (KEP-3721)."""
+    volumes = {volume.get("name") or "": volume for volume in spec.get("volumes") or ()}
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        for i, container in enumerate(spec.get(field) or ()):
+            for j, variable in enumerate(container.get("env") or ()):
+                ref = (variable.get("valueFrom") or {}).get("fileKeyRef")
+                if ref is None:
+                    continue
+                name = ref.get("volumeName") or ""
+                at = path.at(field).index(i).at("env").index(j).at("valueFrom", "fileKeyRef", "volumeName")
+                if name not in volumes:
+                    err.not_found(at, name)
+                elif volumes[name].get("emptyDir") is None:
+                    err.invalid(at, name, "referenced volume must be of type emptyDir")
 
 
 def field(ref: Object, allowed: Collection[str], path: Path, err: Errors) -> None:
@@ -83,7 +112,9 @@ def field(ref: Object, allowed: Collection[str], path: Path, err: Errors) -> Non
         err.required(path.at("fieldPath"))
         return
     at = path.at("fieldPath")
-    if subscript := _SUBSCRIPT.fullmatch(shown):
+    if ref["apiVersion"] != "v1":
+        err.invalid(at, shown, f"error converting fieldPath: unsupported pod version: {ref['apiVersion']}")
+    elif subscript := _SUBSCRIPT.fullmatch(shown):
         key = subscript[2]
         checked = key.lower() if subscript[1] == "metadata.annotations" else key
         err.extend(path, names.qualified_name(checked), checked)
@@ -100,18 +131,20 @@ def resource_field(ref: Object, path: Path, err: Errors, *, of_volume: bool) -> 
         err.required(path.at("containerName"))
     elif not resource:
         err.required(path.at("resource"))
-    elif resource not in RESOURCES and not resource.startswith(("requests.hugepages-", "limits.hugepages-")):
+    elif resource not in RESOURCES and not resource.startswith(HUGE_PAGES):
         err.not_supported(path.at("resource"), resource, RESOURCES)
-    divisor = ref.get("divisor") or "0"
-    if divisor in ("0", ""):
+    _divisor(resource, ref.get("divisor"), path.at("divisor"), err)
+
+
+def _divisor(resource: str, text: str | None, path: Path, err: Errors) -> None:
+    """Of resources that are known; others are refused for themselves."""
+    kind = DIVIDED.get(resource) or ("hugepages" if resource.startswith(HUGE_PAGES) else "")
+    if not text or not kind:
         return
-    what = resource.partition(".")[2]
-    allowed, shown = (CPU_DIVISORS, "1m and 1") if what == "cpu" else (MEMORY_DIVISORS, ", ".join(MEMORY_DIVISORS))
-    if divisor not in allowed:
-        kind = what if what in ("cpu", "memory") else "local ephemeral storage" if "storage" in what else "hugepages"
-        err.invalid(
-            path.at("divisor"), resource, f"only divisor's values {shown} are supported with the {kind} resource"
-        )
+    divisor = rules.amount(text, path, Errors())
+    allowed, shown = (CPU_DIVISORS, "1m and 1") if kind == "cpu" else (MEMORY_DIVISORS, ", ".join(MEMORY_DIVISORS))
+    if divisor and str(divisor) not in allowed:
+        err.invalid(path, resource, f"only divisor's values {shown} are supported with the {kind} resource")
 
 
 def env_from(found: list[Object], path: Path, err: Errors) -> None:

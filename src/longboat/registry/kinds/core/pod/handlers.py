@@ -8,18 +8,31 @@ from longboat.machinery.objects import Object
 from longboat.registry.kinds import rules
 
 SCHEMES = ("HTTP", "HTTPS")
+SIGNALS = {
+    "windows": ("SIGKILL", "SIGTERM"),
+    "linux": (
+        *(f"SIG{name}" for name in (
+            "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE",
+            "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
+            "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+        )),
+        *(f"SIGRTMIN+{number}" for number in range(1, 16)),
+        *(f"SIGRTMAX-{number}" for number in range(1, 15)),
+    ),
+}  # fmt: skip
 KINDS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
 
 def action(found: Object, grace: int | None, path: Path, err: Errors) -> None:
     """What to do: exactly one of the kinds of actions."""
     given = [kind for kind in KINDS if found.get(kind) is not None]
+    for i, kind in enumerate(given):
+        if i:
+            err.forbidden(path.at(kind), "may not specify more than 1 handler type")
+        else:
+            _one(kind, found[kind], grace, path.at(kind), err)
     if not given:
         err.required(path, "must specify a handler type")
-    for kind in given[1:]:
-        err.forbidden(path.at(kind), "may not specify more than 1 handler type")
-    for kind in given[:1]:
-        _one(kind, found[kind], grace, path.at(kind), err)
 
 
 def _one(kind: str, found: Object, grace: int | None, path: Path, err: Errors) -> None:
@@ -47,10 +60,24 @@ def _one(kind: str, found: Object, grace: int | None, path: Path, err: Errors) -
                 err.invalid(path, seconds, why)
 
 
-def lifecycle(found: Object | None, grace: int | None, path: Path, err: Errors) -> None:
+def lifecycle(found: Object | None, spec: Object, path: Path, err: Errors) -> None:
+    """`spec` is the pod's."""
+    if not found:
+        return
     for hook in ("postStart", "preStop"):
-        if found and found.get(hook) is not None:
-            action(found[hook], grace, path.at(hook), err)
+        if found.get(hook) is not None:
+            action(found[hook], spec.get("terminationGracePeriodSeconds"), path.at(hook), err)
+    if (signal := found.get("stopSignal")) is not None:
+        _stop_signal(signal, spec.get("os"), path.at("stopSignal"), err)
+
+
+def _stop_signal(signal: str, system: Object | None, path: Path, err: Errors) -> None:
+    """KEP-4960."""
+    allowed = SIGNALS.get((system or {}).get("name") or "", (signal,))
+    if system is None:
+        err.forbidden(path, "may not be set for containers with empty `spec.os.name`")
+    elif signal not in allowed:
+        err.not_supported(path, signal, allowed)
 
 
 def probe(found: Object | None, grace: int | None, path: Path, err: Errors) -> None:
@@ -66,14 +93,14 @@ def probe(found: Object | None, grace: int | None, path: Path, err: Errors) -> N
 
 def probes(container: Object, grace: int | None, path: Path, err: Errors) -> None:
     """The three probes of a container."""
-    probe(container.get("livenessProbe"), grace, path.at("livenessProbe"), err)
-    probe(container.get("readinessProbe"), grace, path.at("readinessProbe"), err)
-    probe(container.get("startupProbe"), grace, path.at("startupProbe"), err)
-    for name in ("livenessProbe", "startupProbe"):
-        found = container.get(name)
-        if found is not None and found.get("successThreshold") != 1:
-            err.invalid(path.at(name, "successThreshold"), found.get("successThreshold") or 0, "must be 1")
-    ready = container.get("readinessProbe") or {}
-    if (own := ready.get("terminationGracePeriodSeconds")) is not None:
-        at = path.at("readinessProbe", "terminationGracePeriodSeconds")
-        err.invalid(at, own, "must not be set for readinessProbes")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if (found := container.get(name)) is None:
+            continue
+        at = path.at(name)
+        probe(found, grace, at, err)
+        own = found.get("terminationGracePeriodSeconds")
+        if name != "readinessProbe":
+            if found.get("successThreshold") != 1:
+                err.invalid(at.at("successThreshold"), found.get("successThreshold") or 0, "must be 1")
+        elif own is not None:
+            err.invalid(at.at("terminationGracePeriodSeconds"), own, "must not be set for readinessProbes")

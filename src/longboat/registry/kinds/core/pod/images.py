@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from longboat.machinery import image_reference
+
 
 def tag(reference: str) -> str:
-    """The tag of an image reference: `latest` where it has neither tag nor digest, "" where it has a digest only."""
-    if not reference:
-        return ""
-    name, at, _ = reference.partition("@")
-    last = name.rpartition("/")[2]
-    _, colon, found = last.partition(":")
-    if colon:
-        return found
-    return "" if at else "latest"
+    """The tag of an image reference: `latest` where it has neither tag nor digest, "" where it has a digest only or is
+    no reference."""
+    found = image_reference.parse(reference)
+    return "" if found is None else found.tag or ("" if found.digest else "latest")
 
 
 def pull_policy(reference: str) -> str:

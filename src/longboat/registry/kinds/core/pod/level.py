@@ -29,7 +29,7 @@ def requests_from_limits(spec: Object) -> None:
     )
     for resource, amount in requests(containers, init).items():
         if supported(resource):
-            asked.setdefault(resource, _text(resource, amount))
+            asked.setdefault(resource, text(resource, amount))
     for resource, limit in resources["limits"].items():
         if supported(resource):
             asked.setdefault(resource, limit)
@@ -37,7 +37,8 @@ def requests_from_limits(spec: Object) -> None:
         resources["requests"] = asked
 
 
-def _text(resource: str, amount: int) -> str:
+def text(resource: str, amount: int) -> str:
+    """An amount of a resource as `api.resources` counts it: thousandths of cpu, or whole units."""
     if resource == "cpu":
         return str(Quantity(Decimal(amount) / 1000))
     return str(Quantity(Decimal(amount), "BinarySI"))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from longboat.machinery import names
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import Errors, Path, quoted
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import rules
-from longboat.registry.kinds.core.pod import ports
+from longboat.registry.kinds.core.pod import overlaps, ports
+from longboat.registry.kinds.core.pod.pod_annotations import SECCOMP, SECCOMP_POD
+from longboat.registry.kinds.core.pod.scheduling import PREFERRED, REQUIRED
+from longboat.registry.kinds.core.pod.visit import of_all
 
 NODE_LABELS = {
     "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -16,20 +22,27 @@ NODE_LABELS = {
     "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
 }
 VOLUMES = {
-    "gitRepo": "deprecated in v1.11",
-    "glusterfs": "deprecated in v1.25, non-functional in v1.26+",
+    "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
+    "gitRepo": "deprecated in v1.11, and disabled by default in v1.33+",
     "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
     "flocker": "deprecated in v1.22, non-functional in v1.25+",
-    "storageOS": "deprecated in v1.22, non-functional in v1.25+",
+    "storageos": "deprecated in v1.22, non-functional in v1.25+",
     "quobyte": "deprecated in v1.22, non-functional in v1.25+",
+    "glusterfs": "deprecated in v1.25, non-functional in v1.26+",
     "cephfs": "deprecated in v1.28, non-functional in v1.31+",
     "rbd": "deprecated in v1.28, non-functional in v1.31+",
 }
+CALLED = {"storageos": "storageOS"}
 ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": (
         'non-functional in v1.16+; use the "priorityClassName" field instead'
     ),
+    "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
+    "security.alpha.kubernetes.io/unsafe-sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
 }
+NO_SECCOMP = 'non-functional in v1.27+; use the "seccompProfile" field instead'
+NO_SELECTOR = "a null labelSelector results in matching no pod"
+MOST = 50  # notes of any sort: a Warning header holds fewer
 
 
 HOSTNAME = "which can result in surprising behavior; a DNS label is recommended"
@@ -58,51 +71,136 @@ def template(found: Object | None, path: Path) -> list[str]:
 
 
 def of_spec(spec: Object, annotations: Object, path: Path) -> list[str]:
-    at = path.at("spec")
-    said = [
-        f"{at.at('nodeSelector').key(label)}: {NODE_LABELS[label]}"
-        for label in spec.get("nodeSelector") or ()
-        if label in NODE_LABELS
-    ]
-    for i, volume in enumerate(spec.get("volumes") or ()):
-        where = at.at("volumes").index(i)
-        said += [f"{where.at(kind)}: {why}" for kind, why in VOLUMES.items() if volume.get(kind) is not None]
-    said += [
-        f"{path.at('metadata', 'annotations').key(name)}: {why}"
-        for name, why in ANNOTATIONS.items()
-        if name in annotations
-    ]
-    said += ports.notes(spec, at)
+    """`path` is that of the pod or template. In upstream's order."""
+    at, metadata = path.at("spec"), path.at("metadata", "annotations")
+    said: list[str] = []
+    for several in (
+        _node_labels(spec, at),
+        _spread(spec, at.at("topologySpreadConstraints")),
+        (f"{metadata.key(name)}: {why}" for name, why in ANNOTATIONS.items() if name in annotations),
+        _volumes(spec, at.at("volumes")),
+        overlaps.notes(spec),
+        _repeated(spec, at),
+        _fractions(spec.get("overhead"), at.at("overhead")),
+        _containers(spec, annotations, at, metadata),
+        ports.notes(spec, at),
+        _negative_grace(spec, at),
+        _affinity(spec, at.at("affinity")),
+        _addresses(spec, at),
+    ):
+        said += islice(several, MOST)
+    return said
+
+
+def _negative_grace(spec: Object, path: Path) -> Iterator[str]:
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
-        where = at.at("terminationGracePeriodSeconds")
-        said.append(f"{where}: must be >= 0; negative values are invalid and will be treated as 1")
-    for field in ("initContainers", "containers"):
-        for i, container in enumerate(spec.get(field) or ()):
-            said += _duplicate_variables(container, at.at(field).index(i))
-            said += _fractions(container, at.at(field).index(i))
-    return said
+        where = path.at("terminationGracePeriodSeconds")
+        yield f"{where}: must be >= 0; negative values are invalid and will be treated as 1"
 
 
-def _fractions(container: Object, path: Path) -> list[str]:
+def _node_labels(spec: Object, path: Path) -> Iterator[str]:
+    for label in sorted(spec.get("nodeSelector") or ()):
+        if label in NODE_LABELS:
+            yield f"{path.at('nodeSelector').key(label)}: {NODE_LABELS[label]}"
+    node, at = dig(spec, "affinity", "nodeAffinity") or {}, path.at("affinity", "nodeAffinity")
+    for i, term in enumerate(dig(node, REQUIRED, "nodeSelectorTerms") or ()):
+        yield from _term(term, at.at(REQUIRED, "nodeSelectorTerms").index(i), any_value=False)
+    for i, preferred in enumerate(node.get(PREFERRED) or ()):
+        where = at.at(PREFERRED).index(i).at("preference")
+        yield from _term(preferred.get("preference") or {}, where, any_value=True)
+
+
+def _term(term: Object, path: Path, *, any_value: bool) -> Iterator[str]:
+    """`any_value`: values that no label can have are let through there, and only warned about."""
+    for i, expression in enumerate(term.get("matchExpressions") or ()):
+        at, key = path.at("matchExpressions").index(i), expression.get("key") or ""
+        if key in NODE_LABELS:
+            yield f"{at.at('key')}: {key} is {NODE_LABELS[key]}"
+        for j, value in enumerate(expression.get("values") or () if any_value else ()):
+            for why in names.label_value(value):
+                yield f"{at.at('values').index(j)}: {value} is invalid, {why}"
+
+
+def _spread(spec: Object, path: Path) -> Iterator[str]:
+    for i, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        key = constraint.get("topologyKey") or ""
+        if key in NODE_LABELS:
+            yield f"{path.index(i).at('topologyKey')}: {key} is {NODE_LABELS[key]}"
+        if constraint.get("labelSelector") is None:
+            yield f"{path.index(i).at('labelSelector')}: {NO_SELECTOR}"
+
+
+def _volumes(spec: Object, path: Path) -> Iterator[str]:
+    for i, volume in enumerate(spec.get("volumes") or ()):
+        for kind, why in VOLUMES.items():
+            if volume.get(kind) is not None:
+                yield f"{path.index(i).at(CALLED.get(kind, kind))}: {why}"
+
+
+def _repeated(spec: Object, path: Path) -> Iterator[str]:
+    for field, key in (("hostAliases", "ip"), ("imagePullSecrets", "name")):
+        seen = set()
+        for i, item in enumerate(spec.get(field) or ()):
+            value = item.get(key) or ""
+            if value in seen:
+                yield f"{path.at(field).index(i).at(key)}: duplicate {key} {quoted(value)}"
+            seen.add(value)
+    for i, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if not secret.get("name"):
+            yield f'{path.at("imagePullSecrets").index(i).at("name")}: invalid empty name ""'
+
+
+def _containers(spec: Object, annotations: Object, path: Path, metadata: Path) -> Iterator[str]:
+    if dig(spec, "securityContext", "seccompProfile") is None and SECCOMP_POD in annotations:
+        yield f"{metadata.key(SECCOMP_POD)}: {NO_SECCOMP}"
+    for at, container in of_all(spec, path):
+        key = SECCOMP + (container.get("name") or "")
+        if key in annotations and dig(container, "securityContext", "seccompProfile") is None:
+            yield f"{metadata.key(key)}: {NO_SECCOMP}"
+        for resource in WHOLE_BYTES:
+            for part in ("limits", "requests"):
+                found = dig(container, "resources", part) or {}
+                yield from _fractions({k: v for k, v in found.items() if k == resource}, at.at("resources", part))
+        yield from _duplicate_variables(container, at)
+
+
+WHOLE_BYTES = ("memory", "ephemeral-storage")
+
+
+def _fractions(amounts: Object | None, path: Path) -> Iterator[str]:
     """There is no half of a byte."""
-    said, quiet = [], Errors()
-    for part in ("limits", "requests"):
-        for resource, text in (dig(container, "resources", part) or {}).items():
-            found = rules.amount(text, path, quiet)
-            if resource in ("memory", "ephemeral-storage") and found.milli % 1000:
-                where = path.at("resources", part).key(resource)
-                said.append(f'{where}: fractional byte value "{text}" is invalid, must be an integer')
-    return said
+    for resource in WHOLE_BYTES:
+        if resource in (amounts or {}):
+            found = rules.amount((amounts or {})[resource], path, Errors())
+            if found.milli % 1000:
+                yield f'{path.key(resource)}: fractional byte value "{found}" is invalid, must be an integer'
 
 
-def _duplicate_variables(container: Object, path: Path) -> list[str]:
+def _duplicate_variables(container: Object, path: Path) -> Iterator[str]:
     """A later variable hides an earlier one of its name, unless it builds on it."""
     seen: set[str] = set()
-    said = []
     for i, variable in enumerate(container.get("env") or ()):
-        name = variable.get("name") or ""
-        if name in seen and f"$({name})" not in (variable.get("value") or ""):
+        name, value = variable.get("name") or "", variable.get("value") or ""
+        reference = f"$({name})"
+        if name in seen and (variable.get("valueFrom") is not None or value == reference or reference not in value):
             where = path.at("env").index(i)
-            said.append(f'{where}: hides previous definition of "{name}", which may be dropped when using apply')
+            yield f"{where}: hides previous definition of {quoted(name)}, which may be dropped when using apply"
         seen.add(name)
-    return said
+
+
+def _affinity(spec: Object, path: Path) -> Iterator[str]:
+    for kind in ("podAffinity", "podAntiAffinity"):
+        found = dig(spec, "affinity", kind) or {}
+        for i, term in enumerate(found.get(REQUIRED) or ()):
+            if term.get("labelSelector") is None:
+                yield f"{path.at(kind, REQUIRED).index(i).at('labelSelector')}: {NO_SELECTOR}"
+        for i, preferred in enumerate(found.get(PREFERRED) or ()):
+            if dig(preferred, "podAffinityTerm", "labelSelector") is None:
+                yield f"{path.at(kind, PREFERRED).index(i).at('podAffinityTerm', 'labelSelector')}: {NO_SELECTOR}"
+
+
+def _addresses(spec: Object, path: Path) -> Iterator[str]:
+    for i, server in enumerate(dig(spec, "dnsConfig", "nameservers") or ()):
+        yield from rules.address_notes(server, path.at("dnsConfig", "nameservers").index(i))
+    for i, alias in enumerate(spec.get("hostAliases") or ()):
+        yield from rules.address_notes(alias.get("ip") or "", path.at("hostAliases").index(i).at("ip"))

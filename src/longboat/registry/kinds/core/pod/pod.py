@@ -9,8 +9,8 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.subresource import Subresource, proxy, stream, view
 from longboat.machinery.table import Column
-from longboat.registry.kinds.core.pod import columns, defaults, notes, resize, spec, update
-from longboat.registry.strategy import Strategy
+from longboat.registry.kinds.core.pod import columns, defaults, notes, pod_annotations, resize, spec, update
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
@@ -21,6 +21,7 @@ class Pod(Strategy):
     columns: ClassVar[tuple[Column, ...]] = columns.COLUMNS
     has_status = True
     returns_deleted = True
+    update_order = (*WHOLE_METADATA_CHANGE, *WHOLE_METADATA, OBJECT, CHANGE)
     subresources = (
         stream("attach", "PodAttachOptions"),
         Subresource("binding", ("create",), kinds.BINDING, counts=False),
@@ -41,6 +42,8 @@ class Pod(Strategy):
         defaults.pod(obj)
 
     def prepare_create(self, new: Object, write: Write) -> None:
+        if dig(new, "spec", "terminationGracePeriodSeconds", default=0) < 0:
+            new["spec"]["terminationGracePeriodSeconds"] = 1  # a negative grace once meant "at once"
         new["status"] = {"phase": "Pending", "qosClass": qos.qos_class(new.get("spec") or {})}
         if dig(new, "spec", "schedulingGates"):
             new["status"]["conditions"] = [
@@ -77,17 +80,17 @@ class Pod(Strategy):
             status["qosClass"] = found
 
     def validate(self, new: Object, err: Errors) -> None:
-        spec.validate(new.get("spec") or {}, _SPEC, err, of_pod=True)
-        annotations = meta(new).get("annotations") or {}
-        if update.MIRROR in annotations and not dig(new, "spec", "nodeName"):
-            path = Path("metadata", "annotations").key(update.MIRROR)
-            err.invalid(path, annotations[update.MIRROR], "must set spec.nodeName if mirror pod annotation is set")
+        found, notes_of = new.get("spec") or {}, meta(new).get("annotations") or {}
+        pod_annotations.check(notes_of, found, update.NOTES, err)
+        spec.validate(found, _SPEC, err, pod=meta(new))
 
     def validate_create(self, new: Object, err: Errors) -> None:
-        if dig(new, "spec", "ephemeralContainers"):
+        found = new.get("spec") or {}
+        if found.get("ephemeralContainers"):
             err.forbidden(_SPEC.at("ephemeralContainers"), "cannot be set on create")
-        if dig(new, "spec", "schedulingGates") and dig(new, "spec", "nodeName"):
+        if found.get("schedulingGates") and found.get("nodeName"):
             err.forbidden(_SPEC.at("nodeName"), "cannot be set until all schedulingGates have been cleared")
+        pod_annotations.agree_with_fields(meta(new).get("annotations") or {}, found, _SPEC, err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         update.validate(new, old, err)

@@ -8,7 +8,7 @@ from longboat.api.qos import qos_class
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.registry.kinds import difference
-from longboat.registry.kinds.core.pod.update import MIRROR
+from longboat.registry.kinds.core.pod.pod_annotations import MIRROR
 
 LISTS = ("containers", "initContainers")
 MUTABLE = ("cpu", "memory")

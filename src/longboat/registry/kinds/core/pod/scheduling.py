@@ -9,7 +9,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.registry.kinds import rules
 
-EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 REQUIRED, PREFERRED = (
     "requiredDuringSchedulingIgnoredDuringExecution",
     "preferredDuringSchedulingIgnoredDuringExecution",
@@ -37,9 +37,12 @@ def _toleration(found: Object, path: Path, err: Errors) -> None:
     elif operator == "Exists":
         if value:
             err.invalid(path.at("operator"), value, "value must be empty when `operator` is 'Exists'")
+    elif operator in ("Lt", "Gt"):  # a feature that is off by default (KEP-5471)
+        err.not_supported(path.at("operator"), operator, ("Equal", "Exists", "Lt", "Gt"), as_given=True)
     else:
         err.not_supported(path.at("operator"), operator, ("Equal", "Exists"))
-    rules.maybe_one_of(effect, EFFECTS, path.at("effect"), err)
+    if effect:
+        rules.one_of(effect, EFFECTS, path.at("effect"), err, as_given=True)
 
 
 def affinity(found: Object | None, path: Path, err: Errors) -> None:
@@ -58,7 +61,7 @@ def _node_affinity(found: Object, path: Path, err: Errors) -> None:
     for i, preferred in enumerate(found.get(PREFERRED) or ()):
         at = path.at(PREFERRED).index(i)
         _weight(preferred, at, err)
-        _node_term(preferred.get("preference") or {}, at.at("preference"), err)
+        _node_term(preferred.get("preference") or {}, at.at("preference"), err, any_value=True)
 
 
 def _weight(found: Object, path: Path, err: Errors) -> None:
@@ -75,14 +78,15 @@ def node_selector(found: Object, path: Path, err: Errors) -> None:
         _node_term(term, path.at("nodeSelectorTerms").index(i), err)
 
 
-def _node_term(term: Object, path: Path, err: Errors) -> None:
+def _node_term(term: Object, path: Path, err: Errors, *, any_value: bool = False) -> None:
+    """`any_value`: as preferences may have, that no node has."""
     for i, requirement in enumerate(term.get("matchExpressions") or ()):
-        _node_requirement(requirement, path.at("matchExpressions").index(i), err)
+        _node_requirement(requirement, path.at("matchExpressions").index(i), err, any_value=any_value)
     for i, requirement in enumerate(term.get("matchFields") or ()):
         _node_field(requirement, path.at("matchFields").index(i), err)
 
 
-def _node_requirement(found: Object, path: Path, err: Errors) -> None:
+def _node_requirement(found: Object, path: Path, err: Errors, *, any_value: bool) -> None:
     operator, values = found.get("operator") or "", found.get("values") or []
     if operator in ("In", "NotIn"):
         if not values:
@@ -96,6 +100,8 @@ def _node_requirement(found: Object, path: Path, err: Errors) -> None:
     else:
         err.invalid(path.at("operator"), operator, "not a valid selector operator")
     rules.label_name(found.get("key") or "", path.at("key"), err)
+    for i, value in enumerate(() if any_value else values):
+        err.extend(path.at("values").index(i), names.label_value(value), value)
 
 
 def _node_field(found: Object, path: Path, err: Errors) -> None:
@@ -117,8 +123,8 @@ def _pod_affinity(found: Object, path: Path, err: Errors) -> None:
         _pod_term(term, path.at(REQUIRED).index(i), err)
     for i, preferred in enumerate(found.get(PREFERRED) or ()):
         at = path.at(PREFERRED).index(i)
-        _pod_term(preferred.get("podAffinityTerm") or {}, at.at("podAffinityTerm"), err)
         _weight(preferred, at, err)
+        _pod_term(preferred.get("podAffinityTerm") or {}, at.at("podAffinityTerm"), err)
 
 
 def _pod_term(term: Object, path: Path, err: Errors) -> None:
@@ -136,11 +142,21 @@ def _pod_term(term: Object, path: Path, err: Errors) -> None:
 def _label_keys(found: Object, path: Path, err: Errors) -> None:
     """matchLabelKeys and mismatchLabelKeys, which refine a labelSelector."""
     keys = {field: found.get(field) or [] for field in ("matchLabelKeys", "mismatchLabelKeys")}
+    selector = found.get("labelSelector")
     for field, listed in keys.items():
-        if listed and found.get("labelSelector") is None:
+        if listed and selector is None:
             err.forbidden(path.at(field), "must not be specified when labelSelector is not set")
+            continue
         for i, key in enumerate(listed):
             rules.label_name(key, path.at(field).index(i), err)
+    if selector is not None:
+        # A key that was merged into the selector stands there once; one that stands there twice is the user's, too.
+        places, seen = {key: i for i, key in enumerate(keys["matchLabelKeys"])}, set(selector.get("matchLabels") or ())
+        for expression in selector.get("matchExpressions") or ():
+            key = expression.get("key") or ""
+            if key in places and key in seen:
+                err.invalid(path.index(places[key]), key, "exists in both matchLabelKeys and labelSelector")
+            seen.add(key)
     both = frozenset(keys["mismatchLabelKeys"])
     for i, key in enumerate(keys["matchLabelKeys"]):
         if key in both:
@@ -164,7 +180,8 @@ def topology_spread(found: list[Object], path: Path, err: Errors) -> None:
             err.duplicate(at.at("{topologyKey, whenUnsatisfiable}"), f"{{{topology}, {unsatisfiable}}}")
         _min_domains(constraint, at, err)
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            rules.maybe_one_of(constraint.get(field), ("Honor", "Ignore"), at.at(field), err)
+            if (policy := constraint.get(field)) is not None and policy not in ("Honor", "Ignore"):
+                err.not_supported(at.at(field), policy, ("Honor", "Ignore"))
         _label_keys({k: v for k, v in constraint.items() if k != "mismatchLabelKeys"}, at, err)
         rules.label_selector(constraint.get("labelSelector"), at.at("labelSelector"), err)
 
@@ -181,8 +198,10 @@ def _min_domains(constraint: Object, path: Path, err: Errors) -> None:
 
 
 def gates(found: list[Object], path: Path, err: Errors) -> None:
+    seen: set[str] = set()
     for i, gate in enumerate(found):
         name = gate.get("name") or ""
         err.extend(path.index(i), names.qualified_name(name), name)
-    for i in rules.repeated(gate.get("name") for gate in found):
-        err.duplicate(path.index(i), found[i].get("name"))
+        if name in seen:
+            err.duplicate(path.index(i), name)
+        seen.add(name)

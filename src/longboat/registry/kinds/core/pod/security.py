@@ -6,12 +6,17 @@ import re
 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
+from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
+from longboat.registry.kinds.core.pod import windows
+from longboat.registry.kinds.core.pod.visit import of_all
 
 PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?")
 SYSCTL_SHOWN = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 HOST_NAMESPACES = {"hostNetwork": "hostNetwork", "hostPID": "HostPID", "hostIPC": "HostIPC"}  # upstream's spelling
+CONTEXT, SECCOMP = f"{internal.CORE}SecurityContext", f"{internal.CORE}SeccompProfile"
+LONGEST_PROFILE = 4095  # characters of a path
 
 OF_HOST = {
     "hostNetwork": ("net.",),
@@ -32,6 +37,7 @@ def of_pod(spec: Object, path: Path, err: Errors) -> None:
     _sysctls(found.get("sysctls") or [], spec, at.at("sysctls"), err)
     _policy(found, "fsGroupChangePolicy", ("Always", "OnRootMismatch"), at, err)
     profile(found.get("seccompProfile"), "seccomp", at.at("seccompProfile"), err)
+    windows.options(found.get("windowsOptions"), at.at("windowsOptions"), err)
     profile(found.get("appArmorProfile"), "AppArmor", at.at("appArmorProfile"), err)
     _policy(found, "supplementalGroupsPolicy", ("Merge", "Strict"), at, err)
     _policy(found, "seLinuxChangePolicy", ("MountOption", "Recursive"), at, err)
@@ -43,11 +49,15 @@ def _policy(found: Object, field: str, allowed: tuple[str, ...], path: Path, err
 
 
 def host_users(spec: Object, path: Path, err: Errors) -> None:
-    """Users of its own go with no other namespace of the host's."""
-    if spec.get("hostUsers") is False:
-        for field, shown in HOST_NAMESPACES.items():
-            if spec.get(field):
-                err.forbidden(path.at(shown), "when `pod.Spec.HostUsers` is false")
+    """Users of its own go with no other namespace of the host's, nor with devices."""
+    if spec.get("hostUsers") is not False:
+        return
+    for field, shown in HOST_NAMESPACES.items():
+        if spec.get(field):
+            err.forbidden(path.at(shown), "when `hostUsers` is false")
+    for at, container in of_all(spec, path):
+        if container.get("volumeDevices"):
+            err.forbidden(at.at("volumeDevices"), "when `hostUsers` is false")
 
 
 def _sysctls(found: list[Object], spec: Object, path: Path, err: Errors) -> None:
@@ -75,16 +85,26 @@ def profile(found: Object | None, what: str, path: Path, err: Errors) -> None:
         err.required(path.at("type"), f"type is required when {what[0].lower()}{what[1:]}Profile is set")
     elif kind not in PROFILES:
         err.not_supported(path.at("type"), kind, PROFILES)
+    at = path.at("localhostProfile")
     if kind == "Localhost":
-        if not local:
-            err.required(path.at("localhostProfile"), f"must be set when {what} type is Localhost")
-        elif what == "seccomp":
-            relative(local, path.at("localhostProfile"), err)
-        elif local != local.strip():
-            err.invalid(path.at("localhostProfile"), local, "must not be padded with whitespace")
-    elif local is not None:
-        shown = found if what == "seccomp" else local
-        err.invalid(path.at("localhostProfile"), shown, f"can only be set when {what} type is Localhost")
+        _local_profile(local, what, at, err)
+    elif local is not None and (what == "seccomp" or kind in PROFILES):
+        shown = internal.whole(SECCOMP, found) if what == "seccomp" else local
+        err.invalid(at, shown, f"can only be set when {what} type is Localhost")
+
+
+def _local_profile(name: str | None, what: str, path: Path, err: Errors) -> None:
+    if name is None:
+        err.required(path, f"must be set when {what} type is Localhost")
+    elif what == "seccomp":
+        relative(name, path, err)
+    else:
+        if name != name.strip():
+            err.invalid(path, name, "must not be padded with whitespace")
+        elif not name:
+            err.required(path, f"must be set when {what} type is Localhost")
+        if len(name.encode()) > LONGEST_PROFILE:
+            err.too_long(path, LONGEST_PROFILE)
 
 
 def relative(value: str, path: Path, err: Errors) -> None:
@@ -106,15 +126,18 @@ def of_container(found: Object | None, spec: Object, path: Path, err: Errors) ->
         rules.in_range(found.get(field), 0, rules.MAX_INT32, path.at(field), err)
     mount = found.get("procMount")
     if mount is not None:
-        rules.one_of(mount, ("Default", "Unmasked"), path.at("procMount"), err)
+        if mount not in ("Default", "Unmasked"):
+            err.not_supported(path.at("procMount"), mount, ("Default", "Unmasked"))
         if mount == "Unmasked" and spec.get("hostUsers") is not False:
             err.invalid(path.at("procMount"), mount, "`hostUsers` must be false to use `Unmasked`")
     profile(found.get("seccompProfile"), "seccomp", path.at("seccompProfile"), err)
-    profile(found.get("appArmorProfile"), "AppArmor", path.at("appArmorProfile"), err)
     if found.get("allowPrivilegeEscalation") is False:
         if found.get("privileged"):
-            err.invalid(path, found, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
-        added = (found.get("capabilities") or {}).get("add") or ()
-        if any(capability in ("CAP_SYS_ADMIN",) for capability in added):
-            why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            err.invalid(path, found, why)
+            why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+            err.invalid(path, internal.whole(CONTEXT, found), why)
+        for capability in (found.get("capabilities") or {}).get("add") or ():
+            if capability == "CAP_SYS_ADMIN":
+                why = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+                err.invalid(path, internal.whole(CONTEXT, found), why)
+    windows.options(found.get("windowsOptions"), path.at("windowsOptions"), err)
+    profile(found.get("appArmorProfile"), "AppArmor", path.at("appArmorProfile"), err)

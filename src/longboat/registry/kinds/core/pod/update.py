@@ -8,25 +8,28 @@ import msgspec
 
 from longboat.api import restarts
 from longboat.api.restarts import RestartRule
-from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, dig
+from longboat.machinery.fieldpath import Errors, Path, quoted
+from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
+from longboat.registry.kinds.core.pod import pod_annotations, scheduling
 
 MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-MIRROR = "kubernetes.io/config.mirror"
 POD_SPEC, EPHEMERAL = f"{internal.CORE}PodSpec", f"{internal.CORE}EphemeralContainer"
 
 _SPEC = Path("spec")
+NOTES = Path("metadata", "annotations")
 
 
 def validate(new: Object, old: Object, err: Errors) -> None:
     spec, former = new.get("spec") or {}, old.get("spec") or {}
-    _mirror(new, old, err)
+    notes, former_notes = (meta(each).get("annotations") or {} for each in (new, old))
+    pod_annotations.check_update(notes, former_notes, NOTES, err)
+    pod_annotations.check(notes, spec, NOTES, err, was=former_notes)
     for field in ("containers", "initContainers"):
         if not _same_containers(spec.get(field) or [], former.get(field) or [], _SPEC.at(field), err):
             return
@@ -41,15 +44,6 @@ def validate(new: Object, old: Object, err: Errors) -> None:
         err.forbidden(_SPEC, f"{MAY_CHANGE}\n{internal.difference(POD_SPEC, former, allowed)}")
 
 
-def _mirror(new: Object, old: Object, err: Errors) -> None:
-    value, former = (dig(pod, "metadata", "annotations", MIRROR) for pod in (new, old))
-    path = Path("metadata", "annotations").key(MIRROR)
-    if former is not None and value != former:
-        err.forbidden(path, "may not remove or update mirror pod annotation")
-    elif former is None and value is not None:
-        err.forbidden(path, "may not add mirror pod annotation")
-
-
 def _same_containers(new: list[Object], old: list[Object], path: Path, err: Errors) -> bool:
     if len(new) != len(old):
         # The list is cut, that the rest of the checks need not look beyond its end.
@@ -57,6 +51,8 @@ def _same_containers(new: list[Object], old: list[Object], path: Path, err: Erro
         return False
     for i, container in enumerate(new):
         image = container.get("image") or ""
+        if not image:
+            err.required(path.index(i).at("image"))
         if image != image.strip():
             err.invalid(path.index(i).at("image"), image, "must not have leading or trailing whitespace")
     return True
@@ -86,10 +82,11 @@ def _tolerations(spec: Object, former: Object, err: Errors) -> None:
             why = "existing toleration can not be modified except its tolerationSeconds"
             err.forbidden(_SPEC.at("tolerations"), why)
             return
+    scheduling.tolerations(spec.get("tolerations") or [], _SPEC.at("tolerations"), err)
 
 
 def _lasting(toleration: Object) -> frozenset[tuple[str, str]]:
-    return frozenset((field, value) for field, value in toleration.items() if field != "tolerationSeconds")
+    return frozenset((field, value) for field, value in toleration.items() if field != "tolerationSeconds" and value)
 
 
 def _gates(spec: Object, former: Object, err: Errors) -> None:
@@ -197,12 +194,15 @@ def _may_run_again(spec: Object) -> Callable[[str, int], bool]:
 
 def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
     """The ephemeralcontainers subresource: what is there stays as it is."""
+    notes, former_notes = (meta(each).get("annotations") or {} for each in (new, old))
+    pod_annotations.check_update(notes, former_notes, NOTES, err)
+    pod_annotations.check(notes, new.get("spec") or {}, NOTES, err, was=former_notes)
     path = _SPEC.at("ephemeralContainers")
     now = {container.get("name"): container for container in dig(new, "spec", "ephemeralContainers", default=())}
     for container in dig(old, "spec", "ephemeralContainers", default=()):
-        name = container.get("name")
+        name = container.get("name") or ""
         if name not in now:
-            err.forbidden(path, f'existing ephemeral containers "{name}" may not be removed\n')
+            err.forbidden(path, f"existing ephemeral containers {quoted(name)} may not be removed\n")
         elif not internal.same(EPHEMERAL, now[name], container):
             changes = internal.difference(EPHEMERAL, container, now[name])
-            err.forbidden(path, f'existing ephemeral containers "{name}" may not be changed\n{changes}')
+            err.forbidden(path, f"existing ephemeral containers {quoted(name)} may not be changed\n{changes}")
