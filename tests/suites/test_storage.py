@@ -115,6 +115,7 @@ async def test_pages_come_from_one_snapshot(storage: Storage) -> None:
         page = await storage.list(PODS, at_revision=first.revision, limit=4, after=found[-1].key)
         assert page.revision == first.revision
         found += page.items
+        assert page.remaining == 10 - len(found)
     assert [(item.key, item.value) for item in found] == [(f"{PODS}a/{i}", b"old") for i in range(10)]
     with pytest.raises(FutureRevision):
         await storage.list(PODS, at_revision=10_000)

@@ -87,7 +87,7 @@ async def check(storage: Storage, root: str, operations: list[tuple[object, ...]
                         if key.startswith(root + prefix) and (not name or key > root + name)
                     ]
                     assert page.items == (expected[:limit] if limit else expected)
-                    assert page.more == (0 < limit < len(expected))
+                    assert page.remaining == (max(len(expected) - limit, 0) if limit else 0)
                     assert page.revision == at
             case ("watch", str(prefix), int(back)):
                 after = model.revision - back

@@ -17,7 +17,7 @@ from longboat.storage.entry import Change
 from longboat.storage.feed import TICK, Feed
 from longboat.storage.interface import Compacted, FutureRevision, Progress, Storage
 from longboat.storage.memory import MemoryStorage
-from longboat.storage.watchcache import RETAINED_FOR, WatchCache
+from longboat.storage.watchcache import LONGEST, RETAINED_FOR, WatchCache
 from longboat.storage.watcher import Watcher
 from suites.backends import BACKENDS, Pass, every_backend
 
@@ -265,7 +265,7 @@ class Stalling(MemoryStorage):
             yield batch
 
 
-def test_idle_watchers_are_told_of_progress() -> None:
+def test_a_watcher_reports_how_far_it_has_come() -> None:
     async def main() -> None:
         clock = VirtualClock()
         storage = MemoryStorage(clock)
@@ -274,9 +274,37 @@ def test_idle_watchers_are_told_of_progress() -> None:
         await pods.start()
         watcher = pods.watch(PODS, 0)
         revision = await storage.create(NODES + "n", pod("n"))
-        await clock.advance(TICK)
+        await pods.wait_for(revision)
+        watcher.report(pods.revision)
         assert await anext(watcher) == Progress(revision)
+        watcher.report(pods.revision)
+        assert await anext(watcher) == Progress(revision), "as often as it is asked, though nothing has changed"
         await feed.close()
+        await storage.close()
+
+    asyncio.run(main())
+
+
+def test_a_listing_under_way_comes_to_an_end() -> None:
+    """Pages that are asked for all the time come from the history after a while, and that is compacted."""
+
+    async def main() -> None:
+        clock = VirtualClock()
+        storage = MemoryStorage(clock)
+        cache = WatchCache(storage, PODS, clock, describe)
+        await cache.start()
+        for i in range(4):
+            await create(storage, cache, f"{PODS}a/{i}")
+        page = await cache.page(PODS, limit=1)
+        await create(storage, cache, f"{PODS}a/00")
+        await storage.compact(cache.revision)
+        for _ in range(int(LONGEST // 20)):
+            rest = await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0", limit=1)
+            assert rest.remaining == 2
+            await clock.advance(20)
+        with pytest.raises(Compacted):
+            await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0", limit=1)
+        await cache.stop()
         await storage.close()
 
     asyncio.run(main())
@@ -299,8 +327,8 @@ def test_a_snapshot_is_not_kept_for_ever() -> None:
         assert list(cache._retained) == [page.revision], "each page asked for prolongs its life"
         await clock.advance(TICK + 1)
         assert not cache._retained
-        rest = await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0")
-        assert [entry.key[-1] for entry in rest.entries] == list("123")
+        rest = await cache.page(PODS, at_revision=page.revision, after=PODS + "a/0", limit=1)
+        assert ([entry.key[-1] for entry in rest.entries], rest.remaining) == (["1"], 2), "counted in the history, too"
         await cache.stop()
         await storage.close()
 

@@ -92,8 +92,7 @@ class Dispatcher:
             raise method_not_allowed()
         if request.method == "HEAD":
             raise method_not_allowed()
-        shaped = endpoint is not None and verb != "deletecollection"
-        check_media(request, strategy, forms=shaped, streams=verb == "watch")
+        check_media(request, strategy, forms=endpoint is not None, streams=verb == "watch")
         if endpoint is None:
             handler = self.answers.get((strategy.kind, ""))
             if handler is None:

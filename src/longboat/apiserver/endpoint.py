@@ -10,13 +10,13 @@ from longboat.aio.clock import Clock
 from longboat.aio.http.pieces import Pieces
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form
+from longboat.apiserver.options import check_write
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
-from longboat.machinery.errors import StatusError, bad_request, not_acceptable, unsupported_media_type
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.errors import bad_request, not_acceptable, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types.schema import IGNORE, JSON, PROTOBUF, STRICT, WARN, Schema
+from longboat.machinery.types.schema import JSON, PROTOBUF, WARN, Schema
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.store import Result, Store
 from longboat.registry.strategy import Strategy
@@ -27,7 +27,6 @@ MAX_BODY = 3 << 20  # bytes (apiserver, MaxRequestBodyBytes)
 LIGHT = 2 << 10  # bytes of a body that nobody need look at twice
 HEAVY = 128 << 10  # bytes, and
 MANY = 1000  # values, from which on a body is read and checked beside the loop
-VALIDATIONS = (IGNORE, WARN, STRICT)
 
 
 @dataclass(slots=True)
@@ -89,29 +88,26 @@ def body_type(request: Request) -> str:
 
 def field_validation(request: Request) -> str:
     """Strict, Warn (upstream's default) or Ignore. Raises StatusError 422."""
-    wish = request.arg("fieldValidation")
-    if wish and wish not in VALIDATIONS:
-        err = Errors()
-        err.not_supported(Path("fieldValidation"), wish, VALIDATIONS)
-        raise _invalid_options(request, err)
-    return wish or WARN
+    check_write(request.query, _options_name(request))
+    return request.arg("fieldValidation") or WARN
 
 
 def write_of(endpoint: Endpoint, request: Request, options: Object | None = None) -> Write:
-    """How this request writes. Raises StatusError 422 for options there are not."""
-    dry_run = request.query.get("dryRun") or (options or {}).get("dryRun") or []
-    if any(value != "All" for value in dry_run):
-        err = Errors()
-        err.not_supported(Path("dryRun"), list(dry_run), ["All"])
-        raise _invalid_options(request, err)
+    """How this request writes. `options`: of a deletion, which have been checked. Raises StatusError 422."""
+    if options is None:
+        check_write(request.query, _options_name(request))
     return Write(
         user=request.user,
-        dry_run=bool(dry_run),
+        dry_run=bool(request.query.get("dryRun") or (options or {}).get("dryRun")),
         options=options_of(request, options),
         warnings=request.warnings,
         subresource=request.info.subresource,
         seat=request.seat,
     )
+
+
+def _options_name(request: Request) -> str:
+    return f"{request.info.verb.removesuffix('collection').capitalize()}Options"
 
 
 def attributes_of(request: Request, write: Write, operation: str, obj: Object, name: str = "") -> Attributes:
@@ -136,29 +132,12 @@ _GIVEN = ("fieldManager", "fieldValidation")
 def options_of(request: Request, options: Object | None) -> Object:
     """As the client has given them (meta.k8s.io CreateOptions and its like), for admission to see."""
     query = request.query
-    verb = request.info.verb.removesuffix("collection").capitalize()
-    found: Object = {**(options or {}), "kind": f"{verb}Options", "apiVersion": "meta.k8s.io/v1"}
+    found: Object = {**(options or {}), "kind": _options_name(request), "apiVersion": "meta.k8s.io/v1"}
     if query:
         found |= {name: query[name][0] for name in _GIVEN if name in query}
         if "dryRun" in query:
             found["dryRun"] = list(query["dryRun"])
     return found
-
-
-_OPTIONS = {
-    name: Kind("meta.k8s.io", "v1", name, name.lower())
-    for name in ("CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions", "ListOptions")
-}
-
-
-def _invalid_options(request: Request, err: Errors) -> StatusError:
-    return invalid_options(f"{request.info.verb.removesuffix('collection').capitalize()}Options", err)
-
-
-def invalid_options(name: str, err: Errors) -> StatusError:
-    from longboat.machinery.errors import invalid
-
-    return invalid(_OPTIONS[name], "", err)
 
 
 def answer(endpoint: Endpoint, request: Request, result: Result) -> Response:

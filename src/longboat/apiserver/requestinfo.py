@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from longboat.apiserver.request import RequestInfo
 from longboat.machinery import fields as fieldselectors
+from longboat.machinery import strconv
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SELECTING = frozenset(("list", "watch", "deletecollection"))
@@ -51,21 +52,25 @@ def _resource(
     subresource = parts[2] if len(parts) > 2 and verb != "proxy" else ""
     fields: tuple[tuple[str, str], ...] = ()
     if not name:
-        if verb == "get":
-            verb = "watch" if _true(query, "watch") else "list"
+        reads = verb == "get"
+        if reads:
+            verb = "watch" if _watches(query) else "list"
         elif verb == "delete":
             verb = "deletecollection"
         if verb in _SELECTING:
             fields = _required(query)
-            name = dict(fields).get("metadata.name", "")
+        if reads:  # of the others no name may be granted
+            name = next((value for field, value in fields if field == "metadata.name"), "")
+            if name in (".", "..") or "/" in name or "%" in name:
+                name = ""
     return RequestInfo(
         path, verb, True, group, version, namespace, resource, subresource, name, tuple(parts), fields, by_prefix
     )
 
 
-def _true(query: Mapping[str, list[str]], name: str) -> bool:
-    values = query.get(name)
-    return bool(values) and values is not None and values[0].lower() in ("1", "t", "true")
+def _watches(query: Mapping[str, list[str]]) -> bool:
+    values = query.get("watch")
+    return strconv.flag(values[0]) if values else False
 
 
 def _required(query: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:

@@ -13,8 +13,17 @@ from longboat.machinery.types.shapes import SCALARS
 from longboat.machinery.types.wording import described
 
 SHOWN = 30  # bytes of a body quoted in an error
+OPTIONS_SCHEME = "pkg/apis/meta/internalversion/scheme/register.go:27"
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # clients have seen this text for years
 _IDENTITY = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+class BadBody(StatusError):
+    """A body that is no object of its kind. `why`: the reason alone."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(400, "BadRequest", message)
+        self.why = why
 
 
 def cannot_handle(kind: Kind, name: str, api_version: str, why: str) -> StatusError:
@@ -26,8 +35,8 @@ def strict(complaints: list[str]) -> str:
     return f"strict decoding error: {', '.join(complaints)}"
 
 
-def unregistered(version: str, name: str) -> str:
-    return f'no kind "{name}" is registered for version "{version}" in scheme "{SCHEME}"'
+def unregistered(version: str, name: str, scheme: str = SCHEME) -> str:
+    return f'no kind "{name}" is registered for version "{version}" in scheme "{scheme}"'
 
 
 def no_conversion(version: str, name: str, kind: Kind) -> str:
@@ -88,7 +97,7 @@ def unrecognized(kind: Kind, why: str, data: bytes) -> StatusError:
     else:
         shown = data[:SHOWN].decode("utf-8", "replace") if data[:1] == b"{" else data[:SHOWN].hex()
         shown += " ..." if len(data) > SHOWN else ""
-    return bad_request(f"the object provided is unrecognized (must be of type {kind.name}): {why} ({shown})")
+    return BadBody(f"the object provided is unrecognized (must be of type {kind.name}): {why} ({shown})", why)
 
 
 _NO_KIND = Kind("", "", "", "")

@@ -23,7 +23,9 @@ def unsigned(text: str) -> int:
 def _parsed(function: str, form: re.Pattern[str], text: str, least: int, most: int) -> int:
     if not form.fullmatch(text):
         raise ValueError(f"strconv.{function}: parsing {quoted(text)}: invalid syntax")
-    if len(text.lstrip("+-").lstrip("0")) > 20 or not least <= (found := int(text)) <= most:
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    found = int(digits[:21]) * (-1 if text[0] == "-" else 1)  # what has more is out of range whatever follows
+    if not least <= found <= most:
         raise ValueError(f"strconv.{function}: parsing {quoted(text)}: value out of range")
     return found
 

@@ -7,14 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from longboat.machinery import errors
-from longboat.machinery.errors import StatusError
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, meta, parse_timestamp, timestamp
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
-POLICIES = ("Orphan", "Background", "Foreground")
+POLICIES = ("Foreground", "Background", "Orphan")
+UNSAFE = "ignoreStoreReadErrorWithClusterBreakingPotential"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +27,30 @@ class Outcome:
 
 
 def options(body: Object) -> Deletion:
-    """DeleteOptions as sent. Raises StatusError 422 for contradictions."""
-    policy = body.get("propagationPolicy")
-    grace = body.get("gracePeriodSeconds")
-    err = errors_in(body)
+    """DeleteOptions as sent. Raises StatusError 422 for contradictions (apimachinery, ValidateDeleteOptions)."""
+    err, policy, grace = Errors(), body.get("propagationPolicy"), body.get("gracePeriodSeconds")
+    orphan, dry_run = body.get("orphanDependents"), body.get("dryRun") or []
+    path = Path("propagationPolicy")
+    if policy is not None and orphan is not None:
+        err.invalid(path, policy, "orphanDependents and deletionPropagation cannot be both set")
+    if policy is not None and policy not in POLICIES:
+        err.not_supported(path, policy, [*POLICIES, "nil"], as_given=True)
+    if any(value != "All" for value in dry_run):
+        err.not_supported(Path("dryRun"), dry_run, ["All"])
+    if body.get(UNSAFE):
+        for name in ("dryRun", "propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"):
+            if body.get(name) not in (None, []):
+                err.invalid(Path(UNSAFE), True, f"cannot be set together with .{name}")
     if err:
-        raise err
-    if policy is None and body.get("orphanDependents") is not None:
-        policy = "Orphan" if body["orphanDependents"] else "Background"
+        raise errors.invalid(_DELETE_OPTIONS, "", err)
+    if policy is None and orphan is not None:
+        policy = "Orphan" if orphan else "Background"
+    if grace is not None and grace < 0:
+        grace = 1  # it once meant "at once"
     return Deletion(grace, policy, body.get("preconditions") or {})
 
 
-_DELETE_OPTIONS = Kind("", "v1", "DeleteOptions", "deleteoptions")
-
-
-def errors_in(body: Object) -> StatusError | None:
-    from longboat.machinery.fieldpath import Errors, Path
-
-    err = Errors()
-    policy = body.get("propagationPolicy")
-    if policy is not None and body.get("orphanDependents") is not None:
-        err.invalid(Path("propagationPolicy"), policy, "orphanDependents and deletionPropagation cannot be both set")
-    if policy is not None and policy not in POLICIES:
-        err.not_supported(Path("propagationPolicy"), policy, [*POLICIES, "nil"])
-    dry_run = body.get("dryRun") or []
-    if dry_run and dry_run != ["All"]:
-        err.not_supported(Path("dryRun"), dry_run, ["All"])
-    return errors.invalid(_DELETE_OPTIONS, "", err) if err else None
+_DELETE_OPTIONS = Kind("meta.k8s.io", "v1", "DeleteOptions", "deleteoptions")
 
 
 def finalizers_after(strategy: Strategy, obj: Object, policy: str | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from datetime import UTC
 
 from longboat.machinery import names
 from longboat.machinery.errors import StatusError, bad_request
@@ -165,7 +166,7 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
         if new.get(field) != old.get(field):
             err.invalid(_META.at(field), new.get(field) or "", IMMUTABLE)
     if (going := new.get("deletionTimestamp")) != old.get("deletionTimestamp"):
-        shown = "null" if going is None else f"{parse_timestamp(going):%Y-%m-%d %H:%M:%S} +0000 UTC"
+        shown = "null" if going is None else f"{parse_timestamp(going).astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
         err.invalid_whole(_META.at("deletionTimestamp"), f"{shown}: {IMMUTABLE}")
     if (seconds := new.get("deletionGracePeriodSeconds")) != old.get("deletionGracePeriodSeconds"):
         err.invalid(_META.at("deletionGracePeriodSeconds"), seconds, IMMUTABLE)

@@ -32,11 +32,16 @@ class Unopened(bytes):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Part of a listing in key order: `more` says whether keys remain after the last one."""
+    """Part of a listing in key order. `remaining` counts the keys after the last one; -1 stands for some, which only a
+    listing at a revision that was named counts."""
 
     items: list[Item]
     revision: int
-    more: bool = False
+    remaining: int = 0
+
+    @property
+    def more(self) -> bool:
+        return self.remaining != 0
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):

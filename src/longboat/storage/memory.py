@@ -76,8 +76,8 @@ class MemoryStorage:
                     since.setdefault(record.key, record.before)
             found |= since
         items = [item for key in sorted(found) if (item := found[key]) is not None]
-        more = bool(limit) and len(items) > limit
-        return Page(items[:limit] if more else items, at_revision or self._revision, more)
+        shown = items[:limit] if limit else items
+        return Page(shown, at_revision or self._revision, len(items) - len(shown))
 
     async def create(self, key: str, value: bytes, *, ttl: float | None = None) -> int:
         self._check_open()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +22,8 @@ from longboat.storage.watcher import Ring, Watcher, size_of
 log = logging.getLogger(__name__)
 
 RETAINED = 32  # snapshots kept for the next pages of listings under way, and for how many seconds;
-RETAINED_FOR = 60.0  # after that the pages come from the storage's history
+RETAINED_FOR = 60.0  # after that the pages come from the storage's history,
+LONGEST = 300.0  # and after so many even if pages are asked for all the time: a listing must come to an end
 WORTHWHILE, FEW = 8, 64  # an index is used for less than this part of a listing, or for so few entries
 
 
@@ -61,6 +63,14 @@ class EntryPage(msgspec.Struct, frozen=True):
         return self.remaining != 0
 
 
+class Retained(NamedTuple):
+    """A snapshot kept for the next pages of a listing; since when, and when it was used last."""
+
+    snapshot: Snapshot
+    since: float
+    used: float
+
+
 class WatchCache:
     """Everything beneath `prefix`, as the storage's events leave it.
 
@@ -80,7 +90,7 @@ class WatchCache:
         self._entries: dict[str, Entry] = {}
         self._ordered = Ordered([])
         self._ring = Ring(0)
-        self._retained: OrderedDict[int, tuple[float, Snapshot]] = OrderedDict()  # by revision: last use, snapshot
+        self._retained: OrderedDict[int, Retained] = OrderedDict()  # by revision, the one used last at the end
         self._watchers: dict[str, list[Watcher]] = {}
         self._labels = LabelIndex()
         self._indexes: dict[str, FieldIndex] = {}  # by selectable field
@@ -151,7 +161,9 @@ class WatchCache:
         self.check(prefix)
         snapshot: Snapshot | None = self.snapshot()
         if at_revision not in (0, self.revision):
-            snapshot = self._retained.get(at_revision, (0.0, None))[1]
+            self._release()
+            kept = self._retained.get(at_revision)
+            snapshot = kept.snapshot if kept else None
         if snapshot is None:
             return await self._older_page(prefix, at_revision, after, limit)
         entries = snapshot.entries(prefix, after, limit)
@@ -159,6 +171,11 @@ class WatchCache:
         if remaining:
             self._retain(snapshot)
         return EntryPage(entries, snapshot.revision, remaining)
+
+    def retain(self, revision: int) -> None:
+        """Keep the snapshot of this revision for pages to come, if it is the newest."""
+        if revision == self.revision:
+            self._retain(self.snapshot())
 
     async def wait_for(self, revision: int) -> None:
         """Return once every write up to `revision` can be read here."""
@@ -268,11 +285,8 @@ class WatchCache:
         self.close(Compacted(revision))
 
     def tick(self) -> None:
-        """Now and then: let old snapshots go and tell idle watchers how far the storage has come (the feed's side)."""
+        """Now and then: let old snapshots go (the feed's side)."""
         self._release()
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.progress(self._feed.revision)
 
     def _reindex(self, old: Entry | None, new: Entry | None) -> None:
         self._labels.change(old, new)
@@ -315,18 +329,16 @@ class WatchCache:
             del self._watchers[watcher.prefix]
 
     def _retain(self, snapshot: Snapshot) -> None:
-        self._retained[snapshot.revision] = self._clock.monotonic(), snapshot
-        self._retained.move_to_end(snapshot.revision)
+        now, known = self._clock.monotonic(), self._retained.pop(snapshot.revision, None)
+        self._retained[snapshot.revision] = Retained(snapshot, known.since if known else now, now)
         self._release()
 
     def _release(self) -> None:
-        """Drop the snapshots that are too many or too old."""
-        horizon = self._clock.monotonic() - RETAINED_FOR
-        while self._retained:
-            revision, (used, _) = next(iter(self._retained.items()))
-            if used > horizon and len(self._retained) <= RETAINED:
-                return
-            del self._retained[revision]
+        """Drop the snapshots that are too many, too old, or of listings that nobody goes on with."""
+        now = self._clock.monotonic()
+        for revision, (_, since, used) in list(self._retained.items()):
+            if now - used >= RETAINED_FOR or now - since >= LONGEST or len(self._retained) > RETAINED:
+                del self._retained[revision]
 
     async def _older_page(self, prefix: str, revision: int, after: str, limit: int) -> EntryPage:
         if revision > self.revision:
@@ -336,4 +348,4 @@ class WatchCache:
             if isinstance(item.value, Unopened):
                 raise Unreadable(item.key, item.value.why)
         entries = [entry for item in page.items if (entry := self._entry(item.key, item.revision, item.value))]
-        return EntryPage(entries, page.revision, -1 if page.more else 0)
+        return EntryPage(entries, page.revision, page.remaining)

@@ -62,7 +62,7 @@ def size_of(change: Change) -> int:
 
 
 class Watcher:
-    """One reader of changes: an async iterator of batches, and of progress while idle.
+    """One reader of changes: an async iterator of batches, and of progress where that is asked for.
 
     Ends when closed. One that lets more than `buffer` changes pile up, or BUFFER_BYTES of them, is closed too (`slow`
     is then true): what is buffered is still delivered, then the iteration ends and the reader has to watch anew from
@@ -82,6 +82,7 @@ class Watcher:
         self._pending_bytes = 0
         self._forget = forget
         self._closed = False
+        self._asked = False  # to report progress
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         if backlog:
@@ -103,11 +104,11 @@ class Watcher:
             self.close()
         self._wake()
 
-    def progress(self, revision: int) -> None:
-        """Nothing more up to `revision` (the cache's side)."""
-        if revision > self._queued:
-            self._queued = revision
-            self._wake()
+    def report(self, revision: int) -> None:
+        """Tell the reader, once it has taken what is buffered, how far it has come: nothing more up to `revision`."""
+        self._queued = max(self._queued, revision)
+        self._asked = True
+        self._wake()
 
     def __aiter__(self) -> Watcher:
         return self
@@ -124,7 +125,8 @@ class Watcher:
                 raise self._error
             if self._closed:
                 raise StopAsyncIteration
-            if self._queued > self.revision:
+            if self._asked:
+                self._asked = False
                 self.revision = self._queued
                 return Progress(self.revision)
             self._waiter = asyncio.get_running_loop().create_future()

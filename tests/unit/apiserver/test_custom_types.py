@@ -21,7 +21,6 @@ from unit.apiserver.harness import Api, play
 RECORDED = Path(__file__).with_name("recorded")
 APPLY = "application/apply-patch+yaml"
 KNOWN = {
-    ("field-validation", "create, strict"): "what is supported is told without the empty string",
     ("field-validation", "yaml, Warn"): "what is wrong with YAML is told in one piece",
 }
 SHOWN = re.compile(r'Invalid value: "{.*}": (?=strict)')

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import msgspec
 
-from longboat.apiserver.encoding import list_head, respond
+from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, answer, body_of, body_type, write_of
-from longboat.apiserver.handlers.selection import selection
-from longboat.apiserver.media import PLAIN
+from longboat.apiserver.handlers.list import check_form, listing
+from longboat.apiserver.handlers.pages import extent_of, page_of
+from longboat.apiserver.handlers.selection import asked
+from longboat.apiserver.options import delete_options, refused
 from longboat.apiserver.request import Request, Response
-from longboat.machinery.errors import StatusError, bad_request
+from longboat.machinery.errors import StatusError
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry import deletion
+from longboat.registry.deletion import UNSAFE
 from longboat.registry.store import Result
 from longboat.registry.strategy import Deletion
-from longboat.registry.write import Write
-from longboat.storage.entry import Entry
 
 _OPTIONS = Kind("", "v1", "DeleteOptions", "deleteoptions")
 
@@ -31,7 +31,10 @@ async def delete(endpoint: Endpoint, request: Request) -> Response:
     body, gone = await endpoint.store.delete(info.namespace, info.name, wish, write, endpoint.admission)
     if gone and not endpoint.strategy.returns_deleted:
         return respond(200, _success(endpoint, info.name, body), request.form)
-    return answer(endpoint, request, Result(body, created=False))
+    response = answer(endpoint, request, Result(body, created=False))
+    if not gone and options.get("orphanDependents") is False:
+        response.status = 202
+    return response
 
 
 def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
@@ -44,30 +47,26 @@ def _success(endpoint: Endpoint, name: str, body: bytes) -> bytes:
 
 
 async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
+    """The answer lists what was there; what has gone meanwhile is passed over."""
+    check_form(endpoint, request.form)
+    asked_for, chosen = await asked(endpoint, request)
     wish, options = await _wish(endpoint, request)
+    if options.get(UNSAFE):
+        err = Errors()
+        err.invalid(Path(UNSAFE), True, "is not allowed with DELETECOLLECTION, try again after removing the option")
+        raise refused("DeleteOptions", err)
     write = write_of(endpoint, request, options)
     request.warnings += endpoint.strategy.warnings_on_deletion(wish)
-    chosen, prefix = await selection(endpoint, request), endpoint.store.prefix(request.info.namespace)
-    endpoint.store.cache.check(prefix)
-    entries = list(chosen.passing(endpoint.store.cache, prefix))
-    items = [body async for body in _each(endpoint, entries, wish, write)]
-    version = msgspec.json.encode({"resourceVersion": str(endpoint.store.cache.revision)})
-    body = b'%b,"metadata":%b,"items":[%b]}' % (list_head(endpoint.strategy, PLAIN), version, b",".join(items))
-    return respond(200, body, request.form)
-
-
-async def _each(endpoint: Endpoint, entries: list[Entry], wish: Deletion, write: Write) -> AsyncIterator[bytes]:
-    """Delete these one by one; those that have gone meanwhile are passed over."""
-    store = endpoint.store
-    for entry in entries:
+    store, prefix = endpoint.store, endpoint.store.prefix(request.info.namespace)
+    page = await page_of(endpoint, prefix, await extent_of(endpoint, asked_for, chosen), chosen)
+    for entry in page.entries:
         namespace, _, name = entry.key.removeprefix(store.cache.prefix).rpartition("/")
         try:
-            body, _ = await store.delete(namespace, name, wish, write, endpoint.admission)
+            await store.delete(namespace, name, wish, write, endpoint.admission)
         except StatusError as error:
             if error.code != 404:
                 raise
-            continue
-        yield body
+    return await listing(endpoint, request, page, prefix)
 
 
 async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]:
@@ -75,15 +74,7 @@ async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]
     data = await body_of(request)
     options: Object = {}
     if data:
-        options = (await request.seat.run(endpoint.schema.decode, _OPTIONS, data, body_type(request)))[0]
+        options = await request.seat.run(endpoint.schema.options, _OPTIONS, data, body_type(request))
     else:
-        if grace := request.arg("gracePeriodSeconds"):
-            try:
-                options["gracePeriodSeconds"] = int(grace)
-            except ValueError:
-                raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
-        if policy := request.arg("propagationPolicy"):
-            options["propagationPolicy"] = policy
-        if request.arg("orphanDependents"):
-            options["orphanDependents"] = request.flag("orphanDependents")
+        options = delete_options(request.query)
     return deletion.options(options), options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, one
-from longboat.apiserver.handlers.versions import wait_until
+from longboat.apiserver.handlers.versions import version_of, wait_until
 from longboat.apiserver.media import PLAIN
 from longboat.apiserver.request import Request, Response
 
@@ -12,7 +12,7 @@ from longboat.apiserver.request import Request, Response
 async def get(endpoint: Endpoint, request: Request) -> Response:
     info = request.info
     if version := request.arg("resourceVersion"):
-        await wait_until(endpoint, version)
+        await wait_until(endpoint, version_of(version))
     store = endpoint.store
     entry = store.codec.shown(store.get(info.namespace, info.name))
     form = request.form

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from longboat.apiserver.endpoint import Endpoint
+from longboat.apiserver.options import ListOptions, list_options
 from longboat.apiserver.request import Request
 from longboat.machinery import fields, selectors
 from longboat.machinery.errors import bad_request
@@ -25,7 +26,8 @@ Test = Callable[[Entry], bool]
 class Selection:
     labels: LabelSelector
     fields: FieldSelector
-    name: str = ""  # the one object a watch or list of a single name asks for
+    name: str = ""  # the one that all objects that pass have
+    key: str = ""  # of the one object that can pass, where that is known
 
     @property
     def everything(self) -> bool:
@@ -44,8 +46,8 @@ class Selection:
 
     def candidates(self, cache: WatchCache, prefix: str) -> list[Entry] | None:
         """Entries beneath `prefix`, as of now and in key order, among which are all that pass; None for simply all."""
-        if self.name:
-            found = cache.get(prefix + self.name)
+        if self.key:
+            found = cache.get(self.key)
             return [] if found is None else [found]
         return None if self.labels.empty else cache.carrying(prefix, self.labels)
 
@@ -55,27 +57,31 @@ class Selection:
         return filter(test, cache.snapshot().walk(prefix) if few is None else few)
 
 
-async def selection(endpoint: Endpoint, request: Request) -> Selection:
-    """Raises StatusError 400."""
+async def asked(endpoint: Endpoint, request: Request) -> tuple[ListOptions, Selection]:
+    """What a list, a watch, or the deletion of a collection asks for. Raises StatusError 400, 422."""
     if len(request.raw_query) > LONG:
         await request.seat.take()
-    return await request.seat.run(_selection, endpoint, request)
+    return await request.seat.run(_asked, endpoint, request)
 
 
-def _selection(endpoint: Endpoint, request: Request) -> Selection:
+def _asked(endpoint: Endpoint, request: Request) -> tuple[ListOptions, Selection]:
+    """In upstream's order: what cannot be read, what contradicts itself, what cannot be selected by."""
+    options = list_options(request.query)
     try:
-        chosen = fields.parse(request.arg("fieldSelector"))
+        labels, chosen = selectors.parse(request.arg("labelSelector")), fields.parse(request.arg("fieldSelector"))
     except ValueError as error:
         raise bad_request(str(error)) from error
-    try:
-        labels = selectors.parse(request.arg("labelSelector"))
-    except ValueError as error:
-        raise bad_request(f"unable to parse requirement: {error}") from error
+    options.check()
     selectable = endpoint.strategy.selectable
     for requirement in chosen.requirements:
         if requirement.field not in ALWAYS and requirement.field not in selectable:
             raise bad_request(_unknown(requirement.field, of_its_own=bool(selectable)))
-    return Selection(labels, chosen, request.info.name)
+    name, given = request.info.name, chosen.exactly("metadata.name")
+    if name and not chosen.empty and given != name:
+        raise bad_request("fieldSelector metadata.name doesn't match requested name")
+    name, store, namespace = name or given or "", endpoint.store, request.info.namespace
+    whole = name and (namespace or not endpoint.kind.namespaced)
+    return options, Selection(labels, chosen, name, store.key(namespace, name) if whole else "")
 
 
 def _unknown(field: str, *, of_its_own: bool) -> str:

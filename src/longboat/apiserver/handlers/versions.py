@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from longboat.apiserver.endpoint import Endpoint
-from longboat.machinery.errors import StatusError, bad_request
+from longboat.machinery import strconv
+from longboat.machinery.errors import StatusError
+from longboat.machinery.fieldpath import quoted
 
 PATIENCE = 3.0  # seconds a read waits for a revision that has not been written yet (apiserver, blockTimeout)
 
 
-def parse_version(text: str, field: str = "resourceVersion") -> int:
-    """Raises StatusError 400."""
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 64:
-        shown = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(f'{field}: Invalid value: "{text}": {shown}')
-    return int(text)
+def parse_version(text: str) -> int:
+    """0 where it says nothing. Raises ValueError in the words of upstream's storage."""
+    try:
+        return strconv.unsigned(text) if text else 0
+    except ValueError as error:
+        raise ValueError(f"resourceVersion: Invalid value: {quoted(text)}: {error}") from None
 
 
-async def wait_until(endpoint: Endpoint, version: str) -> int:
-    """Return once the cache holds this revision or a later one. Raises StatusError 400, 504."""
-    wanted = parse_version(version)
+def version_of(text: str) -> int:
+    """As `parse_version`, of a GET or a watch. Raises StatusError 500, without a reason, for what is no number."""
+    try:
+        return parse_version(text)
+    except ValueError as error:
+        raise StatusError(500, "", str(error)) from None
+
+
+async def wait_until(endpoint: Endpoint, wanted: int) -> None:
+    """Return once the cache holds this revision or a later one. Raises StatusError 504."""
     cache = endpoint.store.cache
     if wanted > cache.revision:
         try:
@@ -28,7 +35,6 @@ async def wait_until(endpoint: Endpoint, version: str) -> int:
                 await cache.wait_for(wanted)
         except TimeoutError:
             raise too_large(wanted, cache.revision) from None
-    return wanted
 
 
 def too_large(wanted: int, current: int) -> StatusError:

@@ -7,20 +7,22 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
+from longboat.aio.clock import Timer
 from longboat.apiserver import encoding
-from longboat.apiserver.endpoint import Endpoint, include_object, invalid_options
-from longboat.apiserver.handlers.list import NOT_OLDER, check_match
-from longboat.apiserver.handlers.selection import Test, selection
-from longboat.apiserver.handlers.versions import wait_until
-from longboat.apiserver.media import PARTIAL, TABLE, Form
+from longboat.apiserver.endpoint import Endpoint, include_object
+from longboat.apiserver.handlers.selection import Test, asked
+from longboat.apiserver.handlers.versions import version_of, wait_until
+from longboat.apiserver.media import PARTIAL, TABLE
+from longboat.apiserver.options import ListOptions
 from longboat.apiserver.request import Request, Response
-from longboat.machinery.errors import bad_request, expired
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.errors import StatusError, expired
 from longboat.storage.entry import Change, Entry
 from longboat.storage.interface import Compacted, Progress
+from longboat.storage.watcher import Watcher
 
 SHORTEST = 1800  # seconds a watch lasts at least where the client does not say (apiserver, minRequestTimeout)
-BOOKMARK_EVERY = 60.0
+BOOKMARK_EVERY = 60.0  # seconds (apiserver, cacher: defaultBookmarkFrequency)
+BEFORE_END = 2.0  # seconds before a watch's end at which it has its last one
 PIECE = 32 << 10  # bytes
 INITIAL_END = "k8s.io/initial-events-end"
 
@@ -29,67 +31,43 @@ _dice = random.Random()
 
 
 async def watch(endpoint: Endpoint, request: Request) -> Response:
-    chosen = await selection(endpoint, request)
-    form = request.form
-    version, streaming = request.arg("resourceVersion"), _streams_initial(request)
-    seconds = _seconds(request)
-    wanted = await wait_until(endpoint, version)
-    stream = _Stream(endpoint, request, form, chosen.test())
-    if streaming or wanted == 0:
-        endpoint.store.cache.check(stream.prefix)
-        initial = endpoint.store.cache.snapshot()
-        initial_events: Iterable[bytes] = []
-        if request.arg("sendInitialEvents") != "false":
-            initial_events = stream.initial(chosen.passing(endpoint.store.cache, stream.prefix))
-        events = stream.run(initial.revision, seconds, initial_events, end=streaming)
-    else:
-        events = stream.run(wanted, seconds, [], end=False)
-    return Response(200, content_type=_content_type(form), stream=events)
+    """What cannot be given, though it can be asked for, is told in the stream (apiserver, cacher)."""
+    options, chosen = await asked(endpoint, request)
+    version = version_of(options.version)
+    stream = _Stream(endpoint, request, options, chosen.test())
+    if options.streams_list:
+        try:
+            await wait_until(endpoint, version)
+        except StatusError as error:
+            return Response(200, content_type=request.form.content_type, stream=_failing(error))
+    cache = endpoint.store.cache
+    initial: Iterable[bytes] = []
+    if options.initial or (options.initial is None and not version):
+        cache.check(stream.prefix)
+        initial = stream.initial(chosen.passing(cache, stream.prefix))
+        version = cache.snapshot().revision
+    events = stream.run(version or cache.revision, _seconds(options), initial, end=options.streams_list)
+    return Response(200, content_type=request.form.content_type, stream=events)
 
 
-def _content_type(form: Form) -> str:
-    return form.content_type
+def _seconds(options: ListOptions) -> float:
+    """How long the watch lasts; where the client does not say, watches end at different times."""
+    return max(options.seconds, 0) if options.seconds else SHORTEST * (1 + _dice.random())
 
 
-def _streams_initial(request: Request) -> bool:
-    """Whether the watch begins with a list (KEP-3157). Raises StatusError 422."""
-    wish, match = request.arg("sendInitialEvents"), request.arg("resourceVersionMatch")
-    if not wish:
-        check_match(request.arg("resourceVersion"), match, "", watch=True)
-        return False
-    err = Errors()
-    if match != NOT_OLDER:
-        path = Path("resourceVersionMatch")
-        if match:
-            err.not_supported(path, match, (NOT_OLDER,))
-        else:
-            err.forbidden(
-                Path("sendInitialEvents"), "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            )
-    if err:
-        raise invalid_options("ListOptions", err)
-    return request.flag("sendInitialEvents")
-
-
-def _seconds(request: Request) -> float:
-    text = request.arg("timeoutSeconds")
-    if not text:
-        return SHORTEST * (1 + _dice.random())
-    try:
-        return float(int(text)) or SHORTEST
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+async def _failing(error: StatusError) -> AsyncIterator[bytes]:
+    yield _wrap("ERROR", _encode(error.status()))
 
 
 class _Stream:
     """One watch's output."""
 
-    def __init__(self, endpoint: Endpoint, request: Request, form: Form, test: Test | None) -> None:
+    def __init__(self, endpoint: Endpoint, request: Request, options: ListOptions, test: Test | None) -> None:
         self.prefix = endpoint.store.prefix(request.info.namespace)
         self._endpoint = endpoint
-        self._form = form
+        self._form = form = request.form
         self._test = test
-        self._bookmarks = request.flag("allowWatchBookmarks")
+        self._bookmarks = options.bookmarks
         self._include = include_object(request) if form.as_kind == TABLE else ""
         self._columns_sent = False
 
@@ -98,28 +76,38 @@ class _Stream:
         clock = self._endpoint.clock
         try:
             watcher = self._endpoint.store.cache.watch(self.prefix, revision)
-        except Compacted:
-            yield self._gone(revision)
+        except Compacted as error:
+            yield self._gone(revision, error.oldest)
             return
-        timer = clock.call_later(seconds, watcher.close)
+        ends = clock.monotonic() + seconds
+        timer, reminder = clock.call_later(seconds, watcher.close), self._remind(watcher, ends)
         try:
             for piece in in_pieces(initial):
                 yield piece
             if end:
                 yield self._bookmark(revision, ended=True)
-            marked = clock.monotonic()
             async for batch in watcher:
                 if not isinstance(batch, Progress):
                     for piece in in_pieces(map(self._line, batch)):
                         yield piece
-                if self._bookmarks and clock.monotonic() - marked >= BOOKMARK_EVERY:
+                else:
                     yield self._bookmark(watcher.revision)
-                    marked = clock.monotonic()
-        except Compacted:
-            yield self._gone(revision)
+                    reminder = self._remind(watcher, ends)
+        except Compacted as error:
+            yield self._gone(watcher.revision, error.oldest)
         finally:
             timer.cancel()
+            if reminder is not None:
+                reminder.cancel()
             watcher.close()
+
+    def _remind(self, watcher: Watcher, ends: float) -> Timer | None:
+        """Have the watcher say how far it has come when a bookmark is due: every minute, and just before the end."""
+        clock, cache = self._endpoint.clock, self._endpoint.store.cache
+        wait = min(BOOKMARK_EVERY, ends - BEFORE_END - clock.monotonic())
+        if not self._bookmarks or wait <= 0:
+            return None
+        return clock.call_later(wait, lambda: watcher.report(cache.revision))
 
     def initial(self, entries: Iterable[Entry]) -> Iterable[bytes]:
         return (self._event("ADDED", entry) for entry in entries)
@@ -177,9 +165,8 @@ class _Stream:
             }  # fmt: skip
         return _wrap("BOOKMARK", _encode(obj) if self._form.as_kind else self._endpoint.schema.canonical(kind, obj))
 
-    def _gone(self, revision: int) -> bytes:
-        error = expired(f"too old resource version: {revision} ({self._endpoint.store.cache.revision})")
-        return _wrap("ERROR", _encode(error.status()))
+    def _gone(self, revision: int, oldest: int) -> bytes:
+        return _wrap("ERROR", _encode(expired(f"too old resource version: {revision} ({oldest})").status()))
 
 
 def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:

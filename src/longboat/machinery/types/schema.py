@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery import refusals, text, yaml
-from longboat.machinery.errors import unsupported_media_type
+from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check, protobuf, strict
@@ -101,6 +101,24 @@ class Schema:
             if complaints and validation == STRICT:
                 raise refusals.cannot_handle(kind, name, version, refusals.strict(complaints))
         return self._headed(kind, obj), complaints if validation == WARN else []
+
+    def options(self, kind: Kind, data: bytes, media_type: str = JSON) -> Object:
+        """Options out of a request's body: those of any API version, and what is wrong with them is told as it is.
+
+        Raises StatusError 400, 415.
+        """
+        try:
+            value, _ = self._parsed(kind, data, media_type)
+            value = {} if value is None else value
+            version, name = refusals.identity(kind, value, data)
+        except refusals.BadBody as error:
+            raise bad_request(error.why) from error
+        if name != kind.name:
+            raise bad_request(refusals.unregistered(version, name, refusals.OPTIONS_SCHEME))
+        try:
+            return self._headed(kind, self._walked(self.type(kind), value)[0])
+        except Mistake as error:
+            raise bad_request(str(error)) from error
 
     def check_object(
         self,

@@ -105,7 +105,7 @@ class EncryptedStorage:
             items[at] = Item(item.key, (await self._open(item.key, item.value)).plain, item.revision)
             if count % TURN == 0:
                 await asyncio.sleep(0)
-        return Page(items, page.revision, page.more)
+        return Page(items, page.revision, page.remaining)
 
     async def _events(self, events: Sequence[Event]) -> Sequence[Event]:
         touched = {

@@ -65,7 +65,7 @@ class SqliteStorage:
             items += page.items
             at_revision = page.revision
             if not page.more or (limit and len(page.items) == limit):
-                return Page(items, page.revision, page.more)
+                return Page(items, page.revision, page.remaining)
             after = page.items[-1].key
             limit = limit and limit - len(page.items)
 
@@ -355,7 +355,7 @@ def _resolve(request: wire.Request, reply: wire.Reply, answer: asyncio.Future[An
     elif isinstance(reply, wire.Found):
         answer.set_result(reply.item)
     elif isinstance(reply, wire.Listed):
-        answer.set_result(Page(reply.items, reply.revision, reply.more))
+        answer.set_result(Page(reply.items, reply.revision, reply.remaining))
     else:
         answer.set_exception(_error(request, reply))
 

@@ -57,25 +57,41 @@ class Database:
         if at_revision:
             self.check_reachable(at_revision)
         low, end = (after + "\0" if after >= prefix else prefix), end_of(prefix)
+        older = at_revision not in (0, self.revision)
         rows: Iterable[tuple[str, bytes, int]]
-        if at_revision in (0, self.revision):
+        if older:
+            rows = self._older(low, end, at_revision)
+        else:
             rows = self._cursor.execute(
                 "SELECT current.key, value, current.revision FROM current JOIN log USING (revision)"
                 " WHERE current.key >= ? AND current.key < ? ORDER BY current.key",
                 (low, end),
             )
-        else:
-            rows = self._older(low, end, at_revision)
         items: list[Item] = []
-        size = 0
-        more = False
+        size = remaining = 0
         for row in rows:
-            if (limit and len(items) >= limit) or size > PAGE_BYTES:
-                more = True
+            if limit and len(items) >= limit:
+                remaining = self._count(row[0], end, at_revision) if at_revision else -1
+                break
+            if size > PAGE_BYTES:
+                remaining = -1
                 break
             items.append(Item(*row))
             size += len(row[1])
-        return Page(items, at_revision or self.revision, more)
+        return Page(items, at_revision or self.revision, remaining)
+
+    def _count(self, low: str, end: str, at_revision: int) -> int:
+        """How many keys of this range there were."""
+        untouched = "SELECT count(*) FROM current WHERE key >= ? AND key < ? AND revision <= ?"
+        found: int = self._connection.execute(untouched, (low, end, at_revision)).fetchone()[0]
+        if at_revision == self.revision:
+            return found
+        replaced = (
+            "SELECT count(*) FROM (SELECT previous, min(revision) FROM log WHERE revision > ? AND key >= ? AND key < ?"
+            " GROUP BY key) WHERE previous IS NOT NULL"
+        )
+        before: int = self._connection.execute(replaced, (at_revision, low, end)).fetchone()[0]
+        return found + before
 
     def _older(self, low: str, end: str, at_revision: int) -> Iterable[tuple[str, bytes, int]]:
         """Rows as they were: those untouched since, and what the first later write of each other key replaced."""

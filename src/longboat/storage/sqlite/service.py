@@ -140,7 +140,7 @@ class Service:
                 session.reply(wire.Found(identity, database.get(request.key)))
             elif isinstance(request, wire.List):
                 page = database.page(request.prefix, request.at_revision, request.limit, request.after)
-                session.reply(wire.Listed(identity, page.items, page.revision, page.more))
+                session.reply(wire.Listed(identity, page.items, page.revision, page.remaining))
             elif isinstance(request, wire.Current):
                 session.reply(wire.Done(identity, database.revision))
             elif isinstance(request, wire.Watch):

@@ -88,11 +88,11 @@ class Found(Message, tag=21):
 
 
 class Listed(Message, tag=22):
-    """`more`: keys remain, because the limit was reached or the page grew large."""
+    """`remaining` as a Page's; -1 also where the page grew large."""
 
     items: list[Item]
     revision: int
-    more: bool
+    remaining: int
 
 
 class Exists(Message, tag=23):
