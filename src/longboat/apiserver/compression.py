@@ -42,18 +42,15 @@ async def compress(request: Request, response: Response) -> None:
         tail.packed = await _deflated(tail.pieces, zlib.Z_FINISH, seat)
     check = await seat.run(_checksum, (body, *tail.pieces))
     end = check.to_bytes(4, "little") + ((len(body) + tail.size) & 0xFFFFFFFF).to_bytes(4, "little")
-    response.body, response.tail = packed, Pieces((*(tail.packed or ()), end))
+    response.body, response.tail = packed, Pieces((*(tail.packed or ()), end), tail)
     headers["Content-Encoding"] = "gzip"
     headers["Vary"] = f"{headers['Vary']}, Accept-Encoding" if "Vary" in headers else "Accept-Encoding"
 
 
 async def _deflated(pieces: Sequence[bytes], end: int, seat: Seat) -> list[bytes]:
     packer = zlib.compressobj(LEVEL, wbits=RAW)
-    packed = [
-        await seat.run(packer.compress, piece[at : at + SLICE])
-        for piece in pieces
-        for at in range(0, len(piece), SLICE)
-    ]
+    slices = (piece[at : at + SLICE] for piece in pieces for at in range(0, len(piece), SLICE))
+    packed = [await seat.run(packer.compress, each) for each in slices]
     return [*filter(None, packed), await seat.run(packer.flush, end)]
 
 
