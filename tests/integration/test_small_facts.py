@@ -126,7 +126,7 @@ def test_deleting_jobs_without_a_policy_warns(options: Any, warned: bool, target
         await api.make(jobs, {"metadata": {"name": "j"}, "spec": {"template": template}})
         response = await api.response("DELETE", f"{jobs}{target}", options)
         assert response.status == 200
-        said = response.headers.get("Warning", "")
+        said = ", ".join(response.warnings)
         assert said.startswith('299 - "child pods are preserved by default when jobs are deleted;') == warned, said
 
     play(scene)

@@ -220,10 +220,10 @@ def test_who_uses_a_token_made_of_itself_is_warned(tmp_path: Path) -> None:
         before = uses((await api.ask("GET", "/metrics"))[1])
         path, held = "/apis/authentication.k8s.io/v1/selfsubjectreviews", await token(cluster)
         answer = await api.response("POST", path, {}, who=None, authorization=f"Bearer {held}")
-        assert "Warning" not in answer.headers
+        assert not answer.warnings
         await cluster.patch("sa/deployer", {"secrets": [{"name": "deployer-token"}]})
         answer = await api.response("POST", path, {}, who=None, authorization=f"Bearer {held}")
-        assert answer.status == 201 and "instead of auto-generated secret-based tokens" in answer.headers["Warning"]
+        assert answer.status == 201 and "instead of auto-generated secret-based tokens" in answer.warnings[0]
         await cluster.patch("secret/deployer-token", {"metadata": {"labels": {INVALID_SINCE: "2026-01-01"}}})
         assert await whoami(api, held) == 401
         after = uses((await api.ask("GET", "/metrics"))[1])

@@ -156,8 +156,8 @@ class Errors:
         """Of something with too much in it to show."""
         self._add("FieldValueInvalid", path, f"Invalid value: {detail}")
 
-    def duplicate(self, path: Path, value: Any) -> None:
-        self._add("FieldValueDuplicate", path, f"Duplicate value: {quoted(value)}")
+    def duplicate(self, path: Path, value: Any, detail: str = "") -> None:
+        self._add("FieldValueDuplicate", path, f"Duplicate value: {quoted(value)}{detail and f': {detail}'}")
 
     def not_supported(self, path: Path, value: Any, supported: Iterable[str], *, as_given: bool = False) -> None:
         """What is supported is told in order, or as it is given."""

@@ -239,6 +239,40 @@ def _mapped(text: str) -> bool:
     return isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None
 
 
+def about_address(path: str, value: str) -> list[str]:
+    """What upstream warns of where an older check took an address that is not in its one form."""
+    found = loose_address(value)
+    if found is None:
+        return []
+    if ip_address(value):
+        return [_nonstandard(path, "IP address", value, str(found))]
+    if found.version == 6 and str(found) != value:
+        return [f'{path}: IPv6 address "{value}" should be in RFC 5952 canonical format ("{found}")']
+    return []
+
+
+def about_range(path: str, value: str) -> list[str]:
+    """As `about_address`, for a range."""
+    found = ip_range(value)
+    if found is None:
+        return []
+    told = []
+    text = value.partition("/")[0]
+    if (first := loose_address(text)) != found.network_address:
+        meant = f'"{found}" or "{first}/{found.max_prefixlen}"'
+        told.append(f'{path}: CIDR value "{value}" is ambiguous in this context (should be {meant}?)')
+    if [wrong for wrong in cidr(value) if "bits set" not in wrong]:
+        told.append(_nonstandard(path, "CIDR value", value, str(found)))
+    if not told and found.version == 6 and str(found) != value:
+        told.append(f'{path}: IPv6 CIDR value "{value}" should be in RFC 5952 canonical format ("{found}")')
+    return told
+
+
+def _nonstandard(path: str, what: str, value: str, meant: str) -> str:
+    future = "will be considered invalid in a future Kubernetes release"
+    return f'{path}: non-standard {what} "{value}" {future}: use "{meant}"'
+
+
 def fully_qualified(value: str) -> tuple[str, str]:
     """What is wrong with a domain of at least two labels, and in which part; ("", "") where nothing is."""
     name = value.removesuffix(".")

@@ -32,7 +32,7 @@ def container(**fields: Any) -> Any:
 async def warned(api: Api, target: str, body: Any, method: str = "POST", **headers: str) -> list[str]:
     response = await api.response(method, target, body, **headers)
     assert response.status in (200, 201), response.whole()
-    return re.findall(r'299 - "((?:[^"\\]|\\.)*)"', response.headers.get("Warning", ""))
+    return re.findall(r'299 - "((?:[^"\\]|\\.)*)"', " ".join(response.warnings))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ def head(response: Response, date: str, *, keep_alive: bool, length: int | None,
     lines = [_START.get(status) or f"HTTP/1.1 {status} \r\n"]
     for name, value in response.headers.items():
         lines.append(f"{name}: {_one_line(value)}\r\n")
+    for value in response.warnings:
+        lines.append(f"Warning: {_one_line(value)}\r\n")
     if status not in _BODILESS:
         lines.append(f"Content-Type: {response.content_type}\r\n")
         if length is not None:

@@ -66,6 +66,7 @@ class Response:
     body: bytes = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # what is sent as Warning headers, each on a line of its own
     stream: AsyncIterator[bytes] | None = None
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
     ends: list[Callable[[], None]] = field(default_factory=list)

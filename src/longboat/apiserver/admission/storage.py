@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from longboat.api import kinds
-from longboat.api.storage import BETA_CLASS, CLAIM_PROTECTION, DEFAULT_CLASS, VOLUME_PROTECTION
+from longboat.api.storage import (
+    ATTRIBUTES_CLASS_PROTECTION,
+    BETA_CLASS,
+    CLAIM_PROTECTION,
+    DEFAULT_CLASS,
+    VOLUME_PROTECTION,
+)
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery import quantity
 from longboat.machinery.errors import forbidden
@@ -16,7 +22,11 @@ NOT_BOUND = "Only bound persistent volume claims can be expanded"
 NO_EXPANSION = (
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
 )
-PROTECTED = {kinds.PERSISTENT_VOLUME_CLAIM: CLAIM_PROTECTION, kinds.PERSISTENT_VOLUME: VOLUME_PROTECTION}
+PROTECTED = {
+    kinds.PERSISTENT_VOLUME_CLAIM: CLAIM_PROTECTION,
+    kinds.PERSISTENT_VOLUME: VOLUME_PROTECTION,
+    kinds.VOLUME_ATTRIBUTES_CLASS: ATTRIBUTES_CLASS_PROTECTION,
+}
 
 
 def class_of(claim: Object | None) -> str:

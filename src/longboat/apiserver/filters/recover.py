@@ -29,8 +29,7 @@ async def recover(request: Request, inner: Handler) -> Response:
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.path, request.request_id)
         response = await refusal(internal("the request could not be completed"), request)
-    if request.warnings:
-        response.headers["Warning"] = warning(request.warnings)
+    response.warnings = warnings(request.warnings)
     return response
 
 
@@ -47,9 +46,9 @@ async def refusal(error: StatusError, request: Request) -> Response:
     return response
 
 
-def warning(texts: Iterable[str]) -> str:
-    """RFC 7234's Warning header with code 299; several are joined into one line, each once. What is more than upstream
-    sends (apiserver, WithWarningRecorder) is cut, every text, then left out."""
+def warnings(texts: Iterable[str]) -> list[str]:
+    """Values of RFC 7234's Warning header with code 299, for a line each: clients of upstream's read them so. Each text
+    once; what is more than upstream sends (apiserver, WithWarningRecorder) is cut, every text, then left out."""
     told: list[str] = []
     length, cutting = 0, False
     for text in filter(None, dict.fromkeys(texts)):
@@ -61,7 +60,7 @@ def warning(texts: Iterable[str]) -> str:
             length = sum(map(len, told))
         told.append(text[:A_WARNING] if cutting else text)
         length += len(told[-1])
-    return ", ".join(f'299 - "{_quoted(text)}"' for text in told)
+    return [f'299 - "{_quoted(text)}"' for text in told]
 
 
 def _quoted(text: str) -> str:

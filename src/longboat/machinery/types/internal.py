@@ -51,6 +51,7 @@ _BEFORE = {
     f"{CORE}PersistentVolumeSource": {"rbd": "iscsi", "quobyte": "iscsi", "flexVolume": "cinder", "fc": "flocker"},
     f"{CORE}VolumeSource": {"quobyte": "flexVolume", "projected": "portworxVolume"},
     f"{CORE}PersistentVolumeClaimSpec": {"selector": "resources"},
+    f"{CORE}ServicePort": {"appProtocol": "port"},
 }
 
 # Fields, by their JSON names, of messages whose order there has nothing to do with their numbers.

@@ -60,7 +60,7 @@ class Bitmap:
         )
 
     def __contains__(self, port: int) -> bool:
-        return bool(self.bits >> (port - self.first) & 1)
+        return port >= self.first and bool(self.bits >> (port - self.first) & 1)
 
     def add(self, port: int) -> None:
         """Raises PortUnavailable."""
@@ -120,6 +120,9 @@ class NodePorts:
 
         if going:
             await self._change(change)
+
+    async def holds(self, port: int) -> bool:
+        return await self._change(lambda bitmap: port in bitmap, dry_run=True)
 
     async def taken(self) -> set[int]:
         return await self._change(Bitmap.taken, dry_run=True)

@@ -309,6 +309,18 @@ def test_head_has_the_length_and_no_body() -> None:
     talk(scene)
 
 
+def test_each_warning_is_a_header_of_its_own() -> None:
+    async def warned(request: Request) -> Response:
+        return Response(200, b"{}", warnings=['299 - "a"', '299 - "b"'])
+
+    async def scene(client: Client) -> None:
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        assert b'\r\nWarning: 299 - "a"\r\nWarning: 299 - "b"\r\n' in head
+
+    talk(scene, warned)
+
+
 def test_no_value_starts_another_header() -> None:
     async def injected(request: Request) -> Response:
         return Response(200, b"{}", headers={"Warning": "a\r\nSet-Cookie: b\nX: c"})

@@ -7,7 +7,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 MAX_BYTES = 1 << 20  # data and binaryData together, keys not counted (API reference, ConfigMap v1)
 
@@ -25,6 +25,7 @@ class ConfigMap(Strategy):
         AGE,
     )  # fmt: skip
     generation = False
+    update_order = (*WHOLE_METADATA_CHANGE, CHANGE, *WHOLE_METADATA, OBJECT)
 
     def validate(self, new: Object, err: Errors) -> None:
         text, binary = new.get("data") or {}, new.get("binaryData") or {}

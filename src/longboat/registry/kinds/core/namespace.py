@@ -9,7 +9,8 @@ from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.metadata import STANDARD_FINALIZERS
+from longboat.registry.strategy import OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 FINALIZER = "kubernetes"
@@ -25,6 +26,7 @@ class Namespace(Strategy):
     verbs = ("create", "delete", "get", "list", "patch", "update", "watch")
     returns_deleted = True
     selectable = frozenset(("status.phase",))
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE)
 
     def name_errors(self, name: str) -> list[str]:
         return names.dns1123_label(name)
@@ -55,18 +57,19 @@ class Namespace(Strategy):
 
     def validate(self, new: Object, err: Errors) -> None:
         for finalizer in dig(new, "spec", "finalizers", default=()):
-            rules.label_name(finalizer, Path("spec", "finalizers"), err)
-            if "/" not in finalizer and finalizer != FINALIZER:
-                why = "name is neither a standard finalizer name nor is it fully qualified"
-                err.invalid(Path("spec", "finalizers"), finalizer, why)
+            _finalizer(finalizer, Path("spec", "finalizers"), err)
+
+    def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
+        for i, finalizer in enumerate(dig(new, "spec", "finalizers", default=())):
+            _finalizer(finalizer, Path("spec", "finalizers").index(i), err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         phase, going = dig(new, "status", "phase"), dig(new, "metadata", "deletionTimestamp")
         if going and phase != "Terminating":
             why = "may only be 'Terminating' if `deletionTimestamp` is not empty"
-            err.invalid(Path("status", "Phase"), phase, why)
+            err.invalid(Path("status", "Phase"), phase or "", why)
         elif not going and phase != "Active":
-            err.invalid(Path("status", "Phase"), phase, "may only be 'Active' if `deletionTimestamp` is empty")
+            err.invalid(Path("status", "Phase"), phase or "", "may only be 'Active' if `deletionTimestamp` is empty")
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"status.phase": dig(obj, "status", "phase", default="")}
@@ -76,3 +79,9 @@ class Namespace(Strategy):
 
     def held(self, obj: Object) -> bool:
         return bool(dig(obj, "spec", "finalizers"))
+
+
+def _finalizer(name: str, path: Path, err: Errors) -> None:
+    rules.label_name(name, path, err)
+    if "/" not in name and name not in STANDARD_FINALIZERS:
+        err.invalid(path, name, "name is neither a standard finalizer name nor is it fully qualified")

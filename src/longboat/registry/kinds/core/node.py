@@ -9,7 +9,7 @@ from longboat.machinery.subresource import Subresource, proxy
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells
 from longboat.registry.kinds.core import node_rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 ROLE_PREFIX, ROLE = "node-role.kubernetes.io/", "kubernetes.io/role"
 
@@ -52,6 +52,7 @@ class Node(Strategy):
     has_status = True
     born_with_status = True
     generation = False
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
     storage_prefix = "minions"
     subresources = (
         proxy("NodeProxyOptions"),
@@ -69,7 +70,7 @@ class Node(Strategy):
         node_rules.validate_update(new, old, err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
-        node_rules.validate_status(new, err)
+        node_rules.validate_update(new, old, err)
 
     def fields(self, obj: Object) -> dict[str, str]:
         return {"spec.unschedulable": "true" if dig(obj, "spec", "unschedulable") else "false"}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.types import internal
 from longboat.registry.kinds import fill, rules
 from longboat.registry.kinds.core import resources
-from longboat.registry.kinds.core.pod.scheduling import EFFECTS
 
-_SPEC, _STATUS = Path("spec"), Path("status")
+_META, _SPEC, _STATUS = Path("metadata"), Path("spec"), Path("status")
+TAINT, ADDRESS = "io.k8s.api.core.v1.Taint", "io.k8s.api.core.v1.NodeAddress"
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def default(obj: Object) -> None:
@@ -27,21 +27,28 @@ def default(obj: Object) -> None:
 
 def validate(node: Object, err: Errors) -> None:
     spec = node.get("spec") or {}
-    taints(spec.get("taints") or [], Path("metadata", "taints"), err)  # upstream's name for them
+    taints(spec.get("taints") or [], err)
     _amounts(node, err)
+    swap = dig(node, "status", "nodeInfo", "swap", "capacity")
+    if swap is not None and swap <= 0:
+        err.invalid(_META.at("nodeSwapStatus", "capacity"), swap, "must be greater than zero")
     _pod_ranges(spec.get("podCIDRs") or [], err)
 
 
-def taints(found: list[Object], path: Path, err: Errors) -> None:
+def taints(found: list[Object], err: Errors) -> None:
     seen: set[tuple[str, str]] = set()
     for i, taint in enumerate(found):
-        at, key, effect = path.index(i), taint.get("key") or "", taint.get("effect") or ""
+        at = _META.at("taints").index(i)  # upstream's name for them
+        key, effect = taint.get("key") or "", taint.get("effect") or ""
         rules.label_name(key, at.at("key"), err)
         if wrong := names.label_value(taint.get("value") or ""):
             err.invalid(at.at("value"), taint.get("value"), ";".join(wrong))
-        rules.one_of(effect, EFFECTS, at.at("effect"), err)
+        if not effect:
+            err.required(at.at("effect"))
+        else:
+            rules.given_one_of(effect, EFFECTS, at.at("effect"), err, as_given=True)
         if (key, effect) in seen:
-            err.duplicate(at, taint)
+            err.duplicate(at, internal.whole(TAINT, taint), "taints must be unique by key and effect pair")
         seen.add((key, effect))
 
 
@@ -53,31 +60,26 @@ def _amounts(node: Object, err: Errors) -> None:
 
 def _pod_ranges(found: list[str], err: Errors) -> None:
     path = _SPEC.at("podCIDRs")
-    for i, cidr in enumerate(found):
-        rules.cidr(cidr, path.index(i), err)
-    if len(found) > 2 or (
-        len(found) == 2 and len({ipaddress.ip_network(c, strict=False).version for c in found if _is_network(c)}) == 1
-    ):
+    read = [rules.cidr(cidr, path.index(i), err) for i, cidr in enumerate(found)]
+    families = {None if each is None else each.version for each in read}
+    if len(found) > 1 and (len(found) > 2 or families != {4, 6}):
         err.invalid(path, found, "may specify no more than one CIDR for each IP family")
 
 
-def _is_network(cidr: str) -> bool:
-    quiet = Errors()
-    rules.cidr(cidr, _SPEC, quiet)
-    return not quiet
-
-
 def validate_update(new: Object, old: Object, err: Errors) -> None:
-    """A pod range and a provider's ID are given once."""
+    """A pod range and a provider's ID are given once. Of the rest upstream looks at some twice."""
     spec, former = new.get("spec") or {}, old.get("spec") or {}
-    for field in ("podCIDRs", "providerID"):
-        if former.get(field) and spec.get(field) != former.get(field):
-            shown = field.removesuffix("s")
-            err.forbidden(_SPEC.at(field), f'node updates may not change {shown} except from "" to valid')
-
-
-def validate_status(node: Object, err: Errors) -> None:
-    _amounts(node, err)
-    addresses = dig(node, "status", "addresses", default=[])
+    _amounts(new, err)
+    addresses = dig(new, "status", "addresses", default=[])
     for i in rules.repeated((a.get("type"), a.get("address")) for a in addresses):
-        err.duplicate(_STATUS.at("addresses").index(i), addresses[i])
+        err.duplicate(_STATUS.at("addresses").index(i), internal.whole(ADDRESS, addresses[i]))
+    ranges, had = spec.get("podCIDRs") or [], former.get("podCIDRs") or []
+    if had:
+        changed = 1 if len(ranges) != len(had) else sum(a != b for a, b in zip(ranges, had, strict=True))
+        for _ in range(changed):
+            err.forbidden(_SPEC.at("podCIDRs"), 'node updates may not change podCIDR except from "" to valid')
+    if former.get("providerID") and spec.get("providerID") != former["providerID"]:
+        err.forbidden(_SPEC.at("providerID"), 'node updates may not change providerID except from "" to valid')
+    taints(spec.get("taints") or [], err)
+    if (spec.get("externalID") or "") != (former.get("externalID") or ""):
+        err.forbidden(_SPEC.at("externalID"), "may not be updated")

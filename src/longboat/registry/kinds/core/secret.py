@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 
-import msgspec
-
-from longboat.api import kinds
-from longboat.machinery import names
+from longboat.api import key_pairs, kinds
+from longboat.machinery import names, text
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types.shapes import SCALARS
+from longboat.machinery.types.wording import described
 from longboat.registry.kinds import cells, fill
 from longboat.registry.kinds.core.config_map import decoded_size
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 MAX_BYTES = 1 << 20  # of all values (API reference, Secret v1)
@@ -22,10 +22,8 @@ TOKEN = "kubernetes.io/service-account-token"
 SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
 
 _DATA = Path("data")
-REQUIRED = {  # keys that a type must have (any one of each inner tuple)
-    "kubernetes.io/ssh-auth": (("ssh-privatekey",),),
-    "kubernetes.io/tls": (("tls.crt",), ("tls.key",)),
-}
+TLS, TLS_KEYS = "kubernetes.io/tls", ("tls.crt", "tls.key")
+REQUIRED = {TLS: TLS_KEYS, "kubernetes.io/ssh-auth": ("ssh-privatekey",)}  # keys that a type must have
 JSON = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson"}
 BASIC_AUTH = ("kubernetes.io/basic-auth", "username", "password")
 
@@ -38,6 +36,7 @@ class Secret(Strategy):
         AGE,
     )
     generation = False
+    update_order = (*WHOLE_METADATA_CHANGE, CHANGE, *WHOLE_METADATA, OBJECT)
     selectable = frozenset(("type",))
 
     def default(self, obj: Object) -> None:
@@ -65,7 +64,7 @@ class Secret(Strategy):
         if kind == BASIC_AUTH[0] and not any(key in data for key in BASIC_AUTH[1:]):
             for key in BASIC_AUTH[1:]:
                 err.required(_DATA.key(key))
-        for (key,) in REQUIRED.get(kind or "", ()):
+        for key in REQUIRED.get(kind or "", ()):
             if key not in data or (kind == "kubernetes.io/ssh-auth" and not data[key]):
                 err.required(_DATA.key(key))
         if key := JSON.get(kind or "", ""):
@@ -80,13 +79,26 @@ class Secret(Strategy):
             if (new.get("data") or {}) != (old.get("data") or {}):
                 err.forbidden(_DATA, "field is immutable when `immutable` is set")
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        if new.get("type") != TLS:
+            return []
+        certificate, key = (base64.b64decode(dig(new, "data", name, default="")) for name in TLS_KEYS)
+        wrong = key_pairs.wrong(certificate, key)
+        return [wrong] if wrong else []
+
 
 def _validate_json(data: Object, key: str, err: Errors) -> None:
     """The value itself is a secret: it is not repeated in the error."""
     if key not in data:
         err.required(_DATA.key(key))
         return
+    why = ""
     try:
-        msgspec.json.decode(base64.b64decode(data[key]))
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        err.invalid(_DATA.key(key), "<secret contents redacted>", str(error))
+        value = text.decode_json(base64.b64decode(data[key]))
+        if not (value is None or isinstance(value, dict)):
+            shown = described(value, SCALARS["any"])
+            why = f"json: cannot unmarshal {shown} into Go value of type map[string]interface {{}}"
+    except text.Malformed as error:
+        why = str(error)
+    if why:
+        err.invalid(_DATA.key(key), "<secret contents redacted>", why)

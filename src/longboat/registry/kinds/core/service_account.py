@@ -5,7 +5,7 @@ from __future__ import annotations
 from longboat.api import kinds
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.table import AGE, Column
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 
 class ServiceAccount(Strategy):
@@ -16,5 +16,6 @@ class ServiceAccount(Strategy):
         AGE,
     )  # fmt: skip
     generation = False
+    update_order = (*WHOLE_METADATA_CHANGE, *WHOLE_METADATA)
     returns_deleted = True
     subresources = (Subresource("token", ("create",), kinds.TOKEN_REQUEST),)

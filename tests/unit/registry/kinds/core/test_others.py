@@ -31,8 +31,8 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         "metadata.annotations[kubernetes.io/service-account.name]: Required value"]),
     ("secrets", {"stringData": {"a": "b"}}, []),
     ("nodes", {"spec": {"taints": [{"key": "a", "effect": "No"}]}}, [
-        'metadata.taints[0].effect: Unsupported value: "No": supported values: "NoExecute", "NoSchedule", '
-        '"PreferNoSchedule"']),
+        'metadata.taints[0].effect: Unsupported value: "No": supported values: "NoSchedule", '
+        '"PreferNoSchedule", "NoExecute"']),
     ("nodes", {"spec": {"podCIDR": "10.0.0.0"}}, [
         'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'
     ]),

@@ -18,8 +18,20 @@ _SPEC = Path("spec")
 class Allocation:
     """What one write of a service takes, and what it lets go once it has succeeded."""
 
-    def __init__(self, ips: ClusterIPs, ports: NodePorts, new: Object, old: Object | None, dry_run: bool) -> None:
-        self._ips, self._ports, self._dry_run = ips, ports, dry_run
+    def __init__(
+        self,
+        ips: ClusterIPs,
+        ports: NodePorts,
+        new: Object,
+        old: Object | None,
+        dry_run: bool,
+        *,
+        refused: bool = False,
+    ) -> None:
+        """`refused`: somebody else will refuse it; nothing is taken, but what is not to be had is said."""
+        self._ips, self._ports = ips, ports
+        self._dry_run, self._pretended = dry_run, dry_run or refused
+        self._shown_ports: list[int] = []  # of a dry run
         self._new, self._spec = new, new["spec"]
         self._old = (old or {}).get("spec") or {}
         self._former = old
@@ -62,7 +74,7 @@ class Allocation:
         spec = self._spec
         if not needs.allocated_ip(spec):
             return
-        if self._former and families.unchanged(spec, self._old):
+        if self._former and not self._misses_addresses():
             return
         ips = list(spec.get("clusterIPs") or [])[: len(spec["ipFamilies"])]
         had = addresses_of(self._former) if self._former else []
@@ -71,7 +83,7 @@ class Allocation:
             if wanted and wanted in had:
                 continue
             try:
-                ip, mine = await self._ips.take(family, wanted, *self._owner, dry_run=self._dry_run)
+                ip, mine = await self._ips.take(family, wanted, *self._owner, dry_run=self._pretended)
             except Unavailable as error:
                 if not wanted:
                     raise errors.internal(f"failed to allocate a serviceIP: {error}") from error
@@ -81,6 +93,15 @@ class Allocation:
                 self._taken_ips.append(ip)
             ips[i:] = [ip, *ips[i + 1 :]]
         spec["clusterIPs"], spec["clusterIP"] = ips, ips[0]
+
+    def _misses_addresses(self) -> bool:
+        """Whether an update needs any: it had no family before, or has one more."""
+        if families.unchanged(self._spec, self._old):
+            return False
+        if self._old.get("type") == needs.EXTERNAL_NAME:
+            return True
+        had = self._old.get("ipFamilies") or []
+        return needs.allocated_ip(self._old) and (len(had), len(self._spec["ipFamilies"])) == (1, 2)
 
     async def _take_ports(self, err: Errors) -> None:
         spec = self._spec
@@ -117,7 +138,7 @@ class Allocation:
 
     async def _take_health_check_port(self, had: set[int]) -> None:
         number = self._spec.get("healthCheckNodePort") or 0
-        if number in had:
+        if number in had or needs.health_check_port(self._old):  # another number is for validation to refuse
             return
         try:
             (self._spec["healthCheckNodePort"],) = await self._claim([number])
@@ -126,10 +147,25 @@ class Allocation:
             raise errors.internal(f"failed to allocate {what}: {error}") from error
 
     async def _claim(self, wanted: list[int]) -> list[int]:
-        taken = await self._ports.take(wanted, dry_run=self._dry_run)
-        if not self._dry_run:
+        if self._dry_run:
+            return await self._claim_for_show(wanted)
+        taken = await self._ports.take(wanted, dry_run=self._pretended)
+        if not self._pretended:
             self._taken_ports += taken
         return taken
+
+    async def _claim_for_show(self, wanted: list[int]) -> list[int]:
+        """A dry run is given any number that is asked for and free, within the range or not, and else the next one
+        above, as upstream's is."""
+        given = self._shown_ports
+        for number in wanted:
+            if number and (number in given or await self._ports.holds(number)):
+                raise PortUnavailable(number, "provided port is already allocated")
+            if number or given:
+                given.append(number or max(0, *given) + 1)
+            else:
+                given += await self._ports.take([0], dry_run=True)
+        return given[-len(wanted) :] if wanted else []
 
 
 def _share(listed: list[Object]) -> None:

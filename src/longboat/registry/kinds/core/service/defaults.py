@@ -43,26 +43,27 @@ def normalize_cluster_ips(spec: Object, old: Object | None) -> None:
     if ip == (old.get("clusterIP") or "") or ips != (old.get("clusterIPs") or []):
         return
     if ip:
-        spec["clusterIPs"] = [ip, *ips[1:]] if len(ips) > 1 else [ip]
+        spec["clusterIPs"] = [ip]
     else:
         spec.pop("clusterIPs", None)
 
 
 def keep_allocated(spec: Object, old: Object) -> None:
     """An update that leaves out what was allocated keeps it."""
-    if needs.allocated_ip(old) and needs.cluster_ip(spec):
+    if needs.cluster_ip(old) and needs.cluster_ip(spec):
         fill.empty(spec, "clusterIP", old.get("clusterIP"))
         if spec.get("clusterIP") == old.get("clusterIP"):
             fill.empty(spec, "clusterIPs", list(old.get("clusterIPs") or []))
     if needs.cluster_ip(old) and needs.cluster_ip(spec):
-        fill.absent(spec, "ipFamilyPolicy", old.get("ipFamilyPolicy"))
+        if old.get("ipFamilyPolicy") is not None:
+            fill.absent(spec, "ipFamilyPolicy", old["ipFamilyPolicy"])
         if spec.get("clusterIPs") == old.get("clusterIPs"):
             fill.empty(spec, "ipFamilies", list(old.get("ipFamilies") or []))
     if needs.node_ports(old) and needs.node_ports(spec):
         _keep_node_ports(spec, old)
     if needs.health_check_port(old) and needs.health_check_port(spec):
         fill.empty(spec, "healthCheckNodePort", old.get("healthCheckNodePort"))
-    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"):
+    for field in ("clusterIP", "clusterIPs", "ipFamilies", "healthCheckNodePort"):
         if not spec.get(field):
             spec.pop(field, None)
 

@@ -21,7 +21,7 @@ def settle(spec: Object, old: Object | None, offered: Sequence[str], err: Errors
     if spec.get("type") == needs.EXTERNAL_NAME or unchanged(spec, old):
         return
     headless = spec.get("clusterIP") == needs.HEADLESS and not spec.get("selector")
-    if not spec.get("ipFamilyPolicy"):
+    if spec.get("ipFamilyPolicy") is None:
         spec["ipFamilyPolicy"] = (old or {}).get("ipFamilyPolicy") or (REQUIRE if headless else SINGLE)
     if old is not None:
         _reduce(spec, old, err)

@@ -12,6 +12,10 @@ def cluster_ip(spec: Object) -> bool:
     return spec.get("type") in (CLUSTER_IP, NODE_PORT, LOAD_BALANCER)
 
 
+def headless(spec: Object) -> bool:
+    return bool(spec.get("clusterIPs") == [HEADLESS])
+
+
 def allocated_ip(spec: Object) -> bool:
     """A cluster IP of its own, which a headless service has not."""
     return cluster_ip(spec) and spec.get("clusterIP") != HEADLESS

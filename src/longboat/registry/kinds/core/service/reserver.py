@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 
 from longboat.aio.clock import Clock
+from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, meta
 from longboat.registry import metadata
 from longboat.registry.allocators.addresses import ClusterIPs
 from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.allocators.repair import Repair, addresses_of, ports_of
+from longboat.registry.kinds.core.service import cluster_ips, families
 from longboat.registry.kinds.core.service.allocation import Allocation
 from longboat.registry.reservation import Reservation
 from longboat.registry.store import Store
@@ -31,17 +33,26 @@ class AddressesAndPorts:
             self._strategy.prepare_create(new, write)
         else:
             self._strategy.prepare_update(new, old, write)
-        if self._will_be_refused(new, old):
-            return None
-        return await Allocation(self.ips, self.ports, new, old, write.dry_run).make()
+        self._check_addresses(new, old)
+        refused = self._will_be_refused(new, old)
+        return await Allocation(self.ips, self.ports, new, old, write.dry_run, refused=refused).make()
+
+    def _check_addresses(self, new: Object, old: Object | None) -> None:
+        """Upstream says what is wrong with these before anything else, and alone. Raises StatusError."""
+        err, spec, former = Errors(), new["spec"], (old or {}).get("spec") or {}
+        if old is None or not families.unchanged(spec, former):
+            cluster_ips.validate(spec, former, err)
+        if err:
+            raise errors.invalid(self._strategy.kind, meta(new).get("name") or "", err)
 
     def _will_be_refused(self, new: Object, old: Object | None) -> bool:
-        """Allocation works on what is valid: validation says what is not, to the client, when its turn comes."""
+        """What will be is given nothing, but hears of what it could not have been given."""
         err = Errors()
         with err.enough():
             metadata.validate(self._strategy, meta(new), err)
-            self._strategy.validate(new, err)
-            if old is not None:
+            if old is None:
+                self._strategy.validate_create(new, err)
+            else:
                 self._strategy.validate_update(new, old, err)
         return bool(err)
 

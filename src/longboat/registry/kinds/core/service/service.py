@@ -10,8 +10,8 @@ from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import proxy
 from longboat.machinery.table import Column
-from longboat.registry.kinds.core.service import columns, defaults, validation
-from longboat.registry.strategy import Strategy
+from longboat.registry.kinds.core.service import columns, defaults, notes, validation
+from longboat.registry.strategy import CHANGE, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 
@@ -21,13 +21,14 @@ class Service(Strategy):
     has_status = True
     generation = False
     create_on_update = True
+    update_order = (*WHOLE_METADATA_CHANGE, CHANGE)
     storage_prefix = "services/specs"
     returns_deleted = True
     subresources = (proxy("ServiceProxyOptions"),)
     selectable = frozenset(("spec.clusterIP", "spec.type"))
 
     def name_errors(self, name: str) -> list[str]:
-        return names.dns1035_label(name)
+        return names.dns1123_label(name)  # KEP-5311: as other names
 
     def default(self, obj: Object) -> None:
         defaults.default(obj)
@@ -42,14 +43,17 @@ class Service(Strategy):
         defaults.normalize_cluster_ips(spec, former)
         defaults.drop_what_no_longer_applies(spec, former)
 
-    def validate(self, new: Object, err: Errors) -> None:
-        validation.validate(new, err)
+    def validate_create(self, new: Object, err: Errors) -> None:
+        validation.validate(new, None, err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         validation.validate_update(new, old, err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
-        validation.validate_status(new, err)
+        validation.validate_status(new, old, err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.warnings(new)
 
     def fields(self, obj: Object) -> dict[str, str]:
         spec = obj.get("spec") or {}

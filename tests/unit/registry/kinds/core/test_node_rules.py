@@ -1,0 +1,71 @@
+"""Rules of nodes and namespaces that no recorded answer shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from unit.registry.kinds.checks import BY_RESOURCE, changed, said, said_of_update
+
+NODE = BY_RESOURCE["nodes"]
+PLAIN: dict[str, Any] = {"metadata": {"name": "n"}, "spec": {}}
+TAINT = {"key": "a", "value": "b", "effect": "NoSchedule"}
+SHOWN = '{"Key":"a","Value":"c","Effect":"NoSchedule","TimeAdded":null}'
+UNIQUE = f"metadata.taints[1]: Duplicate value: {SHOWN}: taints must be unique by key and effect pair"
+FAMILIES = "may specify no more than one CIDR for each IP family"
+CHANGED = 'spec.podCIDRs: Forbidden: node updates may not change podCIDR except from "" to valid'
+HOST = {"type": "InternalIP", "address": "10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"spec__taints": [TAINT, TAINT | {"value": "c"}]}, [UNIQUE]),
+        ({"spec__taints": [TAINT, TAINT | {"effect": "NoExecute"}]}, []),
+        ({"spec__taints": [{"key": "a"}]}, ["metadata.taints[0].effect: Required value"]),
+        ({"spec__podCIDRs": ["10.0.0.0/24", "10.0.1.0/24"]}, [
+            f'spec.podCIDRs: Invalid value: ["10.0.0.0/24","10.0.1.0/24"]: {FAMILIES}']),
+        ({"spec__podCIDRs": ["10.0.0.0/24", "fd00::/64"]}, []),
+        ({"status__nodeInfo": {"swap": {"capacity": 0}}}, [
+            "metadata.nodeSwapStatus.capacity: Invalid value: 0: must be greater than zero"]),
+    ],
+)  # fmt: skip
+def test_new_nodes(change: dict[str, Any], expected: list[str]) -> None:
+    assert said(NODE, changed(PLAIN, **change)) == expected
+
+
+BOUND = changed(PLAIN, spec__podCIDRs=["10.0.0.0/24", "fd00::/64"], spec__providerID="p")
+
+
+@pytest.mark.parametrize(
+    ("old", "change", "expected"),
+    [
+        (PLAIN, {"spec__podCIDRs": ["10.0.0.0/24"], "spec__providerID": "p"}, []),
+        (BOUND, {"spec__podCIDRs": ["10.0.1.0/24", "fd01::/64"]}, [CHANGED, CHANGED]),  # upstream: one for each
+        (BOUND, {"spec__podCIDRs": None}, [CHANGED]),
+        (BOUND, {"spec__providerID": None}, [
+            'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid']),
+        (PLAIN, {"spec__externalID": "x"}, ["spec.externalID: Forbidden: may not be updated"]),
+        (PLAIN, {"spec__taints": [TAINT, TAINT | {"value": "c"}]}, [UNIQUE, UNIQUE]),  # upstream looks twice
+    ],
+)  # fmt: skip
+def test_changed_nodes(old: dict[str, Any], change: dict[str, Any], expected: list[str]) -> None:
+    assert said_of_update(NODE, old, changed(old, **change)) == expected
+
+
+def test_addresses_are_there_once() -> None:
+    twice = changed(PLAIN, status__addresses=[HOST, HOST])
+    assert said_of_update(NODE, PLAIN, twice, "status") == [
+        'status.addresses[1]: Duplicate value: {"Type":"InternalIP","Address":"10.0.0.1"}'
+    ]
+
+
+def test_finalizers_of_namespaces() -> None:
+    """Given in a finalize call they are told with where they are, in a new namespace without."""
+    namespaces = BY_RESOURCE["namespaces"]
+    plain: dict[str, Any] = {"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}}
+    wrong = changed(plain, spec__finalizers=["kubernetes", "mine"])
+    why = 'Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
+    assert said(namespaces, wrong) == [f"spec.finalizers: {why}"]
+    assert said_of_update(namespaces, plain, wrong, "finalize") == [f"spec.finalizers[1]: {why}"]
