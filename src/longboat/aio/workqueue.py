@@ -12,11 +12,13 @@ from typing import Generic, TypeVar
 
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock, Timer
+from longboat.aio.histogram import Histogram, exponential
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_RETRY = 0.005  # seconds (client-go, DefaultTypedControllerRateLimiter)
 LONGEST_RETRY = 1000.0
+SPREAD = exponential(1e-8, 10, 10)  # seconds (component-base, workqueue metrics)
 
 
 class Closed(Exception):
@@ -28,17 +30,29 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._first, self._longest = first, longest
         self._order: deque[K] = deque()
-        self._dirty: set[K] = set()  # to be worked on
-        self._working: set[K] = set()
+        self._dirty: dict[K, float] = {}  # to be worked on, and since when
+        self._working: dict[K, float] = {}  # likewise
         self._failures: dict[K, int] = {}
         self._delayed: dict[K, tuple[float, Timer]] = {}
         self._wake = asyncio.Event()
         self._closed = False
+        self.adds = self.retries = 0
+        self.waited, self.worked = Histogram(SPREAD), Histogram(SPREAD)
 
     @property
     def in_flight(self) -> int:
         """Keys that wait to be taken or are being worked on; delayed ones do not count."""
-        return len(self._dirty | self._working)
+        return len(self._dirty.keys() | self._working.keys())
+
+    @property
+    def depth(self) -> int:
+        """Keys to be worked on, those included that are being worked on and have to be again."""
+        return len(self._dirty)
+
+    def working(self) -> list[float]:
+        """For how many seconds each key that is being worked on has been."""
+        now = self._clock.monotonic()
+        return [now - since for since in list(self._working.values())]
 
     def __len__(self) -> int:
         return len(self._order)
@@ -46,13 +60,15 @@ class WorkQueue(Generic[K]):
     def add(self, key: K) -> None:
         if self._closed or key in self._dirty:
             return
-        self._dirty.add(key)
+        self.adds += 1
+        self._dirty[key] = self._clock.monotonic()
         if key not in self._working:
             self._order.append(key)
             self._wake.set()
 
     def add_after(self, key: K, seconds: float) -> None:
         """Add later. Of several delays for one key the earliest counts."""
+        self.retries += 1
         if seconds <= 0:
             self.add(key)
             return
@@ -87,12 +103,12 @@ class WorkQueue(Generic[K]):
             self._wake.clear()
             await self._wake.wait()
         key = self._order.popleft()
-        self._dirty.discard(key)
-        self._working.add(key)
+        self._working[key] = now = self._clock.monotonic()
+        self.waited.observe(now - self._dirty.pop(key))
         return key
 
     def done(self, key: K) -> None:
-        self._working.discard(key)
+        self.worked.observe(self._clock.monotonic() - self._working.pop(key))
         if key in self._dirty:
             self._order.append(key)
             self._wake.set()

@@ -12,7 +12,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.rights import rules
-from longboat.apiserver import metrics
+from longboat.apiserver import metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.unenforced_table import TABLE
@@ -80,6 +80,8 @@ class APIServer:
         self.stores: dict[Kind, Store] = {}
         self.resources = Resources()
         self._caches: dict[str, WatchCache] = {}  # by the prefix of their keys
+        self.exposition = metrics.Exposition()
+        self.exposition.add(lambda: store_metrics.families(self.stores, self._endpoints()))
         self.tasks = Tasks("apiserver")
         self.ready = False
         self.stopping = False
@@ -212,6 +214,9 @@ class APIServer:
             return None
         return Endpoint(strategy, store, self._schema_for(strategy), self.clock, self.admission)
 
+    def _endpoints(self) -> list[Endpoint]:
+        return [each.endpoint for each in self.resources if each.endpoint is not None]
+
     def _reduced(self) -> Iterator[tuple[Kind, Endpoint]]:
         for kind, parts in SHOWN.items():
             whole = self.stores[kind]
@@ -239,7 +244,7 @@ class APIServer:
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status
             parse_request_info(self.resources),  # everything below speaks of verbs and resources, not paths
-            metrics.count(self.clock, metrics.Labels(("", "api", "apis", *self._paths))),
+            metrics.count(self.clock, metrics.Labels(("", "api", "apis", *self._paths)), self.exposition.figures),
             *(
                 (audit(self.trail, self.clock),) if self.trail else ()
             ),  # whatever may refuse is below, who asks included

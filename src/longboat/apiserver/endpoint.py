@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from longboat.aio.clock import Clock
+from longboat.aio.histogram import Histogram, exponential
 from longboat.aio.http.pieces import Pieces
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form
@@ -27,6 +28,7 @@ MAX_BODY = 3 << 20  # bytes (apiserver, MaxRequestBodyBytes)
 LIGHT = 2 << 10  # bytes of a body that nobody need look at twice
 HEAVY = 128 << 10  # bytes, and
 MANY = 1000  # values, from which on a body is read and checked beside the loop
+EVENT_SIZES = exponential(1024, 2, 8)  # bytes (apiserver, endpoints metrics)
 
 
 @dataclass(slots=True)
@@ -39,9 +41,11 @@ class Endpoint:
     tables: Tables = field(init=False)
     listings: WeakValueDictionary[Hashable, Pieces] = field(init=False, default_factory=WeakValueDictionary)
     """The items of lists that are being sent, by what they are lists of."""
+    watched: Histogram = field(init=False)  # bytes of the events that were sent
 
     def __post_init__(self) -> None:
         self.tables = Tables(self.strategy)
+        self.watched = Histogram(EVENT_SIZES)
 
     @property
     def kind(self) -> Kind:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from socket import gethostname
 from typing import Any
 
 from longboat.aio.clock import Clock
+from longboat.aio.histogram import Histogram
 from longboat.apiserver.audit.trail import COUNTS, RINGS
 from longboat.apiserver.authn import figures
 from longboat.apiserver.filters.requests import long_running
@@ -18,7 +18,7 @@ from longboat.apiserver.health import GIT_VERSION
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery import build
 from longboat.machinery.errors import StatusError
-from longboat.machinery.exposition import CONTENT_TYPE
+from longboat.machinery.exposition import CONTENT_TYPE, Family, Sample, Source, spread, text, together
 from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
@@ -47,12 +47,17 @@ HELP_SECONDS = (
     "[STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
     "subresource, scope and component."
 )
+HELP_RUNNING = (
+    "[STABLE] Gauge of all active long-running apiserver requests broken out by verb, group, version, resource, scope "
+    "and component. Not all requests are tracked this way."
+)
 HELP_BUILD = (
     "[BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build "
     "date, Go version, and compiler from which Kubernetes was built, and platform on which it is running."
 )
 
 Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
+LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
 COMPONENT = "apiserver"
 OTHER = "other"
 # Upstream's (apiserver, metrics.CleanVerb); HEAD counts as GET. Everything else is "other".
@@ -82,30 +87,52 @@ class Labels:
 
 
 class Figures:
-    """Counts are plain dicts, for they are touched by every request; Prometheus's own types are made when asked."""
+    """Of requests: plain numbers, for they are touched by every one."""
 
     def __init__(self) -> None:
         self.totals: Counter[tuple[Key, str, int]] = Counter()
-        self.seconds: dict[tuple[Key, str], list[float]] = {}  # a count per bucket, then the sum
+        self.seconds: dict[tuple[Key, str], Histogram] = {}
+        self.running: Counter[Key] = Counter()  # requests that never end by themselves, under way
 
     def add(self, key: Key, dry_run: str, code: int, seconds: float | None) -> None:
         self.totals[key, dry_run, code] += 1
         if seconds is None:
             return
-        counts = self.seconds.get((key, dry_run))
-        if counts is None:
-            counts = self.seconds[key, dry_run] = [0.0] * (len(BUCKETS) + 2)
-        at = 0
-        while at < len(BUCKETS) and seconds > BUCKETS[at]:
-            at += 1
-        counts[at] += 1
-        counts[-1] += seconds
+        spent = self.seconds.get((key, dry_run))
+        if spent is None:
+            spent = self.seconds[key, dry_run] = Histogram(BUCKETS)
+        spent.observe(seconds)
+
+    def begin(self, key: Key, response: Response) -> None:
+        """Count it until it is over."""
+        self.running[key] += 1
+
+        def end() -> None:
+            self.running[key] -= 1
+
+        response.after(end)
+
+    def families(self) -> Iterator[Family]:
+        yield Family("apiserver_longrunning_requests", "gauge", HELP_RUNNING,
+                     [Sample(number, _labels(key)) for key, number in list(self.running.items())])  # fmt: skip
+        totals = [
+            Sample(
+                number, {**_labels(key), "dry_run": dry_run, "code": str(code or "unknown")}
+            )  # backends say anything
+            for (key, dry_run, code), number in list(self.totals.items())
+        ]
+        yield Family("apiserver_request_total", "counter", HELP_TOTAL, totals)
+        spent = list(self.seconds.items())
+        yield Family("apiserver_request_duration_seconds", "histogram", HELP_SECONDS, [
+            each for (key, dry_run), found in spent for each in spread(found, {**_labels(key), "dry_run": dry_run})
+        ])  # fmt: skip
 
 
-FIGURES = Figures()
+def _labels(key: Key) -> dict[str, str]:
+    return dict(zip(LABELS, (*key, COMPONENT), strict=True))
 
 
-def count(clock: Clock, labels: Labels, figures: Figures = FIGURES) -> Filter:
+def count(clock: Clock, labels: Labels, figures: Figures) -> Filter:
     monotonic = clock.monotonic
 
     async def measure(request: Request, inner: Handler) -> Response:
@@ -113,6 +140,8 @@ def count(clock: Clock, labels: Labels, figures: Figures = FIGURES) -> Filter:
         try:
             response = await inner(request)
             code = response.status
+            if long_running(request) and (response.stream is not None or response.upgrade is not None):
+                figures.begin(labels(request), response)
             return response
         except StatusError as error:
             code = error.code
@@ -130,102 +159,56 @@ def _dry_run(request: Request) -> str:
     return "" if not values else "All" if all(value == "All" for value in values) else "invalid"
 
 
-@lru_cache(maxsize=1)
-def _registry() -> Any:
-    from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+class Exposition:
+    """The server's own figures, and those of whoever else is in this process. `add` may come at any time."""
 
-    registry = CollectorRegistry()
-    for collector in (GCCollector, PlatformCollector, ProcessCollector):
-        collector(registry=registry)
-    registry.register(_Requests())
-    registry.register(_EncryptionReloads())
-    registry.register(_Audit())
-    registry.register(_Tokens())
-    registry.register(_Build())
-    return registry
+    def __init__(self) -> None:
+        self.figures = Figures()
+        self._process: Any = None  # the library's, once somebody has asked
+        self._sources: list[Source] = [self.figures.families, _reloads, _audit, _tokens, _build]
 
+    def add(self, source: Source) -> None:
+        self._sources.append(source)
 
-class _Requests:
-    """Turns the figures into metric families."""
+    async def handle(self, request: Request) -> Response:
+        """In a thread: the library alone takes a tenth of a second to import, and nothing may hold the loop so long."""
+        return Response(200, await asyncio.to_thread(self._text), CONTENT_TYPE)
 
-    LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component", "dry_run")
+    def _text(self) -> bytes:
+        from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+        from prometheus_client import generate_latest as library
 
-    def collect(self) -> Any:
-        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-
-        total = CounterMetricFamily("apiserver_request_total", HELP_TOTAL, labels=(*self.LABELS, "code"))
-        for (key, dry_run, code), value in list(FIGURES.totals.items()):
-            total.add_metric((*key, COMPONENT, dry_run, str(code or "unknown")), value)  # a backend says what it likes
-        yield total
-        seconds = HistogramMetricFamily("apiserver_request_duration_seconds", HELP_SECONDS, labels=self.LABELS)
-        for (key, dry_run), counts in list(FIGURES.seconds.items()):
-            running, buckets = 0.0, []
-            for bound, number in zip((*map(str, BUCKETS), "+Inf"), counts, strict=False):
-                running += number
-                buckets.append((bound, running))
-            seconds.add_metric((*key, COMPONENT, dry_run), buckets, counts[-1])
-        yield seconds
+        if self._process is None:
+            self._process = CollectorRegistry()
+            for collector in (GCCollector, PlatformCollector, ProcessCollector):
+                collector(registry=self._process)
+        return library(self._process) + text(together(source() for source in self._sources)).encode()
 
 
-class _EncryptionReloads:
-    """How the file that says how to encrypt was kept up with (upstream's names)."""
-
-    def collect(self) -> Any:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-        name, server = "apiserver_encryption_config_controller", "sha256:" + sha256(gethostname().encode()).hexdigest()
-        labels = ("status", "apiserver_id_hash")
-        total = CounterMetricFamily(f"{name}_automatic_reloads_total", HELP_RELOADS, labels=labels)
-        last = GaugeMetricFamily(f"{name}_automatic_reload_last_timestamp_seconds", HELP_LAST_RELOAD, labels=labels)
-        for status, count in RELOADS.total.items():
-            total.add_metric((status, server), count)
-            last.add_metric((status, server), RELOADS.last[status])
-        yield from (total, last)
-        info = GaugeMetricFamily(f"{name}_last_config_info", HELP_LAST_CONFIG, labels=("apiserver_id_hash", "hash"))
-        if RELOADS.digest:
-            info.add_metric((server, RELOADS.digest), 1)
-        yield info
+def _reloads() -> Iterator[Family]:
+    """How the file that says how to encrypt was kept up with."""
+    name, server = "apiserver_encryption_config_controller", "sha256:" + sha256(gethostname().encode()).hexdigest()
+    by_status = [({"status": status, "apiserver_id_hash": server}, status) for status in list(RELOADS.total)]
+    yield Family(f"{name}_automatic_reloads_total", "counter", HELP_RELOADS,
+                 [Sample(RELOADS.total[status], labels) for labels, status in by_status])  # fmt: skip
+    yield Family(f"{name}_automatic_reload_last_timestamp_seconds", "gauge", HELP_LAST_RELOAD,
+                 [Sample(RELOADS.last[status], labels) for labels, status in by_status])  # fmt: skip
+    applied = [Sample(1, {"apiserver_id_hash": server, "hash": RELOADS.digest})] if RELOADS.digest else []
+    yield Family(f"{name}_last_config_info", "gauge", HELP_LAST_CONFIG, applied)
 
 
-class _Audit:
-    """What was recorded, and what could not be kept (upstream's names)."""
-
-    def collect(self) -> Any:
-        from prometheus_client.core import CounterMetricFamily
-
-        yield CounterMetricFamily("apiserver_audit_event_total", HELP_AUDITED, value=COUNTS.events)
-        errors = CounterMetricFamily("apiserver_audit_error_total", HELP_UNAUDITED, labels=("plugin",))
-        for ring in RINGS:
-            errors.add_metric((ring,), COUNTS.errors[ring])
-        yield errors
+def _audit() -> Iterator[Family]:
+    """What was recorded, and what could not be kept."""
+    yield Family("apiserver_audit_event_total", "counter", HELP_AUDITED, [Sample(COUNTS.events)])
+    errors = [Sample(COUNTS.errors[ring], {"plugin": ring}) for ring in RINGS]
+    yield Family("apiserver_audit_error_total", "counter", HELP_UNAUDITED, errors)
 
 
-class _Tokens:
+def _tokens() -> Iterator[Family]:
     """Uses of ServiceAccounts' tokens."""
-
-    def collect(self) -> Any:
-        from prometheus_client.core import CounterMetricFamily
-
-        for name, said in figures.HELP.items():
-            yield CounterMetricFamily(f"serviceaccount_{name}", f"[ALPHA] {said}", value=figures.USES[name])
+    for name, said in figures.HELP.items():
+        yield Family(f"serviceaccount_{name}", "counter", f"[ALPHA] {said}", [Sample(figures.USES[name])])
 
 
-class _Build:
-    def collect(self) -> Any:
-        from prometheus_client.core import GaugeMetricFamily
-
-        built = build.info(GIT_VERSION)
-        info = GaugeMetricFamily("kubernetes_build_info", HELP_BUILD, labels=tuple(built))
-        info.add_metric(tuple(built.values()), 1)
-        yield info
-
-
-async def handle(request: Request) -> Response:
-    """In a thread: the library alone takes a tenth of a second to import, and nothing may hold the loop so long."""
-    return Response(200, await asyncio.to_thread(_text), CONTENT_TYPE)
-
-
-def _text() -> bytes:
-    from prometheus_client import generate_latest
-
-    return generate_latest(_registry())
+def _build() -> Iterator[Family]:
+    yield Family("kubernetes_build_info", "gauge", HELP_BUILD, [Sample(1, build.info(GIT_VERSION))])

@@ -7,9 +7,9 @@ from typing import Protocol
 import msgspec
 
 from longboat.aio.clock import Clock
-from longboat.apiserver import metrics
 from longboat.apiserver.authn.serviceaccounts import TokenIssuer
 from longboat.apiserver.health import Health, version
+from longboat.apiserver.metrics import Exposition
 from longboat.apiserver.openapi import OpenAPI
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resources
@@ -34,6 +34,8 @@ class Server(Protocol):
     @property
     def issuer(self) -> TokenIssuer | None: ...
     @property
+    def exposition(self) -> Exposition: ...
+    @property
     def ready(self) -> bool: ...
     @property
     def stopping(self) -> bool: ...
@@ -50,7 +52,7 @@ def paths(server: Server) -> dict[str, Handler]:
         "readyz": health,
         "healthz": health,
         "version": version,
-        "metrics": metrics.handle,
+        "metrics": server.exposition.handle,
         "openapi": OpenAPI(server.resources).handle,
         ".well-known": openid,
         "openid": openid,

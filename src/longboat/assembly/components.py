@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
+from longboat.client import figures
 from longboat.client.informer import Informers
 from longboat.client.interface import Transport
 from longboat.client.rest import RestClient
+from longboat.machinery.exposition import Source
 
 if TYPE_CHECKING:
     from longboat.scheduler.scheduler import Scheduler
@@ -23,6 +25,11 @@ SERVICE_ACCOUNTS = ("system:serviceaccounts", "system:serviceaccounts:kube-syste
 def groups(user: str) -> tuple[str, ...]:
     """Those of a component's user, but for that of all who are known."""
     return SERVICE_ACCOUNTS if user.startswith("system:serviceaccount:") else ()
+
+
+def of_scheduler(scheduler: Scheduler, informers: Informers) -> Source:
+    """What kube-scheduler shows at /metrics."""
+    return lambda: [*scheduler.families(), *figures.of_informers({"kube-scheduler": informers})]
 
 
 def scheduling(connect: Connect, clock: Clock, dice: random.Random | None = None) -> tuple[Scheduler, Informers]:

@@ -235,6 +235,10 @@ class Informers:
             if stream.task is not None:
                 stream.task.cancel()
 
+    def reflectors(self) -> list[Reflector]:
+        """What lists and watches for them now."""
+        return [stream.reflector for stream in list(self._streams.values())]
+
     def start(self) -> None:
         if not self._started:
             self._started = True

@@ -18,6 +18,7 @@ from msgspec.structs import force_setattr
 
 from longboat.aio.backoff import Backoff
 from longboat.aio.clock import Clock
+from longboat.aio.histogram import Histogram
 from longboat.api.view import Meta, View, decode
 from longboat.client.interface import Key, WatchEvent
 from longboat.client.rest import METADATA_LIST, PAGE, RestClient
@@ -29,6 +30,7 @@ V = TypeVar("V", bound=View)
 log = logging.getLogger(__name__)
 
 BATCH = 100  # objects handled before other tasks get a turn
+SPREAD = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds (component-base, informer metrics)
 STEADY = 5.0  # seconds after which a watch has shown that it works, even if nothing happened
 
 
@@ -131,6 +133,9 @@ class Reflector:
     ) -> None:
         self.kind = kind
         self.failures = 0  # of those who listen
+        self.lists = self.watches = 0
+        self.queued = 0  # objects of a listing that wait for the rest of it
+        self.taken = Histogram(SPREAD)  # seconds that those who listen took for an event
         self._client, self._clock = client, clock
         self._namespace, self._labels, self._fields = namespace, labels, fields
         self._listeners: tuple[Listener, ...] = ()  # made anew with each change: those who are told may come and go
@@ -140,6 +145,11 @@ class Reflector:
     def __len__(self) -> int:
         """How many listen."""
         return len(self._listeners)
+
+    @property
+    def revision(self) -> int:
+        """Up to where they have been told; 0 before they have been told of all there is."""
+        return int(self._version) if self._version.isdigit() else 0
 
     def add(self, listener: Listener) -> None:
         """Have it listen. Where `run` is under way it has to be cancelled and run again: what was listed before cannot
@@ -192,7 +202,7 @@ class Reflector:
         needs = max((each.needs for each in self._listeners), default=Needs.NOTHING)
         for listener in self._listeners:
             listener.relist()
-        token, number = "", 0
+        self.lists, self.queued, token = self.lists + 1, 0, ""
         while True:
             page = await self._client.list_page(
                 self.kind,
@@ -204,8 +214,8 @@ class Reflector:
                 accept="application/json" if needs == Needs.OBJECTS else METADATA_LIST,
             )
             for raw in page.items if needs else ():
-                number += 1
-                if number % BATCH == 0:
+                self.queued += 1
+                if self.queued % BATCH == 0:
                     await asyncio.sleep(0)
                 item = Item(raw)
                 for listener in self._listeners:
@@ -219,9 +229,10 @@ class Reflector:
             except Exception:
                 self.failures += 1
                 log.exception("%s: one who listens failed", self)
-        self._version = page.resource_version
+        self._version, self.queued = page.resource_version, 0
 
     async def _watch(self) -> None:
+        self.watches += 1
         events = self._client.watch(
             self.kind, self._version, namespace=self._namespace, labels=self._labels, fields=self._fields
         )
@@ -239,8 +250,10 @@ class Reflector:
             raise StatusError.parse(msgspec.json.decode(event.object))
         item = Item(event.object)
         if event.type != "BOOKMARK":
+            began = self._clock.monotonic()
             for listener in self._listeners:
                 self._tell(listener.event, event.type, item)
+            self.taken.observe(self._clock.monotonic() - began)
         self._version = item.version
 
     def _tell(self, told: Callable[..., None], *what: object) -> None:

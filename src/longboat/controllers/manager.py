@@ -9,18 +9,21 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.aio.parts import Parts
+from longboat.client import figures
 from longboat.client.informer import Informers
 from longboat.client.interface import Transport
 from longboat.client.rest import RestClient
 from longboat.controllers.catalog import controllers
 from longboat.controllers.runtime import Controller
+from longboat.machinery.exposition import Family
 
 log = logging.getLogger(__name__)
 
 Connect = Callable[[str], Transport]
 """From a user name to that user's way to the API."""
 
-MANAGER = "system:kube-controller-manager"
+COMPONENT = "kube-controller-manager"
+MANAGER = f"system:{COMPONENT}"
 
 
 class Manager:
@@ -40,6 +43,11 @@ class Manager:
     @property
     def in_flight(self) -> int:
         return sum(controller.in_flight for controller in self.controllers)
+
+    def families(self) -> list[Family]:
+        """What kube-controller-manager shows at /metrics."""
+        queues = {each.queue_name or each.name.replace("-", "_"): each.queue for each in self.controllers}
+        return [*figures.of_queues(queues), *figures.of_informers({COMPONENT: self.informers})]
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -54,6 +54,7 @@ class NodeIpam(Controller):
     """
 
     name = "node-ipam"
+    queue_name = "cidrallocator_node"
     account = "node-controller"
     component = "cidrAllocator"
     options = ("pod_cidr",)

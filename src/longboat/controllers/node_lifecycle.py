@@ -124,6 +124,7 @@ class NodeLifecycle(Controller):
     """Watches nodes for signs of life, and keeps their taints true to their conditions."""
 
     name = "node-lifecycle"
+    queue_name = "node_lifecycle_controller"
     account = "node-controller"
     component = "node-controller"
     rights = """
@@ -230,6 +231,7 @@ class TaintEviction(Controller):
     """Deletes pods from nodes with NoExecute taints, each when its own patience is over."""
 
     name = "taint-eviction"
+    queue_name = "noexec_taint_pod"
     account = "node-controller"
     component = "taint-eviction-controller"
     rights = """

@@ -58,6 +58,7 @@ class Node(View):
 
 class PodGC(Controller):
     name = "pod-garbage-collector"
+    queue_name = "orphaned_pods_nodes"
     account = "pod-garbage-collector"
     rights = """
         delete list watch: pods

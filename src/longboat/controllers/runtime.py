@@ -79,6 +79,7 @@ class Controller:
     rights_within: ClassVar[Mapping[str, str]] = {}  # what it may do in one namespace only
     workers: ClassVar[int] = 5
     component: ClassVar[str] = ""  # the source of its events; default "<name>-controller"
+    queue_name: ClassVar[str] = ""  # of its queue among the metrics, kube-controller-manager's; default: the name's
     account: ClassVar[str] = ""  # its ServiceAccount in kube-system; default "<name>-controller"
     options: ClassVar[tuple[str, ...]] = ()  # attributes the manager sets from the control plane's settings
 

@@ -50,6 +50,7 @@ def lives(namespace: Namespace | None) -> bool:
 
 class ServiceAccountController(Controller):
     name = "service-account"
+    queue_name = "serviceaccount"
     rights = """
         create get list watch: serviceaccounts
         get list watch: namespaces

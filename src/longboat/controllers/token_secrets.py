@@ -73,6 +73,7 @@ def lacking(secret: Secret, root_ca: str) -> dict[str, str]:
 
 class TokenSecrets(Controller):
     name = "serviceaccount-token"
+    queue_name = "serviceaccount_tokens_secret"
     account = "tokens-controller"
     options = ("root_ca", "sign_token")
     workers = 2

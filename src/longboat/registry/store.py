@@ -20,6 +20,7 @@ from longboat.registry.reservation import Held, Reserver
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
 from longboat.storage.entry import Entry, splice
+from longboat.storage.figures import Measured
 from longboat.storage.interface import (
     Compacted,
     Item,
@@ -52,7 +53,7 @@ class Store:
         self.kind = strategy.kind
         self.parts = strategy.parts()
         self.cache = cache
-        self._storage = storage
+        self._storage = self.measured = Measured(storage, clock)
         self.codec = Codec(strategy, schema)
         self._clock = clock
         self.reserver: Reserver | None = None  # of a kind whose objects hold addresses or ports (`catalog.connect`)

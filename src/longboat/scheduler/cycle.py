@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import SKIP, Change, Plugin, Refusal
 from longboat.scheduler.snapshot import NodeInfo, Snapshot
 
+SUCCESS, UNSCHEDULABLE = "Success", "Unschedulable"  # framework statuses
 MIN_FEASIBLE = 100  # below this many nodes every one is looked at (kube-scheduler, minFeasibleNodesToFind)
 
 
@@ -29,6 +30,7 @@ class NoFit:
     cures: Change = Change.NODE_ADDED
     hopeful: list[str] = field(default_factory=list)  # nodes where another pod's leaving could help
     overall: str = ""  # what rules out every node before any is looked at
+    plugins: set[str] = field(default_factory=set)  # which of them refused
 
     @property
     def message(self) -> str:
@@ -49,20 +51,33 @@ def enough(nodes: int) -> int:
     return max(MIN_FEASIBLE, nodes * percentage // 100)
 
 
-class Cycle:
-    """Runs the plugins over a snapshot. Looking starts where the last look ended, so that all nodes get their turn."""
+Passed = Callable[[str, str, float], None]
+"""An extension point has been run: its name, the framework's status, and for how many seconds."""
 
-    def __init__(self, plugins: Sequence[Plugin], dice: random.Random) -> None:
+
+class Cycle:
+    """Runs the plugins over a snapshot. Looking starts where the last look ended, so that all nodes get their turn.
+
+    `passed` is told how long extension points took by `now`.
+    """
+
+    def __init__(
+        self, plugins: Sequence[Plugin], dice: random.Random, passed: Passed = lambda point, status, seconds: None,
+        now: Callable[[], float] = float,
+    ) -> None:  # fmt: skip
         self.plugins = plugins
         self._filters = [p for p in plugins if type(p).filter is not Plugin.filter]
         self._scorers = [p for p in plugins if p.weight]
         self._dice = dice
+        self._passed, self._now = passed, now
         self._start = 0
 
     def decide(self, pod: PodInfo, snapshot: Snapshot) -> Placement | NoFit:
         nodes = snapshot.nodes
         why = NoFit(len(nodes))
+        began = self._now()
         checks = self._prepared(pod, snapshot, why)
+        self._passed("PreFilter", UNSCHEDULABLE if why.overall else SUCCESS, (filtering := self._now()) - began)
         if why.overall:
             return why
         feasible: list[NodeInfo] = []
@@ -77,9 +92,12 @@ class Cycle:
                 if len(feasible) == wanted:
                     self._start = (self._start + step + 1) % len(nodes)
                     break
+        self._passed("Filter", SUCCESS if feasible else UNSCHEDULABLE, (scoring := self._now()) - filtering)
         if not feasible:
             return why
-        return Placement(self._best(pod, snapshot, feasible))
+        best = self._best(pod, snapshot, feasible)
+        self._passed("Score", SUCCESS, self._now() - scoring)
+        return Placement(best)
 
     def fits(self, pod: PodInfo, node: NodeInfo, snapshot: Snapshot) -> bool:
         """Whether every filter accepts this one node."""
@@ -93,6 +111,7 @@ class Cycle:
             state = plugin.prepare(pod, snapshot)
             if isinstance(state, Refusal):
                 why.overall, why.cures = state.reason, why.cures | plugin.cures
+                why.plugins.add(plugin.name)
                 return []
             if state is not SKIP:
                 checks.append((plugin, state))
@@ -119,6 +138,7 @@ class Cycle:
             refusals: Sequence[Refusal] = (answer,) if isinstance(answer, Refusal) else answer
             why.reasons.update(r.reason for r in refusals)
             why.cures |= plugin.cures
+            why.plugins.add(plugin.name)
             if node.node is not None and not any(r.final for r in refusals):
                 why.hopeful.append(node.node.metadata.name)
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from longboat.aio.clock import Clock
@@ -14,9 +15,12 @@ from longboat.client.events import EventRecorder
 from longboat.client.informer import Informer, Informers
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
+from longboat.machinery.exposition import Family
 from longboat.machinery.objects import timestamp
 from longboat.scheduler import catalog, preemption
-from longboat.scheduler.cycle import Cycle, NoFit, Placement
+from longboat.scheduler.changes import node_change, resizing, scheduling_changed
+from longboat.scheduler.cycle import SUCCESS, Cycle, NoFit, Placement
+from longboat.scheduler.figures import Figures, Outcome
 from longboat.scheduler.info import PodInfo
 from longboat.scheduler.plugin import Change, NotReady
 from longboat.scheduler.preemption import Preemption
@@ -53,10 +57,12 @@ class Scheduler:
         self._snapshot = Snapshot()
         self._volumes = Volumes(informers)
         binder = VolumeBinder(self._volumes, self._snapshot, client, clock)
-        self._cycle = Cycle(catalog.plugins(binder), dice or random.Random())
+        self._figures = figures = Figures(name)
+        self._cycle = Cycle(catalog.plugins(binder), dice or random.Random(), figures.passed, clock.monotonic)
         self._queue = Queue(clock)
         self._slots = asyncio.Semaphore(MAX_BINDINGS)
-        self._working = 0
+        self._working = self._binding = 0
+        self._gated: set[str] = set()  # uids of pods that are not to be scheduled yet
         nodes, pods, namespaces = informers.of(Node), informers.of(Pod), informers.of(Namespace)
         self._budgets = informers.of(PodDisruptionBudget)
         self._informers: tuple[Informer[Any], ...] = (nodes, pods, namespaces, self._budgets, *self._volumes.informers)
@@ -69,6 +75,12 @@ class Scheduler:
     def in_flight(self) -> int:
         """Pods that could be decided now, and decisions not yet written."""
         return self._queue.ready + self._working
+
+    def families(self) -> Iterator[Family]:
+        """What is shown at /metrics."""
+        cache = {"nodes": len(self._snapshot.nodes), "pods": self._snapshot.placed, "assumed_pods": self._binding}
+        pending = {**self._queue.pending(), "gated": len(self._gated)}
+        return self._figures.families(pending, self._queue.incoming.copy(), self._queue.refused(), cache)
 
     async def run(self) -> None:
         """Schedule until cancelled."""
@@ -83,23 +95,30 @@ class Scheduler:
                 except BaseException:
                     self._working -= 1
                     raise
-                if (decision := self._decided(info)) is not None:
-                    tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, decision))
+                began = self._clock.monotonic()
+                if (decision := self._decided(info, began)) is not None:
+                    tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, decision, began))
                 await asyncio.sleep(0)  # a long queue must not hold the loop
 
-    def _decided(self, info: PodInfo) -> Placement | NoFit | None:
+    def _decided(self, info: PodInfo, began: float) -> Placement | NoFit | None:
         """None where the pod cannot be judged: it comes again after a while, and the others have their turns."""
         try:
             return self._decide(info)
         except Exception:
             log.exception("pod %s/%s cannot be judged", info.pod.metadata.namespace, info.pod.metadata.name)
+            self._attempted(Outcome.ERROR, began)
             self._queue.failed(info.uid, Change(0))
             self._working -= 1
             self._slots.release()
             return None
 
+    def _attempted(self, outcome: Outcome, began: float) -> None:
+        self._figures.attempted(outcome, self._clock.monotonic() - began)
+
     def _decide(self, info: PodInfo) -> Placement | NoFit:
+        began = self._clock.monotonic()
         decision = self._cycle.decide(info, self._snapshot)
+        self._figures.algorithm.observe(self._clock.monotonic() - began)
         if isinstance(decision, Placement):
             self._snapshot.place(info, decision.node)
             self._lose_nomination(info.uid, decision.node)
@@ -108,17 +127,28 @@ class Scheduler:
                     plugin.reserve(info, node)
         return decision
 
-    async def _settle(self, info: PodInfo, decision: Placement | NoFit) -> None:
+    async def _settle(self, info: PodInfo, decision: Placement | NoFit, began: float) -> None:
         try:
             if isinstance(decision, Placement):
-                if await self._get_ready(info, decision.node):
-                    await self._bind(info, decision.node)
-                self._unreserve(info)
+                await self._carry_out(info, decision.node, began)
             else:
+                self._attempted(Outcome.UNSCHEDULABLE, began)
                 await self._make_room(info, decision)
         finally:
             self._working -= 1
             self._slots.release()
+
+    async def _carry_out(self, info: PodInfo, node: str, began: float) -> None:
+        waiting = self._queue.find(info.uid)  # once it is bound, it waits no more
+        self._binding += 1
+        try:
+            done = await self._get_ready(info, node) and await self._bind(info, node)
+        finally:
+            self._binding -= 1
+        self._attempted(Outcome.SCHEDULED if done else Outcome.ERROR, began)
+        if done and waiting is not None:
+            self._figures.bound(waiting.attempts, self._clock.monotonic() - waiting.since)
+        self._unreserve(info)
 
     async def _make_room(self, info: PodInfo, refused: NoFit) -> None:
         """Evict pods of lower priority if that helps, and tell the pod why it waits.
@@ -129,14 +159,16 @@ class Scheduler:
         why, room = preemption.allowed(info, self._snapshot, refused.hopeful), None
         nominated = None if why else ""  # what it was nominated for may still come
         if not why and refused.nodes:
+            self._figures.preemptions += 1
             room = preemption.plan(info, self._snapshot, self._cycle, refused.hopeful, self._budgets.values())
             why = "" if room else preemption.message(refused, refused.hopeful)
         if room and waits:
             self._snapshot.nominator.nominate(info, nominated := room.node)
         elif nominated is not None:
             self._lose_nomination(info.uid)
-        self._queue.failed(info.uid, refused.cures)
+        self._queue.failed(info.uid, refused.cures, refused.plugins)
         if room:
+            self._figures.preempted(len(room.victims))
             await self._evict(info, room)
             await self._outdo(info, room.node)
         message = (
@@ -208,8 +240,8 @@ class Scheduler:
         for plugin in self._cycle.plugins:
             plugin.unreserve(info)
 
-    async def _bind(self, info: PodInfo, node: str) -> None:
-        pod = info.pod
+    async def _bind(self, info: PodInfo, node: str) -> bool:
+        pod, began = info.pod, self._clock.monotonic()
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -221,11 +253,14 @@ class Scheduler:
                 kinds.POD, binding, namespace=pod.metadata.namespace, name=pod.metadata.name, subresource="binding"
             )
         except (StatusError, ConnectionError) as error:
+            self._figures.passed("Bind", "Error", self._clock.monotonic() - began)
             await self._binding_failed(info, error)
-            return
+            return False
+        self._figures.passed("Bind", SUCCESS, self._clock.monotonic() - began)
         self._queue.remove(info.uid)
         where = f"{pod.metadata.namespace}/{pod.metadata.name}"
         self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {node}", action="Binding")
+        return True
 
     async def _binding_failed(self, info: PodInfo, error: Exception, said: str = "") -> None:
         self._snapshot.remove(info.uid)
@@ -295,6 +330,10 @@ class Scheduler:
             old = None
         if new is None or new.spec.nodeName or new.metadata.deletionTimestamp or new.status.phase in FINISHED:
             self._lose_nomination(uid, new.spec.nodeName if new else "")
+        if new is not None and new.spec.schedulingGates and not new.spec.nodeName and new.status.phase not in FINISHED:
+            self._gated.add(uid)
+        else:
+            self._gated.discard(uid)
         if new is None or new.status.phase in FINISHED:
             self._queue.remove(uid)
             if self._volumes.intent(uid) is not None:
@@ -336,35 +375,3 @@ class Scheduler:
             self._queue.changed(Change.POD_PLACED)
         elif resized or old.spec != new.spec:
             self._queue.changed(Change.POD_GONE)  # resized: it may have given room back
-
-
-def scheduling_changed(old: Pod, new: Pod) -> bool:
-    """Whether anything changed that a scheduling decision rests on."""
-    return old.spec != new.spec or old.metadata.labels != new.metadata.labels
-
-
-def resizing(old: Pod, new: Pod) -> bool:
-    """Whether what a pod has of its node has changed."""
-    return _held(old) != _held(new)
-
-
-def _held(pod: Pod) -> tuple[object, ...]:
-    status = pod.status
-    pending = [c.reason for c in status.conditions if c.type == "PodResizePending"]
-    return (
-        status.containerStatuses, status.initContainerStatuses, status.resources, status.allocatedResources, pending
-    )  # fmt: skip
-
-
-def node_change(old: Node | None, new: Node) -> Change:
-    """What about the node changed, as far as it could help a waiting pod."""
-    if old is None:
-        return Change.ANY_NODE
-    change = Change(0)
-    if old.metadata.labels != new.metadata.labels:
-        change |= Change.NODE_LABELS
-    if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
-        change |= Change.NODE_TAINTS
-    if old.status.allocatable != new.status.allocatable:
-        change |= Change.NODE_ALLOCATABLE
-    return change

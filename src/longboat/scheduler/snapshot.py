@@ -107,6 +107,11 @@ class Snapshot:
             for info in pods:
                 self.remove(info.uid)
 
+    @property
+    def placed(self) -> int:
+        """How many pods are counted."""
+        return len(self._placed)
+
     def where(self, uid: str) -> str | None:
         return self._placed.get(uid)
 

@@ -14,6 +14,7 @@ from longboat.aio.turns import Turns
 from longboat.machinery.selectors import LabelSelector
 from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
+from longboat.storage.figures import CacheFigures
 from longboat.storage.interface import Compacted, Event, FutureRevision, Item, Storage, Unopened, Unreadable
 from longboat.storage.labels import LabelIndex
 from longboat.storage.snapshot import Ordered, Snapshot
@@ -99,6 +100,7 @@ class WatchCache:
         self.turns = Turns()  # of those who write one key and got in each other's way
         self.unopened: dict[str, str] = {}  # what is stored but cannot be opened: key to why
         self._loaded = 0  # revision of the last load: events up to it are in already
+        self.figures = CacheFigures()
         self._feed.attach(self)
 
     async def start(self) -> None:
@@ -115,6 +117,11 @@ class WatchCache:
     def revision(self) -> int:
         """The cache holds what the storage held at this revision."""
         return self._feed.revision
+
+    @property
+    def capacity(self) -> int:
+        """How many changes watches can begin before, at most."""
+        return self._ring.limit
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -191,7 +198,9 @@ class WatchCache:
         `buffer`: how many changes may wait for the reader before it is closed as too slow.
         Raises Compacted if the ring no longer reaches back so far ("too old").
         """
-        watcher = Watcher(prefix, from_revision, buffer, self._ring.since(from_revision, prefix), self._forget)
+        backlog = self._ring.since(from_revision, prefix)
+        self.figures.initial += len(backlog)
+        watcher = Watcher(prefix, from_revision, buffer, backlog, self._forget)
         self._watchers.setdefault(prefix, []).append(watcher)
         return watcher
 
@@ -215,6 +224,7 @@ class WatchCache:
         If the storage went back in time (it was restored from a backup), or something cannot be opened or could not
         until now, there is no telling: watches end as too old.
         """
+        self.figures.loads += 1
         stale = dict(self._entries)
         changes: list[Change] = []
         broken, self.unopened = bool(self.unopened), {}
@@ -249,6 +259,7 @@ class WatchCache:
         if self._early is not None:
             self._early += events
             return
+        self.figures.received += len(events)
         changes: list[Change] = []
         edits: list[tuple[str, Entry | None]] = []
         broken = False
@@ -306,6 +317,7 @@ class WatchCache:
 
     def _publish(self, changes: list[Change]) -> None:
         """Hand the changes to the watchers of each prefix; the watchers of one prefix share one batch."""
+        self.figures.dispatched += len(changes)
         batches: dict[str, list[Change]] = {}
         if len(self._watchers) == 1 and self.prefix in self._watchers:
             batches[self.prefix] = changes
@@ -323,6 +335,7 @@ class WatchCache:
                 watcher.push(batch, size)
 
     def _forget(self, watcher: Watcher) -> None:
+        self.figures.terminated += watcher.slow
         watchers = self._watchers[watcher.prefix]
         watchers.remove(watcher)
         if not watchers:

@@ -23,7 +23,7 @@ class Ring:
 
     def __init__(self, floor: int, *, limit: int = 4096, limit_bytes: int = 8 << 20) -> None:
         self.floor = floor
-        self._limit = limit
+        self.limit = limit
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._changes: list[Change] = []
@@ -31,12 +31,12 @@ class Ring:
     def extend(self, changes: Sequence[Change]) -> None:
         self._changes += changes
         self._bytes += sum(map(size_of, changes))
-        if len(self._changes) > self._limit or self._bytes > self._limit_bytes:
+        if len(self._changes) > self.limit or self._bytes > self._limit_bytes:
             self._trim()
 
     def _trim(self) -> None:
         """Drop the older quarter at least, so that trimming is rare and its cost spread."""
-        drop = len(self._changes) - self._limit * 3 // 4
+        drop = len(self._changes) - self.limit * 3 // 4
         size = self._bytes
         dropped = 0
         for change in self._changes:

@@ -87,6 +87,8 @@ class Cluster:
             self._options["sign_token"] = self.api.issuer.issue_for_secret
         self.manager = Manager(self._connect, self.clock, **self._options)
         self.scheduler, self._informers = components.scheduling(self._connect, self.clock, random.Random(self._seed))
+        self.api.exposition.add(self.manager.families)
+        self.api.exposition.add(components.of_scheduler(self.scheduler, self._informers))
         self._tasks.spawn("controllers", self.manager.run())
         self._tasks.spawn("scheduler", self.scheduler.run())
         await self.settle()

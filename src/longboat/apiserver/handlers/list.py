@@ -52,8 +52,11 @@ def _everything(endpoint: Endpoint, prefix: str, form: Form) -> Response:
     cache.check(prefix)
     key = cache.version, prefix, form.as_kind, form.version
     items = endpoint.listings.get(key)
+    snapshot = cache.snapshot()
+    number = snapshot.count(prefix)
+    cache.figures.listed("", number if items is None else 0, number)
     if items is None:
-        items = endpoint.listings[key] = _items(endpoint, cache.snapshot().entries(prefix), form)
+        items = endpoint.listings[key] = _items(endpoint, snapshot.entries(prefix), form)
     return _list(endpoint, form, {"resourceVersion": str(cache.revision)}, items)
 
 

@@ -54,7 +54,9 @@ async def page_of(endpoint: Endpoint, prefix: str, extent: Extent, chosen: Selec
     after = after and prefix + after
     try:
         if chosen.everything:
-            return await endpoint.store.cache.page(prefix, at_revision=at, after=after, limit=limit)
+            page = await endpoint.store.cache.page(prefix, at_revision=at, after=after, limit=limit)
+            endpoint.store.cache.figures.listed("", len(page.entries), len(page.entries))
+            return page
         return await _passing(endpoint, prefix, Extent(at, after, limit), chosen)
     except Compacted:
         raise _too_old(after.removeprefix(prefix)) from None
@@ -72,6 +74,8 @@ async def _passing(endpoint: Endpoint, prefix: str, extent: Extent, chosen: Sele
     page = EntryPage(few, cache.revision) if few is not None else await cache.page(prefix, at_revision=at, after=after)
     passing = filter(test, page.entries)
     found = list(islice(passing, limit) if limit else passing)
+    index = "" if few is None else "name" if chosen.key else "labels"
+    cache.figures.listed(index, len(page.entries), len(found))
     if not limit or len(found) < limit or chosen.key:
         return EntryPage(found, page.revision)
     last = found[-1].key

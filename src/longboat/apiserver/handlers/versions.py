@@ -30,11 +30,14 @@ async def wait_until(endpoint: Endpoint, wanted: int) -> None:
     """Return once the cache holds this revision or a later one. Raises StatusError 504."""
     cache = endpoint.store.cache
     if wanted > cache.revision:
+        began = endpoint.clock.monotonic()
         try:
             async with endpoint.clock.timeout(PATIENCE):
                 await cache.wait_for(wanted)
         except TimeoutError:
             raise too_large(wanted, cache.revision) from None
+        finally:
+            cache.figures.read_wait.observe(endpoint.clock.monotonic() - began)
 
 
 def too_large(wanted: int, current: int) -> StatusError:

@@ -110,7 +110,13 @@ class _Stream:
         return clock.call_later(wait, lambda: watcher.report(cache.revision))
 
     def initial(self, entries: Iterable[Entry]) -> Iterable[bytes]:
-        return (self._event("ADDED", entry) for entry in entries)
+        """They are made as they are sent."""
+        figures, watched = self._endpoint.store.cache.figures, self._endpoint.watched
+        for entry in entries:
+            line = self._event("ADDED", entry)
+            figures.initial += 1
+            watched.observe(len(line))
+            yield line
 
     def _line(self, change: Change) -> bytes:
         test, old, new = self._test, change.old, change.new
@@ -122,6 +128,12 @@ class _Stream:
             return b""
         kind, entry = ("MODIFIED" if before else "ADDED", new) if now else ("DELETED", change.removed)
         assert entry is not None
+        line = self._shared(change, kind, entry)
+        self._endpoint.watched.observe(len(line))
+        return line
+
+    def _shared(self, change: Change, kind: str, entry: Entry) -> bytes:
+        """The event as all are sent it who want it in the same form."""
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)

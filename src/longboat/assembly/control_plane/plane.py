@@ -163,10 +163,12 @@ class ControlPlane:
                 signer=Signer(self.pki.ca.certificate, self.pki.ca.key),
                 serving_signer=Signer(self.pki.node_serving.certificate, self.pki.node_serving.key),
             )
+            api.exposition.add(manager.families)
             tasks.spawn("controllers", manager.run())
         if SCHEDULER in given.beside:
             scheduler, informers = components.scheduling(connect, self.clock)
             self._held.push_async_callback(informers.close)
+            api.exposition.add(components.of_scheduler(scheduler, informers))
             parts.start("scheduler", scheduler.run)
 
 

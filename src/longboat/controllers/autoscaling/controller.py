@@ -36,6 +36,7 @@ class Unscalable(Exception):
 
 class Autoscaler(Controller):
     name = "horizontal-pod-autoscaler"
+    queue_name = "horizontalpodautoscaler"
     component = account = "horizontal-pod-autoscaler"
     rights = """
         get list watch: autoscaling/horizontalpodautoscalers

@@ -25,6 +25,7 @@ class TokenSecret(View):
 
 class TokenCleaner(Controller):
     name = "tokencleaner"
+    queue_name = "token_cleaner"
     account = "token-cleaner"
     rights_within = {"kube-system": "delete get list watch: secrets\ncreate patch update: events"}
     watches = (Watch(TokenSecret, own_key, fields=f"type={TYPE}"),)

@@ -23,6 +23,7 @@ def announced(pod: Pod) -> Condition | None:
 
 class StaleDisruption(Controller):
     name = "stale-disruption"
+    queue_name = "stale_pod_disruption"
     account = "disruption-controller"
     rights = """
         get list watch: pods

@@ -23,6 +23,7 @@ def endpoints_of(each: EndpointSlice) -> Iterable[Key]:
 
 class EndpointSliceMirroringController(Controller):
     name = "endpointslicemirroring"
+    queue_name = "endpoint_slice_mirroring"
     component = "endpoint-slice-mirroring-controller"
     rights = """
         get list watch: endpoints services

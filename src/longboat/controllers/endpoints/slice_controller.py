@@ -28,6 +28,7 @@ def service_of(each: EndpointSlice) -> Iterable[Key]:
 
 class EndpointSliceController(Controller):
     name = "endpointslice"
+    queue_name = "endpoint_slice"
     component = "endpoint-slice-controller"
     rights = """
         get list watch: nodes pods services

@@ -42,6 +42,7 @@ class GarbageCollector(Controller):
     """Its keys are uids: Key("", uid)."""
 
     name = "garbage-collector"
+    queue_name = "garbage_collector_attempt_to_delete"
     account = "generic-garbage-collector"
     rights = "delete get list patch update watch: */*"
     workers = 20

@@ -16,6 +16,7 @@ def is_orphan(pod: JobPod) -> bool:
 
 class OrphanedPods(Controller):
     name = "job-pod-orphan"
+    queue_name = "job_orphan_pod"
     account = "job-controller"
     rights = "get list patch watch: pods"
     watches = (Watch(JobPod, own_key, when=is_orphan),)

@@ -12,6 +12,7 @@ from longboat.machinery.objects import parse_timestamp
 
 class TTLAfterFinished(Controller):
     name = "ttl-after-finished"
+    queue_name = "ttl_jobs_to_delete"
     rights = "delete get list watch: batch/jobs"
     watches = (Watch(Job, own_key, when=lambda job: job.spec.ttlSecondsAfterFinished is not None),)
     workers = 1

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 class ResourceQuotaController(Controller):
     name = "resourcequota"
+    queue_name = "resourcequota_primary"
     rights = """
         list watch: */*
         patch update: resourcequotas/status

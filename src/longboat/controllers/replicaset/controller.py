@@ -159,6 +159,7 @@ class ReplicaSetController(Controller):
 
 class ReplicationControllerController(ReplicaSetController):
     name = "replication"
+    queue_name = "replicationmanager"
     component = account = "replication-controller"
     rights = """
         get list update watch: replicationcontrollers

@@ -27,6 +27,7 @@ class PersistentVolumeBinder(Controller):
     """Keys with a namespace are claims', those without are volumes'. One worker: two claims never want one volume."""
 
     name = "persistentvolume-binder"
+    queue_name = "claims"
     component = "persistentvolume-controller"
     account = "persistent-volume-binder"
     rights = """

@@ -31,6 +31,7 @@ def uses(pod: Pod, claim: Claim) -> bool:
 
 class ClaimProtection(Controller):
     name = "pvc-protection"
+    queue_name = "pvcprotection"
     rights = """
         get list update watch: persistentvolumeclaims
         get list watch: pods
@@ -66,6 +67,7 @@ def _any_uses(pods: Iterable[Pod], claim: Claim) -> bool:
 
 class VolumeProtection(Controller):
     name = "pv-protection"
+    queue_name = "pvprotection"
     rights = "get list update watch: persistentvolumes"
     watches = (Watch(Volume, own_key),)
     workers = 2
@@ -99,6 +101,7 @@ def attributes_classes(obj: Claim | Volume) -> tuple[Key, ...]:
 
 class AttributesClassProtection(Controller):
     name = "volumeattributesclass-protection"
+    queue_name = "vacprotection"
     rights = """
         get list update watch: storage/volumeattributesclasses
         get list watch: persistentvolumeclaims persistentvolumes
