@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from longboat.cli import archive
+from longboat.assembly import archive
 
 IMAGE = "longboat.local/hello:1"
 BUSYBOX = Path("/bin/busybox")  # Debian's package busybox-static

@@ -20,7 +20,6 @@ from longboat.cli import kubeconfigs
 from longboat.cli.errors import Failure
 
 PATIENCE = 3.0  # seconds for a server to show its certificate
-LATE_DAYS = 30  # before its end a certificate is renewed by whoever keeps it
 _USES = {oid: name for name, oid in reversed(certificates.EXTENDED.items())}
 
 

@@ -18,7 +18,6 @@ class Process:
     name: str
     argv: tuple[str, ...]
     namespaces: str = ""  # directory with `net` and `mnt` to enter first
-    gentle: bool = False  # holds other things up (a container runtime): stopped last
     reaches_out: bool = False  # into the world, by the machine's proxies
 
     @property
@@ -89,7 +88,7 @@ def _nodes(cluster: Cluster) -> list[Process]:
             *(("--seccomp-default",) if cluster.seccomp_default else ()),
             *(("--pod-max-pids", str(cluster.pod_max_pids)) if cluster.pod_max_pids else ()),
         )
-        processes.append(Process(f"containerd-{node}", runtime, namespaces, gentle=True, reaches_out=True))
+        processes.append(Process(f"containerd-{node}", runtime, namespaces, reaches_out=True))
         processes.append(Process(node, agent, namespaces))
     return processes
 

@@ -45,7 +45,6 @@ class Deletion:
     grace: int | None = None
     propagation: str | None = None
     preconditions: Object = field(default_factory=dict)
-    ignore_read_errors: bool = False
 
 
 class Strategy:
@@ -161,7 +160,3 @@ class Strategy:
     def default_propagation(self) -> str:
         """What happens to dependents when the client does not say."""
         return "Background"
-
-    # Hooks where kinds meet the outside; sync, cheap, after the commit.
-    def decorate(self, obj: Object) -> None:
-        """Adjust what is returned from a write but never stored."""

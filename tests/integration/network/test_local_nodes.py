@@ -36,7 +36,7 @@ with ExitStack() as undo:
     undo.pop_all()
 for process in plan.plan(found):
     record = alive.read(found.run_dir, process.name)
-    if process.gentle and not (record and alive.is_running(record)):
+    if process.name.startswith("containerd-") and not (record and alive.is_running(record)):
         pid = supervisor.spawn(process, found.root)
         alive.Running(process.name, pid, alive.start_time(pid), alive.boot_id(), process.argv).save(found.run_dir)
 nodes.start_up(found, 20)

@@ -16,7 +16,6 @@ from longboat.node.serve import stats
 from longboat.node.views.pod import Pod
 
 ROOT = {"id": "/"}  # of what is the whole machine's
-Samples = list[Sample]
 
 
 @dataclass(frozen=True)
