@@ -24,7 +24,8 @@ def struct(shape: Struct, value: Any, path: str = "") -> dict[str, Any]:
     found = {}
     for name, member in value.items():
         if member is not None and name in fields:
-            read = _read(fields[name], member, shape, f"{path}.{name}" if path else name)
+            step = f"{shape.within[name]}.{name}" if name in shape.within else name
+            read = _read(fields[name], member, shape, f"{path}.{step}" if path else step)
             if read or name not in dropped:
                 found[name] = read
     for name, empty in shape.filled.items():

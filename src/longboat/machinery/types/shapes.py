@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Any, Union
 
 from longboat.machinery.messages import Field, named
+from longboat.machinery.types import go_names
 
 Shape = Union["Scalar", "Struct", "List", "Map"]
 
@@ -32,6 +33,9 @@ class Struct:
     dropped: frozenset[str] = frozenset()  # fields that are left out when they hold nothing: "", 0, false, [] or {}
     filled: dict[str, Any] = field(default_factory=dict)  # fields that are always there: 0, "", or the type of a {}
     nulls: frozenset[str] = frozenset()  # fields that are written as null where they are absent
+    within: dict[str, str] = field(
+        default_factory=dict
+    )  # fields of a struct in it that JSON does not show, and its name
     has_nulls: bool = False  # it, or something in it, has such fields
     has_raw: bool = False  # it, or something in it, has a field that Go's clients are given as the bytes it came in
 
@@ -69,10 +73,11 @@ class Map:
     value: Shape
     nullable: bool = False  # as in a List
     default: bytes = b""
+    called: str = ""  # its type in Go, if it has one of its own
 
     @property
     def go(self) -> str:
-        return f"map[string]{self.value.go}"
+        return self.called or f"map[string]{self.value.go}"
 
 
 _GO = {
@@ -123,7 +128,10 @@ class Shapes:
             replaced=frozenset(self._replaced.get(name, ())),
         )
         try:
-            made.fields.update((key, self._shape(value)) for key, value in packed.items())
+            made.fields.update(
+                (key, _called(go_names.of(name, key), self._shape(value))) for key, value in packed.items()
+            )
+            made.within.update((key, inner) for key in packed if (inner := go_names.within(name, key)))
             _settle_empties(made)
             made.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
             if first:
@@ -143,6 +151,15 @@ class Shapes:
             return Map(self._shape(content))
         kind, keys, merge_key, strategies = rest[0]
         return List(self._shape(content), kind, tuple(keys), merge_key, tuple(filter(None, strategies.split(","))))
+
+
+def _called(name: str, shape: Shape) -> Shape:
+    """A shape whose type has a name of its own in Go."""
+    if not name or isinstance(shape, Struct):
+        return shape
+    if isinstance(shape, List):
+        return replace(shape, item=_called(name, shape.item))
+    return replace(shape, go=name) if isinstance(shape, Scalar) else replace(shape, called=name)
 
 
 def _settle_empties(struct: Struct) -> None:
