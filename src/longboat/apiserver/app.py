@@ -12,7 +12,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.rights import rules
-from longboat.apiserver import metrics, store_metrics
+from longboat.apiserver import dangling, metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.unenforced_table import TABLE
@@ -46,6 +46,7 @@ from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.apiserver.reviews import reviews
+from longboat.apiserver.settling import keep_settled
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import schema
@@ -120,12 +121,25 @@ class APIServer:
         await move_all(self.storage, self.strategies)
         await self.feed.start()
         await bootstrap(self.config, self.stores)
-        await aggregation.settle(self.stores[kinds.CLUSTER_ROLE])
-        self.tasks.spawn("clusterroles gather", aggregation.keep_gathering(self.stores[kinds.CLUSTER_ROLE]))
+        await self._settle()
         for kind, store in self.stores.items():
             if store.reserver is not None:
                 self.tasks.spawn(f"{kind.plural} upkeep", store.reserver.upkeep(self.clock))
         self.ready = True
+
+    async def _settle(self) -> None:
+        """Bring up to date what follows from what is stored, and keep it so."""
+        roles, schemas = self.stores[kinds.CLUSTER_ROLE], self.stores[kinds.FLOW_SCHEMA]
+        levels = self.stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
+        gather = partial(aggregation.settle, roles)
+        await gather()
+        told = partial(dangling.settle, schemas, levels, self.clock)
+        for watched, settle, what in (
+            (roles, gather, "the rules that ClusterRoles gather"),
+            (schemas, told, "the conditions of FlowSchemas"),
+            (levels, told, "the conditions of FlowSchemas"),
+        ):
+            self.tasks.spawn(f"{what}, by {watched.kind.plural}", keep_settled(watched, settle, self.clock, what))
 
     def retire(self) -> None:
         """Say that it is about to go: not ready any more, though still at work."""

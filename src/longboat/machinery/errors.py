@@ -117,6 +117,11 @@ def forbidden(kind: Kind, name: str, why: str) -> StatusError:
     return StatusError(403, "Forbidden", f"{subject} is forbidden: {why}", _details(kind, name))
 
 
+def unfit() -> StatusError:
+    """Of a patch that cannot be applied; upstream keeps to itself why."""
+    return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
 def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 

@@ -12,11 +12,9 @@ from collections.abc import Iterable
 import msgspec
 
 from longboat.machinery import selectors
-from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 from longboat.registry.write import Write
-from longboat.storage.interface import Compacted, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +56,3 @@ async def settle(store: Store) -> None:
         if not await gather(store):
             return
     log.warning("the aggregation rules of the ClusterRoles do not settle: do they select each other?")
-
-
-async def keep_gathering(store: Store) -> None:
-    """Gather whenever a ClusterRole changes, until cancelled."""
-    cache = store.cache
-    while True:
-        watcher = cache.watch(cache.prefix, cache.revision)
-        try:
-            await settle(store)
-            async for batch in watcher:
-                if isinstance(batch, list):
-                    await settle(store)
-        except (StatusError, StorageError, Compacted) as error:
-            log.warning("the ClusterRoles' rules could not be gathered, trying again at the next change: %s", error)
-        finally:
-            watcher.close()

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from longboat.machinery.errors import StatusError, bad_request, too_large
+from longboat.machinery.errors import bad_request, too_large, unfit
 from longboat.machinery.text import MAX_DEPTH, depth
 
 MAX_OPERATIONS = 10_000
@@ -36,8 +36,7 @@ def apply(document: Any, operations: Any) -> Any:
         if depth(patched.document) > MAX_DEPTH:
             raise Unfit("the document is nested too deeply")
     except Unfit as error:
-        # Upstream keeps to itself what exactly did not fit.
-        raise StatusError(422, "Invalid", "the server rejected our request due to an error in our request") from error
+        raise unfit() from error
     return patched.document
 
 

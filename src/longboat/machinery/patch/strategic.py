@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from longboat.machinery.errors import StatusError, bad_request
+from longboat.machinery.errors import StatusError, bad_request, unfit
 from longboat.machinery.types.shapes import ANY, List, Map, Shape, Struct
 
 DIRECTIVE = "$patch"
@@ -134,7 +134,7 @@ def _merged(before: list[Any], patch: list[Any], shape: List) -> list[Any]:
     if len(kinds) > 1:
         raise unmergeable(f"list element types are not identical: {shown([before, patch])}")
     if "[]interface {}" in kinds:
-        raise StatusError(422, "Invalid", "the server rejected our request due to an error in our request")
+        raise unfit()
     if "map[string]interface {}" not in kinds:
         return list({_identity(item): item for item in (*before, *patch)}.values())
     if not shape.merge_key:

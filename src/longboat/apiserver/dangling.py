@@ -1,0 +1,48 @@
+"""FlowSchemas' one condition: whether the priority level that they name is there (flowcontrol/v1, Dangling).
+
+Upstream's API server says so itself, too. It follows from what is stored alone, so several servers at it agree.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from longboat.aio.clock import Clock
+from longboat.machinery.errors import StatusError
+from longboat.machinery.objects import Object, dig, timestamp
+from longboat.registry.store import Store
+from longboat.registry.write import Write
+
+_decode = msgspec.json.Decoder().decode
+
+
+def condition(level: str, *, found: bool) -> Object:
+    """The condition, without its time."""
+    fate = "and it exists" if found else "but there is no such object"
+    return {
+        "type": "Dangling",
+        "status": "False" if found else "True",
+        "reason": "Found" if found else "NotFound",
+        "message": f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" {fate}',
+    }
+
+
+async def settle(schemas: Store, levels: Store, clock: Clock) -> None:
+    """Bring every FlowSchema's condition up to date, once. Raises StatusError."""
+    for entry in schemas.entries():
+        schema = _decode(entry.body)
+        level = dig(schema, "spec", "priorityLevelConfiguration", "name", default="")
+        wanted = condition(level, found=levels.find("", level) is not None)
+        if any(wanted.items() <= known.items() for known in dig(schema, "status", "conditions", default=())):
+            continue
+
+        def told(old: Object, wanted: Object = wanted) -> Object:
+            others = [c for c in dig(old, "status", "conditions", default=()) if c.get("type") != wanted["type"]]
+            made = {**wanted, "lastTransitionTime": timestamp(clock.now())}
+            return {**old, "status": {**(old.get("status") or {}), "conditions": [*others, made]}}
+
+        try:
+            await schemas.update("", schema["metadata"]["name"], told, Write(subresource="status"), retry=True)
+        except StatusError as error:
+            if error.code != 404:  # deleted meanwhile
+                raise
