@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
+from longboat.apiserver import review_rules
 from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
@@ -16,14 +18,14 @@ from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, read_object
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery import errors
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.types.schema import Schema
 from longboat.machinery.user import User
 from longboat.registry.admission import Admission, admit
 
-SHORTEST_TOKEN, LONGEST_TOKEN, DEFAULT_TOKEN = 600, 1 << 32, 3600
+DEFAULT_TOKEN = 3600  # seconds
 WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
 
 
@@ -62,9 +64,6 @@ def reviews(server: Server) -> dict[tuple[Kind, str], Handler]:
     }
 
 
-MAX_GROUPS = 10_000  # of a user whose rights are reviewed: each is looked up, on the loop
-
-
 class Reviews:
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -72,30 +71,25 @@ class Reviews:
     async def self_subject(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_REVIEW)
         assert request.user is not None
-        review["metadata"]["creationTimestamp"] = timestamp(self._server.clock.now())
+        review["metadata"] = {"creationTimestamp": timestamp(self._server.clock.now())}
         review["status"] = {"userInfo": user_info(request.user)}
         return self._created(request, kinds.SELF_SUBJECT_REVIEW, review)
 
     async def self_access(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_ACCESS_REVIEW)
-        self._check_attributes(review, kinds.SELF_SUBJECT_ACCESS_REVIEW)
+        review_rules.access(review, subject=False)
         assert request.user is not None
         return self._decide(request, kinds.SELF_SUBJECT_ACCESS_REVIEW, review, request.user)
 
     async def access(self, request: Request) -> Response:
         review = await self._read(request, kinds.SUBJECT_ACCESS_REVIEW)
-        self._check_attributes(review, kinds.SUBJECT_ACCESS_REVIEW, subject=True)
+        review_rules.access(review)
         return self._decide(request, kinds.SUBJECT_ACCESS_REVIEW, review, _subject(review["spec"]))
 
     async def local_access(self, request: Request) -> Response:
         kind = kinds.LOCAL_SUBJECT_ACCESS_REVIEW
         review = await self._read(request, kind)
-        self._check_attributes(review, kind, subject=True)
-        namespace = dig(review, "spec", "resourceAttributes", "namespace", default="")
-        if namespace != request.info.namespace:
-            raise errors.bad_request(
-                f"spec.resourceAttributes.namespace must match namespace: {request.info.namespace}"
-            )
+        review_rules.access(review, local=True)
         return self._decide(request, kind, review, _subject(review["spec"]))
 
     async def self_rules(self, request: Request) -> Response:
@@ -135,13 +129,18 @@ class Reviews:
         """serviceaccounts/token: a token that is bound to what the request names."""
         review = await self._read(request, kinds.TOKEN_REQUEST)
         info, spec, issuer = request.info, review.get("spec") or {}, self._server.issuer
+        review_rules.token_request(review, info.name)
         account = self._server.lookup(kinds.SERVICE_ACCOUNT, info.namespace, info.name)
         if account is None:
             raise errors.not_found(kinds.SERVICE_ACCOUNT, info.name)
+        uid = account["metadata"]["uid"]
+        if (given := review["metadata"].get("uid")) and given != uid:
+            why = f"the UID in the token request ({given}) does not match the UID of the service account ({uid})"
+            raise errors.conflict(_by_kind(kinds.TOKEN_REQUEST), info.name, why)
         if issuer is None:
             raise errors.internal("the server signs no tokens")
-        seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
-        self._check_seconds(info.name, seconds)
+        seconds = DEFAULT_TOKEN if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
+        review_rules.token_seconds(seconds)
         bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
         extends = self._server.config.extend_token_expiration and seconds == WARN_AFTER and bound is not None
@@ -159,44 +158,36 @@ class Reviews:
             ),
             "expirationTimestamp": timestamp(self._server.clock.now() + timedelta(seconds=seconds)),
         }
-        review["metadata"] = {
+        review["metadata"] |= {
             "name": info.name,
             "namespace": info.namespace,
+            "uid": uid,
             "creationTimestamp": timestamp(self._server.clock.now()),
         }
         return self._created(request, kinds.TOKEN_REQUEST, review)
-
-    @staticmethod
-    def _check_seconds(name: str, seconds: int) -> None:
-        err, path = Errors(), Path("spec", "expirationSeconds")
-        if seconds < SHORTEST_TOKEN:
-            err.invalid(path, seconds, "may not specify a duration less than 10 minutes")
-        if seconds > LONGEST_TOKEN:
-            err.invalid(path, seconds, "may not specify a duration larger than 2^32 seconds")
-        if err:
-            raise errors.invalid(kinds.TOKEN_REQUEST, name, err)
 
     def _bound(self, namespace: str, account: str, ref: Object | None) -> tuple[Bound | None, Object | None]:
         """What a token is to be bound to, and a pod's node. Raises StatusError where it is not there."""
         if not ref:
             return None, None
-        kind = {"Pod": kinds.POD, "Secret": kinds.SECRET, "Node": kinds.NODE}.get(ref.get("kind", ""))
-        if kind is None:
-            raise errors.bad_request(f"cannot bind token to object of type {ref.get('kind')}")
-        name = ref.get("name", "")
+        group, _, version = (ref.get("apiVersion") or "").rpartition("/")
+        kind = {"Pod": kinds.POD, "Secret": kinds.SECRET, "Node": kinds.NODE}.get(ref.get("kind") or "")
+        if kind is None or group:
+            shown = f"{group}/{version}, Kind={ref.get('kind') or ''}"
+            raise errors.bad_request(f"cannot bind token to object of type {shown}")
+        if not (name := ref.get("name") or ""):
+            raise errors.bad_request("Name parameter required.")
         obj = self._server.lookup(kind, namespace if kind.namespaced else "", name)
         if obj is None:
             raise errors.not_found(kind, name)
         found = obj["metadata"]
+        if kind == kinds.POD and dig(obj, "spec", "serviceAccountName") != account:
+            why = f"cannot bind token for serviceaccount {quoted(account)} to pod running with different serviceaccount"
+            raise errors.bad_request(f"{why} name.")
         if ref.get("uid") not in (None, "", found["uid"]):
             why = f"the UID in the bound object reference ({ref['uid']}) does not match the UID in record"
-            raise errors.conflict(kind, name, f"{why}. The object might have been deleted and then recreated")
-        if kind == kinds.POD and dig(obj, "spec", "serviceAccountName") != account:
-            used = dig(obj, "spec", "serviceAccountName", default="")
-            raise errors.bad_request(
-                f"cannot bind token for serviceaccount {account!r} to pod running with different serviceaccount "
-                f"name {used!r}".replace("'", '"')
-            )
+            why += ". The object might have been deleted and then recreated"
+            raise errors.conflict(_by_kind(kind), name, why)
         node_name = dig(obj, "spec", "nodeName", default="") if kind == kinds.POD else ""
         node = self._server.lookup(kinds.NODE, "", node_name) if node_name else None
         return Bound(ref["kind"], name, found["uid"]), node
@@ -204,27 +195,9 @@ class Reviews:
     async def _read(self, request: Request, kind: Kind) -> Object:
         """What is asked, admitted. Raises StatusError."""
         review = await read_object(request, kind, self._server.schema)
+        review_rules.place(review, request.info.namespace, keep=kind == kinds.TOKEN_REQUEST)
         await admit(self._server.admission, attributes_of(request, asking(request), "CREATE", review))
         return review
-
-    @staticmethod
-    def _check_attributes(review: Object, kind: Kind, *, subject: bool = False) -> None:
-        """Raises StatusError 422."""
-        spec, err = review.get("spec") or {}, Errors()
-        given = [name for name in ("resourceAttributes", "nonResourceAttributes") if spec.get(name) is not None]
-        if len(given) == 2:
-            why = "cannot be specified in combination with resourceAttributes"
-            err.invalid(Path("spec", "nonResourceAttributes"), spec["nonResourceAttributes"], why)
-        if not given:
-            why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            err.invalid(Path("spec", "resourceAttributes"), None, why)
-        if subject and not spec.get("user") and not spec.get("groups"):
-            err.invalid(Path("spec", "user"), "", "at least one of user or group must be specified")
-        groups = len(spec.get("groups") or ())
-        if groups > MAX_GROUPS:
-            err.too_many(Path("spec", "groups"), groups, MAX_GROUPS)
-        if err:
-            raise errors.invalid(kind, "", err)
 
     def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
         action = _action(review["spec"])
@@ -242,6 +215,11 @@ class Reviews:
             yield Rule({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
             yield Rule({"verbs": ["*"], "nonResourceURLs": ["*"]})
         yield from self._server.authorizer.rules(user, namespace)
+
+
+def _by_kind(kind: Kind) -> Kind:
+    """As upstream names it where it has no resource at hand."""
+    return replace(kind, plural=kind.name)
 
 
 def user_info(user: User) -> Object:

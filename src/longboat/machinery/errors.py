@@ -68,7 +68,8 @@ def _details(kind: Kind, name: str, causes: list[Cause] | None = None, uid: str 
         details["name"] = name
     if kind.group:
         details["group"] = kind.group
-    details["kind"] = kind.name if by_kind else kind.plural
+    if shown := kind.name if by_kind else kind.plural:
+        details["kind"] = shown
     if uid:
         details["uid"] = uid
     if causes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from longboat.apiserver.admission.catalog import CATALOGUE, NAMES, problems
+from longboat.apiserver.admission.catalog import CATALOGUE, NAMES, Means, plugins, problems
+from longboat.apiserver.admission.chain import Plugin
+from longboat.apiserver.admission.escalation import Escalation
 from longboat.cli import plan, up
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Usage
@@ -22,10 +25,17 @@ UPSTREAM = [
     "DenyServiceExternalIPs", "PodResizeValidator", "ResourceQuota",
 ]  # fmt: skip
 
+ANYTHING: Any = Means(*[()] * len(fields(Means)))  # plugins only keep what they are given
+
 
 def test_the_order_is_upstream_s_and_quotas_come_last() -> None:
     assert [name for name, _ in CATALOGUE if name] == UPSTREAM
     assert CATALOGUE[-1][0] == "ResourceQuota"
+
+
+def test_nothing_changes_an_object_after_it_was_judged_for_escalation() -> None:
+    changing = [type(each) for each in plugins(ANYTHING) if type(each).mutate is not Plugin.mutate]
+    assert changing[-1] is Escalation
 
 
 @pytest.mark.parametrize(

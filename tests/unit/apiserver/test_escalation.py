@@ -114,7 +114,7 @@ def test_escalate_and_bind_let_pass() -> None:
         assert (await api.ask("POST", bindings, binding("edit"), user("joan")))[0] == 201
         assert (await api.ask("POST", bindings, binding("cluster-admin"), user("joan")))[0] == 403
         code, status = await api.ask("POST", bindings, binding("nope"), user("jane"))
-        assert (code, status["message"]) == (404, 'clusterroles.rbac.authorization.k8s.io "nope" not found')
+        assert (code, status["message"]) == (404, 'rolebindings.rbac.authorization.k8s.io "nope" not found')
 
     play(scene)
 

@@ -25,7 +25,8 @@ class Escalation(Plugin):
     def handles(self, attributes: Attributes) -> bool:
         return attributes.kind.group == kinds.ROLE.group and attributes.operation in ("CREATE", "UPDATE")
 
-    async def validate(self, attributes: Attributes) -> None:
+    async def mutate(self, attributes: Attributes) -> None:
+        """Changes nothing: it comes last of those that change, before the object is validated, as upstream's does."""
         user: User | None = attributes.user
         if user is None or MASTERS in user.groups or _only_for_the_collector(attributes):
             return
@@ -53,7 +54,7 @@ class Escalation(Plugin):
             return
         rules = self._authorizer.role_rules(kind.name, name, namespace)
         if rules is None:
-            raise not_found(kind, name)
+            raise not_found(attributes.kind, name)  # as upstream says it, whatever is not there
         await self._confirm(attributes, user, [rule.raw for rule in rules])
 
     async def _confirm(self, attributes: Attributes, user: User, rules: list[Object]) -> None:

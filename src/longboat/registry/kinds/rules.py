@@ -8,7 +8,7 @@ from typing import Any
 
 from longboat.machinery import names, quantity
 from longboat.machinery.addresses import IPNetwork
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import Errors, Path, quoted
 from longboat.machinery.objects import Object
 from longboat.machinery.quantity import Quantity
 
@@ -16,6 +16,7 @@ IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 MAX_INT32 = (1 << 31) - 1
 LONGEST_DRIVER_NAME = 63
+LONGEST_SIGNER = 253 + 1 + 253 + 1 + 63  # a domain, and behind the slash a namespace's object
 
 
 def between(low: int, high: int) -> str:
@@ -54,6 +55,33 @@ def driver_name(value: str, path: Path, err: Errors) -> None:
     if len(value) > LONGEST_DRIVER_NAME:
         err.too_long(path, LONGEST_DRIVER_NAME)
     err.extend(path, names.dns1123_subdomain(value.lower()), value)
+
+
+def signer_name(value: str, path: Path, err: Errors) -> None:
+    """A signer of certificates: a domain of two labels or more, and behind one slash subdomains (core, names.go)."""
+    if not value:
+        err.required(path)
+        return
+    domain, *rest = value.split("/")
+    if len(rest) != 1:
+        err.invalid(path, value, "must be a fully qualified domain and path of the form 'example.com/signer-name'")
+        return
+    if len(domain) > 253:
+        err.too_long(path, 253)
+    _labels(domain, path, err, names.dns1123_label)
+    if "." not in domain:
+        err.invalid(path, domain, "should be a domain with at least two segments separated by dots")
+    _labels(rest[0], path, err, names.dns1123_subdomain)
+    if len(value) > LONGEST_SIGNER:
+        err.too_long(path, LONGEST_SIGNER)
+
+
+def _labels(value: str, path: Path, err: Errors, check: Callable[[str], list[str]]) -> None:
+    """The first label that is none says enough."""
+    for label in value.split("."):
+        if wrong := check(label):
+            err.extend(path, [f"validating label {quoted(label)}: {why}" for why in wrong], value)
+            return
 
 
 def one_of(
@@ -157,18 +185,28 @@ def label_selector(found: Object | None, path: Path, err: Errors, *, any_value: 
     labels(found.get("matchLabels"), path.at("matchLabels"), err)
     for i, expression in enumerate(found.get("matchExpressions") or ()):
         at = path.at("matchExpressions").index(i)
-        values, operator = expression.get("values") or [], expression.get("operator") or ""
-        if operator in ("In", "NotIn"):
-            if not values:
-                err.required(at.at("values"), "must be specified when `operator` is 'In' or 'NotIn'")
-        elif operator in ("Exists", "DoesNotExist"):
-            if values:
-                err.forbidden(at.at("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-        else:
-            err.invalid(at.at("operator"), operator, "not a valid selector operator")
-        label_name(expression.get("key") or "", at.at("key"), err)
-        for j, value in enumerate(() if any_value else values):
-            err.extend(at.at("values").index(j), names.label_value(value), value)
+        operator(expression, at, err)
+        expression_labels(expression, at, err, any_value=any_value)
+
+
+def operator(expression: Object, at: Path, err: Errors, *, unknown: bool = False) -> None:
+    """Whether the values of a requirement of a selector suit its operator. `unknown`: other operators may be."""
+    values, given = expression.get("values") or [], expression.get("operator") or ""
+    if given in ("In", "NotIn"):
+        if not values:
+            err.required(at.at("values"), "must be specified when `operator` is 'In' or 'NotIn'")
+    elif given in ("Exists", "DoesNotExist"):
+        if values:
+            err.forbidden(at.at("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+    elif not unknown:
+        err.invalid(at.at("operator"), given, "not a valid selector operator")
+
+
+def expression_labels(expression: Object, at: Path, err: Errors, *, any_value: bool = False) -> None:
+    """Whether the key and the values of a requirement of a selector can be labels. `any_value`: the key alone."""
+    label_name(expression.get("key") or "", at.at("key"), err)
+    for j, value in enumerate(() if any_value else expression.get("values") or ()):
+        err.extend(at.at("values").index(j), names.label_value(value), value)
 
 
 def amount(text: str, path: Path, err: Errors) -> Quantity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import defaultdict
 from datetime import datetime
 
 from cryptography import x509
@@ -16,15 +17,16 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.subresource import view
 from longboat.machinery.table import AGE, Column, human_duration
+from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, rules
-from longboat.registry.kinds.networking.ingress_class import domain_prefixed
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
 SHORTEST = 600  # seconds that a certificate must be asked for at least
 VERDICTS = ("Approved", "Denied")
 LEGACY = "kubernetes.io/legacy-unknown"
-_SPEC, _CERTIFICATE = Path("spec"), Path("status", "certificate")
+CONDITION = "io.k8s.api.certificates.v1.CertificateSigningRequestCondition"
+_SPEC, _CERTIFICATE, _CONDITIONS = Path("spec"), Path("status", "certificate"), Path("status", "conditions")
 _BLOCK = re.compile(rb"-----BEGIN ([^-\n]*)-----\r?\n([^\n:]*:[^\n]*\n)?")
 
 
@@ -76,22 +78,21 @@ class CertificateSigningRequest(Strategy):
         new["status"] = {}
 
     def prepare_update(self, new: Object, old: Object, write: Write) -> None:
-        """What was asked for stands. Through approval only the verdict changes."""
+        """What was asked for stands. Through approval only the conditions change."""
         new["spec"] = old.get("spec")
         if write.subresource == "approval":
             conditions = dig(new, "status", "conditions", default=[])
             new["status"] = {**(old.get("status") or {}), "conditions": _dated(conditions, old, write.now)}
 
     def prepare_status(self, new: Object, old: Object, write: Write) -> None:
-        """The verdict is not the signer's."""
-        conditions = dig(new, "status", "conditions", default=[])
-        kept = [c for c in dig(old, "status", "conditions", default=()) if c.get("type") in VERDICTS]
-        others = [c for c in conditions if c.get("type") not in VERDICTS]
-        if merged := _dated([*kept, *others], old, write.now):
-            new.setdefault("status", {})["conditions"] = merged
+        if conditions := _dated(dig(new, "status", "conditions", default=[]), old, write.now):
+            new["status"]["conditions"] = conditions
 
-    def validate(self, new: Object, err: Errors) -> None:
+    def validate_create(self, new: Object, err: Errors) -> None:
+        """The request is one, and signed with its own key; nobody asks the signer of old, which took anything."""
         spec = new.get("spec") or {}
+        if why := subjects.unsigned(spec.get("request") or ""):
+            err.invalid(_SPEC.at("request"), spec.get("request"), why)
         usages = spec.get("usages") or []
         if not usages:
             err.required(_SPEC.at("usages"))
@@ -101,40 +102,58 @@ class CertificateSigningRequest(Strategy):
         for i in rules.repeated(usages):
             err.duplicate(_SPEC.at("usages").index(i), usages[i])
         signer = spec.get("signerName") or ""
-        if not signer:
-            err.required(_SPEC.at("signerName"))
+        if signer == LEGACY:
+            err.invalid(_SPEC.at("signerName"), signer, "the legacy signerName is not allowed via this API version")
         else:
-            domain_prefixed(signer, _SPEC.at("signerName"), err)
+            rules.signer_name(signer, _SPEC.at("signerName"), err)
         seconds = spec.get("expirationSeconds")
         if seconds is not None and seconds < SHORTEST:
             err.invalid(
                 _SPEC.at("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)"
             )
-        _conditions(new, err)
-
-    def validate_create(self, new: Object, err: Errors) -> None:
-        """The request is one, and signed with its own key; nobody asks the signer of old, which took anything."""
-        request, signer = (dig(new, "spec", field, default="") for field in ("request", "signerName"))
-        if why := subjects.unsigned(request):
-            err.invalid(_SPEC.at("request"), request, why)
-        if signer == LEGACY:
-            err.invalid(_SPEC.at("signerName"), signer, "the legacy signerName is not allowed via this API version")
-
-    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
-        _conditions(new, err)
-        had, has = (dig(obj, "status", "certificate") for obj in (old, new))
-        if has == had:
-            return
-        if had:
-            err.forbidden(_CERTIFICATE, "updates may not modify existing certificate content")
-        if why := _no_certificates(has or ""):
-            err.invalid(_CERTIFICATE, "<certificate data>", why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        kept = {c.get("type") for c in dig(new, "status", "conditions", default=())}
-        for condition in dig(old, "status", "conditions", default=()):
-            if (kind := condition.get("type")) not in kept:
-                err.forbidden(Path("status", "conditions"), f'updates may not remove a condition of type "{kind}"')
+        _change(new, old, err)
+
+    def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
+        _change(new, old, err, decides=subresource == "approval")
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        _change(new, old, err, issues=True)
+
+
+def _change(new: Object, old: Object, err: Errors, *, decides: bool = False, issues: bool = False) -> None:
+    """What was asked for is the same, so it is not looked at again.
+
+    `decides`: the write may add a verdict. `issues`: it may set the certificate, once.
+    """
+    had, has = (dig(obj, "status", "certificate") for obj in (old, new))
+    _conditions(new, old, err)
+    if has != had and (why := _no_certificates(has or "")):
+        err.invalid(_CERTIFICATE, "<certificate data>", why)
+    formerly, now = (_by_type(obj) for obj in (old, new))
+    for kind in (*VERDICTS, "Failed"):
+        if len(now[kind]) < len(formerly[kind]):
+            err.forbidden(_CONDITIONS, f'updates may not remove a condition of type "{kind}"')
+    for kind in () if decides else VERDICTS:
+        if len(now[kind]) > len(formerly[kind]):
+            err.forbidden(_CONDITIONS, f'updates may not add a condition of type "{kind}"')
+        elif len(now[kind]) == len(formerly[kind]) and now[kind] != formerly[kind]:
+            shown = "".join(
+                internal.difference(CONDITION, *pair) for pair in zip(formerly[kind], now[kind], strict=True)
+            )
+            err.forbidden(_CONDITIONS, f'updates may not modify a condition of type "{kind}"\n{shown}')
+    if has != had and not issues:
+        err.forbidden(_CERTIFICATE, "updates may not set certificate content")
+    elif has != had and had:
+        err.forbidden(_CERTIFICATE, "updates may not modify existing certificate content")
+
+
+def _by_type(request: Object) -> defaultdict[str, list[Object]]:
+    found: defaultdict[str, list[Object]] = defaultdict(list)
+    for condition in dig(request, "status", "conditions", default=()):
+        found[condition.get("type") or ""].append(condition)
+    return found
 
 
 def _dated(conditions: list[Object], old: Object, now: datetime) -> list[Object]:
@@ -145,29 +164,31 @@ def _dated(conditions: list[Object], old: Object, now: datetime) -> list[Object]
         former = had.get(condition.get("type"))
         same = former is not None and former.get("status") == condition.get("status")
         moment = timestamp(now)
-        dated = {"status": "True", **condition}
-        dated.setdefault("lastUpdateTime", moment)
+        dated = {**condition, "lastUpdateTime": condition.get("lastUpdateTime") or moment}
         changed = former.get("lastTransitionTime") if same and former else None
         dated["lastTransitionTime"] = condition.get("lastTransitionTime") or changed or moment
         found.append(dated)
     return found
 
 
-def _conditions(request: Object, err: Errors) -> None:
-    path, seen = Path("status", "conditions"), set()
+def _conditions(request: Object, old: Object, err: Errors) -> None:
+    """What the former version had wrong already may stay."""
+    formerly, seen = _by_type(old), set[str]()
+    repeated = any(len(conditions) > 1 for conditions in formerly.values())
     for i, condition in enumerate(dig(request, "status", "conditions", default=())):
-        at, kind = path.index(i), condition.get("type") or ""
-        if not kind:
+        at, kind, status = _CONDITIONS.index(i), condition.get("type") or "", condition.get("status") or ""
+        if not kind and "" not in formerly:
             err.required(at.at("type"))
-        if not condition.get("status"):
+        allowed = ("True",) if kind in (*VERDICTS, "Failed") else ("False", "True", "Unknown")
+        if not status:
             err.required(at.at("status"))
-        elif kind in (*VERDICTS, "Failed") and condition["status"] != "True":
-            err.not_supported(at.at("status"), condition["status"], ("True",))
-        if kind in seen:
+        elif status not in allowed:
+            err.not_supported(at.at("status"), status, allowed)
+        if kind in seen and not repeated:
             err.duplicate(at.at("type"), kind)
         seen.add(kind)
-    if set(VERDICTS) <= seen:
-        err.invalid(path, "Denied", "Approved and Denied conditions are mutually exclusive")
+    if set(VERDICTS) <= seen and not set(VERDICTS) <= formerly.keys():
+        err.invalid(_CONDITIONS, "Denied", "Approved and Denied conditions are mutually exclusive")
 
 
 def _no_certificates(encoded: str) -> str:
