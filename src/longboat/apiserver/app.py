@@ -135,7 +135,7 @@ class APIServer:
         await gather()
         told = partial(dangling.settle, schemas, levels, self.clock)
         for watched, settle, what in (
-            (roles, gather, "the rules that ClusterRoles gather"),
+            *(((roles, gather, "the rules that ClusterRoles gather"),) if self.config.gathers_roles else ()),
             (schemas, told, "the conditions of FlowSchemas"),
             (levels, told, "the conditions of FlowSchemas"),
         ):

@@ -19,6 +19,7 @@ class Config:
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `rights`: what components declare to need: they are given it by roles.
+    `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
     `disable_admission_plugins`: by their names in `admission.catalog`.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
@@ -39,3 +40,4 @@ class Config:
     disable_admission_plugins: frozenset[str] = frozenset()
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()
+    gathers_roles: bool = True

@@ -1,7 +1,8 @@
 """ClusterRoles that gather the rules of others by label (admin, edit, view).
 
-Done by the API server itself rather than by a controller: it holds the roles in its cache, must have them right
-before it is ready, and writes nothing but what follows from them, so several servers at it agree.
+Done by the API server itself: it holds the roles in its cache, must have them right before it is ready, and writes
+nothing but what follows from them, so several servers at it agree. After that it is a controller's work, as upstream's:
+a server that runs without controllers leaves a role as whoever wrote it did.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ class ControlPlane:
             disable_admission_plugins=given.disabled_plugins,
             authenticators=authenticators,
             rights=rights.declared(),
+            gathers_roles=CONTROLLERS in given.beside,
         )
         api = APIServer(kept, self.clock, config)
         self._held.push_async_callback(api.close)
