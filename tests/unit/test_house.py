@@ -30,6 +30,7 @@ for name in sys.stdin.read().split():
     os.waitpid(pid, 0)
 """
 
+OUTSIDE = [path for part in ("bench", "examples", "tests", "tools") for path in (SOURCE.parent / part).rglob("*.py")]
 CLOCK = SOURCE / "longboat" / "aio" / "clock.py"
 COMMANDS = SOURCE / "longboat" / "cli"  # a person waits for them, synchronously and in real time
 TIME_CALLS = {
@@ -57,6 +58,40 @@ def test_every_module_imports_alone(share: int) -> None:
 @pytest.mark.parametrize("package", [p for p in MODULES if p.name == "__init__.py"], ids=module_name)
 def test_every_package_says_what_belongs_in_it(package: Path) -> None:
     assert ast.get_docstring(ast.parse(package.read_text())), "an __init__ without a docstring"
+
+
+def named(path: Path) -> set[str]:
+    """What a module defines or imports at its top level, wherever it is nested there."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return found
+
+
+def test_what_is_imported_from_outside_is_there() -> None:
+    """Benchmarks, examples and long tests run rarely: they must not find out then what has moved meanwhile."""
+    modules = {module_name(path): path for path in MODULES}
+    names, missing = {name: set[str]() for name in modules}, list[str]()
+    for path in OUTSIDE:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("longboat"):
+                continue
+            assert node.module
+            if node.module not in modules:
+                missing.append(f"{path.relative_to(SOURCE.parent)}: {node.module}")
+                continue
+            names[node.module] = names[node.module] or named(modules[node.module])
+            missing += (
+                f"{path.relative_to(SOURCE.parent)}: {node.module}.{alias.name}"
+                for alias in node.names
+                if alias.name not in names[node.module] and f"{node.module}.{alias.name}" not in modules
+            )
+    assert missing == []
 
 
 def time_calls(path: Path) -> Iterator[str]:
