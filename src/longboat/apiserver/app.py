@@ -132,8 +132,9 @@ class APIServer:
         roles, schemas = self.stores[kinds.CLUSTER_ROLE], self.stores[kinds.FLOW_SCHEMA]
         levels = self.stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
         gather = partial(aggregation.settle, roles)
-        await gather()
         told = partial(dangling.settle, schemas, levels, self.clock)
+        await gather()
+        await told()
         for watched, settle, what in (
             *(((roles, gather, "the rules that ClusterRoles gather"),) if self.config.gathers_roles else ()),
             (schemas, told, "the conditions of FlowSchemas"),
