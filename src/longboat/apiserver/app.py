@@ -41,11 +41,11 @@ from longboat.apiserver.filters.requests import deadline, parse_request_info, re
 from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
-from longboat.apiserver.paths import paths
+from longboat.apiserver.paths import health_of, paths
 from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
-from longboat.apiserver.reviews import reviews
+from longboat.apiserver.reviews import Reviews
 from longboat.apiserver.settling import keep_settled
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -99,7 +99,10 @@ class APIServer:
             self.resources.install(Resource(strategy, self._endpoint(strategy)))
         self.dispatcher = Dispatcher(self.resources, self.admission)
         self.dispatcher.reduced.update(self._reduced())
-        self.dispatcher.answers.update(reviews(self))
+        self.dispatcher.answers |= Reviews(
+            clock=clock, schema=self.schema, admission=self.admission, authorizer=self.authorizer, issuer=self.issuer,
+            tokens=self.tokens, lookup=self.lookup, extends_tokens=config.extend_token_expiration,
+        ).handlers  # fmt: skip
         pods = self._endpoint(self.stores[kinds.POD].strategy)
         assert pods is not None
         self.dispatcher.answers |= {
@@ -107,7 +110,8 @@ class APIServer:
             (kinds.POD, "binding"): partial(bind, pods),
             (kinds.POD, "eviction"): eviction(pods, self.stores[kinds.POD_DISRUPTION_BUDGET], clock.now),
         }
-        self._paths = paths(self)
+        health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)
+        self._paths = paths(self.resources, self.exposition, health, self.issuer)
         self.handle: Handler = self._chain()
 
     async def start(self) -> None:

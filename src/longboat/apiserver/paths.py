@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,40 +20,20 @@ from longboat.storage.interface import Storage, StorageError
 PATIENCE = 2.0  # seconds the storage may take to say that it is there
 
 
-class Server(Protocol):
-    """What the paths tell of: it changes while the server runs."""
-
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def storage(self) -> Storage: ...
-    @property
-    def resources(self) -> Resources: ...
-    @property
-    def encryption(self) -> Encryption | None: ...
-    @property
-    def issuer(self) -> TokenIssuer | None: ...
-    @property
-    def exposition(self) -> Exposition: ...
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def stopping(self) -> bool: ...
-
-
-def paths(server: Server) -> dict[str, Handler]:
-    """Handlers by the first part of the path."""
-    checks, openid = _health(server), _openid(server)
-    health, index = checks.handle, _index(server, checks)
+def paths(
+    resources: Resources, exposition: Exposition, health: Health, issuer: TokenIssuer | None
+) -> dict[str, Handler]:  # fmt: skip
+    """Handlers by the first part of the path. `issuer`: whose tokens others may verify."""
+    openid, index = _openid(issuer), _index(resources, health, issuer)
     return {
         "": index,
         "index.html": index,
-        "livez": health,
-        "readyz": health,
-        "healthz": health,
+        "livez": health.handle,
+        "readyz": health.handle,
+        "healthz": health.handle,
         "version": version,
-        "metrics": server.exposition.handle,
-        "openapi": OpenAPI(server.resources).handle,
+        "metrics": exposition.handle,
+        "openapi": OpenAPI(resources).handle,
         ".well-known": openid,
         "openid": openid,
     }
@@ -63,14 +43,14 @@ LISTED = ("/apis/", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/
 OPENID = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 
 
-def _index(server: Server, health: Health) -> Handler:
+def _index(resources: Resources, health: Health, issuer: TokenIssuer | None) -> Handler:
     """What there is to ask for (metav1 RootPaths)."""
 
     async def index(request: Request) -> Response:
         if request.path not in ("/", "/index.html"):
             return no_page()
-        found = {*LISTED, *health.paths(), *(OPENID if server.issuer else ()), "/api", "/apis"}
-        for resource in server.resources:
+        found = {*LISTED, *health.paths(), *(OPENID if issuer else ()), "/api", "/apis"}
+        for resource in resources:
             found.add(resource.kind.path)
             if resource.kind.group:
                 found.add(f"/apis/{resource.kind.group}")
@@ -80,14 +60,19 @@ def _index(server: Server, health: Health) -> Handler:
     return index
 
 
-def _health(server: Server) -> Health:
+def health_of(
+    clock: Clock, storage: Storage, encryption: Encryption | None, ready: Callable[[], bool],
+    stopping: Callable[[], bool],
+) -> Health:  # fmt: skip
+    """Alive while the storage and what seals Secrets answer; ready once it has begun, until it is about to go."""
+
     async def well() -> str | None:
         return None
 
-    async def storage() -> str | None:
+    async def stored() -> str | None:
         try:
-            async with server.clock.timeout(PATIENCE):
-                await server.storage.current_revision()
+            async with clock.timeout(PATIENCE):
+                await storage.current_revision()
         except TimeoutError:
             return f"no answer within {PATIENCE:g}s"
         except StorageError as error:
@@ -95,22 +80,22 @@ def _health(server: Server) -> Health:
         return None
 
     async def bootstrapped() -> str | None:
-        return None if server.ready else "not finished"
+        return None if ready() else "not finished"
 
     async def serving() -> str | None:
-        return "the server is going" if server.stopping else None
+        return "the server is going" if stopping() else None
 
     # "etcd" is what monitors have always asked for, whatever the storage is.
-    live = {"ping": well, "log": well, "etcd": storage}
-    if server.encryption:
-        live["kms-providers"] = server.encryption.check
+    live = {"ping": well, "log": well, "etcd": stored}
+    if encryption:
+        live["kms-providers"] = encryption.check
     return Health(live, {**live, "poststarthook/rbac/bootstrap-roles": bootstrapped, "shutdown": serving})
 
 
-def _openid(server: Server) -> Handler:
+def _openid(issuer: TokenIssuer | None) -> Handler:
     async def discover(request: Request) -> Response:
         only_get(request)
-        path, issuer = request.path.rstrip("/"), server.issuer
+        path = request.path.rstrip("/")
         if issuer and path == "/openid/v1/jwks":
             return Response(200, issuer.jwks(), "application/jwk-set+json")
         if issuer and path == "/.well-known/openid-configuration":

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Protocol
 
 from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver import review_rules
+from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
-from longboat.apiserver.config import Config
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, read_object
 from longboat.apiserver.request import Handler, Request, Response
@@ -29,49 +28,30 @@ DEFAULT_TOKEN = 3600  # seconds
 WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
 
 
-class Server(Protocol):
-    """Who answers: the rights there are, the tokens that are given, and what they are bound to."""
-
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def config(self) -> Config: ...
-    @property
-    def schema(self) -> Schema: ...
-    @property
-    def authorizer(self) -> Authorizer: ...
-    @property
-    def admission(self) -> Admission: ...
-    @property
-    def issuer(self) -> TokenIssuer | None: ...
-    @property
-    def tokens(self) -> ServiceAccountTokens | None: ...
-
-    def lookup(self, kind: Kind, namespace: str, name: str) -> Object | None: ...
-
-
-def reviews(server: Server) -> dict[tuple[Kind, str], Handler]:
-    """Handlers for the dispatcher."""
-    asked = Reviews(server)
-    return {
-        (kinds.SELF_SUBJECT_REVIEW, ""): asked.self_subject,
-        (kinds.SELF_SUBJECT_ACCESS_REVIEW, ""): asked.self_access,
-        (kinds.SUBJECT_ACCESS_REVIEW, ""): asked.access,
-        (kinds.LOCAL_SUBJECT_ACCESS_REVIEW, ""): asked.local_access,
-        (kinds.SELF_SUBJECT_RULES_REVIEW, ""): asked.self_rules,
-        (kinds.TOKEN_REVIEW, ""): asked.token,
-        (kinds.SERVICE_ACCOUNT, "token"): asked.issue_token,
-    }
-
-
 class Reviews:
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    """`handlers` are for the dispatcher. `lookup` finds what tokens are bound to; `extends_tokens`: those of pods last
+    a year, for programs that read theirs only once."""
+
+    def __init__(
+        self, *, clock: Clock, schema: Schema, admission: Admission, authorizer: Authorizer,
+        issuer: TokenIssuer | None, tokens: ServiceAccountTokens | None, lookup: Lookup, extends_tokens: bool,
+    ) -> None:  # fmt: skip
+        self._clock, self._schema, self._admission, self._authorizer = clock, schema, admission, authorizer
+        self._issuer, self._tokens, self._lookup, self._extends_tokens = issuer, tokens, lookup, extends_tokens
+        self.handlers: dict[tuple[Kind, str], Handler] = {
+            (kinds.SELF_SUBJECT_REVIEW, ""): self.self_subject,
+            (kinds.SELF_SUBJECT_ACCESS_REVIEW, ""): self.self_access,
+            (kinds.SUBJECT_ACCESS_REVIEW, ""): self.access,
+            (kinds.LOCAL_SUBJECT_ACCESS_REVIEW, ""): self.local_access,
+            (kinds.SELF_SUBJECT_RULES_REVIEW, ""): self.self_rules,
+            (kinds.TOKEN_REVIEW, ""): self.token,
+            (kinds.SERVICE_ACCOUNT, "token"): self.issue_token,
+        }
 
     async def self_subject(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_REVIEW)
         assert request.user is not None
-        review["metadata"] = {"creationTimestamp": timestamp(self._server.clock.now())}
+        review["metadata"] = {"creationTimestamp": timestamp(self._clock.now())}
         review["status"] = {"userInfo": user_info(request.user)}
         return self._created(request, kinds.SELF_SUBJECT_REVIEW, review)
 
@@ -108,7 +88,7 @@ class Reviews:
 
     async def token(self, request: Request) -> Response:
         review = await self._read(request, kinds.TOKEN_REVIEW)
-        spec, tokens = review.get("spec") or {}, self._server.tokens
+        spec, tokens = review.get("spec") or {}, self._tokens
         if not spec.get("token"):
             raise errors.bad_request("token is required for TokenReview in authentication")
         try:
@@ -128,9 +108,9 @@ class Reviews:
     async def issue_token(self, request: Request) -> Response:
         """serviceaccounts/token: a token that is bound to what the request names."""
         review = await self._read(request, kinds.TOKEN_REQUEST)
-        info, spec, issuer = request.info, review.get("spec") or {}, self._server.issuer
+        info, spec, issuer = request.info, review.get("spec") or {}, self._issuer
         review_rules.token_request(review, info.name)
-        account = self._server.lookup(kinds.SERVICE_ACCOUNT, info.namespace, info.name)
+        account = self._lookup(kinds.SERVICE_ACCOUNT, info.namespace, info.name)
         if account is None:
             raise errors.not_found(kinds.SERVICE_ACCOUNT, info.name)
         uid = account["metadata"]["uid"]
@@ -143,7 +123,7 @@ class Reviews:
         review_rules.token_seconds(seconds)
         bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
-        extends = self._server.config.extend_token_expiration and seconds == WARN_AFTER and bound is not None
+        extends = self._extends_tokens and seconds == WARN_AFTER and bound is not None
         extends = extends and audiences == list(issuer.audiences)
         review["spec"] = {**spec, "audiences": audiences, "expirationSeconds": seconds}
         review["status"] = {
@@ -156,13 +136,13 @@ class Reviews:
                 node,
                 warn_after=seconds if extends else None,
             ),
-            "expirationTimestamp": timestamp(self._server.clock.now() + timedelta(seconds=seconds)),
+            "expirationTimestamp": timestamp(self._clock.now() + timedelta(seconds=seconds)),
         }
         review["metadata"] |= {
             "name": info.name,
             "namespace": info.namespace,
             "uid": uid,
-            "creationTimestamp": timestamp(self._server.clock.now()),
+            "creationTimestamp": timestamp(self._clock.now()),
         }
         return self._created(request, kinds.TOKEN_REQUEST, review)
 
@@ -177,7 +157,7 @@ class Reviews:
             raise errors.bad_request(f"cannot bind token to object of type {shown}")
         if not (name := ref.get("name") or ""):
             raise errors.bad_request("Name parameter required.")
-        obj = self._server.lookup(kind, namespace if kind.namespaced else "", name)
+        obj = self._lookup(kind, namespace if kind.namespaced else "", name)
         if obj is None:
             raise errors.not_found(kind, name)
         found = obj["metadata"]
@@ -189,32 +169,32 @@ class Reviews:
             why += ". The object might have been deleted and then recreated"
             raise errors.conflict(_by_kind(kind), name, why)
         node_name = dig(obj, "spec", "nodeName", default="") if kind == kinds.POD else ""
-        node = self._server.lookup(kinds.NODE, "", node_name) if node_name else None
+        node = self._lookup(kinds.NODE, "", node_name) if node_name else None
         return Bound(ref["kind"], name, found["uid"]), node
 
     async def _read(self, request: Request, kind: Kind) -> Object:
         """What is asked, admitted. Raises StatusError."""
-        review = await read_object(request, kind, self._server.schema)
+        review = await read_object(request, kind, self._schema)
         review_rules.place(review, request.info.namespace, keep=kind == kinds.TOKEN_REQUEST)
-        await admit(self._server.admission, attributes_of(request, asking(request), "CREATE", review))
+        await admit(self._admission, attributes_of(request, asking(request), "CREATE", review))
         return review
 
     def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
         action = _action(review["spec"])
-        allowed, reason = self._server.authorizer.decide(user, action)
+        allowed, reason = self._authorizer.decide(user, action)
         review["status"] = {"allowed": allowed}
         if reason:
             review["status"]["reason"] = reason
         return self._created(request, kind, review)
 
     def _created(self, request: Request, kind: Kind, review: Object) -> Response:
-        return respond(201, self._server.schema.canonical(kind, review), request.form)
+        return respond(201, self._schema.canonical(kind, review), request.form)
 
     def _rules(self, user: User, namespace: str) -> Iterable[Rule]:
         if "system:masters" in user.groups:
             yield Rule({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
             yield Rule({"verbs": ["*"], "nonResourceURLs": ["*"]})
-        yield from self._server.authorizer.rules(user, namespace)
+        yield from self._authorizer.rules(user, namespace)
 
 
 def _by_kind(kind: Kind) -> Kind:
