@@ -38,6 +38,9 @@ class BoundedCache(Generic[K, V]):
         self._entries.move_to_end(key)
         return found[0]
 
+    def values(self) -> list[V]:
+        return [value for value, _ in list(self._entries.values())]
+
     def put(self, key: K, value: V) -> None:
         self.pop(key)
         size = self._measure(key, value) + ENTRY

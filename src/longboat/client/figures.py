@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from longboat.aio.histogram import Histogram
 from longboat.aio.workqueue import WorkQueue
 from longboat.client.informer import Informers
-from longboat.client.reflector import Reflector
+from longboat.client.reflector import Reflector, Tally
 from longboat.machinery.exposition import Family, Sample, spread
+from longboat.machinery.kinds import Kind
 
 UNFINISHED = (
     "[BETA] How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large "
@@ -49,41 +49,35 @@ def of_queues(queues: Mapping[str, WorkQueue[Any]]) -> list[Family]:
 
 def of_informers(informers: Mapping[str, Informers]) -> list[Family]:
     """By the name of the component whose they are. Scopes of one resource are told of together."""
-    by_resource: dict[tuple[str, str, str, str], list[Reflector]] = {}
+    found: list[tuple[dict[str, str], Tally, list[Reflector]]] = []
     for name, each in informers.items():
+        running: dict[Kind, list[Reflector]] = {}
         for reflector in each.reflectors():
-            kind = reflector.kind
-            by_resource.setdefault((name, kind.group, kind.version, kind.plural), []).append(reflector)
-    found = [
-        (dict(zip(("name", "group", "version", "resource"), key, strict=True)), reflectors)
-        for key, reflectors in sorted(by_resource.items())
-    ]
+            running.setdefault(reflector.kind, []).append(reflector)
+        for kind, tally in each.tallies().items():
+            labels = {"name": name, "group": kind.group, "version": kind.version, "resource": kind.plural}
+            found.append((labels, tally, running.get(kind, [])))
 
-    def sums(name: str, kind: str, help: str, attribute: str) -> Family:
-        samples = [Sample(sum(getattr(each, attribute) for each in those), labels) for labels, those in found]
-        return Family(name, kind, help, samples)
+    def counter(name: str, help: str, count: Callable[[Tally], int]) -> Family:
+        return Family(name, "counter", help, [Sample(count(tally), labels) for labels, tally, _ in found])
 
-    stored = [Sample(max(each.revision for each in those) % DIGITS, labels) for labels, those in found]
-    latencies = [(labels, _together([each.taken for each in those])) for labels, those in found]
-    taken = [each for labels, latency in latencies if latency.count for each in spread(latency, labels)]
+    def gauge(name: str, help: str, measure: Callable[[list[Reflector]], int]) -> Family:
+        return Family(name, "gauge", help, [Sample(measure(running), labels) for labels, _, running in found])
+
+    taken = [each for labels, tally, _ in found if tally.taken.count for each in spread(tally.taken, labels)]
     return [
-        sums("informer_queued_items", "gauge", "[ALPHA] Number of items currently queued in the FIFO.", "queued"),
+        gauge("informer_queued_items", "[ALPHA] Number of items currently queued in the FIFO.",
+              lambda running: sum(each.queued for each in running)),
         Family("informer_processing_latency_seconds", "histogram",
                "[ALPHA] Time taken to process events after popping from the queue.", taken),
-        Family("informer_store_resource_version", "gauge", STORED, stored),
-        sums("longboat_reflector_lists_total", "counter", "Listings of all objects that were begun.", "lists"),
-        sums("longboat_reflector_watches_total", "counter", "Watches that were begun.", "watches"),
-        Family("longboat_reflector_listeners", "gauge", "Views and others that share one list and watch.",
-               [Sample(sum(map(len, those)), labels) for labels, those in found]),
-        sums("longboat_reflector_failures_total", "counter", "Times that one who is told of objects failed.",
-             "failures"),
+        gauge("informer_store_resource_version", STORED,
+              lambda running: max((each.revision for each in running), default=0) % DIGITS),
+        gauge("longboat_reflector_listeners", "Views and others that share lists and watches.",
+              lambda running: sum(map(len, running))),
+        gauge("longboat_reflectors", "Lists that are kept up to date by a watch each.", len),
+        counter("longboat_reflector_lists_total", "Listings of all objects that were begun.",
+                lambda tally: tally.lists),
+        counter("longboat_reflector_watches_total", "Watches that were begun.", lambda tally: tally.watches),
+        counter("longboat_reflector_failures_total", "Times that one who is told of objects failed.",
+                lambda tally: tally.failures),
     ]  # fmt: skip
-
-
-def _together(histograms: Iterable[Histogram]) -> Histogram:
-    first, *others = histograms
-    found = Histogram(first.bounds)
-    for each in (first, *others):
-        found.counts = [mine + its for mine, its in zip(found.counts, each.counts, strict=True)]
-        found.sum += each.sum
-    return found

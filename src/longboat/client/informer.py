@@ -18,7 +18,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api.view import View
 from longboat.client.interface import Key
-from longboat.client.reflector import BATCH, Item, Listener, Needs, Reflector
+from longboat.client.reflector import BATCH, Item, Listener, Needs, Reflector, Tally
 from longboat.client.rest import RestClient
 from longboat.machinery.kinds import Kind
 
@@ -195,6 +195,7 @@ class Informers:
         self._clock = clock
         self._made: dict[tuple[type[View], Scope], Informer[Any]] = {}
         self._streams: dict[Scope, _Stream] = {}
+        self._tallies: dict[Kind, Tally] = {}
         self._where: dict[int, tuple[Listener, Scope]] = {}  # those that may leave, by id
         self._tasks = Tasks(owner)
         self._started = False
@@ -239,6 +240,10 @@ class Informers:
         """What lists and watches for them now."""
         return [stream.reflector for stream in list(self._streams.values())]
 
+    def tallies(self) -> dict[Kind, Tally]:
+        """What has been listed and watched for them, by resource."""
+        return dict(self._tallies)
+
     def start(self) -> None:
         if not self._started:
             self._started = True
@@ -257,7 +262,8 @@ class Informers:
         if stream is None:
             _, _, namespace, labels, fields = scope
             reflector = Reflector(
-                kind, self._client, self._clock, namespace=namespace, labels=labels, fields=fields
+                kind, self._client, self._clock, namespace=namespace, labels=labels, fields=fields,
+                tally=self._tallies.setdefault(kind, Tally()),
             )  # fmt: skip
             stream = self._streams[scope] = _Stream(reflector)
         stream.reflector.add(listener)

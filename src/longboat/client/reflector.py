@@ -125,17 +125,25 @@ class Listener(Protocol):
         ...
 
 
+class Tally:
+    """What reflectors of one resource have done, those included that are no more."""
+
+    def __init__(self) -> None:
+        self.lists = self.watches = 0
+        self.failures = 0  # of those who listen
+        self.taken = Histogram(SPREAD)  # seconds that those who listen took for an event
+
+
 class Reflector:
     """Follows the objects of one kind, or those of a namespace or that selectors choose."""
 
     def __init__(
-        self, kind: Kind, client: RestClient, clock: Clock, *, namespace: str = "", labels: str = "", fields: str = ""
-    ) -> None:
+        self, kind: Kind, client: RestClient, clock: Clock, *, namespace: str = "", labels: str = "", fields: str = "",
+        tally: Tally | None = None,
+    ) -> None:  # fmt: skip
         self.kind = kind
-        self.failures = 0  # of those who listen
-        self.lists = self.watches = 0
         self.queued = 0  # objects of a listing that wait for the rest of it
-        self.taken = Histogram(SPREAD)  # seconds that those who listen took for an event
+        self._tally = tally or Tally()
         self._client, self._clock = client, clock
         self._namespace, self._labels, self._fields = namespace, labels, fields
         self._listeners: tuple[Listener, ...] = ()  # made anew with each change: those who are told may come and go
@@ -202,7 +210,8 @@ class Reflector:
         needs = max((each.needs for each in self._listeners), default=Needs.NOTHING)
         for listener in self._listeners:
             listener.relist()
-        self.lists, self.queued, token = self.lists + 1, 0, ""
+        self._tally.lists += 1
+        self.queued, token = 0, ""
         while True:
             page = await self._client.list_page(
                 self.kind,
@@ -227,12 +236,12 @@ class Reflector:
             try:
                 await listener.listed()
             except Exception:
-                self.failures += 1
+                self._tally.failures += 1
                 log.exception("%s: one who listens failed", self)
         self._version, self.queued = page.resource_version, 0
 
     async def _watch(self) -> None:
-        self.watches += 1
+        self._tally.watches += 1
         events = self._client.watch(
             self.kind, self._version, namespace=self._namespace, labels=self._labels, fields=self._fields
         )
@@ -253,12 +262,12 @@ class Reflector:
             began = self._clock.monotonic()
             for listener in self._listeners:
                 self._tell(listener.event, event.type, item)
-            self.taken.observe(self._clock.monotonic() - began)
+            self._tally.taken.observe(self._clock.monotonic() - began)
         self._version = item.version
 
     def _tell(self, told: Callable[..., None], *what: object) -> None:
         try:
             told(*what)
         except Exception:
-            self.failures += 1
+            self._tally.failures += 1
             log.exception("%s: one who listens failed", self)

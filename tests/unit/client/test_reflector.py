@@ -111,6 +111,8 @@ def test_the_stream_ends_with_the_last_who_listens() -> None:
         informers.follow(Pod.KIND, other)
         await settle()
         assert script.watched == ["1", "2", "3"]
+        tally = informers.tallies()[Pod.KIND]
+        assert (tally.lists, tally.watches, tally.taken.count) == (3, 3, 1), "of the stream that ended, too"
         assert one.told == ["relist", "listed"] * 2 and other.told[-1] == "ADDED a"
 
     play(script, check)

@@ -72,6 +72,7 @@ class AgentPart:
     ) -> None:  # fmt: skip
         self._client, self._clock, self._owner, self._make = client, clock, owner, make
         self._shared: Informers | None = shared
+        self.informers: Informers | None = None  # of this start
         self._agent: Agent | None = None
 
     @property
@@ -88,10 +89,11 @@ class AgentPart:
         """Until cancelled."""
         shared, self._shared = self._shared, None
         if shared is not None:
+            self.informers = shared
             self._agent = self._make(shared)
             await self._agent.run()
             return
-        informers = Informers(self._client, self._clock, self._owner)
+        informers = self.informers = Informers(self._client, self._clock, self._owner)
         self._agent = self._make(informers)
         informers.start()
         try:

@@ -79,6 +79,7 @@ class Network:
             *_ingress(settings, informers, client, clock),
             *([Part("dns", dns.run)] if dns else []),
         ]
+        self.informers = informers
         self.metrics = dns.metrics if dns else str
 
     def publish(self, ports: list[HostPort]) -> None:

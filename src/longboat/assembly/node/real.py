@@ -15,9 +15,11 @@ from longboat.assembly.node.network import Network, dns_addresses, prepare
 from longboat.assembly.node.own_containerd import OwnContainerd
 from longboat.assembly.node.resolv import resolv_conf
 from longboat.assembly.node.settings import Settings
+from longboat.client import figures
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
+from longboat.machinery.exposition import text
 from longboat.node import certificates
 from longboat.node.agent import Agent, NodeConfig
 from longboat.node.cri.grpc import GrpcRuntime
@@ -39,7 +41,9 @@ async def real_node(settings: Settings, client: RestClient, clock: Clock, identi
     parts = kept.kept(f"node {settings.name}", clock, recorder)
 
     def metrics() -> str:
-        return kept.metrics(parts) + network.metrics()
+        both = {"kubelet": agent.informers, "network": network.informers}
+        of_informers = figures.of_informers({name: informers for name, informers in both.items() if informers})
+        return kept.metrics(parts) + text(of_informers) + network.metrics()
 
     def seen(node: NodeView) -> None:
         if moment := certificates.not_before(node.metadata.annotations):

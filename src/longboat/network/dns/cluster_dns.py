@@ -96,14 +96,11 @@ class ClusterDNS:
     def metrics(self) -> str:
         """Prometheus's text format."""
         forwarder = self._forwarder
-        counters = (
-            ("forwarded_total", "Questions sent to servers outside.", forwarder.asked),
-            ("forward_hits_total", "Questions for names outside answered from the cache.", forwarder.hits),
+        own = (
+            ("forwarded_total", "Questions sent to servers outside, answered or not.", forwarder.asked),
             ("unanswered_total", "Questions that no server outside answered.", forwarder.unanswered),
             ("dropped_total", "Answers the kernel did not take.", sum(server.dropped for server in self.servers)),
         )
-        families = [self._resolver.counts.family()]
-        for name, help, value in counters:
-            families.append(Family(f"longboat_dns_{name}", "counter", help, [Sample(value)]))
-        at_hand = [Sample(len(self._replies))]
-        return text([*families, Family("longboat_dns_replies", "gauge", "Finished answers at hand.", at_hand)])
+        counters = [Family(f"longboat_dns_{name}", "counter", help, [Sample(value)]) for name, help, value in own]
+        kept = self._replies.codes() + forwarder.codes()
+        return text([*self._resolver.counts.families(kept), *counters])

@@ -16,6 +16,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.network.dns import wire
 from longboat.network.dns.lifetimes import lifetime, older, ttl_offsets
+from longboat.network.dns.metrics import Counts
 from longboat.network.dns.wire import Malformed
 
 PORT = 53
@@ -53,7 +54,8 @@ class Forwarder:
         self._kept: BoundedCache[tuple[bytes, bool], _Entry] = BoundedCache(ENTRIES, KEPT, _size)
         self._asking: dict[tuple[bytes, bool], asyncio.Task[bytes | None]] = {}
         self._tasks = Tasks("dns/forward")
-        self.asked = self.hits = self.unanswered = 0
+        self.counts = Counts()
+        self.asked = self.unanswered = 0
 
     def cached(self, question: bytes, tcp: bool = False) -> bytes | None:
         """The answer if it is known, its TTLs as they are now."""
@@ -64,7 +66,6 @@ class Forwarder:
         if now >= found.until:
             self._kept.pop((question, tcp))
             return None
-        self.hits += 1
         return older(found.message, found.offsets, int(now - found.since))
 
     async def ask(self, question: bytes, tcp: bool = False) -> bytes:
@@ -76,6 +77,7 @@ class Forwarder:
         if asking is None:
             if len(self._asking) >= MOST_QUESTIONS or not self.servers:
                 self.unanswered += 1
+                self.counts.rejected += bool(self.servers)
                 raise Unanswered
             asking = self._asking[question, tcp] = self._tasks.spawn("ask", self._ask(question, tcp))
             asking.add_done_callback(lambda _: self._asking.pop((question, tcp), None))
@@ -83,6 +85,10 @@ class Forwarder:
         if answer is None:
             raise Unanswered
         return answer
+
+    def codes(self) -> list[int]:
+        """The response code of each answer that is kept."""
+        return [entry.message[1] & 0xF for entry in self._kept.values()]
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -92,6 +98,7 @@ class Forwarder:
         for _ in range(ROUNDS):
             for server in sorted(self.servers, key=lambda s: self._resting.get(s, 0.0) > self._clock.monotonic()):
                 self.asked += 1
+                began = self._clock.monotonic()
                 try:
                     async with self._clock.timeout(PATIENCE):
                         found = await (self._over_tcp if tcp else self._over_udp)(server, question)
@@ -99,6 +106,7 @@ class Forwarder:
                     self._resting[server] = self._clock.monotonic() + RESTING
                     continue
                 self._resting.pop(server, None)
+                self.counts.answered(f"{server}:{self._port}", found[1] & 0xF, self._clock.monotonic() - began)
                 answer = found
                 if answer[1] & 0xF not in (wire.SERVFAIL, wire.REFUSED):
                     self._keep(question, tcp, answer)

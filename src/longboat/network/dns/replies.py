@@ -21,12 +21,12 @@ _FLAGS = wire.RESPONSE | wire.CAN_RECURSE
 
 
 class Cell:
-    """A count that many answers share."""
+    """A count that many answers share: those that were made when they were asked for, and those that were at hand."""
 
-    __slots__ = ("count",)
+    __slots__ = ("hits", "made")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.made = self.hits = 0
 
 
 class Reply:
@@ -35,12 +35,13 @@ class Reply:
     __slots__ = (
         "after",
         "before",
-        "cell",
+        "cells",
         "choices",
         "end",
         "head",
         "keys",
         "length",
+        "rcode",
         "ring",
         "size",
         "stride",
@@ -51,7 +52,8 @@ class Reply:
         self.head, self.end, self.before, self.ring, self.after = head, end, before, ring, after
         self.stride, self.length = stride, length
         self.choices = len(ring) // (2 * stride) if stride else 0
-        self.cell = Cell()
+        self.cells: tuple[Cell, ...] = ()  # by the number of the way that a question came
+        self.rcode = head[1] & 0xF
         self.tags: tuple[str, ...] = ()
         self.keys: list[bytes] = []
         self.size = 0  # bytes it takes where it is kept
@@ -135,6 +137,10 @@ class Replies:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    def codes(self) -> list[int]:
+        """The response code of each answer at hand."""
+        return [reply.rcode for reply in list(self._by_key.values())]
 
     def put(self, keys: Iterable[bytes], reply: Reply) -> None:
         for each in keys:

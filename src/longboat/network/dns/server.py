@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
+from longboat.network.dns.metrics import TCP4, TCP6, UDP4, UDP6
 from longboat.network.dns.resolver import Later, Resolver
 
 log = logging.getLogger(__name__)
@@ -28,12 +29,15 @@ class Server:
 
     def __init__(self, resolver: Resolver, clock: Clock, address: str, port: int = 53) -> None:
         self._resolver, self._clock = resolver, clock
+        self._took = resolver.counts.took.observe
         self.address: Address = (address, port)
         self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._udp: socket.socket | None = None
         self._tcp: asyncio.Server | None = None
         self._tasks = Tasks("dns/server")
         self._clients: Counter[str] = Counter()  # TCP connections of each
+        six = self._family == socket.AF_INET6
+        self._way, self._tcp_way = (UDP6, TCP6) if six else (UDP4, TCP4)
         self.dropped = 0  # answers the kernel did not take
 
     async def open(self) -> None:
@@ -66,26 +70,31 @@ class Server:
         await self._tasks.close()
 
     def _readable(self, udp: socket.socket) -> None:
-        receive, send, answer = udp.recvfrom, udp.sendto, self._resolver.answer
+        receive, send, answer, way = udp.recvfrom, udp.sendto, self._resolver.answer, self._way
+        began, answered = self._clock.monotonic(), 0
         for _ in range(BATCH):
             try:
                 packet, client = receive(LARGEST_QUERY)
             except BlockingIOError:
-                return
+                break
             except OSError as error:  # an ICMP error for an earlier answer
                 log.debug("receiving: %s", error)
                 continue
-            found = answer(packet)
+            found = answer(packet, way)
             if type(found) is bytes:
+                answered += 1
                 try:
                     send(found, client)
                 except OSError:  # the client is gone, or does not read fast enough: it will ask again
                     self.dropped += 1
             elif found is not None:
-                self._tasks.spawn("udp", self._later(udp, found, client))  # type: ignore[arg-type]
+                self._tasks.spawn("udp", self._later(udp, found, client, began))  # type: ignore[arg-type]
+        if answered:
+            self._took((self._clock.monotonic() - began) / answered, answered)
 
-    async def _later(self, udp: socket.socket, found: Later, client: Address) -> None:
+    async def _later(self, udp: socket.socket, found: Later, client: Address, began: float) -> None:
         answer = await found
+        self._took(self._clock.monotonic() - began)
         try:
             udp.sendto(answer, client)
         except OSError:
@@ -114,10 +123,12 @@ class Server:
             while True:
                 async with self._clock.timeout(IDLE):
                     packet = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
-                found = self._resolver.answer_tcp(packet)
+                began = self._clock.monotonic()
+                found = self._resolver.answer_tcp(packet, self._tcp_way)
                 if found is None:
                     return
                 answer = found if isinstance(found, bytes) else await found
+                self._took(self._clock.monotonic() - began)
                 writer.write(len(answer).to_bytes(2) + answer)
                 async with self._clock.timeout(IDLE):
                     await writer.drain()

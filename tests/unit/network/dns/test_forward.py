@@ -58,7 +58,8 @@ def test_an_answer_is_remembered_as_long_as_it_says() -> None:
         assert lines((await ask(desk, "www.Example.com")).answer) == ["www.Example.com. A 192.0.2.1"]
         await desk.clock.advance(59.5)
         found = await ask(desk, "WWW.example.com")
-        assert found.answer[0].ttl == 1 and len(outside.asked) == 1 and desk.forwarder.hits == 1
+        assert found.answer[0].ttl == 1 and len(outside.asked) == 1
+        assert len(desk.forwarder.codes()) == 1
         assert found.question[0].name.to_text() == "WWW.example.com."
         await desk.clock.advance(0.5)
         await ask(desk, "www.example.com")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dns.flags
 import dns.message
 import dns.rdatatype
+from prometheus_client.parser import text_string_to_metric_families
 
 from longboat.machinery.exposition import text
 from longboat.network.dns import wire
@@ -142,4 +143,19 @@ def test_answers_are_counted_by_type_and_code() -> None:
     desk.ask("www.example.com", "TYPE4711")
     counts = desk.resolver.counts
     assert (counts.get("A", "NOERROR"), counts.get("AAAA", "NXDOMAIN"), counts.get("other", "SERVFAIL")) == (2, 2, 2)
-    assert 'longboat_dns_responses_total{rcode="NOERROR",type="A"} 2' in text([counts.family()])
+    desk.send(dns.message.make_query("web.shop.svc.cluster.local", "A"), tcp=True)
+    said, alike = text(counts.families(desk.replies.codes())), {"server", "view", "zone", "zones"}
+    samples = [sample for family in text_string_to_metric_families(said) for sample in family.samples]
+    found = {(s.name, *(s.labels[name] for name in sorted(s.labels.keys() - alike))): s.value for s in samples}
+    assert found["coredns_dns_requests_total", "1", "udp", "A"] == 2
+    assert found["coredns_dns_requests_total", "1", "tcp", "A"] == 1
+    answers = {key[1:]: value for key, value in found.items() if key[0] == "coredns_dns_responses_total"}
+    assert answers == {
+        ("kubernetes", "NOERROR"): 2, ("cache", "NOERROR"): 1, ("kubernetes", "NXDOMAIN"): 1, ("cache", "NXDOMAIN"): 1,
+        ("forward", "SERVFAIL"): 2,
+    }  # fmt: skip
+    assert found["coredns_cache_hits_total", "success"] == found["coredns_cache_hits_total", "denial"] == 1
+    assert found["coredns_cache_requests_total",] == sum(answers.values())
+    assert (
+        found["coredns_cache_entries", "success"] == found["coredns_cache_entries", "denial"] == len(desk.replies) / 2
+    )

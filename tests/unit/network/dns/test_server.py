@@ -132,7 +132,9 @@ def test_it_waits_for_its_address_and_gives_it_back(monkeypatch: pytest.MonkeyPa
         port = dns_.servers[0].address[1]
         found = await asyncio.to_thread(dns.query.udp, query, ADDRESS, port=port, timeout=5)
         assert found.rcode() == dns.rcode.SERVFAIL
-        assert 'longboat_dns_responses_total{rcode="SERVFAIL",type="A"} 1' in dns_.metrics()
+        said, block = dns_.metrics(), 'server="dns://:53",view="",zone="."'
+        assert f'coredns_dns_responses_total{{plugin="kubernetes",rcode="SERVFAIL",{block}}} 1' in said
+        assert f"coredns_dns_request_duration_seconds_count{{{block}}} 1" in said
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert released == [ADDRESS]
