@@ -6,7 +6,7 @@ import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = (1 << 63) / 1e9  # seconds: int64 of nanoseconds
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)([a-zµμ]*)")
+_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^.\d]*)", re.ASCII)
 
 
 def parse(text: str) -> float:

@@ -22,7 +22,9 @@ def test_it_is_read_as_go_reads_it(text: str, seconds: float) -> None:
         ("soon", 'time: invalid duration "soon"'),
         ("3", 'time: missing unit in duration "3"'),
         ("3d", 'time: unknown unit "d" in duration "3d"'),
-        ("1s-1s", 'time: invalid duration "1s-1s"'),
+        ("1s-1s", 'time: unknown unit "s-" in duration "1s-1s"'),
+        ("5S", 'time: unknown unit "S" in duration "5S"'),
+        ("٣s", 'time: invalid duration "٣s"'),
     ],
 )
 def test_what_it_cannot_read_it_names(text: str, why: str) -> None:

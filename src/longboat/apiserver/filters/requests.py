@@ -9,6 +9,7 @@ from longboat.aio.clock import Clock
 from longboat.apiserver import requestinfo
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.apiserver.resources import Resources
+from longboat.machinery import duration
 from longboat.machinery.errors import bad_request, timeout
 
 LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
@@ -59,7 +60,7 @@ def deadline(clock: Clock) -> Filter:
     async def limit(request: Request, inner: Handler) -> Response:
         if long_running(request):
             return await inner(request)
-        seconds = min(_duration(request.arg("timeout")) or LONGEST, LONGEST)
+        seconds = min(_wished(request.arg("timeout")) or LONGEST, LONGEST)
         if request.method == "GET" and seconds == LONGEST:
             return await inner(request)  # reads come from memory: a timer would cost more than they do
         try:
@@ -71,27 +72,11 @@ def deadline(clock: Clock) -> Filter:
     return limit
 
 
-def _duration(text: str) -> float:
-    """Seconds of a Go duration. Raises StatusError 400."""
+def _wished(text: str) -> float:
+    """Seconds of the query's `timeout`; 0 where it sets none. Raises StatusError 400."""
     if not text:
         return 0.0
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    total, number, unit = 0.0, "", ""
-    for char in text + "\0":
-        if char.isdigit() or char == ".":
-            if unit:
-                total += _part(text, number, units.get(unit))
-                number, unit = "", ""
-            number += char
-        elif char != "\0":
-            unit += char
-    return total + _part(text, number, units.get(unit))
-
-
-def _part(text: str, number: str, unit: float | None) -> float:
     try:
-        if unit is None:
-            raise ValueError(text)
-        return float(number) * unit
-    except ValueError:
-        raise bad_request(f'invalid timeout specified in the request URL: "{text}"') from None
+        return max(duration.parse(text), 0.0)
+    except ValueError as error:
+        raise bad_request(f"invalid timeout specified in the request URL - {error}") from None

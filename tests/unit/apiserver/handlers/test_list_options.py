@@ -114,6 +114,22 @@ def test_a_version_that_is_still_to_come() -> None:
     play(scene, clock)
 
 
+@pytest.mark.parametrize("text", ["abc", "5", "1s-1s"])
+def test_a_time_limit_that_is_none(text: str) -> None:
+    """(apiserver, WithRequestDeadline)"""
+
+    async def scene(api: Api) -> None:
+        code, status = await api.ask("GET", f"{CONFIGS}?timeout={text}")
+        assert (code, status["reason"]) == (400, "BadRequest")
+        assert status["message"].startswith("invalid timeout specified in the request URL - time: ")
+        for wish in ("", "0", "-1s", "5s", "10h"):
+            assert (await api.ask("GET", f"{CONFIGS}?timeout={wish}"))[0] == 200
+        watching = await watch(api, f"&timeout={text}")  # which is limited by timeoutSeconds alone
+        await watching.close()
+
+    play(scene)
+
+
 def test_any_version_will_do_and_then_all_is_shown() -> None:
     async def scene(api: Api) -> None:
         await fill(api, 3)
