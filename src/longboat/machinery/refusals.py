@@ -59,11 +59,16 @@ def package(group: str) -> str:
     return "core" if group in ("", "events.k8s.io") else group.partition(".")[0]
 
 
+def no_object(value: Any) -> str:
+    """Of JSON that is no object, and so says neither its version nor its kind."""
+    why = f"json: cannot unmarshal {described(value, SCALARS['any'])} into Go value of type {_IDENTITY}"
+    return f"couldn't get version/kind; json parse error: {why}"
+
+
 def identity(kind: Kind, value: Any, data: bytes) -> tuple[str, str]:
     """A body's apiVersion and kind; those of `kind` where it does not say. Raises StatusError 400."""
     if not isinstance(value, dict):
-        why = f"json: cannot unmarshal {described(value, SCALARS['any'])} into Go value of type {_IDENTITY}"
-        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
+        raise unrecognized(kind, no_object(value), data)
     found = []
     for name, default in (("apiVersion", kind.api_version), ("kind", kind.name)):
         given = value.get(name) or default
@@ -106,10 +111,12 @@ _NO_KIND = Kind("", "", "", "")
 def unfit_patch(kind: Kind, patched: Any, why: str) -> StatusError:
     """422: a patch leads to something that is no object of its kind.
 
-    Quotes the object as upstream does, but for Secrets: messages end up in logs.
+    Quotes the object, or a text about the patch, as upstream does, but for Secrets: messages end up in logs.
     """
     err = Errors()
-    shown = "<hidden>" if kind.resource == "secrets" else msgspec.json.encode(patched).decode()
+    shown = "<hidden>" if kind.resource == "secrets" else patched
+    if not isinstance(shown, str):
+        shown = msgspec.json.encode(shown).decode()
     err.invalid(Path("patch"), shown, why)
     refused = invalid(_NO_KIND, "", err)
     return StatusError(422, "Invalid", refused.message, {"causes": refused.details["causes"]})

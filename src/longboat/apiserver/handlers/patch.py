@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, write_of
 from longboat.apiserver.request import Request, Response
-from longboat.machinery.errors import bad_request, unsupported_media_type
+from longboat.machinery import refusals
+from longboat.machinery.errors import StatusError, unsupported_media_type
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge, strategic
 from longboat.machinery.patch.document import JSON, MERGE, STRATEGIC, read
+from longboat.machinery.types.schema import IGNORE
 from longboat.machinery.types.structural import Structural
 from longboat.registry import metadata
 
@@ -23,14 +27,17 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(ACCEPTED)
         )
     validation = field_validation(request)
-    document, complaints = await request.seat.run(read, media_type, await body_of(request))
+    document, complaints, unread = await read_patch(request, media_type, validation)
 
     def transform(old: Object) -> Object:
+        if unread is not None:
+            raise unread
         found = merge.apply(old, document) if media_type == MERGE else _apply(endpoint, media_type, old, document)
         if not isinstance(found, dict):
-            raise bad_request("the patched document is not an object")
+            raise refusals.unfit_patch(endpoint.kind, found, refusals.no_object(found))
+        merged = document if media_type == STRATEGIC else None
         new, warnings = endpoint.schema.check_object(
-            endpoint.kind, found, validation, complaints, large=request.seat.taken
+            endpoint.kind, found, validation, complaints, large=request.seat.taken, merged=merged
         )
         request.warnings[:] = warnings
         given = meta(new).get("name") or ""
@@ -42,6 +49,15 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
         info.namespace, info.name, transform, write, retry=True, admission=endpoint.admission
     )
     return answer(endpoint, request, result)
+
+
+async def read_patch(request: Request, media_type: str, validation: str) -> tuple[Any, list[str], StatusError | None]:
+    """The patch, what is to be said about it, and why it cannot be read: that is told once its object is there."""
+    data = await body_of(request)
+    try:
+        return *await request.seat.run(read, media_type, data, lax=validation == IGNORE), None
+    except StatusError as error:
+        return None, [], error
 
 
 def _apply(endpoint: Endpoint, media_type: str, old: Object, document: object) -> object:

@@ -8,15 +8,15 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import Endpoint, body_of, field_validation, read_object, write_of
-from longboat.apiserver.handlers.patch import ACCEPTED
+from longboat.apiserver.endpoint import Endpoint, field_validation, read_object, write_of
+from longboat.apiserver.handlers.patch import ACCEPTED, read_patch
 from longboat.apiserver.request import Request, Response
-from longboat.machinery import errors, selectors
+from longboat.machinery import errors, refusals, selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
-from longboat.machinery.patch.document import JSON, read
+from longboat.machinery.patch.document import JSON, STRATEGIC
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.strategy import ScaleFields
 
@@ -36,12 +36,17 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
         if media_type not in ACCEPTED:
             raise errors.unsupported_media_type("the body of the request was in an unknown format")
         validation = field_validation(request)
-        document, complaints = await request.seat.run(read, media_type, await body_of(request))
+        document, complaints, unread = await read_patch(request, media_type, validation)
 
         def patched(before: Object) -> Object:
+            if unread is not None:
+                raise unread
             changed = (json_patch if media_type == JSON else merge).apply(before, document)
+            if not isinstance(changed, dict):
+                raise refusals.unfit_patch(kinds.SCALE, changed, refusals.no_object(changed))
+            merged = document if media_type == STRATEGIC else None
             new, warnings = endpoint.schema.check_object(
-                kinds.SCALE, changed, validation, complaints, large=request.seat.taken
+                kinds.SCALE, changed, validation, complaints, large=request.seat.taken, merged=merged
             )
             request.warnings[:] = warnings
             return new

@@ -26,7 +26,7 @@ def apply(document: Any, operations: Any) -> Any:
     Raises StatusError: 400 for what is no patch, 413 for too many operations, 422 where one does not fit.
     """
     if not isinstance(operations, list) or not all(isinstance(op, dict) for op in operations):
-        raise bad_request(f"error decoding patch: json: cannot unmarshal {_misfit(operations)}")
+        raise bad_request("error decoding patch: it is no list of operations")
     if len(operations) > MAX_OPERATIONS:
         raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     patched = _Patched(copy.deepcopy(document))
@@ -38,13 +38,6 @@ def apply(document: Any, operations: Any) -> Any:
     except Unfit as error:
         raise unfit() from error
     return patched.document
-
-
-def _misfit(operations: Any) -> str:
-    if isinstance(operations, list):
-        return "non-object into Go value of type handlers.jsonPatchOp"
-    found = "object" if isinstance(operations, dict) else "string" if isinstance(operations, str) else "value"
-    return f"{found} into Go value of type []handlers.jsonPatchOp"
 
 
 class _Patched:

@@ -17,7 +17,6 @@ from longboat.machinery.types.shapes import List, Map, Scalar, Shape, Struct
 
 MAGIC = b"k8s\x00"
 MAX_DEPTH = 100
-MAX_UNKNOWN = 100  # fields that are told of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,16 +46,14 @@ def envelope(data: bytes) -> tuple[str, str, bytes]:
     return version, kind, raw
 
 
-def decode(struct: Struct, message: bytes) -> tuple[Object, list[str]]:
-    """The JSON object of a message, with all that Go wrote though it is empty, and complaints about fields that it
-    should not have. Raises Malformed, Unknown."""
-    decoder = _Decoder()
-    return decoder.message(struct, message, 0), decoder.unknown
+def decode(struct: Struct, message: bytes) -> Object:
+    """The JSON object of a message, with all that Go wrote though it is empty. Fields that are not known are passed
+    over, as everywhere in protobuf. Raises Malformed, Unknown."""
+    return _Decoder().message(struct, message, 0)
 
 
 class _Decoder:
     def __init__(self) -> None:
-        self.unknown: list[str] = []
         self._compounds = 0
 
     def message(self, struct: Struct, data: bytes, depth: int, inlined_as: str = "") -> Object:
@@ -74,10 +71,6 @@ class _Decoder:
                 out.update(self.message(struct, _bytes(value), depth + 1, field.inlined))
             elif field is not None and field.name in struct.fields:
                 self._put(out, field, struct, value, depth)
-            elif (
-                len(self.unknown) < MAX_UNKNOWN
-            ):  # of a later version: passed over, as everywhere in protobuf, but told
-                self.unknown.append(f"unknown field {number} of {struct.go}")
         return out
 
     def _count(self) -> None:

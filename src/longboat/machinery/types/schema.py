@@ -14,7 +14,7 @@ from longboat.machinery import refusals, text, yaml
 from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check, protobuf, strict
+from longboat.machinery.types import check, converted, protobuf, strict
 from longboat.machinery.types.custom import CustomType, compile_type
 from longboat.machinery.types.settle import settle
 from longboat.machinery.types.shapes import Shapes, Struct
@@ -100,7 +100,7 @@ class Schema:
             complaints += self._problems(struct, strict.as_written(data) if repeated else value, unknown, repeated)
             if complaints and validation == STRICT:
                 raise refusals.cannot_handle(kind, name, version, refusals.strict(complaints))
-        return self._headed(kind, obj), complaints if validation == WARN else []
+        return self._headed(kind, obj), strict.warnings(complaints) if validation == WARN else []
 
     def options(self, kind: Kind, data: bytes, media_type: str = JSON) -> Object:
         """Options out of a request's body: those of any API version, and what is wrong with them is told as it is.
@@ -128,25 +128,30 @@ class Schema:
         complaints: list[str] | None = None,
         *,
         large: bool = False,
+        merged: Object | None = None,
     ) -> tuple[Object, list[str]]:
         """As `decode`, for what a patch has made. `complaints` are those about the patch itself; `large` spares other
-        threads a call into C that would hold them all.
+        threads a call into C that would hold them all; `merged` is the patch where it is a strategic one, of which
+        upstream speaks differently.
 
         Raises StatusError 422 in the form upstream has for patches.
         """
+        shown = obj if merged is None else converted.printed(merged)
         struct, found = self.type(kind), list(complaints or ())
         if why := self._misnamed(kind, obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.name):
-            raise refusals.unfit_patch(kind, obj, why)
+            raise refusals.unfit_patch(kind, shown, why)
         checked = None if large else self._in_c(struct, obj)
         if checked is None:
             try:
                 checked, unknown = self._walked(struct, obj)
             except Mistake as error:
-                raise refusals.unfit_patch(kind, obj, str(error)) from error
+                why = converted.mistake(struct, obj) if merged is not None and struct is not None else ""
+                raise refusals.unfit_patch(kind, shown, why or str(error)) from error
             if validation != IGNORE:
-                found += self._problems(struct, obj, unknown, repeated=False)
+                about = self._problems(struct, obj, unknown, repeated=False, in_order=True)
+                found += about if merged is None else sorted(about)
         if found and validation == STRICT:
-            raise refusals.unfit_patch(kind, obj, refusals.strict(found))
+            raise refusals.unfit_patch(kind, shown, refusals.strict(found))
         return self._headed(kind, checked), found if validation == WARN else []
 
     def canonical(self, kind: Kind, obj: Object, *, large: bool = False) -> bytes:
@@ -201,7 +206,7 @@ class Schema:
         try:
             if media_type == YAML:
                 value, repeated = yaml.decode(data)
-                return value, ["\n  ".join(("yaml: unmarshal errors:", *repeated))] if repeated else []
+                return value, [strict.YAML_ERRORS + "\n".join(f"  {line}" for line in repeated)] if repeated else []
             if media_type == JSON:
                 return text.decode_json(data), []
             if media_type == PROTOBUF:
@@ -217,15 +222,14 @@ class Schema:
         )
 
     def _from_protobuf(self, data: bytes) -> tuple[Object, list[str]]:
-        """The JSON value of a message, and complaints. Raises protobuf.Malformed."""
+        """The JSON value of a message: strict validation knows no complaints about it. Raises protobuf.Malformed."""
         version, name, message = protobuf.envelope(data)
         definition = self._definition(version, name)
         head = {"kind": name, "apiVersion": version}
         if definition is None:
             return head, []
         try:
-            obj, complaints = protobuf.decode(self._shapes.struct(definition), message)
-            return head | obj, complaints
+            return head | protobuf.decode(self._shapes.struct(definition), message), []
         except protobuf.Unknown as error:
             raise protobuf.Malformed(f"no protobuf encoding is known for {error}") from error
 
@@ -279,10 +283,12 @@ class Schema:
         return head | {name: check.sorted_deeply(value[name]) for name in sorted(value) if name not in HEAD}, None
 
     @staticmethod
-    def _problems(struct: Struct | None, value: Any, unknown: list[str] | None, repeated: bool) -> list[str]:
+    def _problems(
+        struct: Struct | None, value: Any, unknown: list[str] | None, repeated: bool, in_order: bool = False
+    ) -> list[str]:
         """What strict validation says of a value, which is as it was written where something in it is `repeated`."""
         if unknown is None or (unknown == [] and repeated and not isinstance(struct, Structural)):
-            return strict.problems(struct, value)
+            return strict.problems(struct, value, in_order=in_order)
         return (strict.problems(None, value) if repeated else []) + [f'unknown field "{path}"' for path in unknown]
 
     @staticmethod
