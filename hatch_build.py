@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,55 @@ def published(node: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False}
+
+
+def with_defaults(body: dict[str, Any], facts: Any) -> dict[str, Any]:
+    """A published definition with the defaults that upstream's generator writes: the empty value of what Go always has,
+    be it a field, an item or a map's value. Types that read JSON themselves have none.
+
+    `facts` are a message's fields by name, as `machinery/messages.py` has them; None where it has none.
+    """
+    required, properties = body.get("required") or (), {}
+    for field, node in (body.get("properties") or {}).items():
+        fact = facts and facts.get(field)
+        pointer = fact.pointer if fact else "$ref" in json.dumps(node.get("allOf", ()))
+        always = fact.always if fact else facts is None and field in required
+        properties[field] = inner_defaults(node if pointer else defaulted(node, always))
+    return body | ({"properties": properties} if properties else {})
+
+
+def defaulted(node: dict[str, Any], always: bool) -> dict[str, Any]:
+    """`default` is never the first key: the older documents are cut from these by it."""
+    reference = node.get("$ref") or next((part.get("$ref") for part in node.get("allOf") or ()), None)
+    if reference is not None:
+        if reference.rpartition("/")[2] in SCALARS:
+            return node
+        rest = {key: value for key, value in node.items() if key not in ("$ref", "allOf")}
+        return {"allOf": [{"$ref": reference}], "default": {}, **rest}
+    if always and node.get("type") in ZERO and node.get("format") != "byte":
+        rest = {key: value for key, value in node.items() if key != "type"}
+        return {"type": node["type"], "default": ZERO[node["type"]], **rest}
+    return node
+
+
+def inner_defaults(node: dict[str, Any]) -> dict[str, Any]:
+    found = dict(node)
+    for key in ("items", "additionalProperties"):
+        if isinstance(found.get(key), dict):
+            found[key] = inner_defaults(defaulted(found[key], True))
+    return found
+
+
+def messages() -> Any:
+    """The package's own module, which needs nothing of the package."""
+    spec = spec_from_file_location("messages", TARGET / "messages.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def references(node: dict[str, Any]) -> Iterator[str]:
     if "$ref" in node:
         yield node["$ref"].removeprefix(PREFIX)
@@ -144,10 +193,12 @@ def documents(defs: dict[str, Any]) -> bytes:
     for name, form in (("util.intstr.IntOrString", "int-or-string"), ("api.resource.Quantity", "")):
         body = defs[f"io.k8s.apimachinery.pkg.{name}"]
         body.update({"format": form} if form else {})
-    texts, types, at = [], {}, 0
+    texts, types, at, facts = [], {}, 0, messages().named
     for name, body in sorted(defs.items()):
-        texts.append(json.dumps(published(body), separators=(",", ":"), ensure_ascii=False).encode())
-        types[name] = [at, len(texts[-1]), sorted(set(references(body)))]
+        refers = sorted(set(references(body)))
+        body = with_defaults(published(body), facts(name))
+        texts.append(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
+        types[name] = [at, len(texts[-1]), refers]
         at += len(texts[-1])
     index = msgspec.msgpack.encode({"kinds": kinds_of(defs), "types": types})
     return b"".join((len(index).to_bytes(4, "big"), index, *texts))

@@ -133,12 +133,14 @@ def v2(resources: Iterable[Resource]) -> bytes:
 
 _PLACE = rb'"\$ref":"#/components/schemas/([^"]+)"'
 _REFERENCE = re.compile(rb'"allOf":\[\{%b\}\]|%b' % (_PLACE, _PLACE))
+_DEFAULT = re.compile(rb',"default":(?:\{\}|""|0|false)(?=[,}])')  # what the build writes (hatch_build.py)
 _EITHER = re.compile(rb'"oneOf":\[[^\]]*\]')
 
 
 def swagger(definitions: bytes) -> bytes:
-    """Definitions in the older form: other places for references, one type where v3 allows two."""
-    moved = _REFERENCE.sub(lambda found: b'"$ref":"#/definitions/%b"' % (found[1] or found[2]), definitions)
+    """Definitions in the older form: other places for references, one type where v3 allows two, no defaults."""
+    bare = _DEFAULT.sub(b"", definitions)
+    moved = _REFERENCE.sub(lambda found: b'"$ref":"#/definitions/%b"' % (found[1] or found[2]), bare)
     return _EITHER.sub(b'"type":"string"', moved)
 
 

@@ -70,7 +70,7 @@ def test_descriptions_and_types_are_upstreams(v3: Any, v2: Any) -> None:
     assert "enum" not in pod["properties"]["kind"]
     assert "additionalProperties" not in pod
     assert pod["x-kubernetes-group-version-kind"] == [{"group": "", "kind": "Pod", "version": "v1"}]
-    assert list(pod["properties"]["spec"]) == ["allOf", "description"]
+    assert list(pod["properties"]["spec"]) == ["allOf", "default", "description"]
     containers = v3["components"]["schemas"]["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"]
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     assert containers["x-kubernetes-list-map-keys"] == ["name"]
@@ -134,3 +134,27 @@ def test_the_schema_of_schemas_keeps_its_own_words() -> None:
     props = document["components"]["schemas"][prefix + "JSONSchemaProps"]["properties"]
     assert props["$ref"]["type"] == "string"
     assert props["enum"]["type"] == "array"
+
+
+def test_what_go_always_has_defaults_to_its_empty_value(v3: Any, v2: Any) -> None:
+    """Fields, items and values of maps; not pointers, nor types that read JSON themselves (upstream's v3 documents)."""
+    newer, older = v3["components"]["schemas"], v2["definitions"]
+    core, meta = "io.k8s.api.core.v1.", "io.k8s.apimachinery.pkg.apis.meta.v1."
+    for kind, field, inner, default in (
+        (f"{core}Pod", "metadata", "", {}),
+        (f"{core}Container", "name", "", ""),
+        (f"{core}Container", "command", "items", ""),
+        (f"{core}PodSpec", "containers", "items", {}),
+        (f"{core}PodSpec", "nodeSelector", "additionalProperties", ""),
+        (f"{core}PodSpec", "overhead", "additionalProperties", None),  # quantities
+        (f"{core}PodSpec", "securityContext", "", None),
+        (f"{core}PodSpec", "nodeName", "", None),
+        (f"{core}ContainerStatus", "restartCount", "", 0),
+        (f"{core}ContainerStatus", "ready", "", False),
+        (f"{core}PodCondition", "lastTransitionTime", "", None),
+        (f"{meta}OwnerReference", "uid", "", ""),
+    ):
+        node, old = newer[kind]["properties"][field], older[kind]["properties"][field]
+        node, old = (node[inner], old[inner]) if inner else (node, old)
+        assert node.get("default") == default and type(node.get("default")) is type(default), (kind, field)
+        assert "default" not in old

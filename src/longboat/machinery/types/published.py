@@ -24,8 +24,9 @@ _UNKNOWN = ("type", "items", "properties", "additionalProperties", "required")
 
 def definition(kind: Kind, schema: Object, pod: Object) -> Object:
     """The definition in OpenAPI v3's form. `pod` is a built-in kind's, whose identity and metadata are described so."""
-    found = _described(schema, pod["properties"]["metadata"])
-    found["properties"] = (found.get("properties") or {}) | _head(pod)
+    head = _head(pod)
+    found = _described(schema, head["metadata"])
+    found["properties"] = (found.get("properties") or {}) | head
     return found | {GROUP_VERSION_KIND: [{"group": kind.group, "kind": kind.name, "version": kind.version}]}
 
 
@@ -43,7 +44,8 @@ def list_definition(kind: Kind, name: str, pods: Object) -> Object:
 
 
 def _head(body: Object) -> Object:
-    return {name: body["properties"][name] for name in ("apiVersion", "kind", "metadata")}
+    found = {name: body["properties"][name] for name in ("apiVersion", "kind", "metadata")}
+    return found | {"metadata": {key: value for key, value in found["metadata"].items() if key != "default"}}
 
 
 def _described(schema: Object, metadata: Object) -> Object:
