@@ -80,7 +80,7 @@ packages:
 test-packages bench-packages: %-packages:
 	@tools/packages.sh $* || true
 
-$(VENV)/ready: pyproject.toml hatch_build.py $(wildcard src/longboat/machinery/protos/*.proto)
+$(VENV)/ready: pyproject.toml hatch_build.py src/longboat/machinery/messages.py src/longboat/machinery/field_numbers.txt $(wildcard src/longboat/machinery/protos/*.proto)
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo " ✗ Longboat needs Python 3.11 or newer" >&2; exit 1; }
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .

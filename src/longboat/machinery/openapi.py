@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.machinery import openapi_paths
+from longboat.machinery import openapi_forms
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.openapi_paths import Resource
@@ -112,7 +112,7 @@ def v3(resources: Iterable[Resource]) -> bytes:
     """The OpenAPI 3.0 document of one group version's resources."""
     found, resources = load(), list(resources)
     found.bring(resources)
-    paths = openapi_paths.v3(resources, found)
+    paths = openapi_forms.v3(resources, found)
     names = found.closure((*ALWAYS, *_named(paths)))
     info = BROUGHT if all(each.type is not None for each in resources) else INFO
     return b'{"openapi":"3.0.0","info":%b,"paths":%b,"components":{"schemas":%b}}' % (
@@ -124,11 +124,13 @@ def v2(resources: Iterable[Resource]) -> bytes:
     """The Swagger 2.0 document of everything served."""
     found, resources = load(), list(resources)
     found.bring(resources)
-    paths = openapi_paths.v2(resources, found)
-    names = found.closure((*ALWAYS, *_named(paths)))
-    return b'{"swagger":"2.0","info":%b,"paths":%b,"definitions":%b}' % (
-        _encode(INFO), _encode(paths), found.object(names, older=True),
-    )  # fmt: skip
+    paths, parameters = openapi_forms.v2(resources, found)
+    names = found.closure((*ALWAYS, *_named(paths), *_named(parameters)))
+    secured = _encode(openapi_forms.SECURITY), _encode([{name: [] for name in openapi_forms.SECURITY}])
+    return (
+        b'{"swagger":"2.0","info":%b,"paths":%b,"definitions":%b,"parameters":%b,"securityDefinitions":%b,"security":%b}'
+        % (_encode(INFO), _encode(paths), found.object(names, older=True), _encode(parameters), *secured)
+    )
 
 
 _PLACE = rb'"\$ref":"#/components/schemas/([^"]+)"'

@@ -1,6 +1,6 @@
 """The paths of OpenAPI documents: which operations a resource has, and what they take and give.
 
-Operations are described once (`operations`) and written in the two forms of the specification, v3 and v2.
+Operations are described once (`operations`); `openapi_forms` writes them in the two forms of the specification.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.types.custom import CustomType
 
@@ -41,17 +40,26 @@ class Names(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `body` and `answer` are definitions' names, "" for a plain string."""
+    """One method of one path.
+
+    `body` and `answer` are definitions' names, "" for a plain string; `parameters` are names in `openapi_parameters`;
+    `of` is the kind that the path's name is one of. Discovery has no `action`, and no `kind`.
+    """
 
     path: str
     method: str
     action: str  # x-kubernetes-action
     id: str
-    kind: Kind
+    text: str
+    tag: str
+    kind: Kind | None
     body: str
     answer: str
     parameters: tuple[str, ...]
+    of: str = ""
     patches: tuple[str, ...] = ()  # the media types of a patch
+    streams: bool = False  # it may be watched
+    brought: bool = False  # of a kind whose type is not from the build
 
 
 # verb → method, action, beginning of the operation's id
@@ -61,50 +69,68 @@ _ONE = {
 }  # fmt: skip
 _MANY = {
     "list": ("get", "list", "list"), "create": ("post", "post", "create"),
-    "deletecollection": ("delete", "deletecollection", "deleteCollection"),
+    "deletecollection": ("delete", "deletecollection", "delete"),
 }  # fmt: skip
 
 _SELECTING = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch",
               "sendInitialEvents", "timeoutSeconds")  # fmt: skip
-_DELETING = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy")
-_WRITING = ("dryRun", "fieldManager", "fieldValidation")
+_LISTING = ("allowWatchBookmarks", *_SELECTING, "pretty", "watch")
+_DELETING = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy", "pretty")
+_WRITING = ("dryRun", "fieldManager", "fieldValidation", "pretty")
 TAKES: dict[str, tuple[str, ...]] = {
-    "list": ("allowWatchBookmarks", *_SELECTING, "watch"),
+    "get": ("pretty",),
+    "list": _LISTING,
+    "watch": _LISTING,
+    "watchlist": _LISTING,
     "post": _WRITING,
     "put": _WRITING,
-    "patch": (*_WRITING, "force"),
+    "patch": ("dryRun", "fieldManager@patch", "fieldValidation", "force", "pretty"),
     "delete": _DELETING,
-    "deletecollection": (*_SELECTING, *_DELETING),
+    "deletecollection": tuple(dict.fromkeys((*_SELECTING, *_DELETING))),
 }
-PARAMETERS = {
-    "allowWatchBookmarks": ("boolean", "Ask for bookmark events that tell how far a watch has come."),
-    "continue": ("string", "The token from the last page of a list, to get the next one."),
-    "dryRun": ("string", "All: do everything but store the result."),
-    "fieldManager": ("string", "Who makes the changes, for the record in managedFields."),
-    "fieldSelector": ("string", "Restrict the objects by their fields. Defaults to everything."),
-    "fieldValidation": (
-        "string",
-        "What to do about unknown and duplicate fields: Ignore drops them, Warn also warns, Strict refuses.",
-    ),
-    "force": ("boolean", "Take over fields that others manage. Only for apply patches."),
-    "gracePeriodSeconds": ("integer", "Seconds before the object is deleted; zero deletes at once."),
-    "labelSelector": ("string", "Restrict the objects by their labels. Defaults to everything."),
-    "limit": ("integer", "The most objects to return in one page."),
-    "orphanDependents": ("boolean", "Deprecated: use propagationPolicy."),
-    "pretty": ("string", "If 'true', the output is indented."),
-    "propagationPolicy": ("string", "What happens to dependents: Orphan, Background or Foreground."),
-    "resourceVersion": ("string", "The version that is asked for."),
-    "resourceVersionMatch": ("string", "How resourceVersion is meant: Exact or NotOlderThan."),
-    "sendInitialEvents": ("boolean", "Begin a watch with what is there, then a bookmark."),
-    "timeoutSeconds": ("integer", "How long a list or watch may last."),
-    "watch": ("boolean", "Watch for changes instead of listing."),
+_LOG = ("container@log", "follow", "insecureSkipTLSVerifyBackend", "limitBytes", "pretty", "previous", "sinceSeconds",
+        "stream", "tailLines", "timestamps")  # fmt: skip
+_STREAMS = ("container", "stderr", "stdin", "stdout", "tty")
+CONNECTING = {
+    "exec": ("command", *(f"{name}@exec" for name in _STREAMS)),
+    "attach": tuple(f"{name}@attach" for name in _STREAMS),
+    "portforward": ("ports",),
 }
+_DEPRECATED = "deprecated: use the 'watch' parameter with a list operation instead"
+_SINGLE = "filtered to a single item with the 'fieldSelector' parameter"
 
 
 def operations(resource: Resource, names: Names) -> Iterator[Operation]:
     patches = tuple(each for each in PATCHES if resource.type is None or "strategic" not in each)
     for operation in _operations(resource, names):
-        yield replace(operation, patches=patches) if operation.action == "patch" else operation
+        parameters = operation.parameters
+        if resource.type is not None and operation.action == "get":
+            parameters = ("resourceVersion", *parameters)
+        yield replace(
+            operation, brought=resource.type is not None, parameters=parameters,
+            patches=patches if operation.action == "patch" else (),
+        )  # fmt: skip
+
+
+class _Described:
+    """What the operations of one resource have in common."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.group, self.tag = _group(kind), tag(kind)
+        self.scope = "Namespaced" if kind.namespaced else ""
+
+    def operation(
+        self, path: str, method: str, action: str, name: str, text: str, body: str, answer: str,
+        *, kind: Kind | None = None, takes: tuple[str, ...] | None = None, streams: bool = False,
+    ) -> Operation:  # fmt: skip
+        """`name` is the operation's, with a gap where the group belongs."""
+        parameters = TAKES.get(action, ()) if takes is None else takes
+        described = kind or self.kind
+        return Operation(
+            path, method, action, name.format(self.group), text, self.tag, described, body, answer, parameters,
+            described.name, streams=streams,
+        )  # fmt: skip
 
 
 def _operations(resource: Resource, names: Names) -> Iterator[Operation]:
@@ -112,42 +138,115 @@ def _operations(resource: Resource, names: Names) -> Iterator[Operation]:
     if not name:
         return
     inside = f"{kind.path}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{kind.path}/{kind.plural}"
-    label = f"{_group(kind)}{'Namespaced' if kind.namespaced else ''}{kind.name}"
-    lists = names.list_name(kind) or name
+    described, lists = _Described(kind), names.list_name(kind) or name
+    label, watched = f"{described.scope}{kind.name}", "watch" in resource.verbs
+    listing = f"list or watch objects of kind {kind.name}"
+    texts = {
+        "list": listing,
+        "create": f"create {_article(kind.name)}",
+        "deletecollection": f"delete collection of {kind.name}",
+    }
     for verb, (method, action, word) in _MANY.items():
         if verb in resource.verbs:
             answer = {"list": lists, "deletecollection": META + "Status"}.get(verb, name)
             body = {"create": name, "deletecollection": META + "DeleteOptions"}.get(verb, "")
-            yield Operation(inside, method, action, word + label, kind, body, answer, TAKES[action])
+            identity = f"{word}{{}}Collection{label}" if verb == "deletecollection" else f"{word}{{}}{label}"
+            yield described.operation(
+                inside, method, action, identity, texts[verb], body, answer, streams=watched and verb == "list"
+            )
+    texts = {"delete": f"delete {_article(kind.name)}"}
     for verb, (method, action, word) in _ONE.items():
         if verb in resource.verbs:
             body = {"update": name, "patch": META + "Patch", "delete": META + "DeleteOptions"}.get(verb, "")
             answer = META + "Status" if verb == "delete" else name
-            path = f"{inside}/{{name}}"
-            yield Operation(path, method, action, word + label, kind, body, answer, TAKES.get(action, ()))
+            text = texts.get(verb) or f"{_VERBS[verb]} the specified {kind.name}"
+            yield described.operation(f"{inside}/{{name}}", method, action, f"{word}{{}}{label}", text, body, answer)
     for part in resource.subresources:
-        yield from _subresource(f"{inside}/{{name}}/{part.name}", label, part, kind, names)
+        yield from _subresource(f"{inside}/{{name}}/{part.name}", described, label, part, names)
     if kind.namespaced and "list" in resource.verbs:
-        everywhere = f"{_group(kind)}{kind.name}ForAllNamespaces"
-        yield Operation(
-            f"{kind.path}/{kind.plural}", "get", "list", f"list{everywhere}", kind, "", lists, TAKES["list"]
+        everywhere = f"{kind.path}/{kind.plural}"
+        identity = f"list{{}}{kind.name}ForAllNamespaces"
+        yield described.operation(everywhere, "get", "list", identity, listing, "", lists, streams=watched)
+    if watched and resource.type is None:
+        yield from _watches(described, inside, label, "get" in resource.verbs)
+
+
+def _watches(described: _Described, inside: str, label: str, one: bool) -> Iterator[Operation]:
+    """The paths of old that say what is asked for by their beginning."""
+    kind, event = described.kind, META + "WatchEvent"
+    path = inside.replace(kind.path, f"{kind.path}/watch", 1)
+    text = f"watch individual changes to a list of {kind.name}. {_DEPRECATED}."
+    yield described.operation(path, "get", "watchlist", f"watch{{}}{label}List", text, "", event, streams=True)
+    if kind.namespaced:
+        everywhere, identity = f"{kind.path}/watch/{kind.plural}", f"watch{{}}{kind.name}ListForAllNamespaces"
+        yield described.operation(everywhere, "get", "watchlist", identity, text, "", event, streams=True)
+    if one:
+        text = f"watch changes to an object of kind {kind.name}. {_DEPRECATED}, {_SINGLE}."
+        yield described.operation(
+            f"{path}/{{name}}", "get", "watch", f"watch{{}}{label}", text, "", event, streams=True
         )
 
 
-def _subresource(path: str, label: str, part: Subresource, kind: Kind, names: Names) -> Iterator[Operation]:
-    body_kind = part.body or kind
+def _subresource(path: str, described: _Described, label: str, part: Subresource, names: Names) -> Iterator[Operation]:
+    if part.connects:
+        yield from _connections(path, described, label, part)
+        return
+    kind, title = described.kind.name, f"{label}{part.name.capitalize()}"
+    body_kind = part.body or described.kind
     name = names.name(body_kind)
     for verb in sorted(part.verbs):
-        if part.connects:
-            method = {"create": "post", "update": "put"}.get(verb, verb)
-            action, word, body, answer = "connect", f"connect{method.capitalize()}", "", ""
-        else:
-            method, action, word = _ONE.get(verb) or _MANY[verb]
-            body = {"create": name, "update": name, "patch": META + "Patch"}.get(verb, "")
-            answer = "" if part.text else name
-        described = body_kind if name or action == "connect" else kind
-        identity = f"{word}{label}{part.name.capitalize()}"
-        yield Operation(path, method, action, identity, described, body, answer, TAKES.get(action, ()))
+        method, action, word = _ONE.get(verb) or _MANY[verb]
+        body = {"create": name, "update": name, "patch": META + "Patch"}.get(verb, "")
+        text = f"{_VERBS.get(verb)} {part.name} of the specified {kind}"
+        if verb == "create":
+            text = f"create {part.name} of {_article(kind)}"
+        yield described.operation(
+            path, method, action, f"{word}{{}}{title}", text, body, "" if part.text else name,
+            kind=body_kind if name else described.kind, takes=_LOG if part.text else None,
+        )  # fmt: skip
+
+
+def _connections(path: str, described: _Described, label: str, part: Subresource) -> Iterator[Operation]:
+    kind = part.body or described.kind
+    takes = CONNECTING.get(part.name, (f"path@{kind.name}",))
+    for method in sorted(each.lower() for each in part.connects):
+        text = f"connect {method.upper()} requests to {part.name} of {described.kind.name}"
+        identity = f"connect{{}}{method.capitalize()}{label}{part.name.capitalize()}"
+        connection = described.operation(path, method, "connect", identity, text, "", "", kind=kind, takes=takes)
+        yield connection
+        if part.deep:
+            yield replace(connection, path=f"{path}/{{path}}", id=f"{connection.id}WithPath")
+
+
+_VERBS = {"get": "read", "update": "replace", "patch": "partially update"}
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
+
+
+def discovery(kinds: Iterable[Kind]) -> Iterator[Operation]:
+    """The documents that tell what there is, and the server's version."""
+    version = "io.k8s.apimachinery.pkg.version.Info"
+    yield _document("/version/", "getCodeVersion", "get the version information for this server", "version", version)
+    yield _document("/api/", "getCoreAPIVersions", "get available API versions", "core", META + "APIVersions")
+    yield _document("/apis/", "getAPIVersions", "get available API versions", "apis", META + "APIGroupList")
+    groups = {kind.group: kind for kind in kinds if kind.group}
+    for group, kind in groups.items():
+        words, title = tag(kind).partition("_")[0], _group(kind).removesuffix(kind.version.capitalize())
+        yield _document(
+            f"/apis/{group}/", f"get{title}APIGroup", "get information of a group", words, META + "APIGroup"
+        )
+
+
+def resource_list(kind: Kind) -> Operation:
+    """Discovery of the kind's group version."""
+    identity, answer = f"get{_group(kind)}APIResources", META + "APIResourceList"
+    return _document(f"{kind.path}/", identity, "get available resources", tag(kind), answer)
+
+
+def _document(path: str, identity: str, text: str, tagged: str, answer: str) -> Operation:
+    return Operation(path, "get", "", identity, text, tagged, None, "", answer, ())
 
 
 def _group(kind: Kind) -> str:
@@ -156,101 +255,7 @@ def _group(kind: Kind) -> str:
     return "".join(word.capitalize() for word in (*words, kind.version))
 
 
-def _extensions(operation: Operation) -> Object:
-    kind = operation.kind
-    return {
-        "operationId": operation.id,
-        "x-kubernetes-action": operation.action,
-        "x-kubernetes-group-version-kind": {"group": kind.group, "kind": kind.name, "version": kind.version},
-    }
-
-
-def _in_path(path: str) -> Iterator[tuple[str, str]]:
-    for name in ("name", "namespace"):
-        if f"{{{name}}}" in path:
-            yield name, f"{name} of the object" if name == "name" else "object name and auth scope"
-
-
-def _codes(operation: Operation) -> dict[str, str]:
-    extra = {"post": {"201": "Created", "202": "Accepted"}, "put": {"201": "Created"}, "patch": {"201": "Created"},
-             "delete": {"202": "Accepted"}}  # fmt: skip
-    return {"200": "OK", **extra.get(operation.action, {}), "401": "Unauthorized"}
-
-
-def v3(resources: Iterable[Resource], names: Names) -> Object:
-    paths: Object = {}
-    for resource in resources:
-        for operation in operations(resource, names):
-            item = paths.setdefault(operation.path, {})
-            item[operation.method] = _operation3(operation)
-            item["parameters"] = [
-                {"name": name, "in": "path", "required": True, "description": text, "schema": _STRING}
-                for name, text in _in_path(operation.path)
-            ] + [_parameter3("pretty")]
-    return paths
-
-
-_STRING = {"type": "string", "uniqueItems": True}
-
-
-def _parameter3(name: str) -> Object:
-    kind, text = PARAMETERS[name]
-    return {"name": name, "in": "query", "description": text, "schema": {"type": kind, "uniqueItems": True}}
-
-
-def _content(definition: str, media_types: Iterable[str]) -> Object:
-    schema = {"$ref": f"#/components/schemas/{definition}"} if definition else {"type": "string"}
-    return {media_type: {"schema": schema} for media_type in media_types}
-
-
-def _operation3(operation: Operation) -> Object:
-    found = _extensions(operation)
-    if operation.parameters:
-        found["parameters"] = [_parameter3(name) for name in operation.parameters]
-    if operation.body:
-        accepted = operation.patches or MEDIA_TYPES
-        found["requestBody"] = {
-            "content": _content(operation.body, accepted), "required": operation.method != "delete",
-        }  # fmt: skip
-    answer = _content(operation.answer, MEDIA_TYPES if operation.answer else ("*/*",))
-    found["responses"] = {
-        code: {"description": text} | ({"content": answer} if code != "401" else {})
-        for code, text in _codes(operation).items()
-    }
-    return found
-
-
-def v2(resources: Iterable[Resource], names: Names) -> Object:
-    paths: Object = {}
-    for resource in resources:
-        for operation in operations(resource, names):
-            item = paths.setdefault(operation.path, {})
-            item[operation.method] = _operation2(operation)
-            item["parameters"] = [
-                {"name": name, "in": "path", "required": True, "description": text, **_STRING}
-                for name, text in _in_path(operation.path)
-            ] + [_parameter2("pretty")]
-    return paths
-
-
-def _parameter2(name: str) -> Object:
-    kind, text = PARAMETERS[name]
-    return {"name": name, "in": "query", "description": text, "type": kind, "uniqueItems": True}
-
-
-def _operation2(operation: Operation) -> Object:
-    found = _extensions(operation)
-    found["consumes"] = list(operation.patches or (MEDIA_TYPES if operation.body else ("*/*",)))
-    found["produces"] = list(MEDIA_TYPES if operation.answer else ("*/*",))
-    found["parameters"] = [_parameter2(name) for name in operation.parameters]
-    if operation.body:
-        schema = {"$ref": f"#/definitions/{operation.body}"}
-        found["parameters"].append(
-            {"name": "body", "in": "body", "required": operation.method != "delete", "schema": schema}
-        )
-    answer = {"$ref": f"#/definitions/{operation.answer}"} if operation.answer else {"type": "string"}
-    found["responses"] = {
-        code: {"description": text} | ({"schema": answer} if code != "401" else {})
-        for code, text in _codes(operation).items()
-    }
-    return found
+def tag(kind: Kind) -> str:
+    """core_v1, apps_v1, rbacAuthorization_v1: what operations are sorted by."""
+    group = _group(kind).removesuffix(kind.version.capitalize())
+    return f"{group[0].lower()}{group[1:]}_{kind.version}"

@@ -64,7 +64,7 @@ async def sent(api: Api, step: Any) -> bytes:
 
 
 def warned(response: Response) -> list[str]:
-    return [text.replace('\\"', '"') for text in WARNING.findall(response.headers.get("Warning", ""))]
+    return [text.replace('\\"', '"') for text in WARNING.findall(" ".join(response.warnings))]
 
 
 @pytest.mark.parametrize("name", ["validation-messages", "field-validation"])

@@ -11,7 +11,7 @@ import pytest
 from longboat.api import kinds
 from longboat.machinery import openapi
 from longboat.machinery.openapi_paths import Resource
-from longboat.machinery.subresource import STATUS, Subresource, proxy
+from longboat.machinery.subresource import STATUS, Subresource, proxy, stream
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 POD = Resource(
@@ -20,7 +20,11 @@ POD = Resource(
     (
         STATUS,
         Subresource("binding", ("create",), kinds.BINDING),
-        Subresource("log", ("get",)),
+        Subresource("log", ("get",), text=True),
+        Subresource("eviction", ("create",), kinds.EVICTION),
+        stream("exec", "PodExecOptions"),
+        stream("attach", "PodAttachOptions"),
+        stream("portforward", "PodPortForwardOptions"),
         proxy("PodProxyOptions"),
     ),
 )
@@ -53,6 +57,9 @@ def test_every_reference_is_answered(v3: Any, v2: Any) -> None:
         (v3, "#/components/schemas/", v3["components"]["schemas"]), (v2, "#/definitions/", v2["definitions"]),
     ):  # fmt: skip
         used = set(references(document))
+        shared = {each for each in used if each.startswith("#/parameters/")}
+        assert {each.rpartition("/")[2] for each in shared} == set(document.get("parameters", ()))
+        used -= shared
         assert used and all(reference.startswith(place) for reference in used)
         assert {reference.removeprefix(place) for reference in used} <= set(found)
 
@@ -104,7 +111,7 @@ def test_writes_take_field_validation(v3: Any, v2: Any, method: str) -> None:
     """kubectl looks for this parameter before it leaves validation to the server."""
     for document in (v3, v2):
         operation = document["paths"]["/api/v1/nodes/{name}"][method]
-        assert "fieldValidation" in [parameter["name"] for parameter in operation["parameters"]]
+        assert "fieldValidation" in [parameter.get("name") for parameter in operation["parameters"]]
 
 
 def test_every_patch_of_a_kind_takes_field_validation(v3: Any) -> None:
@@ -158,3 +165,56 @@ def test_what_go_always_has_defaults_to_its_empty_value(v3: Any, v2: Any) -> Non
         node, old = (node[inner], old[inner]) if inner else (node, old)
         assert node.get("default") == default and type(node.get("default")) is type(default), (kind, field)
         assert "default" not in old
+
+
+# The names that upstream's published Swagger document gives to shared parameters, made of their contents.
+SHARED = """allowWatchBookmarks-HC2hJt-J body-2Y1dVQaQ body-78PwaGsr command-Py3eQybp container-1GeXxFDC
+container-_Q-EJ3nR container-i5dOmRiM continue-QfD61s0i fieldManager-7c6nTn1T fieldManager-Qy4HdaTW
+fieldSelector-xIcQKXFG follow-9OIXh_2R force-tOGGb0Yi gracePeriodSeconds--K5HaBOS
+insecureSkipTLSVerifyBackend-gM00jVbe labelSelector-5Zw57w4C limit-1NfNmdNH limitBytes-zwd1RXuc
+namespace-vgWSWtn3 orphanDependents-uRB25kX5 path-oPbzgLUj path-z6Ciiujn ports-91KROJmm
+pretty-tJGM1-ng previous-1jxDPu3y propagationPolicy-6jk3prlO resourceVersion-5WAnf1kx
+resourceVersionMatch-t8XhRHeC sendInitialEvents-rLXlEK_k sinceSeconds-vE2NLdnP stderr-26jJhFUR
+stderr-W_1TNlWc stdin-PSzNhyUC stdin-sEFnN3IS stdout--EZLRwV1 stdout-005YMKE6 stream-l-48cgXv
+tailLines-9xQLWHMV timeoutSeconds-yvYezaOC timestamps-c17fW1w_ tty-g7MlET_l tty-s0flW37O
+watch-XNNPZGbK"""
+
+
+def test_parameters_are_upstreams_to_the_letter(v2: Any) -> None:
+    assert sorted(v2["parameters"]) == sorted(SHARED.split())
+
+
+def test_connections_and_logs_say_what_they_take(v3: Any, v2: Any) -> None:
+    pod = "/api/v1/namespaces/{namespace}/pods/{name}"
+    for part, method, identity, takes in (
+        ("log", "get", "readCoreV1NamespacedPodLog",
+         "container follow insecureSkipTLSVerifyBackend limitBytes name namespace pretty previous sinceSeconds stream "
+         "tailLines timestamps"),
+        ("exec", "post", "connectCoreV1PostNamespacedPodExec",
+         "command container name namespace stderr stdin stdout tty"),
+        ("attach", "get", "connectCoreV1GetNamespacedPodAttach", "container name namespace stderr stdin stdout tty"),
+        ("portforward", "get", "connectCoreV1GetNamespacedPodPortforward", "name namespace ports"),
+        ("proxy", "options", "connectCoreV1OptionsNamespacedPodProxy", "name namespace path"),
+        ("proxy/{path}", "head", "connectCoreV1HeadNamespacedPodProxyWithPath", "name namespace path path"),
+    ):  # fmt: skip
+        item = v3["paths"][f"{pod}/{part}"]
+        assert item[method]["operationId"] == identity and "parameters" not in item[method]
+        assert " ".join(each["name"] for each in item["parameters"]) == takes
+        older = v2["paths"][f"{pod}/{part}"]
+        assert len(older["parameters"]) == len(item["parameters"]) and older[method]["consumes"] == ["*/*"]
+    assert v3["paths"][f"{pod}/eviction"]["post"]["description"] == "create eviction of a Pod"
+    assert v3["paths"][f"{pod}/eviction"]["parameters"][3]["description"] == "name of the Eviction"
+
+
+def test_the_older_document_has_discovery_watches_and_how_to_authenticate(v2: Any) -> None:
+    assert v2["security"] == [{"BearerToken": []}] and v2["securityDefinitions"]["BearerToken"]["in"] == "header"
+    for path, identity, tag in (
+        ("/api/", "getCoreAPIVersions", "core"),
+        ("/api/v1/", "getCoreV1APIResources", "core_v1"),
+        ("/apis/", "getAPIVersions", "apis"),
+        ("/version/", "getCodeVersion", "version"),
+        ("/api/v1/watch/pods", "watchCoreV1PodListForAllNamespaces", "core_v1"),
+        ("/api/v1/watch/namespaces/{namespace}/pods/{name}", "watchCoreV1NamespacedPod", "core_v1"),
+    ):
+        get = v2["paths"][path]["get"]
+        assert (get["operationId"], get["tags"], get["schemes"]) == (identity, [tag], ["https"])

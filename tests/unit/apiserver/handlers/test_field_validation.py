@@ -67,7 +67,7 @@ def test_every_way_to_write(method: str, target: str, content_type: str, body: A
         async def write(validation: str) -> tuple[int, str, list[str]]:
             asked = f"{target}?dryRun=All&fieldValidation={validation}"
             response = await api.response(method, asked, body, content_type=content_type)
-            told = WARNING.findall(response.headers.get("Warning", ""))
+            told = WARNING.findall(" ".join(response.warnings))
             message = msgspec.json.decode(response.body).get("message", "")
             return response.status, message, [text.replace('\\"', '"').replace("\\\\", "\\") for text in told]
 
