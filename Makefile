@@ -44,7 +44,7 @@ loc: $(VENV)/dev
 
 # Longer runs of what `make test` runs briefly: property tests, and random kills under load.
 fuzz: $(VENV)/dev
-	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit tests/suites
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit tests/suites tests/oracle/test_random_objects.py --timeout 3600
 
 # What upstream's API server answered, all of it; and the lists of what is answered otherwise, anew (docs/oracle.md).
 oracle: $(VENV)/dev

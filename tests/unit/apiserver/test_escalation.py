@@ -119,6 +119,25 @@ def test_escalate_and_bind_let_pass() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("gathers", [True, False])
+def test_a_server_without_controllers_leaves_gathering_roles_as_they_are(gathers: bool) -> None:
+    async def scene(api: Api) -> None:
+        chosen = {"clusterRoleSelectors": [{"matchLabels": {"gather": "me"}}]}
+        await api.make(f"{RBAC}/clusterroles", {"metadata": {"name": "all"}, "aggregationRule": chosen})
+        part = {"metadata": {"name": "part", "labels": {"gather": "me"}}, "rules": [rule("get", "pods")]}
+        await api.make(f"{RBAC}/clusterroles", part)
+        for _ in range(50):
+            await asyncio.sleep(0.002)
+            found = (await api.ask("GET", f"{RBAC}/clusterroles/all"))[1]["rules"]
+            if found:
+                break
+        assert found == (part["rules"] if gathers else None)
+        edit = (await api.ask("GET", f"{RBAC}/clusterroles/edit"))[1]
+        assert edit["rules"], "those that every cluster has are there before a server is ready"
+
+    play(scene, gathers_roles=gathers)
+
+
 def test_only_who_may_everything_gathers() -> None:
     async def scene(api: Api) -> None:
         await let(api, "jane", *MANAGES)

@@ -29,7 +29,6 @@ class EndpointSliceMirroringController(Controller):
         get list watch: endpoints services
         update: services services/finalizers endpoints/finalizers
         create delete get list patch update watch: discovery/endpointslices
-        create: discovery/endpointslices/restricted
     """
     watches = (
         Watch(Endpoints, own_key, when=mirror.wanted),

@@ -34,7 +34,6 @@ class EndpointSliceController(Controller):
         get list watch: nodes pods services
         update: services/finalizers
         create delete get list patch update watch: discovery/endpointslices
-        create: discovery/endpointslices/restricted
     """
     watches = (Watch(Service, own_key), Watch(EndpointSlice, service_of))
     reads = (BackingPod, Zoned)

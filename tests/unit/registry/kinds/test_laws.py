@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -166,7 +167,12 @@ def test_an_object_may_stay_as_it_is(strategy: Strategy, data: st.DataObject) ->
     strategy.default(new)
     strategy.validate_update(new, old, err)
     known = {cause.field for cause in invalid}  # what was wrong before may be wrong still
-    assert not [str(cause) for cause in err if cause.field not in known]
+    found = [f"{cause.field}: {cause.message}" for cause in err if cause.field not in known]
+    assert [each for each in found if not re.fullmatch(ONLY_OF_UPDATES.get(strategy.kind.plural, ""), each)] == []
+
+
+ONLY_OF_UPDATES = {"nodes": r"status\.addresses\[\d+\]: Duplicate value: .*"}
+"""What upstream finds fault with in an update alone, though it was so before."""
 
 
 @pytest.mark.parametrize("strategy", [s for s in STORED if s.hub], ids=lambda s: s.kind.resource)
