@@ -14,7 +14,7 @@ from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, p
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
-from longboat.machinery.table import Column
+from longboat.machinery.table import NAME, Column
 from longboat.registry.strategy import Strategy
 from longboat.storage.entry import Entry
 
@@ -25,7 +25,6 @@ LITTLE = 2 << 10  # bytes of JSON that are made YAML at once (about two millisec
 SHORT = 256 << 10  # bytes of JSON that are indented at once (about two milliseconds)
 BATCH = 64 << 10  # bytes of a list's items that are made YAML, or indented, in one piece
 
-_NAME = Column("Name", str, lambda obj: obj["metadata"]["name"], format="name")
 _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 
 
@@ -142,8 +141,8 @@ class Tables:
     """Tables of one kind. A row's cells are kept with the entry; what depends on the hour is made each time."""
 
     def __init__(self, strategy: Strategy) -> None:
-        named = any(column.name == _NAME.name for column in strategy.columns)
-        self._columns: Sequence[Column] = strategy.columns if named else (_NAME, *strategy.columns)
+        named = any(column.name == NAME.name for column in strategy.columns)
+        self._columns: Sequence[Column] = strategy.columns if named else (NAME, *strategy.columns)
         self._timed = tuple((i, c.value) for i, c in enumerate(self._columns) if c.timed)
         self._fixed = tuple((i, c.value) for i, c in enumerate(self._columns) if not c.timed)
         self.definitions = [

@@ -163,3 +163,14 @@ def test_the_root_lists_what_there_is() -> None:
             assert (await api.response("GET", path)).status == 200, path
 
     play(scene)
+
+
+def test_columns_are_described_by_the_fields_they_show() -> None:
+    async def scene(api: Api) -> None:
+        for path in (MAPS, "/apis/rbac.authorization.k8s.io/v1/clusterroles"):
+            _, table = await api.ask("GET", path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+            told = {each["name"]: each["description"] for each in table["columnDefinitions"]}
+            assert told["Name"].startswith("Name must be unique within a namespace.")
+            assert "server time when this object was created" in (told.get("Age") or told["Created At"])
+
+    play(scene)

@@ -8,7 +8,7 @@ from typing import Any
 
 from longboat.machinery import selectors
 from longboat.machinery.objects import Object, dig, parse_timestamp
-from longboat.machinery.table import Cell, Column, human_duration
+from longboat.machinery.table import CREATED, Cell, Column, human_duration
 
 NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"
 
@@ -74,5 +74,5 @@ def load_balancer(obj: Object) -> str:
     return ",".join(sorted({point.get("ip") or point.get("hostname") or "" for point in points} - {""}))
 
 
-CREATED_AT = Column("Created At", str, at("metadata.creationTimestamp"), description="When the object was created.",
+CREATED_AT = Column("Created At", str, at("metadata.creationTimestamp"), description=CREATED,
                     format="date")  # fmt: skip

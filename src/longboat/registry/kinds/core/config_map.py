@@ -17,11 +17,19 @@ def decoded_size(text: str) -> int:
     return len(text) * 3 // 4 - text[-2:].count("=")
 
 
+# What the API says of the field.
+DATA = (
+    "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' or '.'. "
+    "Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not "
+    "overlap with the keys in the BinaryData field, this is enforced during validation process."
+)
+
+
 class ConfigMap(Strategy):
     kind = kinds.CONFIG_MAP
     columns = (
         Column("Data", str, lambda cm: len(cm.get("data") or ()) + len(cm.get("binaryData") or ()),
-               description="How many entries there are."),
+               description=DATA),
         AGE,
     )  # fmt: skip
     generation = False

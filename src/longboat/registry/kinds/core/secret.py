@@ -28,11 +28,19 @@ JSON = {"kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson
 BASIC_AUTH = ("kubernetes.io/basic-auth", "username", "password")
 
 
+# What the API says of the field.
+DATA = (
+    "Data contains the secret data. Each key must consist of alphanumeric characters, '-', '_' or '.'. The "
+    "serialized form of the secret data is a base64 encoded string, representing the arbitrary (possibly "
+    "non-string) data value here. Described in https://tools.ietf.org/html/rfc4648#section-4"
+)
+
+
 class Secret(Strategy):
     kind = kinds.SECRET
     columns = (
         Column("Type", str, cells.at("type"), description="What the secret is for."),
-        Column("Data", str, lambda secret: len(secret.get("data") or ()), description="How many entries there are."),
+        Column("Data", str, lambda secret: len(secret.get("data") or ()), description=DATA),
         AGE,
     )
     generation = False
