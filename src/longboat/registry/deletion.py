@@ -56,6 +56,8 @@ _DELETE_OPTIONS = Kind("meta.k8s.io", "v1", "DeleteOptions", "deleteoptions")
 def finalizers_after(strategy: Strategy, obj: Object, policy: str | None) -> list[str]:
     """The finalizers once this deletion's propagation policy has been written into them."""
     found = list(meta(obj).get("finalizers") or [])
+    if not strategy.owns:
+        policy = "Background"  # nobody would come to take a finalizer away
     if policy is None:
         # What an earlier delete asked for stands; else the kind's own default.
         if ORPHAN in found or FOREGROUND in found:
@@ -70,14 +72,15 @@ def plan(strategy: Strategy, obj: Object, deletion: Deletion, write: Write) -> O
     new: dict[str, Any] = obj | {"metadata": dict(meta(obj))}
     found = new["metadata"]
     going = found.get("deletionTimestamp") is not None
+    left = (found.get("deletionGracePeriodSeconds") or 0) if going else 0
+    if left and (deletion.grace is None or deletion.grace >= left):
+        return Outcome(remove=False)  # asking again may only shorten the wait, and changes nothing else
     finalizers = finalizers_after(strategy, obj, deletion.propagation)
     changed = finalizers != (found.get("finalizers") or [])
     _set_finalizers(found, finalizers)
-    grace = max(strategy.grace_seconds(obj, deletion.grace), 0)
     if going:
-        left = found.get("deletionGracePeriodSeconds") or 0
-        if deletion.grace is not None and grace < left:
-            # Asking again may only shorten the wait.
+        if left:
+            grace = deletion.grace or 0
             since = parse_timestamp(found["deletionTimestamp"]) - timedelta(seconds=left)
             found["deletionTimestamp"] = timestamp(
                 max(since + timedelta(seconds=grace), write.now) if grace else write.now
@@ -87,6 +90,7 @@ def plan(strategy: Strategy, obj: Object, deletion: Deletion, write: Write) -> O
         if not finalizers and left == 0 and not strategy.held(new):
             return Outcome(remove=True)
         return Outcome(remove=False, mark=new if changed else None)
+    grace = max(strategy.grace_seconds(obj, deletion.grace), 0)
     if not finalizers and grace == 0 and not strategy.held(new):
         return Outcome(remove=True)
     found["deletionTimestamp"] = timestamp(write.now + timedelta(seconds=grace))

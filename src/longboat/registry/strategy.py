@@ -75,6 +75,7 @@ class Strategy:
     unconditional_update: ClassVar[bool] = True  # PUT without a resourceVersion replaces whatever is there
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
+    owns: ClassVar[bool] = True  # may have dependents: its deletion can wait for them, or let them go
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one
     storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")

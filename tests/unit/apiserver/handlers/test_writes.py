@@ -258,6 +258,21 @@ def test_finalizers_hold_an_object_until_they_are_gone() -> None:
     play(scene)
 
 
+def test_events_wait_for_nothing_when_they_are_deleted() -> None:
+    """They own nothing, and no collector would take their finalizer away (core, eventStrategy: Unsupported)."""
+
+    async def scene(api: Api) -> None:
+        events = "/api/v1/namespaces/default/events"
+        about = {"kind": "Pod", "namespace": "default", "name": "p"}
+        for policy in ("Foreground", "Orphan"):
+            await api.make(events, {"metadata": {"name": "e"}, "involvedObject": about})
+            code, status = await api.ask("DELETE", f"{events}/e?propagationPolicy={policy}")
+            assert (code, status["status"]) == (200, "Success")
+            assert (await api.ask("GET", f"{events}/e"))[0] == 404
+
+    play(scene)
+
+
 def test_delete_preconditions() -> None:
     async def scene(api: Api) -> None:
         made = await api.make(CONFIGS, config())
@@ -302,6 +317,8 @@ def test_a_pod_goes_gracefully() -> None:
         assert going["metadata"]["deletionGracePeriodSeconds"] == 20
         _, longer = await api.ask("DELETE", f"{pods}/p?gracePeriodSeconds=60")
         assert longer["metadata"]["deletionGracePeriodSeconds"] == 20, "asking again never lengthens it"
+        _, again = await api.ask("DELETE", f"{pods}/p?propagationPolicy=Foreground")
+        assert again == longer == going, "what it has begun with stays"
         _, shorter = await api.ask("DELETE", f"{pods}/p?gracePeriodSeconds=5")
         assert shorter["metadata"]["deletionGracePeriodSeconds"] == 5
         assert shorter["metadata"]["deletionTimestamp"] <= going["metadata"]["deletionTimestamp"]

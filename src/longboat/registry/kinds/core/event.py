@@ -60,6 +60,7 @@ class Event(Strategy):
     )  # fmt: skip
     generation = False
     create_on_update = True
+    owns = False
     selectable = frozenset((
         *(f"involvedObject.{field}" for field in REF_FIELDS), "reason", "reportingComponent", "source", "type",
     ))  # fmt: skip
