@@ -82,7 +82,16 @@ def test_logs_exec_port_forward_and_metrics(alone: Alone) -> None:
     assert "served" in alone.run("bash", "-c", script).ok().out
     until(lambda: alone.name in alone.kubectl("top", "node").out, 30)
     figures = f"/api/v1/nodes/{alone.name}/proxy/metrics"
-    assert "kubelet_running_pods" in alone.kubectl("get", "--raw", figures).quiet()
+    own = text_string_to_metric_families(alone.kubectl("get", "--raw", figures).quiet())
+    of_node = {family.name: family.samples for family in own}  # which a scraper must find once each
+    assert of_node["kubelet_running_pods"] and of_node["coredns_cache_requests"]
+    followed = {(s.labels["name"], s.labels["resource"]): s.value for s in of_node["longboat_reflectors"]}
+    assert followed["kubelet", "pods"] == followed["network", "services"] == followed["network", "pods"] == 1
+    plane = text_string_to_metric_families(alone.kubectl("get", "--raw", "/metrics").quiet())
+    of_plane = {family.name: family.samples for family in plane}
+    assert {s.labels["queue"]: s.value for s in of_plane["scheduler_pending_pods"]}["unschedulable"] == 0
+    assert any(s.labels["name"] == "endpoint_slice" and s.value > 0 for s in of_plane["workqueue_adds"])
+    assert sum(s.value for s in of_plane["etcd_requests"] if s.labels["resource"] == "pods") > 0
     used = text_string_to_metric_families(alone.kubectl("get", "--raw", f"{figures}/resource").quiet())
     of_app = {s.name: s for family in used for s in family.samples if s.labels.get("pod") == "app"}
     assert of_app["container_memory_working_set_bytes"].value == of_app["pod_memory_working_set_bytes"].value > 0
