@@ -171,7 +171,7 @@ async def review(api: Api, held: str, *audiences: str) -> Any:
 def test_a_review_knows_such_tokens(tmp_path: Path) -> None:
     async def scene(cluster: Cluster, api: Api) -> None:
         held = await token(cluster)
-        own = "https://kubernetes.default.svc.cluster.local"
+        own = "https://kubernetes.default.svc"
         for audiences in ((), (own, "vault")):
             found = await review(api, held, *audiences)
             assert found["authenticated"] and found["user"]["username"] == USER and found["audiences"] == [own]

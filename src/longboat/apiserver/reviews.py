@@ -10,7 +10,7 @@ from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver import review_rules
 from longboat.apiserver.admission.chain import Lookup
-from longboat.apiserver.authn.identity import Rejected
+from longboat.apiserver.authn.identity import Rejected, Unknown
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
 from longboat.apiserver.encoding import respond
@@ -93,10 +93,12 @@ class Reviews:
             raise errors.bad_request("token is required for TokenReview in authentication")
         try:
             if tokens is None:
-                raise Rejected("this server knows no tokens")
+                raise Unknown("this server knows no tokens")
             user, meant_for = await tokens.user(spec["token"], request, spec.get("audiences") or ())
         except Rejected as error:
-            review["status"] = {"user": {}, "error": str(error)}
+            invalid = "invalid bearer token"
+            told = invalid if isinstance(error, Unknown) else f"[{invalid}, {error}]"
+            review["status"] = {"user": {}, "error": told}
             return self._created(request, kinds.TOKEN_REVIEW, review)
         review["status"] = {
             "authenticated": True,

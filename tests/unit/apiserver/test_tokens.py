@@ -15,12 +15,13 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from longboat.aio.clock import VirtualClock
+from longboat.apiserver.authn.serviceaccounts import FORMER, TokenIssuer
 from longboat.apiserver.pki import Pki
 from unit.apiserver.harness import Api, api_server
 
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 PODS = "/api/v1/namespaces/default/pods"
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = "https://kubernetes.default.svc"
 
 
 def play(scene: Callable[[Api, VirtualClock], Awaitable[None]], folder: Path, **config: Any) -> None:
@@ -129,6 +130,54 @@ def test_others_ask_whether_a_token_is_good(tmp_path: Path) -> None:
             assert not status.get("authenticated") and status["error"]
         await api.ask("DELETE", f"{ACCOUNTS}/robot")
         assert not (await review(token=ours)).get("authenticated")
+
+    play(scene, tmp_path)
+
+
+def test_who_reviews_is_told_why_in_upstream_s_words(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        async def why(token: str, *audiences: str) -> str:
+            spec = {"token": token, **({"audiences": list(audiences)} if audiences else {})}
+            status = (await api.make("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": spec}))["status"]
+            assert not status.get("authenticated") and status["user"] == {}
+            return str(status["error"])
+
+        async def invalid(token: str, text: str, *audiences: str) -> None:
+            assert await why(token, *audiences) == f"[invalid bearer token, {text}]"
+
+        account = await api.make(ACCOUNTS, {"metadata": {"name": "other"}})
+        made = await pod(api)
+        ours = (await issue(api))["status"]["token"]
+        theirs = (await issue(api, "other"))["status"]["token"]
+        bound = (await issue(api, boundObjectRef={"apiVersion": "v1", "kind": "Pod", "name": "p"}))["status"]["token"]
+        foreign = TokenIssuer(Pki(tmp_path, clock).service_account_key, clock, "https://elsewhere").issue(
+            "default", account, 600
+        )
+        for nobodys in ("nonsense", "a.b.c", f"{ours}x", foreign):
+            assert await why(nobodys) == "invalid bearer token"
+        target = f'token audiences ["{ISSUER}"] is invalid for the target audiences ["vault" "x"]'
+        await invalid(ours, target, "vault", "x")
+        await api.ask("DELETE", f"{ACCOUNTS}/other")
+        await invalid(theirs, 'serviceaccounts "other" not found')
+        uid = (await api.make(ACCOUNTS, {"metadata": {"name": "other"}}))["metadata"]["uid"]
+        await invalid(theirs, f"service account UID ({uid}) does not match claim ({account['metadata']['uid']})")
+        await api.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=0")
+        await invalid(bound, "service account token has been invalidated")
+        uid, old = (await pod(api))["metadata"]["uid"], made["metadata"]["uid"]
+        await invalid(bound, f"pod UID ({uid}) does not match service account pod ref claim ({old})")
+        await clock.advance(timedelta(hours=1, seconds=1))
+        await invalid(ours, "service account token has expired")
+
+    play(scene, tmp_path)
+
+
+def test_tokens_of_the_issuer_s_former_name_are_good_while_they_last(tmp_path: Path) -> None:
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        account = (await api.ask("GET", f"{ACCOUNTS}/robot"))[1]
+        former = TokenIssuer(Pki(tmp_path, clock).service_account_key, clock, FORMER[0])
+        token = former.issue("default", account, 600)
+        assert (await whoami(api, token))["username"] == "system:serviceaccount:default:robot"
+        assert await whoami(api, former.issue("default", account, 600, ["vault"])) == 401
 
     play(scene, tmp_path)
 

@@ -21,7 +21,12 @@ Authenticator = Callable[[Request], Awaitable[User | None]]
 
 
 class Rejected(Exception):
-    """A credential was given and is not good. The reason is for the log, never for the client."""
+    """A credential was given and is not good. The reason is for the log, and for who may review tokens; never for the
+    client that gave it."""
+
+
+class Unknown(Rejected):
+    """It is nobody's here: not even the reason says more than that."""
 
 
 def authenticate(authenticators: Sequence[Authenticator], clock: Clock) -> Filter:

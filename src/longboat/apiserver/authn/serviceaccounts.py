@@ -18,14 +18,17 @@ from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.apiserver.authn import figures, secret_tokens
 from longboat.apiserver.authn.figures import USES
-from longboat.apiserver.authn.identity import Rejected, known
+from longboat.apiserver.authn.identity import Rejected, Unknown, known
 from longboat.apiserver.authn.secret_tokens import FindObject
 from longboat.apiserver.authn.tokens import bearer
+from longboat.apiserver.authz.escalation import go_list
 from longboat.apiserver.request import Request
+from longboat.machinery.fieldpath import quoted
 from longboat.machinery.objects import Object, parse_timestamp
 from longboat.machinery.user import User
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = "https://kubernetes.default.svc"
+FORMER = ("https://kubernetes.default.svc.cluster.local",)  # who signed, and was meant, before: 0186
 ALGORITHM = "ES256"
 CLAIM = "kubernetes.io"
 MAX_TOKENS, MAX_REMEMBERED = 4096, 8 << 20  # and bytes
@@ -76,11 +79,13 @@ class Claims(msgspec.Struct, frozen=True):
 class TokenIssuer:
     """Signs and checks ServiceAccount tokens."""
 
-    def __init__(self, key_file: Path, clock: Clock, issuer: str = ISSUER) -> None:
+    def __init__(self, key_file: Path, clock: Clock, issuer: str = ISSUER, former: tuple[str, ...] = FORMER) -> None:
+        """`former`: names that the same cluster signed with, and was meant by, before."""
         self._key = ECKey.import_key(key_file.read_text())
         self.clock = clock
         self.issuer = issuer
         self.audiences = (issuer,)
+        self.known = frozenset((issuer, *former))
         self._header = {"alg": ALGORITHM, "kid": self._key.thumbprint()}
 
     def now(self) -> float:
@@ -128,14 +133,14 @@ class TokenIssuer:
                 return msgspec.convert(found, secret_tokens.Claims)
             return msgspec.convert(found, Claims)
         except (JoseError, ValueError, msgspec.ValidationError) as error:
-            raise Rejected("the token is not signed by this cluster") from error
+            raise Unknown("the token is not signed by this cluster") from error
 
     def check(self, claims: Claims) -> None:
-        """Raises Rejected unless the token is this issuer's, and in time."""
-        if claims.iss != self.issuer:
-            raise Rejected("the token is another issuer's")
-        if not claims.nbf - LEEWAY <= self.now() < claims.exp:
-            raise Rejected("the token is not yet or no longer valid")
+        """Raises Rejected unless the token is in time."""
+        if self.now() >= claims.exp:
+            raise Rejected("service account token has expired")
+        if self.now() < claims.nbf - LEEWAY:
+            raise Rejected("service account token is not valid yet")
 
     def jwks(self) -> bytes:
         """The public key set (RFC 7517), for /openid/v1/jwks."""
@@ -163,7 +168,7 @@ def user_of(claims: Claims, find: FindObject, now: datetime) -> User:
     """
     own = claims.own
     namespace, account = own.namespace, own.serviceaccount
-    _same(find("serviceaccounts", namespace, account.name), account, now)
+    _alive(find("serviceaccounts", namespace, account.name), namespace, account, now)
     extra: dict[str, tuple[str, ...]] = {}
     if claims.jti:
         extra["authentication.kubernetes.io/credential-id"] = (f"JTI={claims.jti}",)
@@ -172,19 +177,32 @@ def user_of(claims: Claims, find: FindObject, now: datetime) -> User:
             continue
         # A pod's token names its node too; it lives as long as the pod.
         if kind != "node" or own.pod is None:
-            _same(find(f"{kind}s", "" if kind == "node" else namespace, bound.name), bound, now)
+            _same(find(f"{kind}s", "" if kind == "node" else namespace, bound.name), kind, bound, now)
         if kind != "secret":
             extra[f"authentication.kubernetes.io/{kind}-name"] = (bound.name,)
             extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound.uid,)
     return account_user(namespace, account.name, account.uid, extra)
 
 
-def _same(obj: Object | None, bound: Named, now: datetime) -> None:
-    if obj is None or obj["metadata"].get("uid") != bound.uid:
-        raise Rejected("what the token is bound to is gone")
+def _alive(account: Object | None, namespace: str, bound: Named, now: datetime) -> None:
+    if account is None:
+        raise Rejected(f"serviceaccounts {quoted(bound.name)} not found")
+    if _gone(account, now):
+        raise Rejected(f"service account {namespace}/{bound.name} has been deleted")
+    if (uid := account["metadata"].get("uid")) != bound.uid:
+        raise Rejected(f"service account UID ({uid}) does not match claim ({bound.uid})")
+
+
+def _same(obj: Object | None, kind: str, bound: Named, now: datetime) -> None:
+    if obj is None or _gone(obj, now):
+        raise Rejected("service account token has been invalidated")
+    if (uid := obj["metadata"].get("uid")) != bound.uid:
+        raise Rejected(f"{kind} UID ({uid}) does not match service account {kind} ref claim ({bound.uid})")
+
+
+def _gone(obj: Object, now: datetime) -> bool:
     going = obj["metadata"].get("deletionTimestamp")
-    if going and parse_timestamp(going) < now - GOING:
-        raise Rejected("what the token is bound to has been deleted")
+    return bool(going) and parse_timestamp(going) < now - GOING
 
 
 class ServiceAccountTokens:
@@ -208,14 +226,17 @@ class ServiceAccountTokens:
         Raises Rejected.
         """
         if token.count(".") != 2:
-            raise Rejected("no such token")
+            raise Unknown("no such token")
         claims = self._verified.get(token)
         if claims is None:
             claims = self._issuer.decoded(token)
             self._verified.put(token, claims)
         meant_for = list(self._issuer.audiences) if isinstance(claims, secret_tokens.Claims) else claims.audiences
-        if not (set(audiences) or set(self._issuer.audiences)) & set(meant_for):
-            raise Rejected("the token is meant for others")
+        if isinstance(claims, Claims) and claims.iss not in self._issuer.known:
+            raise Unknown("the token is another issuer's")
+        if not (set(audiences) or self._issuer.known) & set(meant_for):
+            wanted = go_list(audiences or self._issuer.audiences)
+            raise Rejected(f"token audiences {go_list(meant_for)} is invalid for the target audiences {wanted}")
         if isinstance(claims, secret_tokens.Claims):
             USES[figures.LEGACY] += 1
             request.annotations["authentication.k8s.io/legacy-token"] = claims.sub
