@@ -1,19 +1,14 @@
-"""Certificates that are replaced: what says the same, what is taken up and when, and what lies where."""
+"""Certificates that are replaced: what says the same, and what lies where."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.pki import Pki
-from longboat.assembly.control_plane.plane import RENEWED_EVERY, ControlPlane
-from longboat.assembly.control_plane.settings import Settings
-from longboat.assembly.following import Following
-from longboat.cli.certificates import gathered, in_kubeconfig
+from longboat.cli.certificates import gathered
 from longboat.client.kubeconfig import with_certificate
 
 HOSTS = ["127.0.0.1", "kubernetes"]
@@ -51,51 +46,6 @@ def test_half_a_pair_is_made_anew(tmp_path: Path) -> None:
     assert read(pki.client("jane", "jane").certificate) != first
 
 
-def test_a_pair_is_taken_up_when_it_is_whole(tmp_path: Path) -> None:
-    async def scene() -> None:
-        clock = VirtualClock()
-        pki, following, taken = Pki(tmp_path, clock), Following(clock), []
-        pair, single = pki.client("jane", "jane"), tmp_path / "config"
-        single.write_text("a")
-
-        async def use() -> None:
-            taken.append(read(pair.certificate).serial_number)
-            if len(taken) == 2:
-                raise OSError("not this time")
-
-        async def use_single() -> None:
-            taken.append(0)
-
-        following.pair(pair, use)
-        following.file(single, use_single)
-        task = asyncio.create_task(following.run())
-
-        async def pass_by(seconds: int) -> None:
-            for _ in range(seconds):
-                await clock.advance(1)
-                await asyncio.sleep(0.02)  # files are looked at in a thread
-
-        try:
-            await pass_by(3)
-            assert taken == [read(pair.certificate).serial_number]
-            certificate, key = pair.certificate.read_bytes(), pair.key.read_bytes()
-            pki.renew(pair)
-            new = pair.certificate.read_bytes()
-            pair.certificate.write_bytes(certificate)  # as it is in between
-            await pass_by(2)
-            assert len(taken) == 1 and pair.key.read_bytes() != key
-            pair.certificate.write_bytes(new)
-            await pass_by(3)
-            assert taken[1:] == [read(pair.certificate).serial_number] * 2, "tried again where it could not be used"
-            single.write_text("bc")
-            await pass_by(2)
-            assert taken[3:] == [0]
-        finally:
-            task.cancel()
-
-    asyncio.run(scene())
-
-
 def test_what_lies_where(tmp_path: Path) -> None:
     clock = VirtualClock()
     pki = Pki(tmp_path / "pki", clock)
@@ -114,34 +64,3 @@ def test_what_lies_where(tmp_path: Path) -> None:
     mine = found["pki/admin.crt"]
     assert mine.places == ["pki/admin.crt", "admin.kubeconfig"] and mine.uses == ["client auth"]
     assert (mine.subject, mine.issuer) == ("CN=kubernetes-admin,O=admins", "CN=longboat-ca")
-
-
-def test_a_control_plane_renews_what_nears_its_end_while_it_runs(tmp_path: Path) -> None:
-    """Before, only when it started: after a year without a restart nobody could have spoken to it."""
-
-    async def scene() -> None:
-        plane = ControlPlane(Settings(data_dir=tmp_path / "data", listen=(("127.0.0.1", 16443),)))
-        plane._keep_certificates()
-        names = ("serving", "apiserver-kubelet-client", "apiserver-csi-client", "admin", "super-admin")
-        before = {name: read(plane.pki.pair(name).certificate).serial_number for name in names}
-        clock = VirtualClock(plane.clock.now() + timedelta(days=334))
-        plane.clock = plane.pki._clock = clock  # type: ignore[assignment]
-        renewing = asyncio.create_task(plane._renew())
-
-        async def serials() -> dict[str, int]:
-            await clock.advance(RENEWED_EVERY)
-            await asyncio.to_thread(lambda: None)  # behind what that set off
-            await asyncio.sleep(0.1)
-            return {name: read(plane.pki.pair(name).certificate).serial_number for name in names}
-
-        try:
-            assert await serials() == before, "31 days before the end"
-            clock.step(timedelta(days=2))
-            after = await serials()
-            assert all(after[name] != before[name] for name in names)
-            assert in_kubeconfig(tmp_path / "data" / "admin.kubeconfig").serial_number == after["admin"]
-        finally:
-            renewing.cancel()
-            await plane.close()
-
-    asyncio.run(scene())
