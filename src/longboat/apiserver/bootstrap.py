@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import ipaddress
 import json
 import logging
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -23,6 +23,7 @@ from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.registry.kinds.flowcontrol import mandatory
 from longboat.registry.store import Store
 from longboat.registry.write import Write
 
@@ -38,11 +39,13 @@ async def bootstrap(config: Config, stores: Mapping[Kind, Store]) -> None:
     """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
     lay = _Layer(config, stores)
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
+    (exempt, exempt_level), *fixed = _flow_control()
     await _together(
         (
             *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap(config.rights)),
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
-            *(lay.ensure(kind, "", obj) for kind, obj in _flow_control()),
+            lay.ensure(exempt, "", exempt_level),
+            *(lay.keep(kind, "", obj) for kind, obj in fixed),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
             *(lay.ensure(kind, "", obj) for kind, obj in ingress_objects(lay.found(kinds.INGRESS_CLASS))),
             lay.api_service(),
@@ -241,41 +244,13 @@ def _covers(have: Object, wanted: Object) -> bool:
 
 
 def _flow_control() -> list[tuple[Kind, Object]]:
-    """The mandatory objects of priority and fairness: what must not wait, and what nothing else catches."""
-    share: Any = {"nominalConcurrencyShares": 5, "lendablePercent": 0, "limitResponse": {"type": "Reject"}}
-    unlimited = {"nominalConcurrencyShares": 0, "lendablePercent": 0}
-    masters = {"kind": "Group", "group": {"name": "system:masters"}}
-    everyone = [{"kind": "Group", "group": {"name": f"system:{g}"}} for g in ("authenticated", "unauthenticated")]
-    anything: Object = {
-        "resourceRules": [
-            {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
-        ],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-    }
-    levels: list[Object] = [
-        {"metadata": {"name": "exempt"}, "spec": {"type": "Exempt", "exempt": unlimited}},
-        {"metadata": {"name": "catch-all"}, "spec": {"type": "Limited", "limited": share}},
-    ]
-    schemas: list[Object] = [
-        {
-            "metadata": {"name": "exempt"},
-            "spec": {
-                "matchingPrecedence": 1,
-                "priorityLevelConfiguration": {"name": "exempt"},
-                "rules": [{"subjects": [masters], **anything}],
-            },
-        },
-        {
-            "metadata": {"name": "catch-all"},
-            "spec": {
-                "matchingPrecedence": 10000,
-                "priorityLevelConfiguration": {"name": "catch-all"},
-                "distinguisherMethod": {"type": "ByUser"},
-                "rules": [{"subjects": everyone, **anything}],
-            },
-        },
-    ]
+    """The mandatory objects of priority and fairness, the exempt level first: its shares are the administrators'."""
+    noted = {"annotations": {"apf.kubernetes.io/autoupdate-spec": "true"}}
     return [
-        *((kinds.PRIORITY_LEVEL_CONFIGURATION, level) for level in levels),
-        *((kinds.FLOW_SCHEMA, schema) for schema in schemas),
+        (kind, {"metadata": {"name": name, **noted}, "spec": copy.deepcopy(spec)})
+        for kind, specs in (
+            (kinds.PRIORITY_LEVEL_CONFIGURATION, mandatory.LEVELS),
+            (kinds.FLOW_SCHEMA, mandatory.SCHEMAS),
+        )
+        for name, spec in specs.items()
     ]

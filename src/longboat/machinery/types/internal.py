@@ -26,8 +26,8 @@ CORE, META = "io.k8s.api.core.v1.", "io.k8s.apimachinery."
 _NAMES = {
     "apiGroup": "APIGroup", "apiGroups": "APIGroups", "apiVersion": "APIVersion", "apiVersions": "APIVersions",
     "awsElasticBlockStore": "AWSElasticBlockStore", "cephfs": "CephFS", "chapAuthDiscovery": "DiscoveryCHAPAuth",
-    "chapAuthSession": "SessionCHAPAuth", "clusterIP": "ClusterIP", "csi": "CSI", "dnsConfig": "DNSConfig",
-    "dnsPolicy": "DNSPolicy", "diskURI": "DataDiskURI", "fc": "FC", "fsGroup": "FSGroup",
+    "cel": "CEL", "chapAuthSession": "SessionCHAPAuth", "clusterIP": "ClusterIP", "csi": "CSI",
+    "dnsConfig": "DNSConfig", "dnsPolicy": "DNSPolicy", "diskURI": "DataDiskURI", "fc": "FC", "fsGroup": "FSGroup",
     "fsGroupChangePolicy": "FSGroupChangePolicy", "fsType": "FSType", "gcePersistentDisk": "GCEPersistentDisk",
     "grpc": "GRPC", "httpGet": "HTTPGet", "httpHeaders": "HTTPHeaders", "ip": "IP", "iqn": "IQN", "iscsi": "ISCSI",
     "iscsiInterface": "ISCSIInterface", "nfs": "NFS", "os": "OS", "pdID": "PdID", "pdName": "PDName", "rbd": "RBD",
