@@ -91,7 +91,10 @@ _ORDER = {
 }
 _OF_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _FROM = {f"{CORE}PodSecurityContext": (f"{CORE}PodSpec", _OF_HOST)}  # fields that upstream moves into a message
-_INLINED_METADATA = (f"{CORE}PersistentVolumeClaimTemplate", f"{CORE}PodTemplateSpec")
+_INLINED_METADATA = (
+    f"{CORE}PersistentVolumeClaimTemplate", f"{CORE}PodTemplateSpec",
+    "io.k8s.api.resource.v1.ResourceClaimTemplateSpec",
+)  # fmt: skip
 
 
 def whole(definition: str, value: Object | None) -> Any:

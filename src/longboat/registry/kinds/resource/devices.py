@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from longboat.api import kinds
+from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill
-from longboat.registry.strategy import Strategy
+from longboat.registry.kinds.core import resources
+from longboat.registry.kinds.core.pod import spec as pod_spec
+from longboat.registry.kinds.resource import allocation, checks, claims, slices
+from longboat.registry.strategy import CHANGE, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 
@@ -27,10 +31,22 @@ def _requests(spec: Object) -> None:
             fill.empty(device, "allocationMode", "ExactCount")
             if device["allocationMode"] == "ExactCount":
                 fill.empty(device, "count", 1)
+            for toleration in fill.each(device, "tolerations"):
+                fill.empty(toleration, "operator", "Equal")
+
+
+_SPEC = Path("spec")
 
 
 class DeviceClass(Strategy):
     kind = kinds.DEVICE_CLASS
+    update_order = (*WHOLE_METADATA, *WHOLE_METADATA_CHANGE, CHANGE)
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        _device_class(new.get("spec") or {}, {}, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        _device_class(new.get("spec") or {}, old.get("spec") or {}, err)
 
 
 class ResourceClaim(Strategy):
@@ -39,11 +55,22 @@ class ResourceClaim(Strategy):
     has_status = True
     generation = False
 
+    update_order = (*WHOLE_METADATA, *WHOLE_METADATA_CHANGE, CHANGE)
+
     def default(self, obj: Object) -> None:
         _requests(fill.part(obj, "spec"))
 
     def prepare_create(self, new: Object, write: Write) -> None:
         new["status"] = {}
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        claims.spec(new.get("spec") or {}, _SPEC, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        claims.immutable("ResourceClaimSpec", new, old, err)
+
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        allocation.status(new, old, Path("status"), err)
 
 
 class ResourceClaimTemplate(Strategy):
@@ -52,6 +79,14 @@ class ResourceClaimTemplate(Strategy):
 
     def default(self, obj: Object) -> None:
         _requests(fill.part(fill.part(obj, "spec"), "spec"))
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        template = new.get("spec") or {}
+        pod_spec.template_metadata(template, _SPEC, err)
+        claims.spec(template.get("spec") or {}, _SPEC.at("spec"), err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        claims.immutable("ResourceClaimTemplateSpec", new, old, err)
 
 
 class ResourceSlice(Strategy):
@@ -70,3 +105,22 @@ class ResourceSlice(Strategy):
             "spec.nodeName": dig(obj, "spec", "nodeName", default=""),
             "spec.driver": dig(obj, "spec", "driver", default=""),
         }
+
+    def validate_create(self, new: Object, err: Errors) -> None:
+        slices.spec(new.get("spec") or {}, None, _SPEC, err)
+
+    def validate_update(self, new: Object, old: Object, err: Errors) -> None:
+        slices.spec(new.get("spec") or {}, old.get("spec") or {}, _SPEC, err)
+
+
+def _device_class(spec: Object, old: Object, err: Errors) -> None:
+    claims.selectors(spec.get("selectors") or [], _SPEC.at("selectors"), err)
+    configs = spec.get("config") or []
+    stored = configs == (old.get("config") or [])
+    checks.each(
+        configs, claims.MOST, lambda found, at, err: claims.device_config(found, at, err, stored=stored),
+        _SPEC.at("config"), err,
+    )  # fmt: skip
+    name = spec.get("extendedResourceName")
+    if name is not None and not resources.is_extended(name):
+        err.invalid(_SPEC.at("extendedResourceName"), name, "must be a valid extended resource name")
