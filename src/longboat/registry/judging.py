@@ -29,7 +29,7 @@ def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
         strategy.validate(obj, err)
         strategy.validate_create(obj, err)
     if err:
-        raise errors.invalid(strategy.kind, meta(obj).get("name") or "", err)
+        raise errors.invalid(strategy.hub or strategy.kind, meta(obj).get("name") or "", err)
     return strategy.warnings(obj, None)
 
 
@@ -47,7 +47,7 @@ def judge_change(
                 found[step] = _taken(step, strategy, subresource, new, old)
             err.merge(found[step])
     if err:
-        raise errors.invalid(strategy.kind, name, err)
+        raise errors.invalid(strategy.hub or strategy.kind, name, err)
     if strategy.generation and (part is None or part.counts):
         _count_generation(strategy, new, old, subresource)
     return strategy.warnings(new, old)

@@ -93,8 +93,6 @@ SCALARS = {
 ANY = SCALARS["any"]
 ZERO = {"string": "", "int32": 0, "int64": 0, "double": 0, "boolean": False, "quantity": "0", "intstr": 0}
 _INLINED = Field("", "", "", pointer=False, always=False)  # kind and apiVersion, which are the envelope's in protobuf
-# Lists whose default is for objects that do not name them: an empty one is not absent, though Go would not write it.
-_NAMED_EMPTY = {"io.k8s.api.autoscaling.v2.HPAScalingRules": frozenset(("policies",))}
 _GO_STRUCTS = ("quantity", "intstr", "time", "microtime", "any")  # scalars here, and structs in Go
 
 
@@ -189,7 +187,7 @@ def _settle_empties(struct: Struct) -> None:
             nulls.add(name)
             if not by_value:
                 dropped.add(name)
-    struct.dropped, struct.nulls = frozenset(dropped - _NAMED_EMPTY.get(struct.name, frozenset())), frozenset(nulls)
+    struct.dropped, struct.nulls = frozenset(dropped), frozenset(nulls)
     inner = [each for each in map(_innermost, struct.fields.values()) if isinstance(each, Struct)]
     struct.has_nulls = bool(nulls) or any(each.has_nulls for each in inner)
     struct.has_raw = any(struct.fields[name] is ANY for name in nulls) or any(each.has_raw for each in inner)

@@ -10,7 +10,7 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.admissionregistration import expressions, matching, params
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, METADATA, OBJECT, Strategy
 
 
 def _param_kind(policy: Object) -> str:
@@ -74,6 +74,7 @@ _PARAM_KIND = Column("ParamKind", str, _param_kind, description="What parametriz
 
 class ValidatingAdmissionPolicy(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY
+    update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False
     columns: ClassVar[tuple[Column, ...]] = (
@@ -119,6 +120,7 @@ class ValidatingAdmissionPolicy(Strategy):
 
 class MutatingAdmissionPolicy(Strategy):
     kind = kinds.MUTATING_ADMISSION_POLICY
+    update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False
     columns = (
@@ -156,6 +158,7 @@ class MutatingAdmissionPolicy(Strategy):
 
 class ValidatingAdmissionPolicyBinding(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY_BINDING
+    update_order = (METADATA, OBJECT)
     standard_finalizers = False
     unconditional_update = False
     columns = (

@@ -12,7 +12,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import fill, rules
 from longboat.registry.kinds.admissionregistration import clients, matching
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, METADATA, Strategy
 
 REVIEWS = ("v1", "v1beta1")  # the versions of an AdmissionReview that are sent
 NO_SIDE_EFFECTS = ("None", "NoneOnDryRun")
@@ -58,6 +58,7 @@ def _oddly_selecting(hook: Object) -> bool:
 
 class ValidatingWebhookConfiguration(Strategy):
     kind = kinds.VALIDATING_WEBHOOK_CONFIGURATION
+    update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False
     columns: ClassVar[tuple[Column, ...]] = (

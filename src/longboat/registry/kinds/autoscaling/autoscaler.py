@@ -81,7 +81,7 @@ class HorizontalPodAutoscaler(Strategy):
             for field, wanted in (("scaleUp", SCALE_UP), ("scaleDown", SCALE_DOWN)):
                 part = fill.part(limits, field)
                 for name, value in wanted.items():
-                    if part.get(name) is None:  # no policies at all are refused
+                    if part.get(name) in (None, []):
                         part[name] = [dict(v) for v in value] if isinstance(value, list) else value
 
     def prepare_create(self, new: Object, write: Write) -> None:

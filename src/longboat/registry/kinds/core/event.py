@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import Column, since
 from longboat.registry.kinds import rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import OBJECT, Strategy
 
 TTL = 3600.0  # seconds (upstream's --event-ttl)
 REF_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
@@ -61,6 +62,7 @@ class Event(Strategy):
     generation = False
     create_on_update = True
     owns = False
+    update_order: ClassVar[tuple[str, ...]] = (OBJECT,)
     selectable = frozenset((
         *(f"involvedObject.{field}" for field in REF_FIELDS), "reason", "reportingComponent", "source", "type",
     ))  # fmt: skip
@@ -82,25 +84,35 @@ class Event(Strategy):
         }
 
     def validate(self, new: Object, err: Errors) -> None:
-        namespace, about = dig(new, "metadata", "namespace", default=""), dig(new, "involvedObject", "namespace") or ""
-        path = Path("involvedObject", "namespace")
+        validate(new, "reportingComponent", err)
+
+
+def validate(event: Object, controller: str, err: Errors) -> None:
+    """What holds for every event, as core/v1 has it; `controller`: what the version calls who reports.
+
+    One with an eventTime must say more of who reports what; and is free to be about another namespace.
+    """
+    namespace, about = dig(event, "metadata", "namespace", default=""), dig(event, "involvedObject", "namespace") or ""
+    path, why = Path("involvedObject", "namespace"), "does not match event.namespace"
+    if not event.get("eventTime"):
         if about != namespace and (about or namespace not in ("", "default")):
-            err.invalid(path, about, "does not match event.namespace")
-        if new.get("eventTime"):
-            validate_reporter(new, "reportingComponent", err)
-            if len(new.get("message") or "") > LONGEST_NOTE:
-                err.invalid(Path("message"), "", f"can have at most {LONGEST_NOTE} characters")
+            err.invalid(path, about, why)
+    else:
+        if not about and namespace not in ("default", "kube-system"):
+            err.invalid(path, about, why)
+        _validate_reporter(event, controller, err)
+        if len((event.get("message") or "").encode()) > LONGEST_NOTE:
+            err.invalid(Path("message"), "", f"can have at most {LONGEST_NOTE} characters")
+    err.extend(Path("namespace"), names.dns1123_subdomain(namespace), namespace)
 
 
-def validate_reporter(event: Object, controller: str, err: Errors) -> None:
-    """Who reports, and what for: required of events that have an eventTime."""
+def _validate_reporter(event: Object, controller: str, err: Errors) -> None:
     if not event.get("reportingComponent"):
         err.required(Path(controller))
-    else:
-        rules.label_name(event["reportingComponent"], Path(controller), err)
+    rules.label_name(event.get("reportingComponent") or "", Path(controller), err)
     for field in ("reportingInstance", "action", "reason"):
         value = event.get(field) or ""
         if not value:
             err.required(Path(field))
-        elif len(value) > LONGEST_NAME:
+        if len(value.encode()) > LONGEST_NAME:
             err.invalid(Path(field), "", f"can have at most {LONGEST_NAME} characters")

@@ -36,6 +36,16 @@ def is_standard(name: str) -> bool:
     return name in STANDARD or name.startswith((HUGE_PAGES, DEFAULT_PREFIX + HUGE_PAGES))
 
 
+def may_overcommit(name: str) -> bool:
+    """Whether a container may be promised less of it than it may use."""
+    return is_native(name) and not name.startswith(HUGE_PAGES)
+
+
+def is_quota(name: str) -> bool:
+    """A resource that Kubernetes knows how to ration."""
+    return is_standard(name) and name != "storage"
+
+
 def name(value: str, path: Path, err: Errors) -> None:
     """Any resource's name."""
     if wrong := names.qualified_name(value):
@@ -47,7 +57,7 @@ def name(value: str, path: Path, err: Errors) -> None:
 def quota_name(value: str, path: Path, err: Errors) -> None:
     """The name of something that can be rationed."""
     name(value, path, err)
-    if "/" not in value and (value == "storage" or not is_standard(value)):
+    if "/" not in value and not is_quota(value):
         err.invalid(path, value, "must be a standard resource for quota")
 
 
@@ -110,7 +120,7 @@ def _pages(resource: str, text: str, path: Path, err: Errors) -> None:
 
 
 def _within_limit(resource: str, text: str, limits: Object, path: Path, err: Errors) -> None:
-    exact = not is_native(resource) or resource.startswith(HUGE_PAGES)
+    exact = not may_overcommit(resource)
     if resource not in limits:
         if exact:
             err.required(path.at("limits"), "Limit must be set for non overcommitable resources")

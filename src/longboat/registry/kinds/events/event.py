@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.table import Column
+from longboat.machinery.types import internal
+from longboat.registry.kinds import rules
 from longboat.registry.kinds.core import event as core
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA_CHANGE
 
 TO_CORE = {
     "regarding": "involvedObject",
@@ -18,7 +23,6 @@ TO_CORE = {
     "deprecatedCount": "count",
 }
 FROM_CORE = {old: new for new, old in TO_CORE.items()}
-DEPRECATED = {"deprecatedFirstTimestamp", "deprecatedLastTimestamp", "deprecatedCount"}
 
 
 def _columns() -> tuple[Column, ...]:
@@ -45,6 +49,7 @@ class Event(core.Event):
     kind = kinds.EVENT
     columns = _columns()
     hub = kinds.CORE_EVENT
+    update_order = (OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
     selectable = frozenset((
         *(f"regarding.{field}" for field in core.REF_FIELDS), "reason", "reportingController", "type",
     ))  # fmt: skip
@@ -59,32 +64,55 @@ class Event(core.Event):
         return super().fields(to_core(obj))
 
     def validate(self, new: Object, err: Errors) -> None:
-        super().validate({k: v for k, v in to_core(new).items() if k not in ("eventTime", "message")}, err)
-        if not new.get("eventTime"):
-            return  # one that was written through core/v1
-        validate(new, err)
+        core.validate(to_core(new), "reportingController", err)
 
     def validate_create(self, new: Object, err: Errors) -> None:
-        if not new.get("eventTime"):
+        event = to_core(new)
+        _series(event, err)
+        if not event.get("eventTime"):
             err.required(Path("eventTime"))
-            validate(new, err)
-        for field in sorted(DEPRECATED):
-            if new.get(field):
-                err.invalid(Path(TO_CORE[field]), new[field], "needs to be unset")
+        if (kind := event.get("type") or "") not in TYPES:
+            err.invalid(Path("type"), "", f"has invalid value: {kind}")
+        source = event.get("source") or {}
+        for field, value in (
+            *((field, event.get(field)) for field in ("firstTimestamp", "lastTimestamp", "count")),
+            ("source", source.get("component") or source.get("host")),
+        ):
+            if value:
+                err.invalid(Path(field), "", "needs to be unset")
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        if not new.get("eventTime"):
-            return
-        for field in ("reportingController", "reportingInstance", "action", "reason", "regarding", "related", "note",
-                      "type", "eventTime"):  # fmt: skip
-            if (new.get(field) or None) != (old.get(field) or None):
-                absent = None if field in ("regarding", "related", "eventTime") else ""
-                err.invalid(Path(TO_CORE.get(field, field)), new.get(field, absent), "field is immutable")
+        event, former = to_core(new), to_core(old)
+        if (event.get("series") or None) != (former.get("series") or None):
+            _series(event, err)
+        for field in FIXED:
+            shown, before = _shown(field, event), _shown(field, former)
+            if shown != before:
+                err.invalid(Path(FROM_CORE[field] if field in RENAMED else field), shown, rules.IMMUTABLE)
 
 
-def validate(event: Object, err: Errors) -> None:
-    if (kind := event.get("type") or "") not in ("Normal", "Warning"):
-        err.invalid(Path("type"), "", f"has invalid value: {kind}")
-    core.validate_reporter(to_core(event), "reportingController", err)
-    if len(event.get("note") or "") > core.LONGEST_NOTE:
-        err.invalid(Path("message"), "", f"can have at most {core.LONGEST_NOTE} characters")
+TYPES = ("Normal", "Warning")
+# What does not change, in upstream's order; it looks at the reason twice.
+FIXED = (
+    "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "reason", "type",
+    "eventTime", "action", "related", "reportingComponent", "reportingInstance",
+)  # fmt: skip
+RENAMED = ("reportingComponent",)  # as this version calls it; upstream names the others as core/v1 does
+STRUCTS = {"involvedObject": "ObjectReference", "related": "ObjectReference", "source": "EventSource"}
+EMPTY = {"involvedObject": {}, "source": {}, "count": 0} | dict.fromkeys(
+    ("reason", "message", "type", "action", "reportingComponent", "reportingInstance"), ""
+)
+
+
+def _shown(field: str, event: Object) -> Any:
+    value: Any = event.get(field) or EMPTY.get(field)
+    return internal.whole(f"io.k8s.api.core.v1.{STRUCTS[field]}", value) if field in STRUCTS else value
+
+
+def _series(event: Object, err: Errors) -> None:
+    if (series := event.get("series")) is None:
+        return
+    if (series.get("count") or 0) < 2:
+        err.invalid(Path("series", "count"), "", "should be at least 2")
+    if not series.get("lastObservedTime"):
+        err.required(Path("series", "lastObservedTime"))

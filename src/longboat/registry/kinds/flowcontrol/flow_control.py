@@ -12,7 +12,7 @@ from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.flowcontrol import levels, mandatory, requests
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import OBJECT, WHOLE_METADATA, Strategy
 from longboat.registry.write import Write
 
 _SPEC, _STATUS = Path("spec"), Path("status")
@@ -30,6 +30,7 @@ def _missing(schema: Object) -> str:
 
 class FlowSchema(Strategy):
     kind = kinds.FLOW_SCHEMA
+    update_order = (*WHOLE_METADATA, OBJECT)
     columns = (
         Column("PriorityLevel", str, cells.at("spec.priorityLevelConfiguration.name"), description="Where they wait."),
         Column("MatchingPrecedence", int, cells.at("spec.matchingPrecedence", 0),
@@ -63,6 +64,7 @@ def _queuing(field: str) -> Any:
 
 class PriorityLevelConfiguration(Strategy):
     kind = kinds.PRIORITY_LEVEL_CONFIGURATION
+    update_order = (*WHOLE_METADATA, OBJECT)
     columns = (
         Column("Type", str, cells.at("spec.type"), description="Limited or Exempt."),
         Column("NominalConcurrencyShares", str,

@@ -10,25 +10,24 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.core import resources
 from longboat.registry.kinds.core.pod import scheduling
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 
 class RuntimeClass(Strategy):
     kind = kinds.RUNTIME_CLASS
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
     unconditional_update = False
     columns = (Column("Handler", str, cells.at("handler"), description="What the runtime calls it."), AGE)
     generation = False
 
     def validate(self, new: Object, err: Errors) -> None:
-        handler = new.get("handler") or ""
-        err.extend(Path("handler"), names.dns1123_label(handler), handler)
-        path = Path("overhead", "podFixed")
-        for resource, text in dig(new, "overhead", "podFixed", default={}).items():
-            resources.container_name(resource, path.key(resource), err)
-            resources.value(resource, text, path.key(resource), err)
+        rules.named(new.get("handler") or "", Path("handler"), err, names.dns1123_label)
+        resources.requirements(
+            {"limits": dig(new, "overhead", "podFixed")}, Path("overhead"), err
+        )  # as what it adds to
         wanted = new.get("scheduling") or {}
         rules.labels(wanted.get("nodeSelector"), Path("scheduling", "nodeSelector"), err)
         scheduling.tolerations(wanted.get("tolerations") or [], Path("scheduling", "tolerations"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        rules.immutable(new.get("handler"), old.get("handler"), Path("handler"), err)
+        rules.immutable(new.get("handler") or "", old.get("handler"), Path("handler"), err)

@@ -11,7 +11,7 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
 from longboat.registry.kinds import fill, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 GROUP = kinds.ROLE.group
 _ROLE_REF = "io.k8s.api.rbac.v1.RoleRef"
@@ -33,6 +33,7 @@ def _role(binding: Object) -> str:
 
 class RoleBinding(Strategy):
     kind = kinds.ROLE_BINDING
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Role", str, _role, description="The role that is granted."),
         AGE,

@@ -10,11 +10,12 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.table import Column
 from longboat.registry.kinds import cells, rules
-from longboat.registry.strategy import Strategy
+from longboat.registry.strategy import OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 
 class Role(Strategy):
     kind = kinds.ROLE
+    update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE)
     columns: ClassVar[tuple[Column, ...]] = (cells.CREATED_AT,)
     generation = False
     create_on_update = True

@@ -6,9 +6,8 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill
+from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.core import resources
-from longboat.registry.kinds.core.pod import spec as pod_spec
 from longboat.registry.kinds.resource import allocation, checks, claims, slices
 from longboat.registry.strategy import CHANGE, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
@@ -82,7 +81,9 @@ class ResourceClaimTemplate(Strategy):
 
     def validate_create(self, new: Object, err: Errors) -> None:
         template = new.get("spec") or {}
-        pod_spec.template_metadata(template, _SPEC, err)
+        meta, path = template.get("metadata") or {}, _SPEC.at("metadata")
+        rules.annotation_keys(meta.get("annotations"), path.at("annotations"), err)
+        rules.labels(meta.get("labels"), path.at("labels"), err)
         claims.spec(template.get("spec") or {}, _SPEC.at("spec"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:

@@ -11,7 +11,7 @@ from longboat.registry.strategy import Strategy
 
 HIGHEST = 1_000_000_000  # that users may define
 SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
-POLICIES = ("Never", "PreemptLowerPriority")
+POLICIES = ("PreemptLowerPriority", "Never")
 
 
 class PriorityClass(Strategy):
@@ -24,10 +24,10 @@ class PriorityClass(Strategy):
     )
 
     def default(self, obj: Object) -> None:
-        fill.empty(obj, "preemptionPolicy", "PreemptLowerPriority")
+        fill.absent(obj, "preemptionPolicy", "PreemptLowerPriority")
         fill.absent(obj, "value", 0)
 
-    def validate(self, new: Object, err: Errors) -> None:
+    def validate_create(self, new: Object, err: Errors) -> None:
         name, value = dig(new, "metadata", "name", default=""), new.get("value") or 0
         if name.startswith("system-"):
             if SYSTEM.get(name) != value:
@@ -37,7 +37,11 @@ class PriorityClass(Strategy):
                 err.forbidden(Path("metadata", "name"), why)
         elif value > HIGHEST:
             err.forbidden(Path("value"), f"maximum allowed value of a user defined priority is {HIGHEST}")
-        rules.maybe_one_of(new.get("preemptionPolicy"), POLICIES, Path("preemptionPolicy"), err)
+        policy, path = new.get("preemptionPolicy"), Path("preemptionPolicy")
+        if not policy:
+            err.required(path)
+        elif policy not in POLICIES:
+            err.not_supported(path, policy, POLICIES, as_given=True)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         if new.get("value") != old.get("value"):

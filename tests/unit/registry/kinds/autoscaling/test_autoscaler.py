@@ -98,8 +98,5 @@ def test_v1_is_held_to_what_it_stands_for():
     assert said_of_update(V1, scaler, scaler) == [wrong]
 
 
-def test_no_policies_are_not_the_default_ones():
-    assert said(SCALERS, changed(SCALER, spec__behavior={"scaleDown": {"policies": []}})) == [
-        "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy"
-    ]
-    assert said(SCALERS, changed(SCALER, spec__behavior={"scaleDown": {}})) == []
+def test_behavior_that_says_little_gets_the_default_policies():
+    assert said(SCALERS, changed(SCALER, spec__behavior={"scaleDown": {}, "scaleUp": {"policies": []}})) == []
