@@ -7,9 +7,18 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_out: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+
+
+def out(loop: asyncio.AbstractEventLoop) -> int:
+    """How many calls of `aside` the loop has not heard of yet."""
+    return _out.get(loop, 0)
 
 
 async def to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -30,8 +39,10 @@ async def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     waits for a thread, nor does the end of the process. Cancelled, it returns at once; the work goes on."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
+    _out[loop] = out(loop) + 1
 
     def settle(result: T | None, error: BaseException | None) -> None:
+        _out[loop] -= 1
         if outcome.cancelled():
             return
         if error is not None:

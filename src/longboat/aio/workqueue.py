@@ -40,11 +40,6 @@ class WorkQueue(Generic[K]):
         self.waited, self.worked = Histogram(SPREAD), Histogram(SPREAD)
 
     @property
-    def in_flight(self) -> int:
-        """Keys that wait to be taken or are being worked on; delayed ones do not count."""
-        return len(self._dirty.keys() | self._working.keys())
-
-    @property
     def depth(self) -> int:
         """Keys to be worked on, those included that are being worked on and have to be again."""
         return len(self._dirty)

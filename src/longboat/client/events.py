@@ -36,10 +36,6 @@ class EventRecorder:
         self._latest = 0
         self.dropped = 0
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._tasks)
-
     def event(
         self, about: View | Object, type_: str, reason: str, message: str, *, action: str = "",
         notes: Mapping[str, str] | None = None,

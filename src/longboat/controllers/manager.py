@@ -40,10 +40,6 @@ class Manager:
                 setattr(controller, name, options[name])
             self.controllers.append(controller)
 
-    @property
-    def in_flight(self) -> int:
-        return sum(controller.in_flight for controller in self.controllers)
-
     def families(self) -> list[Family]:
         """What kube-controller-manager shows at /metrics."""
         queues = {each.queue_name or each.name.replace("-", "_"): each.queue for each in self.controllers}

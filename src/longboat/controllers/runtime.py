@@ -111,11 +111,6 @@ class Controller:
         fields = next((watch.fields for watch in self.watches if watch.view is view), "")
         return self.informers.of(view, fields=fields)
 
-    @property
-    def in_flight(self) -> int:
-        """Work that is going on or could start at once."""
-        return self.queue.in_flight + self.events.in_flight
-
     async def run(self) -> None:
         """Work until cancelled."""
         for view in (*self.reads, *(watch.view for watch in self.watches)):

@@ -127,11 +127,6 @@ class Agent:
         self._context: ssl.SSLContext | None = None
 
     @property
-    def in_flight(self) -> int:
-        """Work that is not done yet, for a virtual clock to wait for."""
-        return self._writer.in_flight + (self.workers.busy if self.workers else 0)
-
-    @property
     def is_busy(self) -> bool:
         """Several pods are being started."""
         return self.workers is not None and self.workers.starting > 1

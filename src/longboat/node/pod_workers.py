@@ -214,10 +214,6 @@ class PodWorkers:
     def uids(self) -> set[str]:
         return set(self._workers)
 
-    @property
-    def busy(self) -> int:
-        return len(self._running)
-
     def get(self, uid: str) -> PodWorker | None:
         return self._workers.get(uid)
 

@@ -71,10 +71,6 @@ class ApiStatusWriter:
     async def close(self) -> None:
         await self._tasks.close()
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._tasks)
-
     def submit(self, pod: Pod, status: Object) -> None:
         entry = self._entries.get(pod.uid)
         if entry is None:

@@ -61,7 +61,7 @@ class Scheduler:
         self._cycle = Cycle(catalog.plugins(binder), dice or random.Random(), figures.passed, clock.monotonic)
         self._queue = Queue(clock)
         self._slots = asyncio.Semaphore(MAX_BINDINGS)
-        self._working = self._binding = 0
+        self._binding = 0
         self._gated: set[str] = set()  # uids of pods that are not to be scheduled yet
         nodes, pods, namespaces = informers.of(Node), informers.of(Pod), informers.of(Namespace)
         self._budgets = informers.of(PodDisruptionBudget)
@@ -70,11 +70,6 @@ class Scheduler:
         pods.on_change(self._pod_changed)
         namespaces.on_change(self._namespace_changed)
         self._volumes.on_change(self._storage_changed)
-
-    @property
-    def in_flight(self) -> int:
-        """Pods that could be decided now, and decisions not yet written."""
-        return self._queue.ready + self._working
 
     def families(self) -> Iterator[Family]:
         """What is shown at /metrics."""
@@ -89,12 +84,7 @@ class Scheduler:
         async with Tasks(self.name) as tasks:
             while True:
                 info = await self._queue.next()
-                self._working += 1
-                try:
-                    await self._slots.acquire()
-                except BaseException:
-                    self._working -= 1
-                    raise
+                await self._slots.acquire()
                 began = self._clock.monotonic()
                 if (decision := self._decided(info, began)) is not None:
                     tasks.spawn(f"bind/{info.pod.metadata.name}", self._settle(info, decision, began))
@@ -108,7 +98,6 @@ class Scheduler:
             log.exception("pod %s/%s cannot be judged", info.pod.metadata.namespace, info.pod.metadata.name)
             self._attempted(Outcome.ERROR, began)
             self._queue.failed(info.uid, Change(0))
-            self._working -= 1
             self._slots.release()
             return None
 
@@ -135,7 +124,6 @@ class Scheduler:
                 self._attempted(Outcome.UNSCHEDULABLE, began)
                 await self._make_room(info, decision)
         finally:
-            self._working -= 1
             self._slots.release()
 
     async def _carry_out(self, info: PodInfo, node: str, began: float) -> None:
@@ -222,7 +210,6 @@ class Scheduler:
         if not eager:
             return True
         self._slots.release()
-        self._working -= 1
         try:
             for plugin in eager:
                 try:
@@ -233,7 +220,6 @@ class Scheduler:
                     return False
             return True
         finally:
-            self._working += 1
             await self._slots.acquire()
 
     def _unreserve(self, info: PodInfo) -> None:

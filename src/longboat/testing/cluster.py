@@ -8,15 +8,15 @@ async with Cluster() as cluster:
 
 from __future__ import annotations
 
-import asyncio
 import random
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import msgspec
 
 from longboat.aio.clock import VirtualClock
+from longboat.aio.quiet import Quiet
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.inprocess import InProcessTransport
@@ -31,27 +31,14 @@ from longboat.machinery.objects import Object
 from longboat.machinery.user import User
 from longboat.storage.memory import MemoryStorage
 
-QUIET_PASSES = 30  # turns of the loop in a row without work in flight that count as settled
-MOST_PASSES = 200_000  # turns after which something is taken to go round in circles
-
-
-class Unsettled(Exception):
-    """The cluster does not come to rest."""
-
 
 class Refused(Exception):
     """A component did what its roles do not let it do."""
 
 
-class Worker(Protocol):
-    """Something that has work under way now and then."""
-
-    @property
-    def in_flight(self) -> int: ...
-
-
 class Cluster:
-    """`settle` waits until no work is in flight; timers do not count, for only the clock fires them.
+    """`settle` waits until the loop is at rest; timers do not count, for only the clock fires them. It needs a loop of
+    asyncio's own.
 
     Leaving raises Refused where a controller or the scheduler was refused something for want of rights: they try again
     later and say so in a log, and nobody would see what they never do.
@@ -77,9 +64,9 @@ class Cluster:
         }  # fmt: skip
         self._tasks = Tasks("cluster")
         self.refused: list[str] = []  # what components were refused for want of rights
-        self.workers: list[Worker] = []  # beside the controllers and the scheduler: the agents of nodes
 
     async def __aenter__(self) -> Self:
+        self._quiet = Quiet()
         self.api = APIServer(MemoryStorage(self.clock), self.clock, self._config)
         await self.api.start()
         self.client = RestClient(self.api.transport("admin", "system:masters"), self.clock)
@@ -113,19 +100,9 @@ class Cluster:
             self.refused.append(f"{request.user.name}: {request.method} {request.path}")
         return response
 
-    @property
-    def in_flight(self) -> int:
-        return self.manager.in_flight + self.scheduler.in_flight + sum(worker.in_flight for worker in self.workers)
-
     async def settle(self) -> None:
-        """Raises Unsettled."""
-        quiet = 0
-        for _ in range(MOST_PASSES):
-            await asyncio.sleep(0)
-            quiet = 0 if self.in_flight else quiet + 1
-            if quiet >= QUIET_PASSES:
-                return
-        raise Unsettled(f"{self.in_flight} pieces of work are still in flight")
+        """Raises quiet.Unsettled."""
+        await self._quiet.wait()
 
     async def apply(self, *objects: Object) -> None:
         """Create each object, or replace what is there under its name."""

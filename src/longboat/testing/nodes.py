@@ -24,24 +24,8 @@ from longboat.node.simulated.behaviour import Behaviour
 from longboat.node.simulated.rules import Rules
 from longboat.testing.cluster import Cluster
 
-PATIENCE = 200  # looks of `settle`, one with each turn of the loop
 NOWHERE = Path("/nonexistent")  # agents of simulated nodes write nothing
 ADDRESSES = ipaddress.ip_network("203.0.113.0/24")  # of nodes (RFC 5737): nothing ever goes there
-
-
-class _Agents:
-    """An agent's work in flight, but for what waits for the clock itself (a hook that sleeps): its number has not
-    changed for long, and nothing comes of waiting for it."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._agent, self._last, self._since = agent, 0, 0
-
-    @property
-    def in_flight(self) -> int:
-        now = self._agent.in_flight
-        self._since = self._since + 1 if now == self._last else 0
-        self._last = now
-        return now if self._since < PATIENCE else 0
 
 
 class Nodes:
@@ -74,16 +58,12 @@ class Nodes:
             self.runtimes[name] = MemoryRuntime(cluster.clock, pods)
             self.agents[name] = self._agent(name, str(ADDRESSES[number]))
             self._tasks.spawn(name, self.agents[name].run())
-        self._workers = [_Agents(agent) for agent in self.agents.values()]
-        cluster.workers.extend(self._workers)
         cluster.api.dispatcher.answers[kinds.NODE, "csi"] = self._call_driver
         self._informers.start()
         await cluster.clock.advance(1)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for worker in self._workers:
-            self._cluster.workers.remove(worker)
         await self._tasks.close()
         await self._informers.close()
         for runtime in self.runtimes.values():

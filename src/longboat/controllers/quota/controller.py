@@ -51,7 +51,6 @@ class ResourceQuotaController(Controller):
         self._kinds: list[Kind] = []
         self._departures: dict[Kind, Departures] = {}
         self._wanted = asyncio.Event()  # a cluster without quotas need not know what there is to count
-        self._discovering = False
         quotas = self.cache(ResourceQuota)
         quotas.index("namespace", lambda each: (each.metadata.namespace,))
         quotas.on_change(self._quota_changed)
@@ -63,10 +62,6 @@ class ResourceQuotaController(Controller):
             self.queue.add(_key(new))
             self._wanted.set()
         self._watch_departures()
-
-    @property
-    def in_flight(self) -> int:
-        return super().in_flight + self._discovering
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         if old is not None and (new is None or (new.status.phase in ENDED and old.status.phase not in ENDED)):
@@ -83,13 +78,10 @@ class ResourceQuotaController(Controller):
         await self._wanted.wait()
         counted = self.clock.monotonic()
         while True:
-            self._discovering = True
             try:
                 await self._discover()
             except (StatusError, ConnectionError) as error:
                 log.info("quota controller: %s", error)
-            finally:
-                self._discovering = False
             await self.clock.sleep(REDISCOVER if self._kinds else 1.0)
             if self.clock.monotonic() - counted >= EVERY:
                 counted = self.clock.monotonic()
