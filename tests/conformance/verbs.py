@@ -38,7 +38,8 @@ class Verbs:
     async def list(self, labels: str = "", *, everywhere: bool = False) -> list[Object]:
         namespace = "" if everywhere else self.namespace
         page = await self.cluster.client.list_page(self.kind, namespace=namespace, labels=labels, limit=0)
-        return [msgspec.json.decode(item) for item in page.items]
+        own = {"kind": self.kind.name, "apiVersion": self.kind.api_version}  # said by the list, not by its items
+        return [own | msgspec.json.decode(item) for item in page.items]
 
     async def patch(self, name: str, change: Object, *, style: str = "merge", subresource: str = "") -> Object:
         answer = await self.cluster.client.patch(

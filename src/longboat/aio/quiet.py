@@ -60,9 +60,14 @@ class Quiet:
         self._loop: Any = asyncio.get_running_loop()
         self._threads = _Threads(self._loop)
         self._loop.set_default_executor(self._threads)
+        self._alone = asyncio.Lock()
 
     async def wait(self) -> None:
         """Return once the loop is at rest, but for who waits for that. Raises Unsettled."""
+        async with self._alone:  # two who wait would keep each other from seeing that all others rest
+            await self._wait()
+
+    async def _wait(self) -> None:
         for _ in range(MOST_TURNS):
             await asyncio.sleep(0)
             # Turns are taken in order: with nobody behind us, all others have had theirs and wait.

@@ -115,7 +115,10 @@ class Cluster:
             except StatusError as error:
                 if error.reason != "AlreadyExists":
                     raise
-                await self.client.update(kind, Key(namespace, meta["name"]), obj)
+                key = Key(namespace, meta["name"])
+                there = msgspec.json.decode(await self.client.get_raw(kind, key))
+                version = meta.get("resourceVersion") or there["metadata"]["resourceVersion"]
+                await self.client.update(kind, key, {**obj, "metadata": {**meta, "resourceVersion": version}})
 
     async def get(self, what: str, namespace: str = "default") -> Object:
         """An object by `kind/name`. Raises StatusError."""

@@ -102,3 +102,12 @@ def test_what_never_rests_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         task.cancel()
 
     asyncio.run(main())
+
+
+def test_several_may_wait_at_once() -> None:
+    async def main() -> None:
+        at_rest = Quiet()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(at_rest.wait() for _ in range(3)))
+
+    asyncio.run(main())

@@ -27,6 +27,7 @@ SHORT = frozenset(
 )  # what a process or a machine runs short of
 BREATH = 1.0  # seconds until it is tried again
 CHECK_EVERY = 5.0  # seconds between looks for idle and slow connections
+AT_ONCE = 64  # connections that are taken before others have their turn
 BACKLOG = 1024  # connections the kernel holds until they are taken
 HANDSHAKE = 10.0  # seconds a client may take for TLS
 HELD = 256 << 20  # bytes
@@ -48,7 +49,6 @@ class Server(Generic[A]):
         self._census = census or Census()
         self._connections: set[Connection[A]] = set()
         self._listeners: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
         self._tasks = Tasks("http")
         self._empty = asyncio.Event()
         self._date = (-1, "")
@@ -60,17 +60,15 @@ class Server(Generic[A]):
         if not self._listeners:
             self._tasks.spawn("check", self._check())
         self._listeners.append(listener)
-        self._accepting.append(self._tasks.spawn("accept", self._accept(listener)))
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
         found: int = listener.getsockname()[1]
         return found
 
     async def close(self) -> None:
         """Take no more, let answers under way go out, end streams, then hang up."""
         self.closing = True
-        for accepting in self._accepting:
-            accepting.cancel()
-        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener)
             listener.close()
         for connection in list(self._connections):
             connection.shut_down()
@@ -83,19 +81,29 @@ class Server(Generic[A]):
                     connection.abort()
         await self._tasks.close()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        """Take connections, as long as there is room for more; TLS comes after that, for it is what costs."""
-        loop = asyncio.get_running_loop()
-        while True:
+    def _accept(self, listener: socket.socket) -> None:
+        """Take connections, as long as there is room for more; TLS comes after that, for it is what costs.
+
+        Not by `sock_accept`: what that has taken when it is cancelled is nobody's, and its client waits for ever."""
+        for _ in range(AT_ONCE):
             try:
-                taken, address = await loop.sock_accept(listener)
+                taken, address = listener.accept()
+            except BlockingIOError:
+                return
             except OSError as error:
                 if error.errno in SHORT:
                     log.error("no connection can be taken: %s", error)
-                    await self.clock.sleep(BREATH)
-                continue
+                    asyncio.get_running_loop().remove_reader(listener)
+                    self._tasks.spawn("breath", self._accept_again(listener))
+                    return
+                continue  # that client has gone already
+            taken.setblocking(False)
             self._take(taken, str(address[0]))
-            del taken
+
+    async def _accept_again(self, listener: socket.socket) -> None:
+        await self.clock.sleep(BREATH)
+        if not self.closing:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def _take(self, taken: socket.socket, remote: str) -> None:
         connection: Connection[A] = Connection(self, remote)
