@@ -55,14 +55,21 @@ class ListOptions:
 
     def check(self) -> None:
         """Raises StatusError 422 where they contradict themselves."""
+        if not self.match and self.initial is None:
+            return
         err = Errors()
         (_check_watch if self.watch else _check_list)(self, err)
         if err:
             raise refused("ListOptions", err)
 
 
+NOTHING = ListOptions()
+
+
 def list_options(query: Query) -> ListOptions:
     """As they are given, yet to be checked. Raises StatusError 400."""
+    if not query:
+        return NOTHING
     watch = _given(query, "watch", strconv.flag, False)
     bookmarks = _given(query, "allowWatchBookmarks", strconv.flag, False)
     version, match = _text(query, "resourceVersion"), _text(query, "resourceVersionMatch")
