@@ -59,7 +59,7 @@ def _target(binding: Object, name: str) -> str:
     err = Errors()
     target = binding.get("target") or {}
     if target.get("kind") not in (None, "", "Node"):
-        err.not_supported(Path("target", "kind"), target["kind"], ["Node", "<empty>"])
+        err.not_supported(Path("target", "kind"), target["kind"], ["Node", "<empty>"], as_given=True)
     if not target.get("name"):
         err.required(Path("target", "name"))
     if err:

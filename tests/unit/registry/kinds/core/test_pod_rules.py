@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from longboat.machinery.fieldpath import Errors
 from unit.registry.kinds.checks import BY_RESOURCE, changed, made, said, said_of_update
 
 POD, POD_TEMPLATE = BY_RESOURCE["pods"], BY_RESOURCE["podtemplates"]
@@ -186,3 +187,58 @@ def test_a_stop_signal_needs_to_know_the_system() -> None:
     assert said(POD, changed(pod, spec__os={"name": "linux"})) == []
     (why,) = said(POD, changed(pod, spec__os={"name": "windows"}))
     assert why.startswith('spec.containers[0].lifecycle.stopSignal: Unsupported value: "SIGHUP": supported values: ')
+
+
+def said_of_status(pod: dict[str, Any], **status: Any) -> list[str]:
+    old, err = made(POD, pod), Errors()
+    POD.validate_status({**old, "status": status}, old, err)
+    return [str(cause) for cause in err]
+
+
+@pytest.mark.parametrize(("status", "expected"), [
+    ({"conditions": [{"type": "Ready", "observedGeneration": -1}, {"type": "a b"}, {"type": "example.com/ok"}]}, [
+        "status.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer",
+        'status.conditions[1].Type: Invalid value: "a b": name part must consist of alphanumeric characters']),
+    ({"observedGeneration": -1}, ["status.observedGeneration: Invalid value: -1: must be a non-negative integer"]),
+    ({"nominatedNodeName": "No"}, ['status.nominatedNodeName: Invalid value: "No": a lowercase RFC 1123 subdomain']),
+    ({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}], "hostIP": "10.0.0.2", "hostIPs": [{"ip": "10.0.0.2"}]}, []),
+    ({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}]}, [
+        'status.podIPs: Invalid value: [{"IP":"10.0.0.1"},{"IP":"10.0.0.2"}]: may specify no more than one IP']),
+    ({"hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.2"}]}, [
+        'status.hostIPs[0].ip: Invalid value: "10.0.0.2": must be equal to `hostIP`']),
+    ({"resourceClaimStatuses": [{"name": "r", "resourceClaimName": "No"}]}, [
+        'status.resourceClaimStatuses[0].name: Invalid value: "r": must match the name of an entry in `spec.resource',
+        'status.resourceClaimStatuses[0].resourceClaimName: Invalid value: "No": a lowercase RFC 1123 subdomain']),
+])  # fmt: skip
+def test_statuses(status: dict[str, Any], expected: list[str]) -> None:
+    found = said_of_status(SIMPLE, **status)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+def test_a_pod_that_is_held_back_is_told_more_at_the_end() -> None:
+    def held(*keys: str) -> dict[str, Any]:
+        terms = [{"matchExpressions": [{"key": key, "operator": "Exists"} for key in keys]}]
+        affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+        return changed(SIMPLE, spec__schedulingGates=[{"name": "g"}], spec__affinity=affinity)
+
+    assert said_of_update(POD, held("a"), held("a", "b")) == []
+    (why,) = said_of_update(POD, held("a"), held("b", "a"))
+    assert '.nodeSelectorTerms[0]: Invalid value: {"MatchExpressions":[{"Key":"b",' in why
+    assert why.endswith("only additions are allowed (no mutations or deletions)")
+
+
+def test_a_negative_grace_may_become_one() -> None:
+    old = made(POD, changed(SIMPLE, spec__terminationGracePeriodSeconds=-1))
+    old["spec"]["terminationGracePeriodSeconds"] = -1  # of an older server
+    new, err = changed(old, spec__terminationGracePeriodSeconds=1), Errors()
+    POD.validate_update(new, old, err)
+    assert list(err) == []
+
+
+def test_static_pods_have_no_ephemeral_containers() -> None:
+    pod = changed(SIMPLE, metadata__annotations={"kubernetes.io/config.mirror": "m"}, spec__nodeName="n")
+    more = changed(pod, spec__ephemeralContainers=[{"name": "e", "image": "i"}])
+    assert said_of_update(POD, pod, more, "ephemeralcontainers") == [
+        "<nil>: Forbidden: static pods do not support ephemeral containers"
+    ]

@@ -9,7 +9,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.subresource import Subresource, proxy, stream, view
 from longboat.machinery.table import Column
-from longboat.registry.kinds.core.pod import columns, defaults, notes, pod_annotations, resize, spec, update
+from longboat.registry.kinds.core.pod import columns, defaults, notes, pod_annotations, pod_status, resize, spec, update
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
@@ -42,8 +42,7 @@ class Pod(Strategy):
         defaults.pod(obj)
 
     def prepare_create(self, new: Object, write: Write) -> None:
-        if dig(new, "spec", "terminationGracePeriodSeconds", default=0) < 0:
-            new["spec"]["terminationGracePeriodSeconds"] = 1  # a negative grace once meant "at once"
+        _settle_grace(new)
         new["status"] = {"phase": "Pending", "qosClass": qos.qos_class(new.get("spec") or {})}
         if dig(new, "spec", "schedulingGates"):
             new["status"]["conditions"] = [
@@ -58,6 +57,7 @@ class Pod(Strategy):
     def prepare_update(self, new: Object, old: Object, write: Write) -> None:
         """The subresources of debuggers and of resizing change their own part only; every other write leaves ephemeral
         containers alone."""
+        _settle_grace(new)
         if write.subresource == "ephemeralcontainers":
             added = dig(new, "spec", "ephemeralContainers", default=[])
             new["spec"] = {**old["spec"], "ephemeralContainers": added}
@@ -96,7 +96,7 @@ class Pod(Strategy):
         update.validate(new, old, err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
-        update.status(new, old, err)
+        pod_status.validate(new, old, err)
 
     def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
         if subresource == "binding":
@@ -134,3 +134,10 @@ class Pod(Strategy):
         if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in columns.TERMINAL:
             return 0
         return grace if grace >= 0 else 1  # a negative grace once meant "at once"
+
+
+def _settle_grace(pod: Object) -> None:
+    """A negative one once meant "at once"."""
+    spec = pod.get("spec") or {}
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1

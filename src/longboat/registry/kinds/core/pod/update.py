@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import msgspec
-
-from longboat.api import restarts
-from longboat.api.restarts import RestartRule
 from longboat.machinery.fieldpath import Errors, Path, quoted
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.types import internal
@@ -19,6 +13,7 @@ MAY_CHANGE = (
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
+TERM = f"{internal.CORE}NodeSelectorTerm"
 POD_SPEC, EPHEMERAL = f"{internal.CORE}PodSpec", f"{internal.CORE}EphemeralContainer"
 
 _SPEC = Path("spec")
@@ -137,63 +132,34 @@ def _narrowed(spec: Object, former: Object, err: Errors) -> None:
         return
     path = _SPEC.at(*steps)
     if len(was) != len(now):
-        err.invalid(path, now, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")
+        shown = [internal.whole(TERM, term) for term in now]
+        err.invalid(path, shown, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")
         return
     for i, (wanted, had) in enumerate(zip(now, was, strict=True)):
         if not _contains(wanted, had):
-            err.invalid(path.index(i), wanted, "only additions are allowed (no mutations or deletions)")
+            err.invalid(
+                path.index(i), internal.whole(TERM, wanted), "only additions are allowed (no mutations or deletions)"
+            )
 
 
 def _contains(new: Object, old: Object) -> bool:
-    """Whether a node selector term asks for all that the old one asked for."""
-    return all(
-        frozenset(map(_requirement, old.get(field) or ())) <= frozenset(map(_requirement, new.get(field) or ()))
-        for field in ("matchExpressions", "matchFields")
-    )
+    """Whether a node selector term asks for what the old one asked for, and then for more."""
+    for field in ("matchExpressions", "matchFields"):
+        had = [_requirement(each) for each in old.get(field) or ()]
+        if [_requirement(each) for each in (new.get(field) or ())[: len(had)]] != had:
+            return False
+    return True
 
 
 def _requirement(found: Object) -> tuple[str, str, tuple[str, ...]]:
     return found.get("key") or "", found.get("operator") or "", tuple(found.get("values") or ())
 
 
-def status(new: Object, old: Object, err: Errors) -> None:
-    """What has ended, and may not run again, has ended."""
-    may_run_again = _may_run_again(old.get("spec") or {})
-    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        now = {c.get("name"): c.get("state") or {} for c in dig(new, "status", field, default=())}
-        for i, container in enumerate(dig(old, "status", field, default=())):
-            ended, name = dig(container, "state", "terminated"), container.get("name")
-            if ended is None or may_run_again(name or "", ended.get("exitCode") or 0):
-                continue
-            if name in now and now[name].get("terminated") is None:
-                path = Path("status", field).index(i).at("state")
-                err.forbidden(path, "may not be transitioned to non-terminated state")
-    for field in ("podIPs", "hostIPs"):
-        for i, address in enumerate(dig(new, "status", field, default=())):
-            rules.address(address.get("ip") or "", Path("status", field).index(i), err)
-
-
-def _may_run_again(spec: Object) -> Callable[[str, int], bool]:
-    """Whether a container of this name may run again after it has ended with this exit code."""
-    members = {c.get("name"): c for c in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))}
-    listed = {
-        name: msgspec.convert(container.get("restartPolicyRules") or [], list[RestartRule])
-        for name, container in members.items()
-    }
-    all_may = any(rule.action == restarts.RESTART_ALL for found in listed.values() for rule in found)
-    whole = spec.get("restartPolicy") or restarts.ALWAYS
-
-    def may_run_again(name: str, code: int) -> bool:
-        if name not in members:  # an ephemeral one
-            return False
-        policy = members[name].get("restartPolicy") or whole
-        return all_may or restarts.again(policy, listed[name], code)
-
-    return may_run_again
-
-
 def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
     """The ephemeralcontainers subresource: what is there stays as it is."""
+    if pod_annotations.MIRROR in (meta(new).get("annotations") or {}):
+        err.forbidden(Path("<nil>"), "static pods do not support ephemeral containers")
+        return
     notes, former_notes = (meta(each).get("annotations") or {} for each in (new, old))
     pod_annotations.check_update(notes, former_notes, NOTES, err)
     pod_annotations.check(notes, new.get("spec") or {}, NOTES, err, was=former_notes)
