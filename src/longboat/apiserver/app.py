@@ -32,7 +32,7 @@ from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
 from longboat.apiserver.dispatch import Dispatcher
-from longboat.apiserver.encoding import write_out
+from longboat.apiserver.encoding import ends_line, write_out
 from longboat.apiserver.endpoint import Endpoint
 from longboat.apiserver.filters.flow import flow_control
 from longboat.apiserver.filters.impersonate import impersonate
@@ -277,9 +277,10 @@ class APIServer:
 
     async def _end(self, request: Request) -> Response:
         response = await self._dispatch(request)
-        if response.form is not None:
-            await write_out(request, response, response.form)
-        if response.size > LARGE:
+        form = response.form
+        if form is not None and not ends_line(request, response, form):
+            await write_out(request, response, form)
+        if response.tail.size or len(response.body) > LARGE:
             await compress(request, response)
         return response
 

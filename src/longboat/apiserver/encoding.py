@@ -10,7 +10,7 @@ import msgspec
 
 from longboat.aio.bench import Seat
 from longboat.aio.http.pieces import NONE, Pieces
-from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form, prettily
+from longboat.apiserver.media import BROWSERS, PARTIAL, PARTIAL_LIST, PLAIN, TABLE, YAML, Form, prettily
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
@@ -31,6 +31,18 @@ _JSON_TYPES = {str: "string", int: "integer", bool: "boolean", float: "number"}
 def respond(status: int, body: bytes, form: Form, tail: Pieces = NONE) -> Response:
     """An answer whose JSON is this; `write_out` makes of it what was asked for. A tail ends its line itself."""
     return Response(status, body, form.content_type, form=form, tail=tail)
+
+
+def ends_line(request: Request, response: Response, form: Form) -> bool:
+    """End the line that a body of JSON is, where that is all that the client wants."""
+    if form is not PLAIN or (request.query and "pretty" in request.query):
+        return False
+    if request.headers.get("user-agent", "").startswith(BROWSERS):
+        return False
+    body = response.body
+    if not response.tail.size and body[-1:] != b"\n":
+        response.body = body + b"\n"
+    return True
 
 
 async def write_out(request: Request, response: Response, form: Form) -> None:
