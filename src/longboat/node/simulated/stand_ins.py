@@ -1,4 +1,4 @@
-"""What simulated nodes have in place of a machine's disk and cgroups: it takes everything, and keeps nothing."""
+"""Stand-ins for a machine's disk and cgroups, for simulated nodes: they take everything, and keep nothing."""
 
 from __future__ import annotations
 
