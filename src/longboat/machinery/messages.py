@@ -45,6 +45,16 @@ def named(message: str) -> dict[str, Field] | None:
     return found
 
 
+def embedded(message: str) -> dict[str, str]:
+    """The fields that a message has from messages inlined in it: each one's way through those types, "Rule.scope"."""
+    found: dict[str, str] = {}
+    for field in (numbered(message) or {}).values():
+        if field.inlined:
+            short, inner = field.inlined.rpartition(".")[2], embedded(field.inlined)
+            found.update((name, f"{short}.{inner.get(name, name)}") for name in named(field.inlined) or {})
+    return found
+
+
 def names() -> list[str]:
     """Every message that the table has."""
     return list(_lines())

@@ -24,7 +24,7 @@ def struct(shape: Struct, value: Any, path: str = "") -> dict[str, Any]:
     found = {}
     for name, member in value.items():
         if member is not None and name in fields:
-            step = f"{shape.within[name]}.{name}" if name in shape.within else name
+            step = shape.ways.get(name) or name
             read = _read(fields[name], member, shape, f"{path}.{step}" if path else step)
             if read or name not in dropped:
                 found[name] = read

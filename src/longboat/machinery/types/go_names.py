@@ -1,12 +1,14 @@
-"""What Go calls what the schema does not name: words and maps with types of their own, and structs within structs.
+"""What Go calls what the schema does not name: words and maps with types of their own.
 
 Upstream's decoder tells clients these names where a field has a value of another type: `of type v1.Protocol`.
 """
 
 from __future__ import annotations
 
-API = "io.k8s.api."
-META = "io.k8s.apimachinery.pkg.apis.meta."
+PACKAGES = (
+    "io.k8s.api.", "io.k8s.apimachinery.pkg.apis.meta.", "io.k8s.apiextensions-apiserver.pkg.apis.",
+    "io.k8s.kube-aggregator.pkg.apis.",
+)  # fmt: skip
 
 # By group: a field and its type, which is of that version unless it names its package. `+` is the message's name.
 _TYPES = {
@@ -156,6 +158,12 @@ _TYPES = {
         ManagedFieldsEntry.operation ManagedFieldsOperationType, ObjectMeta.uid types.UID,
         OwnerReference.uid types.UID, Preconditions.uid types.UID
     """,
+    "apiextensions": """
+        CustomResourceConversion.strategy ConversionStrategyType,
+        CustomResourceDefinitionCondition.status ConditionStatus, CustomResourceDefinitionCondition.type +Type,
+        CustomResourceDefinitionSpec.scope ResourceScope, ValidationRule.reason FieldValueErrorReason
+    """,
+    "apiregistration": "APIServiceCondition.status ConditionStatus, APIServiceCondition.type +Type",
     "authorization": "SubjectAccessReviewSpec.extra map[string]v1.ExtraValue",
     "authentication": "UserInfo.extra map[string]v1.ExtraValue",
 }
@@ -163,31 +171,6 @@ TYPES = {
     group: {field: called for field, called in (each.split() for each in text.split(","))}
     for group, text in _TYPES.items()
 }
-
-# Structs within structs that JSON does not show, by group and message: what they are called, and the fields that are in
-# them, or (after "but") that are not.
-_LOCAL, _HANDLER, _RULE = "LocalObjectReference name", "ProbeHandler exec httpGet tcpSocket grpc", "Rule"
-_WITHIN = {
-    "core": {
-        "ConfigMapEnvSource": _LOCAL, "ConfigMapKeySelector": _LOCAL, "ConfigMapProjection": _LOCAL,
-        "ConfigMapVolumeSource": _LOCAL, "SecretEnvSource": _LOCAL, "SecretKeySelector": _LOCAL,
-        "SecretProjection": _LOCAL, "Probe": _HANDLER, "Volume": "VolumeSource but name",
-        "EphemeralContainer": "EphemeralContainerCommon but targetContainerName",
-        "PersistentVolumeSpec": (
-            "PersistentVolumeSource but capacity accessModes claimRef persistentVolumeReclaimPolicy storageClassName "
-            "mountOptions volumeMode nodeAffinity volumeAttributesClassName"
-        ),
-    },
-    "networking": {"IngressRule": "IngressRuleValue http"},
-    "resource": {
-        "DeviceClaimConfiguration": "DeviceConfiguration opaque",
-        "DeviceAllocationConfiguration": "DeviceConfiguration opaque",
-    },
-    "admissionregistration": {
-        "RuleWithOperations": "Rule but operations",
-        "NamedRuleWithOperations": "RuleWithOperations.Rule but operations resourceNames",
-    },
-}  # fmt: skip
 
 
 def of(definition: str, field: str) -> str:
@@ -197,19 +180,10 @@ def of(definition: str, field: str) -> str:
     return called if not called or "." in called else f"{version}.{called}"
 
 
-def within(definition: str, field: str) -> str:
-    """The struct that a field is in, if JSON does not show it; else ""."""
-    group, _, name = _place(definition)
-    inner, *fields = _WITHIN.get(group, {}).get(name, "").split(" ")
-    if fields[:1] == ["but"]:
-        return "" if field in fields else inner
-    return inner if field in fields else ""
-
-
 def _place(definition: str) -> tuple[str, str, str]:
     """Group, version and name: of `io.k8s.api.core.v1.Pod` they are core, v1 and Pod."""
     before, _, name = definition.rpartition(".")
-    if before.startswith((API, META)):
+    if before.startswith(PACKAGES):
         *_, group, version = before.split(".")
         return group, version, name
     return "", "", name

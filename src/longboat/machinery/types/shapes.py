@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Any, Union
 
-from longboat.machinery.messages import Field, named
+from longboat.machinery.messages import Field, embedded, named
 from longboat.machinery.types import go_names
 
 Shape = Union["Scalar", "Struct", "List", "Map"]
@@ -33,9 +33,7 @@ class Struct:
     dropped: frozenset[str] = frozenset()  # fields that are left out when they hold nothing: "", 0, false, [] or {}
     filled: dict[str, Any] = field(default_factory=dict)  # fields that are always there: 0, "", or the type of a {}
     nulls: frozenset[str] = frozenset()  # fields that are written as null where they are absent
-    within: dict[str, str] = field(
-        default_factory=dict
-    )  # fields of a struct in it that JSON does not show, and its name
+    ways: dict[str, str] = field(default_factory=dict)  # fields of structs that Go embeds here: "VolumeSource.nfs"
     has_nulls: bool = False  # it, or something in it, has such fields
     has_raw: bool = False  # it, or something in it, has a field that Go's clients are given as the bytes it came in
 
@@ -124,12 +122,12 @@ class Shapes:
             atomic=name in self._atomic,
             whole=frozenset(self._whole.get(name, ())),
             replaced=frozenset(self._replaced.get(name, ())),
+            ways=embedded(name),
         )
         try:
             made.fields.update(
                 (key, _called(go_names.of(name, key), self._shape(value))) for key, value in packed.items()
             )
-            made.within.update((key, inner) for key in packed if (inner := go_names.within(name, key)))
             _settle_empties(made)
             made.order.update((key, rank) for rank, key in enumerate(_ranked(packed)))
             if first:

@@ -170,7 +170,34 @@ TYPES = [
         {"metadata": {"creationTimestamp": 5}},
         "number into Go struct field ObjectMeta.metadata.creationTimestamp of type string",
     ),
+    # Types that have a name of their own in Go, and fields that come from a type embedded there.
+    ({"metadata": {"uid": 5}}, "number into Go struct field ObjectMeta.metadata.uid of type types.UID"),
+    ({"spec": {"dnsPolicy": 5}}, "number into Go struct field PodSpec.spec.dnsPolicy of type v1.DNSPolicy"),
+    ({"spec": {"overhead": []}}, "array into Go struct field PodSpec.spec.overhead of type v1.ResourceList"),
+    (
+        container(securityContext={"capabilities": {"add": "x"}}),
+        "string into Go struct field Capabilities.spec.containers.securityContext.capabilities.add of type "
+        "[]v1.Capability",
+    ),
+    (
+        container(securityContext={"capabilities": {"add": [5]}}),
+        "number into Go struct field Capabilities.spec.containers.securityContext.capabilities.add of type "
+        "v1.Capability",
+    ),
+    (
+        {"spec": {"volumes": [{"emptyDir": {"medium": 5}}]}},
+        "number into Go struct field EmptyDirVolumeSource.spec.volumes.VolumeSource.emptyDir.medium of type "
+        "v1.StorageMedium",
+    ),
 ]  # fmt: skip
+
+
+def test_fields_embedded_twice() -> None:
+    rule = {"spec": {"matchConstraints": {"resourceRules": [{"apiGroups": "x"}]}}}
+    assert refusal(kinds.VALIDATING_ADMISSION_POLICY, rule).endswith(
+        "string into Go struct field NamedRuleWithOperations.spec.matchConstraints.resourceRules.RuleWithOperations."
+        "Rule.apiGroups of type []string"
+    )
 
 
 @pytest.mark.parametrize(("body", "message"), TYPES)

@@ -13,7 +13,7 @@ DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kub
 Term = frozenset[tuple[str, frozenset[str]]]
 BINDING = ("Immediate", "WaitForFirstConsumer")
 MOST_PARAMETERS, MOST_BYTES = 512, 256 << 10
-FIXED = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+FIXED: Object = {"parameters": {}, "provisioner": "", "reclaimPolicy": "", "volumeBindingMode": ""}
 
 
 def is_default(obj: Object) -> bool:
@@ -53,8 +53,8 @@ class StorageClass(Strategy):
         _topologies(new.get("allowedTopologies") or [], Path("allowedTopologies"), err)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        for field in FIXED:
-            rules.immutable(new.get(field, ""), old.get(field), Path(field), err)
+        for field, empty in FIXED.items():
+            rules.immutable(new.get(field, empty), old.get(field), Path(field), err)
 
 
 def provisioner(name: str, path: Path, err: Errors) -> None:
