@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ from tempfile import TemporaryDirectory
 
 from integration.apiserver.process import SOURCE, ControlPlane
 from oracle.audit import AuditLog
+from oracle.client import Client
 from oracle.player import Server
 from oracle.webhook import Webhooks
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "oracle"
+OFTEN = 0.1  # seconds between two writes of the neighbour
 
 # DenyServiceExternalIPs was off; and what is not in force yet must not warn, as upstream does not.
 FLAGS = ("--only", "api", "--disable-admission-plugins=DenyServiceExternalIPs", "--no-warn-unenforced")
@@ -39,6 +42,31 @@ class Alone(ControlPlane):
 
 
 @contextmanager
+def neighbour(kubeconfig: Path) -> Iterator[None]:
+    """Somebody else who writes meanwhile, as there was when the answers were recorded: versions go on between two steps
+    of a scenario, and a bookmark bears one that no object of it has."""
+    client, stop, place = Client(kubeconfig), threading.Event(), "/api/v1/namespaces/default/configmaps"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "neighbour-of-scenarios"}}
+    client.send("POST", place, body)
+
+    def write() -> None:
+        count = 0
+        while not stop.wait(OFTEN):
+            count += 1
+            client.send("PUT", f"{place}/{body['metadata']['name']}", body | {"data": {"count": str(count)}})
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        client.send("DELETE", f"{place}/{body['metadata']['name']}")
+        client.close()
+
+
+@contextmanager
 def running(store: str = "memory://", checkout: Path = ROOT) -> Iterator[Server]:
     with TemporaryDirectory(prefix="oracle-") as folder:
         plane = Alone(Path(folder), store, checkout)
@@ -56,7 +84,8 @@ def reached(kubeconfig: Path, audit: AuditLog | None = None) -> Iterator[Server]
     """A server that somebody else runs; it must reach the player's webhooks on loopback."""
     webhooks = Webhooks()
     try:
-        yield Server(kubeconfig, webhooks, audit)
+        with neighbour(kubeconfig):
+            yield Server(kubeconfig, webhooks, audit)
     finally:
         webhooks.close()
 
