@@ -91,6 +91,7 @@ def test_logs_exec_port_forward_and_metrics(alone: Alone) -> None:
     of_plane = {family.name: family.samples for family in plane}
     assert {s.labels["queue"]: s.value for s in of_plane["scheduler_pending_pods"]}["unschedulable"] == 0
     assert any(s.labels["name"] == "endpoint_slice" and s.value > 0 for s in of_plane["workqueue_adds"])
+    assert of_plane["apiserver_storage_size_bytes"][0].value > 4096
     assert sum(s.value for s in of_plane["etcd_requests"] if s.labels["resource"] == "pods") > 0
     used = text_string_to_metric_families(alone.kubectl("get", "--raw", f"{figures}/resource").quiet())
     of_app = {s.name: s for family in used for s in family.samples if s.labels.get("pod") == "app"}

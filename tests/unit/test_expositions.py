@@ -78,6 +78,7 @@ UPSTREAM = {
     "prober_probe": ("counter", "BETA", "container namespace pod pod_uid probe_type result"),
     "apiserver_longrunning_requests": ("gauge", "STABLE", "component group resource scope subresource verb version"),
     "apiserver_storage_objects": ("gauge", "STABLE", "resource"),
+    "apiserver_storage_size_bytes": ("gauge", "STABLE", "storage_cluster_id"),
     "apiserver_resource_objects": ("gauge", "ALPHA", "group resource"),
     "apiserver_cache_list": ("counter", "ALPHA", "group index resource"),
     "apiserver_cache_list_fetched_objects": ("counter", "ALPHA", "group index resource"),

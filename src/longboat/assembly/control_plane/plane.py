@@ -105,6 +105,7 @@ class ControlPlane:
             own_ports={port for _, port in self.addresses}, service_cidr=given.service_cidr,
             simulated_node_port=given.simulated_node_port,
         )  # fmt: skip
+        api.exposition.add(lambda: storage.families(given))
         await api.start()
         return api
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from longboat.aio.clock import Clock
 from longboat.assembly.control_plane.settings import MEMORY, Settings
+from longboat.machinery.exposition import Family, Sample
 from longboat.storage.interface import Storage, StorageError
 
+BLOCK = 512  # bytes (stat(2), st_blocks)
+SIZE = "[STABLE] Size of the storage database file physically allocated in bytes."
 PATIENCE = 10.0  # seconds a store that is started beside us may take
 
 
@@ -26,10 +29,25 @@ async def opened(settings: Settings, clock: Clock, held: AsyncExitStack) -> Stor
     root = settings.data_dir
     run_dir = root / "run"
     run_dir.mkdir(mode=0o700, exist_ok=True)
-    database, socket = Path(settings.store or root / "state.db"), run_dir / "store.sock"
+    database, socket = _database(settings), run_dir / "store.sock"
     store = await process.spawn(str(database), str(socket), clock)
     held.push_async_callback(store.stop)
     return _closing(await client.connect(str(socket), clock), held)
+
+
+def _database(settings: Settings) -> Path:
+    return Path(settings.store or settings.data_dir / "state.db")
+
+
+def families(settings: Settings) -> list[Family]:
+    """What the database takes on its disk, if there is one here."""
+    if settings.store == MEMORY:
+        return []
+    try:
+        taken = _database(settings).stat().st_blocks * BLOCK
+    except OSError:
+        return []
+    return [Family("apiserver_storage_size_bytes", "gauge", SIZE, [Sample(taken, {"storage_cluster_id": "sqlite-0"})])]
 
 
 def _closing(storage: Storage, held: AsyncExitStack) -> Storage:
