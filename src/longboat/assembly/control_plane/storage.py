@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from longboat.aio.clock import Clock
@@ -40,12 +40,12 @@ def _database(settings: Settings) -> Path:
 
 
 def families(settings: Settings) -> list[Family]:
-    """What the database takes on its disk, if there is one here."""
-    if settings.store == MEMORY:
-        return []
-    try:
-        taken = _database(settings).stat().st_blocks * BLOCK
-    except OSError:
+    """What the database and its log, where what is new is first, take on their disk; nothing if they are not here."""
+    taken = 0
+    for file in () if settings.store == MEMORY else (_database(settings), Path(f"{_database(settings)}-wal")):
+        with suppress(OSError):
+            taken += file.stat().st_blocks * BLOCK
+    if not taken:
         return []
     return [Family("apiserver_storage_size_bytes", "gauge", SIZE, [Sample(taken, {"storage_cluster_id": "sqlite-0"})])]
 
