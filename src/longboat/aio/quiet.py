@@ -18,7 +18,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_TURNS = 200_000  # of the loop, after which something is taken to go round in circles
-LOOK_AGAIN = 0.001  # seconds, while calls are out
 
 
 class Unsettled(Exception):
@@ -30,8 +29,7 @@ class _Threads(ThreadPoolExecutor):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(thread_name_prefix="blocking")
-        self._loop = loop
-        self.out = 0
+        self._loop, self._calls = loop, threads.calls(loop)
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         outcome: Future[T] = Future()
@@ -43,14 +41,11 @@ class _Threads(ThreadPoolExecutor):
                 except BaseException as error:  # noqa: BLE001 - crosses a thread's boundary: raised where it is awaited
                     outcome.set_exception(error)
             with suppress(RuntimeError):  # the loop has been closed
-                self._loop.call_soon_threadsafe(self._back)
+                self._loop.call_soon_threadsafe(self._calls.ended)
 
-        self.out += 1
+        self._calls.begun()
         super().submit(run)
         return outcome
-
-    def _back(self) -> None:
-        self.out -= 1
 
 
 class Quiet:
@@ -58,8 +53,8 @@ class Quiet:
 
     def __init__(self) -> None:
         self._loop: Any = asyncio.get_running_loop()
-        self._threads = _Threads(self._loop)
-        self._loop.set_default_executor(self._threads)
+        self._calls = threads.calls(self._loop)
+        self._loop.set_default_executor(_Threads(self._loop))
         self._alone = asyncio.Lock()
 
     async def wait(self) -> None:
@@ -72,9 +67,9 @@ class Quiet:
             await asyncio.sleep(0)
             # Turns are taken in order: with nobody behind us, all others have had theirs and wait.
             if not self._loop._ready and not self._due():
-                if not self._threads.out and not threads.out(self._loop):
+                if not self._calls.out:
                     return
-                await asyncio.sleep(LOOK_AGAIN)
+                await self._calls.back()
         names = sorted(task.get_name() for task in asyncio.all_tasks() if task._fut_waiter is None)  # type: ignore[attr-defined]
         raise Unsettled(f"after {MOST_TURNS} turns these still go on: {', '.join(names)}")
 

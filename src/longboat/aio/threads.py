@@ -13,12 +13,36 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-_out: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+class Calls:
+    """How many calls are out in threads that a loop has not heard of yet."""
+
+    def __init__(self) -> None:
+        self.out = 0
+        self._back = asyncio.Event()
+
+    def begun(self) -> None:
+        self.out += 1
+
+    def ended(self) -> None:
+        """The loop has heard of it (called on the loop)."""
+        self.out -= 1
+        self._back.set()
+
+    async def back(self) -> None:
+        """Return once another has ended."""
+        self._back.clear()
+        await self._back.wait()
 
 
-def out(loop: asyncio.AbstractEventLoop) -> int:
-    """How many calls of `aside` the loop has not heard of yet."""
-    return _out.get(loop, 0)
+_calls: WeakKeyDictionary[asyncio.AbstractEventLoop, Calls] = WeakKeyDictionary()
+
+
+def calls(loop: asyncio.AbstractEventLoop) -> Calls:
+    """Those of `aside`, and of who else counts them here."""
+    found = _calls.get(loop)
+    if found is None:
+        found = _calls[loop] = Calls()
+    return found
 
 
 async def to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -39,10 +63,11 @@ async def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     waits for a thread, nor does the end of the process. Cancelled, it returns at once; the work goes on."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
-    _out[loop] = out(loop) + 1
+    under_way = calls(loop)
+    under_way.begun()
 
     def settle(result: T | None, error: BaseException | None) -> None:
-        _out[loop] -= 1
+        under_way.ended()
         if outcome.cancelled():
             return
         if error is not None:

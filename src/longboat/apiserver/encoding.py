@@ -16,7 +16,10 @@ from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
 from longboat.machinery.table import NAME, Column
 from longboat.registry.strategy import Strategy
-from longboat.storage.entry import Entry
+from longboat.storage.entry import Entry, from_metadata
+
+END = b"]}\n"  # of a list
+EMPTY = Pieces((END,))
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -132,13 +135,16 @@ def item(entry: Entry, form: Form) -> bytes:
     return partial(entry, form.version) if form.as_kind in (PARTIAL, PARTIAL_LIST) else entry.body
 
 
-def items(entries: Iterable[Entry], strategy: Strategy, form: Form) -> Iterator[bytes]:
-    """Entries as the items of a list. Those of built-in kinds do not say what they are, as upstream's do not."""
+def items(entries: Sequence[Entry], strategy: Strategy, form: Form) -> Pieces:
+    """Entries as the items of a list, to the end of its document. Those of built-in kinds do not say what they are, as
+    upstream's do not."""
+    if not entries:
+        return EMPTY
     if form.as_kind:
-        return (partial(entry, form.version) for entry in entries)
+        return Pieces.of_items([partial(entry, form.version) for entry in entries], between=b",", end=END)
     if strategy.type is not None:
-        return (entry.body for entry in entries)
-    return (b'{"metadata":' + entry.from_metadata for entry in entries)
+        return Pieces.of_items([entry.body for entry in entries], between=b",", end=END)
+    return Pieces.of_items(from_metadata(entries), begin=b'{"metadata":', between=b',{"metadata":', end=END)
 
 
 def list_head(strategy: Strategy, form: Form) -> bytes:

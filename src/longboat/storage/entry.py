@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -58,11 +58,6 @@ class Entry:
         return self.body[self._start : self._end]
 
     @property
-    def from_metadata(self) -> bytes:
-        """The object's JSON from the value of its metadata to the end: all but what it says it is."""
-        return self.body[self._start :]
-
-    @property
     def encodings(self) -> dict[Any, Any]:
         """Other forms of this object, made by the first reader who needs one: (version, media type) → bytes."""
         if self._encodings is None:
@@ -75,6 +70,11 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"Entry({self.key!r}, {self.revision})"
+
+
+def from_metadata(entries: Iterable[Entry]) -> list[bytes]:
+    """Each object's JSON from the value of its metadata to the end: all but what it says it is."""
+    return [entry.body[entry._start :] for entry in entries]
 
 
 class Change:

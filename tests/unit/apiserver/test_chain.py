@@ -111,10 +111,27 @@ def test_a_watch_has_all_the_time_it_wants() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("text", ["abc", "5", "-5s", "5x", "s"])
+@pytest.mark.parametrize("text", ["abc", "5", "5x", "s"])
 def test_a_timeout_that_makes_no_sense_is_refused(text: str) -> None:
     chain = compose([recover, parse_request_info(Resources()), deadline(VirtualClock())], ok)
     assert asyncio.run(chain(request("POST", timeout=text))).status == 400
+
+
+@pytest.mark.parametrize("text", ["-5s", "0s", "2h"])
+def test_a_timeout_of_nothing_or_of_hours_is_a_minute(text: str) -> None:
+    async def main() -> None:
+        clock = VirtualClock()
+
+        async def slow(request: Request) -> Response:
+            await clock.sleep(59)
+            return Response()
+
+        chain = compose([recover, parse_request_info(Resources()), deadline(clock)], slow)
+        answering = asyncio.ensure_future(chain(request("POST", timeout=text)))
+        await clock.advance(59)
+        assert (await answering).status == 200
+
+    asyncio.run(main())
 
 
 def test_no_more_at_once_than_leaves_room_for_others() -> None:

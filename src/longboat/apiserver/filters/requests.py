@@ -60,7 +60,8 @@ def deadline(clock: Clock) -> Filter:
     async def limit(request: Request, inner: Handler) -> Response:
         if long_running(request):
             return await inner(request)
-        seconds = min(_wished(request.arg("timeout")) or LONGEST, LONGEST)
+        wished = _wished(request.arg("timeout"))
+        seconds = wished if 0 < wished < LONGEST else LONGEST
         if request.method == "GET" and seconds == LONGEST:
             return await inner(request)  # reads come from memory: a timer would cost more than they do
         try:

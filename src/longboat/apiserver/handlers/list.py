@@ -75,7 +75,7 @@ def _list(endpoint: Endpoint, form: Form, found: Object, items: Pieces) -> Respo
 
 
 def _items(endpoint: Endpoint, entries: list[Entry], form: Form) -> Pieces:
-    return Pieces.of_items(encoding.items(_shown(endpoint, entries), endpoint.strategy, form), b"]}\n")
+    return encoding.items(_shown(endpoint, entries), endpoint.strategy, form)
 
 
 def _shown(endpoint: Endpoint, entries: list[Entry]) -> list[Entry]:
