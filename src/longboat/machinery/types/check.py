@@ -18,7 +18,7 @@ LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 
 def struct(shape: Struct, value: Any, path: str = "") -> dict[str, Any]:
     """The value as an object of this type. Raises Mistake, for the first field that is wrong."""
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise mismatch(value, shape, shape, path)
     fields, dropped = shape.fields, shape.dropped
     found = {}
@@ -57,7 +57,7 @@ def _read(shape: Shape, value: Any, owner: Struct, path: str) -> Any:
     if kind is Scalar:
         return _scalar(shape, value, owner, path)  # type: ignore[arg-type]
     if kind is Struct:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             raise mismatch(value, shape, owner, path)
         return struct(shape, value, path)  # type: ignore[arg-type]
     if kind is List:
@@ -65,7 +65,7 @@ def _read(shape: Shape, value: Any, owner: Struct, path: str) -> Any:
             raise mismatch(value, shape, owner, path)
         item = shape.item  # type: ignore[union-attr]
         return [_element(item, member, owner, f"{path}[{i}]") for i, member in enumerate(value)]
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise mismatch(value, shape, owner, path)
     item = shape.value  # type: ignore[union-attr]
     return {key: _element(item, value[key], owner, path) for key in in_order(value)}
@@ -106,7 +106,7 @@ def _scalar(shape: Scalar, value: Any, owner: Struct, path: str) -> Any:
 
 def sorted_deeply(value: Any) -> Any:
     """Free-form JSON with the members of every object in order."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return {name: sorted_deeply(value[name]) for name in in_order(value)}
     if type(value) is list:
         return [sorted_deeply(member) for member in value]

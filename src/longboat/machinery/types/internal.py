@@ -17,6 +17,7 @@ from longboat.machinery import quantity, unified
 from longboat.machinery.fieldpath import escaped
 from longboat.machinery.messages import Field, named, numbered
 from longboat.machinery.objects import Object
+from longboat.machinery.types.emptied import as_sent
 from longboat.machinery.types.schema import load
 from longboat.machinery.types.shapes import ZERO, List, Map, Scalar, Shape, Struct
 
@@ -129,7 +130,7 @@ def _struct(message: str, shapes: dict[str, Shape], value: Object, *, compared: 
         return value if compared else _of_api(message, shapes, value)
     if message == f"{CORE}PodSpec":
         host = {name: value[name] for name in _OF_HOST if name in value}
-        value = {**value, "securityContext": {**(value.get("securityContext") or {}), **host}}
+        value = value | {"securityContext": (value.get("securityContext") or {}) | host}
     if message in _FROM:
         shapes = load().definition(_FROM[message][0]).fields | shapes
     found: Object = {}
@@ -137,7 +138,8 @@ def _struct(message: str, shapes: dict[str, Shape], value: Object, *, compared: 
         if json == "metadata" and message in _INLINED_METADATA:
             found |= _value(shapes.get(json), value.get(json) or {}, field, compared=compared)
         else:
-            found[name] = _value(shapes.get(json), value.get(json), field, compared=compared)
+            member = value.get(json) if compared else as_sent(value, json)
+            found[name] = _value(shapes.get(json), member, field, compared=compared)
     return found
 
 

@@ -14,7 +14,7 @@ from longboat.machinery import refusals, text, yaml
 from longboat.machinery.errors import bad_request, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check, converted, protobuf, strict
+from longboat.machinery.types import check, converted, emptied, protobuf, strict
 from longboat.machinery.types.custom import CustomType, compile_type
 from longboat.machinery.types.settle import settle
 from longboat.machinery.types.shapes import Shapes, Struct
@@ -100,6 +100,8 @@ class Schema:
             complaints += self._problems(struct, strict.as_written(data) if repeated else value, unknown, repeated)
             if complaints and validation == STRICT:
                 raise refusals.cannot_handle(kind, name, version, refusals.strict(complaints))
+        if struct is not None and media_type != PROTOBUF and emptied.may_have(data):
+            obj = self._remembering(struct, value, obj)
         return self._headed(kind, obj), strict.warnings(complaints) if validation == WARN else []
 
     def options(self, kind: Kind, data: bytes, media_type: str = JSON) -> Object:
@@ -152,7 +154,7 @@ class Schema:
                 found += about if merged is None else sorted(about)
         if found and validation == STRICT:
             raise refusals.unfit_patch(kind, shown, refusals.strict(found))
-        return self._headed(kind, checked), found if validation == WARN else []
+        return self._headed(kind, self._remembering(struct, obj, checked)), found if validation == WARN else []
 
     def canonical(self, kind: Kind, obj: Object, *, large: bool = False) -> bytes:
         """The stored encoding: kind, apiVersion, metadata, then schema order; maps sorted; no unknown fields; what is
@@ -255,6 +257,11 @@ class Schema:
         elif name != kind.name:
             return refusals.no_conversion(version, name, kind)
         return refusals.other_version(version, kind)
+
+    @staticmethod
+    def _remembering(struct: Struct | None, sent: Object, read: Object) -> Object:
+        """What was read of a request's object, as one that knows what came empty. Custom kinds keep that anyway."""
+        return read if struct is None or isinstance(struct, Structural) else emptied.mark(struct, sent, read)
 
     def _in_c(self, struct: Struct | None, value: Any) -> Object | None:
         """The value in canonical order, if it needs no correction."""

@@ -6,6 +6,7 @@ from longboat.machinery import selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import Column
+from longboat.machinery.types.emptied import as_sent
 from longboat.registry.kinds import cells, rules
 from longboat.registry.kinds.core.pod import spec as pod_spec
 
@@ -56,7 +57,7 @@ def runs_on(spec: Object, err: Errors, maker: str) -> None:
 
 
 def matches(spec: Object, selector: Object | None, err: Errors) -> None:
-    labels = dig(spec, "template", "metadata", "labels")
+    labels = as_sent(dig(spec, "template", "metadata"), "labels")
     if not selectors.from_api(selector).matches(labels or {}):  # no selector at all matches nothing
         path = Path("spec", "template", "metadata", "labels")
         err.invalid(path, labels, "`selector` does not match template `labels`")

@@ -122,11 +122,11 @@ def _claims(spec: Object, err: Errors) -> None:
 def _template(spec: Object, err: Errors) -> None:
     """As its pods will be: with a volume for each claim, which goes before one of that name in the template."""
     named = [dig(claim, "metadata", "name", default="") for claim in spec.get("volumeClaimTemplates") or ()]
-    template = dict(spec.get("template") or {})
-    pod = dict(template.get("spec") or {})
+    template = (spec.get("template") or {}).copy()
+    pod = (template.get("spec") or {}).copy()
     made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in named]
     others = [volume for volume in pod.get("volumes") or () if volume.get("name") not in named]
-    template["spec"] = {**pod, "volumes": [*made, *others]}
+    template["spec"] = pod | {"volumes": [*made, *others]}
     pod_spec.template(template, _SPEC.at("template"), err)
 
 

@@ -8,6 +8,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types.emptied import as_sent
 from longboat.registry.kinds import cells, fill, rules
 from longboat.registry.kinds.autoscaling import behavior, metrics
 from longboat.registry.strategy import Strategy
@@ -81,7 +82,7 @@ class HorizontalPodAutoscaler(Strategy):
             for field, wanted in (("scaleUp", SCALE_UP), ("scaleDown", SCALE_DOWN)):
                 part = fill.part(limits, field)
                 for name, value in wanted.items():
-                    if part.get(name) in (None, []):
+                    if as_sent(part, name) is None:
                         part[name] = [dict(v) for v in value] if isinstance(value, list) else value
 
     def prepare_create(self, new: Object, write: Write) -> None:

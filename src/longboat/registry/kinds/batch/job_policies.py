@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longboat.machinery.fieldpath import Errors, Path, quoted
 from longboat.machinery.objects import Object, dig
+from longboat.machinery.types.emptied import as_sent
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.batch import indexes
 
@@ -60,7 +61,7 @@ def _conditions(patterns: list[Object], path: Path, err: Errors) -> None:
 
 def _exit_codes(wanted: Object, names: set[str], path: Path, err: Errors) -> None:
     _word(wanted.get("operator"), OPERATORS, path.at("operator"), err)
-    name, values, at = wanted.get("containerName"), wanted.get("values"), path.at("values")
+    name, values, at = wanted.get("containerName"), as_sent(wanted, "values"), path.at("values")
     if name is not None and name not in names:
         why = "must be one of the container or initContainer names in the pod template"
         err.invalid(path.at("containerName"), name, why)

@@ -88,7 +88,8 @@ class PersistentVolume(Strategy):
         spec, former = new.get("spec") or {}, old.get("spec") or {}
         now, before = _source(spec), _source(former)
         if "controllerExpandSecretRef" not in before.get("csi", {}) and "csi" in now and "csi" in before:
-            now = {**now, "csi": {k: v for k, v in now["csi"].items() if k != "controllerExpandSecretRef"}}
+            now = now | {"csi": now["csi"].copy()}
+            now["csi"].pop("controllerExpandSecretRef", None)
         if not internal.same(SOURCE, now, before):
             shown = internal.difference(SOURCE, before, now)
             why = f"spec.persistentvolumesource is immutable after creation\n{shown}"

@@ -156,8 +156,8 @@ class PersistentVolumeClaim(Strategy):
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """Once asked for, only a bound claim's size and attributes may change; a volume may be named while there is
         none, and a class."""
-        spec, former = dict(new.get("spec") or {}), dict(old.get("spec") or {})
-        changed = dict(spec)
+        spec, former = (new.get("spec") or {}).copy(), (old.get("spec") or {}).copy()
+        changed = spec.copy()
         if not former.get("volumeName"):
             former["volumeName"] = spec.get("volumeName")
         if not _class_follows_note(new, old, changed):
@@ -168,8 +168,8 @@ class PersistentVolumeClaim(Strategy):
         if dig(new, "status", "phase") == "Bound":
             changed["volumeAttributesClassName"] = former.get("volumeAttributesClassName")
             if dig(spec, "resources", "requests") is not None:
-                requests = {**spec["resources"]["requests"], "storage": dig(former, "resources", "requests", "storage")}
-                changed["resources"] = {**spec["resources"], "requests": requests}
+                requests = spec["resources"]["requests"] | {"storage": dig(former, "resources", "requests", "storage")}
+                changed["resources"] = spec["resources"] | {"requests": requests}
         if not internal.same(CLAIM_SPEC, changed, former):
             err.forbidden(_SPEC, f"{IMMUTABLE}\n{internal.difference(CLAIM_SPEC, former, changed)}")
         _shrinks(spec, former, old, err)

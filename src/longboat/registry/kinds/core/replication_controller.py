@@ -7,6 +7,7 @@ from longboat.machinery import selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.machinery.types.emptied import as_sent
 from longboat.registry.kinds import cells, fill, rules, workload
 from longboat.registry.kinds.core.pod import defaults, notes
 from longboat.registry.kinds.core.pod import spec as pod_spec
@@ -57,7 +58,7 @@ class ReplicationController(Strategy):
         if template is None:
             err.required(_SPEC.at("template"))
             return
-        labels = dig(template, "metadata", "labels")
+        labels = as_sent(template.get("metadata"), "labels")
         if selector and not selectors.from_map(selector).matches(labels or {}):
             why = "`selector` does not match template `labels`"
             err.invalid(_SPEC.at("template", "metadata", "labels"), labels, why)

@@ -125,7 +125,9 @@ class CSINode(Strategy):
             now = _lasting(driver)
             said = [_lasting(each) for each in before if each.get("name") == driver.get("name")]
             if said and now not in said:
-                err.invalid(_SPEC.at("drivers"), internal.whole(NODE_DRIVER, now), rules.IMMUTABLE)
+                shown = driver.copy()
+                shown.pop("allocatable", None)
+                err.invalid(_SPEC.at("drivers"), internal.whole(NODE_DRIVER, shown), rules.IMMUTABLE)
 
 
 def _lasting(driver: Object) -> Object:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from longboat.api import kinds
+from longboat.machinery.types.schema import load
 from unit.registry.kinds.checks import BY_RESOURCE, STRATEGIES, Thing, changed, said, said_of_update
 
 SCALERS = BY_RESOURCE["horizontalpodautoscalers.autoscaling"]
@@ -99,4 +103,12 @@ def test_v1_is_held_to_what_it_stands_for():
 
 
 def test_behavior_that_says_little_gets_the_default_policies():
-    assert said(SCALERS, changed(SCALER, spec__behavior={"scaleDown": {}, "scaleUp": {"policies": []}})) == []
+    assert said(SCALERS, changed(SCALER, spec__behavior={"scaleDown": {}, "scaleUp": {"selectPolicy": "Min"}})) == []
+
+
+def test_a_list_of_no_policies_is_no_wish_for_the_default_ones():
+    """Upstream defaults what is absent only, which an empty list is not."""
+    sent = changed(SCALER, spec__behavior={"scaleUp": {"policies": []}})
+    found, _ = load().decode(kinds.HPA, json.dumps(sent).encode())
+    required = ["spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"]
+    assert said(SCALERS, found) == required

@@ -94,11 +94,11 @@ def _gates(spec: Object, former: Object, err: Errors) -> None:
 
 def _with_what_may_change(spec: Object, former: Object, err: Errors) -> Object:
     """The new spec, all that may differ set back to what it was."""
-    found = dict(spec)
+    found = spec.copy()
     for field in ("containers", "initContainers"):
         if field in found:
             found[field] = [
-                {**container, "image": old.get("image")}
+                container | {"image": old.get("image")}
                 for container, old in zip(found[field], former.get(field) or (), strict=True)
             ]
     back = ["activeDeadlineSeconds", "tolerations", "schedulingGates"]
