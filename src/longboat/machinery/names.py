@@ -98,7 +98,8 @@ def dns1123_subdomain_with_underscore(value: str) -> list[str]:
 
 
 def dns1035_label(value: str) -> list[str]:
-    return _check(value, 63, _1035, _1035_SAYS, LABEL_1035, "my-name", "abc-123")
+    wrong = _check(value, 0, _1035, _1035_SAYS, LABEL_1035, "my-name", "abc-123")
+    return ["must be no more than 63 characters", *wrong] if len(value.encode()) > 63 else wrong
 
 
 def wildcard_subdomain(value: str) -> list[str]:

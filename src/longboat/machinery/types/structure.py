@@ -12,7 +12,7 @@ from typing import Any
 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
-from longboat.machinery.types import defaults, formats, lists, patterns
+from longboat.machinery.types import defaults, expressions, formats, lists, patterns
 from longboat.machinery.types.published import NUMBER_OR_NAME
 from longboat.machinery.types.structural import (
     DEEPEST,
@@ -43,14 +43,18 @@ def check(schema: Object, path: Path, err: Errors) -> None:
         return
     if schema.get("nullable"):
         err.forbidden(path.at("nullable"), "nullable cannot be true at the root")
+    unfit = Errors()
     if all(each.get(name) in (None, "") for each, _ in _all(schema, path) for name in _UNSERVED):
-        unfit = Errors()
         _outer(schema, path, "root", unfit)
         unfit.causes.sort(key=str)
         if not unfit:
             defaults.check(schema, path, unfit)
         err.merge(unfit)
+    wrong = err.count
     _each(schema, path, err)
+    if not unfit and err.count == wrong:
+        for each, here in _all(schema, path):
+            expressions.check(each, here, err)
 
 
 def warnings(schema: Object) -> list[str]:
@@ -61,6 +65,10 @@ def warnings(schema: Object) -> list[str]:
         if form and not formats.known(form, each.get("type") or ""):
             found[f'unrecognized format "{form}"'] = None
     return list(found)
+
+
+def has_defaults(schema: Object | None) -> bool:
+    return any("default" in each for each, _ in _all(schema or {}, Path()))
 
 
 def _parts(schema: Object, path: Path) -> Iterator[tuple[Object, Path]]:
