@@ -6,7 +6,7 @@ router's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from longboat.aio.cache import short_lru
@@ -95,6 +95,17 @@ def aggregated_discovery(accept: str) -> bool:
         elif media in (JSON, "*/*", "application/*"):
             return False
     return False
+
+
+def chosen(accept: str, given: Mapping[str, str]) -> str | None:
+    """What is given for the best type that the client accepts, or None: documents know no parameters. The first of
+    `given` is for whoever takes anything.
+    """
+    for kind, subtype, _ in _clauses(accept or "*/*"):
+        for media, gives in given.items():
+            if f"{kind}/{subtype}" in (media, f"{media.partition('/')[0]}/*", "*/*"):
+                return gives
+    return None
 
 
 def _clauses(accept: str) -> list[_Clause]:

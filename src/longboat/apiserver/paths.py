@@ -33,7 +33,7 @@ def paths(
         "healthz": health.handle,
         "version": version,
         "metrics": exposition.handle,
-        "openapi": OpenAPI(resources).handle,
+        "openapi": OpenAPI(resources, openid=issuer is not None).handle,
         ".well-known": openid,
         "openid": openid,
     }

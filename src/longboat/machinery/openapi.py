@@ -17,7 +17,7 @@ import msgspec
 from longboat.machinery import openapi_forms
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.openapi_paths import Resource
+from longboat.machinery.openapi_paths import Operation, Resource
 from longboat.machinery.types import published
 
 RESOURCE = Path(__file__).with_name("openapi.bin")
@@ -103,9 +103,9 @@ def edition() -> bytes:
     return hashlib.sha256(RESOURCE.read_bytes()).digest()
 
 
-def digest(resources: Iterable[Resource]) -> str:
-    """Changes whenever a document about these resources would: its hash, without making it."""
-    return hashlib.sha256(edition() + repr(list(resources)).encode()).hexdigest().upper()
+def digest(about: Iterable[Resource | Operation]) -> str:
+    """Changes whenever a document about these would: its hash, without making it."""
+    return hashlib.sha256(edition() + repr(list(about)).encode()).hexdigest().upper()
 
 
 def v3(resources: Iterable[Resource]) -> bytes:
@@ -113,18 +113,31 @@ def v3(resources: Iterable[Resource]) -> bytes:
     found, resources = load(), list(resources)
     found.bring(resources)
     paths = openapi_forms.v3(resources, found)
-    names = found.closure((*ALWAYS, *_named(paths)))
-    info = BROUGHT if all(each.type is not None for each in resources) else INFO
-    return b'{"openapi":"3.0.0","info":%b,"paths":%b,"components":{"schemas":%b}}' % (
-        _encode(info), _encode(paths), found.object(names),
-    )  # fmt: skip
+    schemas = found.object(found.closure((*ALWAYS, *_named(paths))))
+    if all(each.type is not None for each in resources):
+        return _v3(BROUGHT, paths, b'"schemas":%b' % schemas)
+    return _v3(INFO, paths, b'"schemas":%b,%b' % (schemas, _SECURED))
 
 
-def v2(resources: Iterable[Resource]) -> bytes:
-    """The Swagger 2.0 document of everything served."""
+def v3_of(operation: Operation) -> bytes:
+    """The OpenAPI 3.0 document of what is no resource: discovery, the version, OpenID's two paths."""
+    found, paths = load(), openapi_forms.alone(operation)
+    names = found.closure(_named(paths))
+    return _v3(INFO, paths, (b'"schemas":%b,' % found.object(names) if names else b"") + _SECURED)
+
+
+_SECURED = b'"securitySchemes":' + _encode(openapi_forms.SECURITY)
+
+
+def _v3(info: Mapping[str, str], paths: Object, components: bytes) -> bytes:
+    return b'{"openapi":"3.0.0","info":%b,"paths":%b,"components":{%b}}' % (_encode(info), _encode(paths), components)
+
+
+def v2(resources: Iterable[Resource], *, openid: bool = False) -> bytes:
+    """The Swagger 2.0 document of everything served; `openid`: its two paths too."""
     found, resources = load(), list(resources)
     found.bring(resources)
-    paths, parameters = openapi_forms.v2(resources, found)
+    paths, parameters = openapi_forms.v2(resources, found, openid=openid)
     names = found.closure((*ALWAYS, *_named(paths), *_named(parameters)))
     secured = _encode(openapi_forms.SECURITY), _encode([{name: [] for name in openapi_forms.SECURITY}])
     return (
@@ -135,7 +148,7 @@ def v2(resources: Iterable[Resource]) -> bytes:
 
 _PLACE = rb'"\$ref":"#/components/schemas/([^"]+)"'
 _REFERENCE = re.compile(rb'"allOf":\[\{%b\}\]|%b' % (_PLACE, _PLACE))
-_DEFAULT = re.compile(rb',"default":(?:\{\}|""|0|false)(?=[,}])')  # what the build writes (hatch_build.py)
+_DEFAULT = re.compile(rb',"default":(?:\{\}|"[^"]*"|0|false)(?=[,}])')  # what the build writes (hatch_build.py)
 _EITHER = re.compile(rb'"oneOf":\[[^\]]*\]')
 
 

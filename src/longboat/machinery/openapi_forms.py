@@ -11,6 +11,7 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.openapi_parameters import parameters, shared_name
 from longboat.machinery.openapi_paths import (
+    ANY,
     MEDIA_TYPES,
     Names,
     Operation,
@@ -38,11 +39,17 @@ def v3(resources: Iterable[Resource], names: Names) -> Object:
     return _paths(_all(list(resources), names), _operation3, _parameter3)
 
 
-def v2(resources: Iterable[Resource], names: Names) -> tuple[Object, Object]:
+def alone(operation: Operation) -> Object:
+    """The paths of v3's document about one operation that is no resource's."""
+    return _paths([operation], _operation3, _parameter3)
+
+
+def v2(resources: Iterable[Resource], names: Names, *, openid: bool = False) -> tuple[Object, Object]:
     """Paths, and the parameters that they share by name."""
     listed = list(resources)
     shared: Object = {}
-    paths = _paths([*discovery(_kinds(listed)), *_all(listed, names)], _operation2, _parameter2)
+    of_their_own = discovery(_kinds(listed), openid=openid).values()
+    paths = _paths([*of_their_own, *_all(listed, names)], _operation2, _parameter2)
     for item in paths.values():
         for holder in (item, *(value for method, value in item.items() if method != "parameters")):
             if "parameters" in holder:
@@ -152,19 +159,28 @@ def _codes(operation: Operation) -> dict[str, str]:
 
 def _given(operation: Operation) -> tuple[str, ...]:
     """The media types of the answer."""
-    if operation.path == "/version/":
-        return MEDIA_TYPES[:1]
+    if operation.gives:
+        return operation.gives
     if operation.action == "connect":
-        return ("*/*",)
+        return ANY
     if not operation.answer:
         return TEXT
     return (*MEDIA_TYPES, "application/json;stream=watch") if operation.streams else MEDIA_TYPES
 
 
+def _taken_in(operation: Operation) -> tuple[str, ...]:
+    """The media types of what is sent."""
+    if operation.patches:
+        return operation.patches
+    if operation.kind is None:
+        return operation.gives or MEDIA_TYPES
+    return MEDIA_TYPES if operation.brought else ANY
+
+
 def _operation3(operation: Operation) -> Object:
     found: Object = {"tags": [operation.tag], "description": operation.text, "operationId": operation.id}
     if operation.body:
-        content = _content(operation.body, operation.patches or MEDIA_TYPES)
+        content = _content(operation.body, _taken_in(operation))
         found["requestBody"] = {"content": content} | ({"required": True} if operation.method != "delete" else {})
     answer = _content(operation.answer, _given(operation))
     found["responses"] = {
@@ -180,10 +196,9 @@ def _content(definition: str, media_types: Iterable[str]) -> Object:
 
 
 def _operation2(operation: Operation) -> Object:
-    consumes = ("*/*",) if operation.action == "connect" or not operation.answer else MEDIA_TYPES
     found: Object = {
         "description": operation.text,
-        "consumes": list(operation.patches or consumes), "produces": list(_given(operation)),
+        "consumes": list(_taken_in(operation)), "produces": list(_given(operation)),
         "schemes": ["https"], "tags": [operation.tag], "operationId": operation.id,
     }  # fmt: skip
     if operation.body:

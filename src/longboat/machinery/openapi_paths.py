@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from longboat.machinery.kinds import Kind
+from longboat.machinery.patch.document import ACCEPTED
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.types.custom import CustomType
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 MEDIA_TYPES = ("application/json", "application/yaml")
-PATCHES = (
-    "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-)  # fmt: skip
+ANY = ("*/*",)  # what is sent may be of any type; what the server cannot read it refuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,7 @@ class Resource:
     verbs: tuple[str, ...]
     subresources: tuple[Subresource, ...] = ()
     type: CustomType | None = None  # where its definition is not from the build
+    returns_deleted: bool = False  # DELETE answers with the object rather than a Status
 
 
 class Names(Protocol):
@@ -58,6 +58,7 @@ class Operation:
     parameters: tuple[str, ...]
     of: str = ""
     patches: tuple[str, ...] = ()  # the media types of a patch
+    gives: tuple[str, ...] = ()  # the media types of the answer, where they are not the usual ones
     streams: bool = False  # it may be watched
     brought: bool = False  # of a kind whose type is not from the build
 
@@ -101,7 +102,7 @@ _SINGLE = "filtered to a single item with the 'fieldSelector' parameter"
 
 
 def operations(resource: Resource, names: Names) -> Iterator[Operation]:
-    patches = tuple(each for each in PATCHES if resource.type is None or "strategic" not in each)
+    patches = tuple(each for each in ACCEPTED if resource.type is None or "strategic" not in each)
     for operation in _operations(resource, names):
         parameters = operation.parameters
         if resource.type is not None and operation.action == "get":
@@ -158,7 +159,7 @@ def _operations(resource: Resource, names: Names) -> Iterator[Operation]:
     for verb, (method, action, word) in _ONE.items():
         if verb in resource.verbs:
             body = {"update": name, "patch": META + "Patch", "delete": META + "DeleteOptions"}.get(verb, "")
-            answer = META + "Status" if verb == "delete" else name
+            answer = META + "Status" if verb == "delete" and not resource.returns_deleted else name
             text = texts.get(verb) or f"{_VERBS[verb]} the specified {kind.name}"
             yield described.operation(f"{inside}/{{name}}", method, action, f"{word}{{}}{label}", text, body, answer)
     for part in resource.subresources:
@@ -225,18 +226,43 @@ def _article(noun: str) -> str:
     return f"{'an' if noun[0] in 'AEIOU' else 'a'} {noun}"
 
 
-def discovery(kinds: Iterable[Kind]) -> Iterator[Operation]:
-    """The documents that tell what there is, and the server's version."""
-    version = "io.k8s.apimachinery.pkg.version.Info"
-    yield _document("/version/", "getCodeVersion", "get the version information for this server", "version", version)
-    yield _document("/api/", "getCoreAPIVersions", "get available API versions", "core", META + "APIVersions")
-    yield _document("/apis/", "getAPIVersions", "get available API versions", "apis", META + "APIGroupList")
+# Documents of their own, by the paths they are about: what has no group version.
+OPENID = {
+    ".well-known/openid-configuration": Operation(
+        "/.well-known/openid-configuration", "get", "", "getServiceAccountIssuerOpenIDConfiguration",
+        "get service account issuer OpenID configuration, also known as the 'OIDC discovery doc'", "WellKnown",
+        None, "", "", (), gives=("application/json",),
+    ),
+    "openid/v1/jwks": Operation(
+        "/openid/v1/jwks", "get", "", "getServiceAccountIssuerOpenIDKeyset",
+        "get service account issuer OpenID JSON Web Key Set (contains public token verification keys)", "openid",
+        None, "", "", (), gives=("application/jwk-set+json",),
+    ),
+}  # fmt: skip
+
+
+def discovery(kinds: Iterable[Kind], *, openid: bool = False) -> dict[str, Operation]:
+    """By path, without the slashes about it: what tells which kinds there are, and the server's version.
+
+    `openid`: whose tokens they are can be asked as well.
+    """
+    version = _document(
+        "/version/", "getCodeVersion", "get the version information for this server", "version",
+        "io.k8s.apimachinery.pkg.version.Info",
+    )  # fmt: skip
+    said = "get available API versions"
+    found = {
+        "version": replace(version, gives=("application/json",)),
+        "api": _document("/api/", "getCoreAPIVersions", said, "core", META + "APIVersions"),
+        "apis": _document("/apis/", "getAPIVersions", said, "apis", META + "APIGroupList"),
+    }
     groups = {kind.group: kind for kind in kinds if kind.group}
     for group, kind in groups.items():
         words, title = tag(kind).partition("_")[0], _group(kind).removesuffix(kind.version.capitalize())
-        yield _document(
+        found[f"apis/{group}"] = _document(
             f"/apis/{group}/", f"get{title}APIGroup", "get information of a group", words, META + "APIGroup"
         )
+    return found | OPENID if openid else found
 
 
 def resource_list(kind: Kind) -> Operation:

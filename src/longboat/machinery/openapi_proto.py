@@ -9,9 +9,6 @@ import msgspec
 
 from longboat.machinery.objects import Object
 
-MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-ACCEPTED = (MEDIA_TYPE, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
-
 # Field numbers of gnostic's messages.
 _SWAGGER, _INFO, _PATHS, _DEFINITIONS = 1, 2, 8, 9
 _TITLE, _VERSION = 1, 2
@@ -23,50 +20,53 @@ _YAML = 2
 
 def encode(document: Object) -> bytes:
     """The definitions of a Swagger document as a gnostic Document."""
-    info = _text(_TITLE, document["info"]["title"]) + _text(_VERSION, document["info"]["version"])
-    definitions = b"".join(_message(1, _named(name, _schema(s))) for name, s in document["definitions"].items())
+    info = text(_TITLE, document["info"]["title"]) + text(_VERSION, document["info"]["version"])
+    definitions = b"".join(message(1, named(name, _schema(s))) for name, s in document["definitions"].items())
     return (
-        _text(_SWAGGER, document["swagger"])
-        + _message(_INFO, info)
-        + _message(_PATHS, b"")
-        + _message(_DEFINITIONS, definitions)
+        text(_SWAGGER, document["swagger"])
+        + message(_INFO, info)
+        + message(_PATHS, b"")
+        + message(_DEFINITIONS, definitions)
     )
 
 
 def _schema(node: Object) -> bytes:
-    out = [_text(number, node[name]) for name, number in _TEXTS.items() if name in node]
-    out += [_text(_REQUIRED, name) for name in node.get("required", ())]
+    out = [text(number, node[name]) for name, number in _TEXTS.items() if name in node]
+    out += [text(_REQUIRED, name) for name in node.get("required", ())]
     additional = node.get("additionalProperties")
     if isinstance(additional, dict):
-        out.append(_message(_ADDITIONAL, _message(1, _schema(additional))))
+        out.append(message(_ADDITIONAL, message(1, _schema(additional))))
     if "type" in node:
-        out.append(_message(_TYPE, _text(1, node["type"])))
+        out.append(message(_TYPE, text(1, node["type"])))
     if "items" in node:
-        out.append(_message(_ITEMS, _message(1, _schema(node["items"]))))
+        out.append(message(_ITEMS, message(1, _schema(node["items"]))))
     if "properties" in node:
-        members = (_message(1, _named(name, _schema(member))) for name, member in node["properties"].items())
-        out.append(_message(_PROPERTIES, b"".join(members)))
+        members = (message(1, named(name, _schema(member))) for name, member in node["properties"].items())
+        out.append(message(_PROPERTIES, b"".join(members)))
     for name, value in node.items():
         if name.startswith("x-"):
             # JSON is YAML, which is what an extension's value is written in.
-            written = _text(_YAML, msgspec.json.encode(value).decode())
-            out.append(_message(_EXTENSION, _named(name, written)))
+            written = text(_YAML, msgspec.json.encode(value).decode())
+            out.append(message(_EXTENSION, named(name, written)))
     return b"".join(out)
 
 
-def _named(name: str, value: bytes) -> bytes:
-    return _text(_NAME, name) + _message(_VALUE, value)
+def named(name: str, value: bytes) -> bytes:
+    """One of a map's pairs."""
+    return text(_NAME, name) + message(_VALUE, value)
 
 
-def _text(number: int, value: str) -> bytes:
-    return _message(number, value.encode())
+def text(number: int, value: str) -> bytes:
+    """A field of this number."""
+    return message(number, value.encode())
 
 
-def _message(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
+def message(number: int, content: bytes) -> bytes:
+    """A field of this number; bytes and text are written alike."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

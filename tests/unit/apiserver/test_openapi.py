@@ -8,15 +8,17 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.apiserver.served import BUILT_IN
 
 from longboat.api import kinds
-from longboat.apiserver.openapi import OpenAPI
+from longboat.apiserver.openapi import OpenAPI, described
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.machinery.types import protobuf
 from longboat.registry.catalog import plain
 from longboat.registry.strategy import ScaleFields
 
+V3_PROTOBUF = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
 RESOURCES = Resources()
 for strategy in (
     plain(kinds.POD, status=True),
@@ -88,6 +90,41 @@ def test_swagger_has_every_kind() -> None:
 @pytest.mark.parametrize("path", ["/openapi", "/openapi/v3/apis/nope/v1", "/openapi/v4", "/openapi/api/v1"])
 def test_other_paths(path: str) -> None:
     assert get(path).status == 404
+
+
+def test_what_has_no_group_version_is_in_the_index() -> None:
+    assert {"api", "apis", "apis/apps", "version"} <= set(index()) and "openid/v1/jwks" not in index()
+    answer = get(index()["apis/apps"]["serverRelativeURL"])
+    assert list(json.loads(answer.body)["paths"]) == ["/apis/apps/"]
+    assert set(OpenAPI(RESOURCES, openid=True)._served()) - set(index()) == {
+        "v2", "openid/v1/jwks", ".well-known/openid-configuration",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("accept", "given"), [
+    ("", "application/json"), ("*/*", "application/json"), ("application/*", "application/json"),
+    ("application/json;as=Table, text/html", "application/json"),
+    ("application/com.github.proto-openapi.spec.v3@v1.0+protobuf, application/json;q=0.5", V3_PROTOBUF),
+    (V3_PROTOBUF, V3_PROTOBUF),
+    ("text/html, application/com.github.proto-openapi.spec.v2.v1.0+protobuf", ""), ("application/yaml", ""),
+])  # fmt: skip
+def test_documents_of_v3_are_json_or_protobuf(accept: str, given: str) -> None:
+    answer = get("/openapi/v3/apis/apps/v1", accept=accept)
+    assert answer.status == (200 if given else 406)
+    if given:
+        assert answer.content_type == given
+    if given == V3_PROTOBUF:
+        assert dict(protobuf.fields(answer.whole()))[1] == b"3.0.0"
+
+
+def test_deletes_answer_with_what_upstreams_document_says() -> None:
+    """The objects for those whose stores return what they deleted, but for namespaces; a Status for all others."""
+    returned = {each.kind.name for each in map(described, BUILT_IN) if each.returns_deleted}
+    assert returned == {
+        "CSIDriver", "CSINode", "DeviceClass", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate",
+        "ResourceClaim", "ResourceClaimTemplate", "ResourceQuota", "ResourceSlice", "Service", "ServiceAccount",
+        "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
+    }  # fmt: skip
 
 
 def test_kubectl_gets_the_swagger_document_in_protobuf() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from longboat.api import kinds
 from longboat.machinery import openapi
-from longboat.machinery.openapi_paths import Resource
+from longboat.machinery.openapi_paths import META, Resource, discovery
+from longboat.machinery.patch.document import ACCEPTED
 from longboat.machinery.subresource import STATUS, Subresource, proxy, stream
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -204,6 +206,51 @@ def test_connections_and_logs_say_what_they_take(v3: Any, v2: Any) -> None:
         assert len(older["parameters"]) == len(item["parameters"]) and older[method]["consumes"] == ["*/*"]
     assert v3["paths"][f"{pod}/eviction"]["post"]["description"] == "create eviction of a Pod"
     assert v3["paths"][f"{pod}/eviction"]["parameters"][3]["description"] == "name of the Eviction"
+
+
+def test_a_delete_answers_with_what_was_deleted_where_the_store_gives_it(v3: Any, v2: Any) -> None:
+    (pods,) = (json.loads(openapi.v3([replace(POD, returns_deleted=True)]))["paths"],)
+    one = "/api/v1/namespaces/{namespace}/pods/{name}"
+    for paths, kind in ((pods, "io.k8s.api.core.v1.Pod"), (v3["paths"], f"{META}Status")):
+        answers = paths[one]["delete"]["responses"]
+        assert {code: list(references(answers[code])) for code in answers} == {
+            "200": [f"#/components/schemas/{kind}"] * 2, "202": [f"#/components/schemas/{kind}"] * 2, "401": [],
+        }  # fmt: skip
+    everything = pods["/api/v1/namespaces/{namespace}/pods"]["delete"]["responses"]["200"]
+    assert set(references(everything)) == {f"#/components/schemas/{META}Status"}
+
+
+def test_what_is_sent_may_be_of_any_type_but_for_patches(v3: Any, v2: Any) -> None:
+    newer, older = v3["paths"]["/api/v1/nodes/{name}"], v2["paths"]["/api/v1/nodes/{name}"]
+    for method in ("put", "delete"):
+        assert list(newer[method]["requestBody"]["content"]) == older[method]["consumes"] == ["*/*"]
+    assert list(newer["patch"]["requestBody"]["content"]) == older["patch"]["consumes"] == list(ACCEPTED)
+    assert v2["paths"]["/version/"]["get"]["consumes"] == ["application/json"]
+
+
+def test_what_has_no_group_version_has_documents_of_its_own() -> None:
+    """As upstream's v3 documents `api`, `apis`, `apis/GROUP`, `version` and those of OpenID."""
+    found = discovery([kinds.POD, kinds.DEPLOYMENT], openid=True)
+    assert list(found) == ["version", "api", "apis", "apis/apps", ".well-known/openid-configuration", "openid/v1/jwks"]
+    for name, path, schemas, media in (
+        ("version", "/version/", "Info", "application/json"),
+        ("api", "/api/", "APIVersions ServerAddressByClientCIDR", "application/json application/yaml"),
+        ("apis", "/apis/", "APIGroup APIGroupList GroupVersionForDiscovery ServerAddressByClientCIDR",
+         "application/json application/yaml"),
+        ("apis/apps", "/apis/apps/", "APIGroup GroupVersionForDiscovery ServerAddressByClientCIDR",
+         "application/json application/yaml"),
+        (".well-known/openid-configuration", "/.well-known/openid-configuration", "", "application/json"),
+        ("openid/v1/jwks", "/openid/v1/jwks", "", "application/jwk-set+json"),
+    ):  # fmt: skip
+        document = json.loads(openapi.v3_of(found[name]))
+        assert list(document["paths"]) == [path]
+        components = document["components"]
+        assert " ".join(each.rpartition(".")[2] for each in components.get("schemas", ())) == schemas
+        assert components["securitySchemes"]["BearerToken"]["type"] == "apiKey"
+        answer = document["paths"][path]["get"]["responses"]
+        assert " ".join(answer["200"]["content"]) == media and list(answer) == ["200", "401"]
+    assert "/openid/v1/jwks" in json.loads(openapi.v2(RESOURCES, openid=True))["paths"]
+    assert "/openid/v1/jwks" not in json.loads(openapi.v2(RESOURCES))["paths"]
 
 
 def test_the_older_document_has_discovery_watches_and_how_to_authenticate(v2: Any) -> None:

@@ -11,12 +11,10 @@ from longboat.machinery.errors import StatusError, unsupported_media_type
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge, strategic
-from longboat.machinery.patch.document import JSON, MERGE, STRATEGIC, read
+from longboat.machinery.patch.document import ACCEPTED, JSON, MERGE, STRATEGIC, read
 from longboat.machinery.types.schema import IGNORE
 from longboat.machinery.types.structural import Structural
 from longboat.registry import metadata
-
-ACCEPTED = (JSON, MERGE, STRATEGIC)
 
 
 async def patch(endpoint: Endpoint, request: Request) -> Response:

@@ -9,14 +9,14 @@ import msgspec
 from longboat.api import kinds
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, field_validation, read_object, write_of
-from longboat.apiserver.handlers.patch import ACCEPTED, read_patch
+from longboat.apiserver.handlers.patch import read_patch
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import errors, refusals, selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
-from longboat.machinery.patch.document import JSON, STRATEGIC
+from longboat.machinery.patch.document import ACCEPTED, JSON, STRATEGIC
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.strategy import ScaleFields
 

@@ -14,6 +14,7 @@ JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+ACCEPTED = (JSON, MERGE, STRATEGIC)  # and what OpenAPI documents say is
 
 _OPERATION = Struct("io.k8s.apiserver.handlers.jsonPatchOp", dict.fromkeys(("op", "path", "from", "value"), ANY))
 _OPERATIONS = List(_OPERATION)

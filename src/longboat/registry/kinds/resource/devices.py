@@ -39,6 +39,7 @@ _SPEC = Path("spec")
 
 class DeviceClass(Strategy):
     kind = kinds.DEVICE_CLASS
+    returns_deleted = True
     update_order = (*WHOLE_METADATA, *WHOLE_METADATA_CHANGE, CHANGE)
 
     def validate_create(self, new: Object, err: Errors) -> None:
@@ -50,6 +51,7 @@ class DeviceClass(Strategy):
 
 class ResourceClaim(Strategy):
     kind = kinds.RESOURCE_CLAIM
+    returns_deleted = True
     columns = (Column("State", str, _state, description="Whether devices have been given."), AGE)
     has_status = True
     generation = False
@@ -74,6 +76,7 @@ class ResourceClaim(Strategy):
 
 class ResourceClaimTemplate(Strategy):
     kind = kinds.RESOURCE_CLAIM_TEMPLATE
+    returns_deleted = True
     generation = False
 
     def default(self, obj: Object) -> None:
@@ -92,6 +95,7 @@ class ResourceClaimTemplate(Strategy):
 
 class ResourceSlice(Strategy):
     kind = kinds.RESOURCE_SLICE
+    returns_deleted = True
     columns = (
         Column("Node", str, lambda found: dig(found, "spec", "nodeName") or cells.UNSET,
                description="Which node has the devices."),

@@ -22,6 +22,7 @@ LONGEST_MESSAGE = 1024
 
 class VolumeAttachment(Strategy):
     kind = kinds.VOLUME_ATTACHMENT
+    returns_deleted = True
     unconditional_update = False
     columns = (
         Column("Attacher", str, cells.at("spec.attacher"), description="Who attaches it."),
@@ -86,6 +87,7 @@ def _status(found: Object, err: Errors) -> None:
 
 class VolumeAttributesClass(Strategy):
     kind = kinds.VOLUME_ATTRIBUTES_CLASS
+    returns_deleted = True
     columns = (
         Column("Name", str,
                lambda obj: dig(obj, "metadata", "name", default="") + (" (default)" if is_default(obj) else ""),

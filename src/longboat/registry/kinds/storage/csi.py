@@ -36,6 +36,7 @@ def _audiences(driver: Object) -> str:
 
 class CSIDriver(Strategy):
     kind = kinds.CSI_DRIVER
+    returns_deleted = True
     unconditional_update = False
     columns = (
         Column("AttachRequired", bool, cells.at("spec.attachRequired", True),
@@ -102,6 +103,7 @@ def _token_requests(found: list[Object], path: Path, err: Errors) -> None:
 
 class CSINode(Strategy):
     kind = kinds.CSI_NODE
+    returns_deleted = True
     unconditional_update = False
     columns = (
         Column("Drivers", int, lambda node: len(dig(node, "spec", "drivers", default=())),

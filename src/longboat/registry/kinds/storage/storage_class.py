@@ -27,6 +27,7 @@ def _name(obj: Object) -> str:
 
 class StorageClass(Strategy):
     kind = kinds.STORAGE_CLASS
+    returns_deleted = True
     columns = (
         Column("Name", str, _name, description="The name, and whether it is the default.", format="name"),
         Column("Provisioner", str, cells.at("provisioner"), description="Who makes its volumes."),
