@@ -31,9 +31,9 @@ POD: dict[str, Any] = {
 
 async def seen(api: Api, target: str, accept: str = "application/json") -> str:
     response = await api.response("GET", target, who=WHO, accept=accept)
-    assert response.status == 200, (target, response.body)
+    assert response.status == 200, (target, response.whole())
     if response.stream is None:
-        return response.body.decode()
+        return response.whole().decode()
     chunk: bytes = await anext(response.stream)  # type: ignore[arg-type]
     await response.stream.aclose()  # type: ignore[attr-defined]
     return chunk.decode()

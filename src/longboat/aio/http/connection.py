@@ -15,7 +15,7 @@ from longboat.aio.http.budget import Budget
 from longboat.aio.http.exchange import A, Incoming, Response
 from longboat.aio.http.hung_up import HUNG_UP
 from longboat.aio.http.message import Message
-from longboat.aio.http.pieces import SMALL
+from longboat.aio.http.pieces import BEHIND
 from longboat.aio.http.sending import Sending
 from longboat.aio.http.upgraded import Upgraded
 
@@ -88,7 +88,7 @@ class Connection(Sending, Generic[A]):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=SMALL)  # uvloop's own would be 512 KiB under TLS
+        self._transport.set_write_buffer_limits(high=BEHIND)  # uvloop's own would be 512 KiB under TLS
         self._parser = httptools.HttpRequestParser(self)
         self._next = Message(self._pause, self._resume, self._send)
         tls = transport.get_extra_info("ssl_object")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+BEHIND = 64 << 10  # bytes that may lie behind a connection, encrypted, before its client is waited for
 SMALL = 128 << 10  # bytes that are sent in one piece: what is longer waits for its client in between
 MEANT = SMALL * 9 // 10  # bytes of a piece, as items are not quite alike
 
@@ -47,9 +48,10 @@ NONE = Pieces(())
 
 
 class Outgoing(Iterator[bytes]):
-    """What has yet to be sent of an answer, `SMALL` bytes at a time. It lets go of it at the end, and at `clear`."""
+    """What has yet to be sent of an answer, `most` bytes at a time. It lets go of it at the end, and at `clear`."""
 
-    def __init__(self, body: bytes = b"", tail: Pieces = NONE) -> None:
+    def __init__(self, body: bytes = b"", tail: Pieces = NONE, most: int = SMALL) -> None:
+        self._most = most
         self._tail = tail
         self._pieces = deque((body, *tail.pieces) if body else tail.pieces)
         self._at = 0  # bytes of the first that have been given out
@@ -59,12 +61,12 @@ class Outgoing(Iterator[bytes]):
             self.clear()
             raise StopIteration
         first, at = self._pieces[0], self._at
-        if at + SMALL >= len(first):
+        if at + self._most >= len(first):
             self._pieces.popleft()
             self._at = 0
         else:
-            self._at += SMALL
-        return first[at : at + SMALL]  # all of a piece that fits is that piece, not a copy
+            self._at += self._most
+        return first[at : at + self._most]  # all of a piece that fits is that piece, not a copy
 
     def clear(self) -> None:
         self._pieces.clear()

@@ -11,7 +11,7 @@ from longboat.aio.http import answers
 from longboat.aio.http.budget import Budget
 from longboat.aio.http.exchange import Response
 from longboat.aio.http.message import Message
-from longboat.aio.http.pieces import NONE, SMALL, Outgoing
+from longboat.aio.http.pieces import BEHIND, NONE, SMALL, Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,13 @@ class Sending(asyncio.Protocol):
         try:
             if message.method != "HEAD":
                 async for chunk in chunks:
-                    if len(chunk) > SMALL:
-                        self._sending = Outgoing(chunk)
+                    if len(chunk) > BEHIND:
+                        self._sending = Outgoing(chunk, most=BEHIND)
                         await self._pieces(len(chunk), chunked=chunked)
                     elif chunk:
                         write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
                     if self._writable is not None and not self._writable.done():
-                        self._home.unsent.hold(self, 2 * SMALL)
+                        self._home.unsent.hold(self, 2 * BEHIND)
                         await self._drain()
                         self._home.unsent.hold(self, 0)
                     if self.ended:
