@@ -8,6 +8,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from longboat.aio.clock import Clock
 from longboat.machinery import errors
 from longboat.machinery.errors import STALE, StatusError
@@ -119,8 +121,8 @@ class Store:
 
     def _taken(self, namespace: str, name: str, *, generated: bool) -> StatusError:
         """Why nothing of this name can be created. `generated`: the client has asked for a name."""
-        current = self._current(self.key(namespace, name))
-        going = current is not None and "deletionTimestamp" in meta(self.codec.read(current))
+        there = self.cache.get(self.key(namespace, name))  # its metadata alone: it may be large, and this is the loop
+        going = there is not None and "deletionTimestamp" in msgspec.json.decode(there.metadata)
         return errors.already_exists(self.kind, name, going=going, generated=generated)
 
     async def _mutated(self, obj: Object, attributes: Attributes, admission: Admission) -> None:

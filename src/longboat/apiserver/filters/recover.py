@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 FOR_PEOPLE = Form(pretty=True)
 ALL_WARNINGS, A_WARNING = 4 << 10, 256  # characters of all, and of each once those are exceeded (truncateAtTotalRunes)
+MOST_WARNINGS = 64  # lines: Python's own client takes an answer with more than a hundred for a broken one
 
 
 async def recover(request: Request, inner: Handler) -> Response:
@@ -60,7 +61,7 @@ def warnings(texts: Iterable[str]) -> list[str]:
             length = sum(map(len, told))
         told.append(text[:A_WARNING] if cutting else text)
         length += len(told[-1])
-    return [f'299 - "{_quoted(text)}"' for text in told]
+    return [f'299 - "{_quoted(text)}"' for text in told[:MOST_WARNINGS]]
 
 
 def _quoted(text: str) -> str:
