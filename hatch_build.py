@@ -128,12 +128,33 @@ def published(node: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+# What the types say of themselves (`+default=` in k8s.io/api): by type and field.
+_NAMED = ("ConfigMapEnvSource", "ConfigMapKeySelector", "ConfigMapProjection", "ConfigMapVolumeSource",
+          "LocalObjectReference", "SecretEnvSource", "SecretKeySelector", "SecretProjection")  # fmt: skip
+_CEPH = {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"}
+_SCALE_IO = {"fsType": "xfs", "storageMode": "ThinProvisioned"}
+DECLARED: dict[str, dict[str, Any]] = {
+    **{f"io.k8s.api.core.v1.{name}": {"name": ""} for name in _NAMED},
+    "io.k8s.api.core.v1.AzureDiskVolumeSource": {
+        "cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False,
+    },
+    "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.GRPCAction": {"service": ""},
+    "io.k8s.api.core.v1.ISCSIPersistentVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.ISCSIVolumeSource": {"iscsiInterface": "default"},
+    "io.k8s.api.core.v1.RBDPersistentVolumeSource": _CEPH,
+    "io.k8s.api.core.v1.RBDVolumeSource": _CEPH,
+    "io.k8s.api.core.v1.ScaleIOPersistentVolumeSource": _SCALE_IO,
+    "io.k8s.api.core.v1.ScaleIOVolumeSource": _SCALE_IO,
+    "io.k8s.api.resource.v1.DeviceToleration": {"operator": "Equal"},
+}  # fmt: skip
 ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False}
 
 
-def with_defaults(body: dict[str, Any], facts: Any) -> dict[str, Any]:
-    """A published definition with the defaults that upstream's generator writes: the empty value of what Go always has,
-    be it a field, an item or a map's value. Types that read JSON themselves have none.
+def with_defaults(body: dict[str, Any], facts: Any, declared: dict[str, Any]) -> dict[str, Any]:
+    """A published definition with the defaults that upstream's generator writes: those declared, and the empty value of
+    what Go always has, be it a field, an item or a map's value. Types that read JSON themselves have none.
 
     `facts` are a message's fields by name, as `machinery/messages.py` has them; None where it has none.
     """
@@ -143,6 +164,9 @@ def with_defaults(body: dict[str, Any], facts: Any) -> dict[str, Any]:
         pointer = fact.pointer if fact else "$ref" in json.dumps(node.get("allOf", ()))
         always = fact.always if fact else facts is None and field in required
         properties[field] = inner_defaults(node if pointer else defaulted(node, always))
+    for field, value in declared.items():
+        rest = {key: kept for key, kept in properties[field].items() if key != "type"}
+        properties[field] = {"type": properties[field]["type"], "default": value, **rest}
     return body | ({"properties": properties} if properties else {})
 
 
@@ -196,7 +220,7 @@ def documents(defs: dict[str, Any]) -> bytes:
     texts, types, at, facts = [], {}, 0, messages().named
     for name, body in sorted(defs.items()):
         refers = sorted(set(references(body)))
-        body = with_defaults(published(body), facts(name))
+        body = with_defaults(published(body), facts(name), DECLARED.get(name, {}))
         texts.append(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
         types[name] = [at, len(texts[-1]), refers]
         at += len(texts[-1])

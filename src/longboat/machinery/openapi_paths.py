@@ -76,7 +76,14 @@ _MANY = {
 _SELECTING = ("continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "resourceVersionMatch",
               "sendInitialEvents", "timeoutSeconds")  # fmt: skip
 _LISTING = ("allowWatchBookmarks", *_SELECTING, "pretty", "watch")
-_DELETING = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy", "pretty")
+_DELETING = (
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
+    "propagationPolicy",
+    "pretty",
+)
 _WRITING = ("dryRun", "fieldManager", "fieldValidation", "pretty")
 TAKES: dict[str, tuple[str, ...]] = {
     "get": ("pretty",),

@@ -169,10 +169,32 @@ def test_what_go_always_has_defaults_to_its_empty_value(v3: Any, v2: Any) -> Non
         assert "default" not in old
 
 
+def test_defaults_that_types_declare_are_those(v3: Any, v2: Any) -> None:
+    """What the API's types say of themselves (`+default=`), besides the empty values of Go."""
+    newer, older = v3["components"]["schemas"], v2["definitions"]
+    for kind, field, default in (
+        ("ContainerPort", "protocol", "TCP"),
+        ("AzureDiskVolumeSource", "cachingMode", "ReadWrite"),
+        ("AzureDiskVolumeSource", "readOnly", False),
+        ("ISCSIVolumeSource", "iscsiInterface", "default"),
+        ("RBDVolumeSource", "keyring", "/etc/ceph/keyring"),
+        ("ScaleIOVolumeSource", "storageMode", "ThinProvisioned"),
+        ("GRPCAction", "service", ""),
+        ("LocalObjectReference", "name", ""),
+        ("SecretKeySelector", "name", ""),
+        ("ConfigMapVolumeSource", "name", ""),
+        ("SecretVolumeSource", "secretName", None),
+    ):
+        node = newer[f"io.k8s.api.core.v1.{kind}"]["properties"][field]
+        assert node.get("default") == default and type(node.get("default")) is type(default), (kind, field)
+        assert "default" not in older[f"io.k8s.api.core.v1.{kind}"]["properties"][field]
+
+
 # The names that upstream's published Swagger document gives to shared parameters, made of their contents.
 SHARED = """allowWatchBookmarks-HC2hJt-J body-2Y1dVQaQ body-78PwaGsr command-Py3eQybp container-1GeXxFDC
 container-_Q-EJ3nR container-i5dOmRiM continue-QfD61s0i fieldManager-7c6nTn1T fieldManager-Qy4HdaTW
 fieldSelector-xIcQKXFG follow-9OIXh_2R force-tOGGb0Yi gracePeriodSeconds--K5HaBOS
+ignoreStoreReadErrorWithClusterBreakingPotential-QbNkfIqj
 insecureSkipTLSVerifyBackend-gM00jVbe labelSelector-5Zw57w4C limit-1NfNmdNH limitBytes-zwd1RXuc
 namespace-vgWSWtn3 orphanDependents-uRB25kX5 path-oPbzgLUj path-z6Ciiujn ports-91KROJmm
 pretty-tJGM1-ng previous-1jxDPu3y propagationPolicy-6jk3prlO resourceVersion-5WAnf1kx
