@@ -276,7 +276,8 @@ class APIServer:
         return compose(links, self._end)
 
     async def _end(self, request: Request) -> Response:
-        response = await self._dispatch(request)
+        handle = self.dispatcher if request.info.is_resource else self._handler(request.path)
+        response = await handle(request)
         form = response.form
         if form is not None and not ends_line(request, response, form):
             await write_out(request, response, form)
@@ -284,13 +285,9 @@ class APIServer:
             await compress(request, response)
         return response
 
-    async def _dispatch(self, request: Request) -> Response:
-        if request.info.is_resource:
-            return await self.dispatcher(request)
-        head = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-        if handler := self._paths.get(head):
-            return await handler(request)
-        return await self.dispatcher(request)
+    def _handler(self, path: str) -> Handler:
+        """Of a path that names no resource."""
+        return self._paths.get(path.split("/", 2)[1] if path.startswith("/") else "", self.dispatcher)
 
 
 _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)

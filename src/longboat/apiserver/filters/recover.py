@@ -30,7 +30,8 @@ async def recover(request: Request, inner: Handler) -> Response:
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.path, request.request_id)
         response = await refusal(internal("the request could not be completed"), request)
-    response.warnings = warnings(request.warnings)
+    if request.warnings:
+        response.warnings = warnings(request.warnings)
     return response
 
 
