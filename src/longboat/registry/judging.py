@@ -50,7 +50,9 @@ def judge_change(
         raise errors.invalid(strategy.hub or strategy.kind, name, err)
     if strategy.generation and (part is None or part.counts):
         _count_generation(strategy, new, old, subresource)
-    return strategy.warnings(new, old)
+    if subresource == "status":
+        return strategy.status_warnings(new)
+    return strategy.warnings(new, old) if subresource in ("", "scale") else []
 
 
 def _taken(step: str, strategy: Strategy, subresource: str, new: Object, old: Object) -> Errors:

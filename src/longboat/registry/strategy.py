@@ -135,6 +135,10 @@ class Strategy:
         """Texts for the client's Warning headers."""
         return []
 
+    def status_warnings(self, new: Object) -> list[str]:
+        """As `warnings`, for a status write."""
+        return []
+
     def warnings_on_deletion(self, wish: Deletion) -> list[str]:
         """As `warnings`, for who deletes objects of this kind so."""
         return []

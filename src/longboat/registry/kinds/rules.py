@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -121,16 +120,6 @@ def address(value: str, path: Path, err: Errors, former: Collection[str] = ()) -
     """An IP address, of which there is one form (KEP-4858). What is among `former` values may stay."""
     if value not in former:
         err.extend(path, names.ip_address(value), value)
-
-
-def address_notes(value: str, path: Path) -> Iterable[str]:
-    """What is to be said of an address that is one."""
-    try:
-        found = ipaddress.ip_address(value)
-    except ValueError:
-        return
-    if found.version == 6 and str(found) != value:
-        yield f'{path}: IPv6 address "{value}" should be in RFC 5952 canonical format ("{found}")'
 
 
 def cidr(value: str, path: Path, err: Errors, former: Collection[str] = ()) -> IPNetwork | None:

@@ -10,9 +10,10 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, fill, rules, workload
+from longboat.registry.kinds import cells, fill, notes, rules, workload
 from longboat.registry.kinds.core import persistent_volume_claim as claims
-from longboat.registry.kinds.core.pod import defaults, notes
+from longboat.registry.kinds.core.pod import defaults
+from longboat.registry.kinds.core.pod import notes as pod_notes
 from longboat.registry.kinds.core.pod import spec as pod_spec
 from longboat.registry.strategy import ScaleFields, Strategy
 from longboat.registry.write import Write
@@ -77,7 +78,10 @@ class StatefulSet(Strategy):
         workload.not_decremented(new, old, err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        return notes.workload(new, old)
+        said, path = pod_notes.workload(new, old), _SPEC.at("volumeClaimTemplates")
+        for i, template in enumerate(dig(new, "spec", "volumeClaimTemplates", default=())):
+            said += notes.first(notes.claim(template.get("spec") or {}, path.index(i)))
+        return said[: 2 * notes.MOST]
 
 
 def _validate(spec: Object, former: Object | None, err: Errors) -> None:

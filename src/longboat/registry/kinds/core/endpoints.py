@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.kinds.core import addresses
 from longboat.registry.kinds.core.pod.containers import PROTOCOLS
 from longboat.registry.strategy import CHANGE, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 _SUBSETS = Path("subsets")
+MANAGED_BY, MANAGER = "endpoints.kubernetes.io/managed-by", "endpoint-controller"
 
 
 def shown(endpoints: Object) -> str:
@@ -42,6 +45,11 @@ class Endpoints(Strategy):
             for port in fill.each(subset, "ports"):
                 fill.empty(port, "protocol", "TCP")
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """The controller's own are known to be in order."""
+        own = dig(new, "metadata", "labels", MANAGED_BY) == MANAGER
+        return [] if own else notes.addresses(_addresses(new))
+
     def validate_create(self, new: Object, err: Errors) -> None:
         _subsets(new, err)
 
@@ -49,6 +57,13 @@ class Endpoints(Strategy):
         """What was valid to an older version may stay."""
         if new.get("subsets") != old.get("subsets"):
             _subsets(new, err)
+
+
+def _addresses(new: Object) -> Iterator[tuple[Path, str]]:
+    for i, subset in enumerate(new.get("subsets") or ()):
+        for field in ("addresses", "notReadyAddresses"):
+            at = _SUBSETS.index(i).at(field)
+            yield from ((at.index(j).at("ip"), each.get("ip") or "") for j, each in enumerate(subset.get(field) or ()))
 
 
 def _subsets(new: Object, err: Errors) -> None:

@@ -72,5 +72,8 @@ class Node(Strategy):
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         node_rules.validate_update(new, old, err)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return node_rules.notes_of(new.get("spec") or {})
+
     def fields(self, obj: Object) -> dict[str, str]:
         return {"spec.unschedulable": "true" if dig(obj, "spec", "unschedulable") else "false"}

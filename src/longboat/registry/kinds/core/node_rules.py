@@ -6,11 +6,12 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types import internal
-from longboat.registry.kinds import fill, rules
+from longboat.registry.kinds import fill, notes, rules
 from longboat.registry.kinds.core import resources
 
 _META, _SPEC, _STATUS = Path("metadata"), Path("spec"), Path("status")
 TAINT, ADDRESS = "io.k8s.api.core.v1.Taint", "io.k8s.api.core.v1.NodeAddress"
+EXTERNAL_ID = "spec.externalID: this field is deprecated, and is unused by Kubernetes"
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
@@ -83,3 +84,9 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
     taints(spec.get("taints") or [], err)
     if (spec.get("externalID") or "") != (former.get("externalID") or ""):
         err.forbidden(_SPEC.at("externalID"), "may not be updated")
+
+
+def notes_of(spec: Object) -> list[str]:
+    ids = [EXTERNAL_ID] if spec.get("externalID") else []
+    path = _SPEC.at("podCIDRs")
+    return ids + notes.ranges((path.index(i), text) for i, text in enumerate(spec.get("podCIDRs") or ()))

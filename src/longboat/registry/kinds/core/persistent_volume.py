@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 
 from longboat.api import kinds
 from longboat.machinery import names
@@ -10,7 +11,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta, timestamp
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.kinds.core import claim_status, volume_sources
 from longboat.registry.kinds.core.persistent_volume_claim import VOLUME_MODES, access_modes, modes, phase, storage_class
 from longboat.registry.kinds.core.pod import defaults, scheduling
@@ -21,6 +22,7 @@ _SPEC = Path("spec")
 SOURCE, AFFINITY = "io.k8s.api.core.v1.PersistentVolumeSource", "io.k8s.api.core.v1.VolumeNodeAffinity"
 RECLAIM = ("Delete", "Recycle", "Retain")
 NOT_INLINE = "may not be specified in the context of inline volumes"
+RECYCLE = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
 NOT_SOURCES = frozenset((
     "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions",
     "volumeMode", "nodeAffinity", "volumeAttributesClassName",
@@ -84,6 +86,9 @@ class PersistentVolume(Strategy):
         validate_spec(spec, _SPEC, err)
         volume_sources.validate_portal(spec.get("iscsi"), meta(new).get("name") or "", _SPEC.at("iscsi"), err)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.first(_notes(new))
+
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         spec, former = new.get("spec") or {}, old.get("spec") or {}
         now, before = _source(spec), _source(former)
@@ -100,6 +105,18 @@ class PersistentVolume(Strategy):
             err.invalid(Path("nodeAffinity"), internal.whole(AFFINITY, spec.get("nodeAffinity")), why)
         if former.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
             err.forbidden(_SPEC.at("volumeAttributesClassName"), "update from non-nil value to nil is forbidden")
+
+
+def _notes(volume: Object) -> Iterator[str]:
+    """In upstream's order."""
+    spec = volume.get("spec") or {}
+    yield from notes.annotated(volume, notes.STORAGE_CLASS, notes.MOUNT_OPTIONS)
+    if spec.get("persistentVolumeReclaimPolicy") == "Recycle":
+        yield f"{_SPEC.at('persistentVolumeReclaimPolicy')}: {RECYCLE}"
+    terms = _SPEC.at("nodeAffinity", "required", "nodeSelectorTerms")
+    for i, term in enumerate(dig(spec, "nodeAffinity", "required", "nodeSelectorTerms", default=())):
+        yield from notes.node_term(term, terms.index(i))
+    yield from notes.volume(spec, _SPEC)
 
 
 def _source(spec: Object) -> Object:

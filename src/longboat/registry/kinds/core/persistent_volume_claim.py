@@ -8,14 +8,14 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.kinds.core import claim_status
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
 
 MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 VOLUME_MODES = ("Block", "Filesystem")
-CLASS = "volume.beta.kubernetes.io/storage-class"
+CLASS = notes.STORAGE_CLASS
 
 IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 
@@ -175,6 +175,9 @@ class PersistentVolumeClaim(Strategy):
         _shrinks(spec, former, old, err)
         rules.immutable(spec.get("volumeMode"), former.get("volumeMode"), Path("volumeMode"), err)
         _attributes_class(spec, old, err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.annotated(new, notes.STORAGE_CLASS) + notes.first(notes.claim(new.get("spec") or {}, _SPEC))
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         claim_status.validate(new, err)

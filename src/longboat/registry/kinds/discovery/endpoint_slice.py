@@ -7,13 +7,15 @@ from collections.abc import Callable
 from longboat.api import kinds
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.kinds.core import addresses
 from longboat.registry.kinds.core.pod.containers import PROTOCOLS
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, Strategy
 
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+MANAGERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_TOPOLOGY, MAX_HINTS = 1000, 100, 20000, 16, 8
 
@@ -48,6 +50,17 @@ class EndpointSlice(Strategy):
     def validate(self, new: Object, err: Errors) -> None:
         rules.one_of(new.get("addressType"), ADDRESS_TYPES, Path("addressType"), err)
         _check_ports(new.get("ports") or [], err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """The controllers' own are known to be in order."""
+        if dig(new, "metadata", "labels", MANAGED_BY) in MANAGERS:
+            return []
+        path = Path("endpoints")
+        return notes.addresses(
+            (path.index(i).at("addresses").index(j), text)
+            for i, endpoint in enumerate(new.get("endpoints") or ())
+            for j, text in enumerate(endpoint.get("addresses") or ())
+        )
 
     def validate_create(self, new: Object, err: Errors) -> None:
         _check_endpoints(new.get("endpoints") or [], new.get("addressType") or "", err)

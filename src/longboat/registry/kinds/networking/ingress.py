@@ -85,7 +85,8 @@ class Ingress(Strategy):
             rules.load_balancer_point(point, path.index(i), err, former)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
-        if old is None and CLASS in dig(new, "metadata", "annotations", default={}):
+        noted = CLASS in dig(new, "metadata", "annotations", default={})
+        if old is None and noted and dig(new, "spec", "ingressClassName") is None:
             return [f"annotation \"{CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"]
         return []
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.strategy import CHANGE, WHOLE_METADATA_CHANGE, Strategy
 
 _SPEC = Path("spec")
@@ -34,6 +34,9 @@ class NetworkPolicy(Strategy):
         if not spec.get("policyTypes"):
             spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.ranges(_ranges(new.get("spec") or {}))
+
     def validate_create(self, new: Object, err: Errors) -> None:
         _spec(new.get("spec") or {}, frozenset(), err)
 
@@ -49,6 +52,15 @@ class NetworkPolicy(Strategy):
         ]
         ranges = frozenset(text for block in blocks for text in (block.get("cidr"), *(block.get("except") or ())))
         _spec(new.get("spec") or {}, ranges, err)
+
+
+def _ranges(spec: Object) -> Iterator[tuple[Path, str]]:
+    for direction, peers in DIRECTIONS:
+        for i, rule in enumerate(spec.get(direction) or ()):
+            for j, peer in enumerate(rule.get(peers) or ()):
+                block, at = peer.get("ipBlock") or {}, _SPEC.at(direction).index(i).at(peers).index(j).at("ipBlock")
+                yield at.at("cidr"), block.get("cidr") or ""
+                yield from ((at.at("except").index(k), text) for k, text in enumerate(block.get("except") or ()))
 
 
 def _spec(spec: Object, former: Collection[str], err: Errors) -> None:

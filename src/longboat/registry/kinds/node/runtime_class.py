@@ -7,7 +7,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, rules
+from longboat.registry.kinds import cells, notes, rules
 from longboat.registry.kinds.core import resources
 from longboat.registry.kinds.core.pod import scheduling
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
@@ -28,6 +28,10 @@ class RuntimeClass(Strategy):
         wanted = new.get("scheduling") or {}
         rules.labels(wanted.get("nodeSelector"), Path("scheduling", "nodeSelector"), err)
         scheduling.tolerations(wanted.get("tolerations") or [], Path("scheduling", "tolerations"), err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        path, found = Path("scheduling", "nodeSelector"), dig(new, "scheduling", "nodeSelector", default={})
+        return [f"{path}: {notes.NODE_LABELS[label]}" for label in sorted(found) if label in notes.NODE_LABELS]
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         rules.immutable(new.get("handler") or "", old.get("handler"), Path("handler"), err)

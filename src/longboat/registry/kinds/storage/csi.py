@@ -8,7 +8,7 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types import internal
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.kinds.core.pod import volumes
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
@@ -166,6 +166,9 @@ class CSIStorageCapacity(Strategy):
     )
     generation = False
     update_order = (*WHOLE_METADATA, OBJECT, *WHOLE_METADATA_CHANGE, CHANGE)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        return notes.first(notes.node_selector(new.get("nodeTopology") or {}, Path("nodeTopology")))
 
     def validate(self, new: Object, err: Errors) -> None:
         rules.label_selector(new.get("nodeTopology"), Path("nodeTopology"), err)

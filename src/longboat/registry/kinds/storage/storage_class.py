@@ -6,7 +6,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, fill, notes, rules
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
 
 DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
@@ -52,6 +52,15 @@ class StorageClass(Strategy):
         rules.maybe_one_of(new.get("reclaimPolicy"), ("Delete", "Retain"), Path("reclaimPolicy"), err)
         rules.given_one_of(new.get("volumeBindingMode"), BINDING, Path("volumeBindingMode"), err)
         _topologies(new.get("allowedTopologies") or [], Path("allowedTopologies"), err)
+
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        path = Path("allowedTopologies")
+        return notes.first(
+            f"{path.index(i).at('matchLabelExpressions').index(j).at('key')}: {notes.NODE_LABELS[key]}"
+            for i, term in enumerate(new.get("allowedTopologies") or ())
+            for j, expression in enumerate(term.get("matchLabelExpressions") or ())
+            if (key := expression.get("key")) in notes.NODE_LABELS
+        )
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         for field, empty in FIXED.items():

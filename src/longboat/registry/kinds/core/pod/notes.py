@@ -6,33 +6,14 @@ from collections.abc import Iterator
 from itertools import islice
 
 from longboat.machinery import names
-from longboat.machinery.fieldpath import Errors, Path, quoted
+from longboat.machinery.fieldpath import Path, quoted
 from longboat.machinery.objects import Object, dig
-from longboat.registry.kinds import rules
+from longboat.registry.kinds import notes
 from longboat.registry.kinds.core.pod import overlaps, ports
 from longboat.registry.kinds.core.pod.pod_annotations import SECCOMP, SECCOMP_POD
 from longboat.registry.kinds.core.pod.scheduling import PREFERRED, REQUIRED
 from longboat.registry.kinds.core.pod.visit import of_all
 
-NODE_LABELS = {
-    "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-    "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
-    "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-    "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
-}
-VOLUMES = {
-    "photonPersistentDisk": "deprecated in v1.11, non-functional in v1.16+",
-    "gitRepo": "deprecated in v1.11, and disabled by default in v1.33+",
-    "scaleIO": "deprecated in v1.16, non-functional in v1.22+",
-    "flocker": "deprecated in v1.22, non-functional in v1.25+",
-    "storageos": "deprecated in v1.22, non-functional in v1.25+",
-    "quobyte": "deprecated in v1.22, non-functional in v1.25+",
-    "glusterfs": "deprecated in v1.25, non-functional in v1.26+",
-    "cephfs": "deprecated in v1.28, non-functional in v1.31+",
-    "rbd": "deprecated in v1.28, non-functional in v1.31+",
-}
-CALLED = {"storageos": "storageOS"}
 ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": (
         'non-functional in v1.16+; use the "priorityClassName" field instead'
@@ -42,7 +23,6 @@ ANNOTATIONS = {
 }
 NO_SECCOMP = 'non-functional in v1.27+; use the "seccompProfile" field instead'
 NO_SELECTOR = "a null labelSelector results in matching no pod"
-MOST = 50  # notes of any sort: a Warning header holds fewer
 
 
 HOSTNAME = "which can result in surprising behavior; a DNS label is recommended"
@@ -81,14 +61,14 @@ def of_spec(spec: Object, annotations: Object, path: Path) -> list[str]:
         _volumes(spec, at.at("volumes")),
         overlaps.notes(spec),
         _repeated(spec, at),
-        _fractions(spec.get("overhead"), at.at("overhead")),
+        notes.fractions(spec.get("overhead"), at.at("overhead"), *WHOLE_BYTES),
         _containers(spec, annotations, at, metadata),
         ports.notes(spec, at),
         _negative_grace(spec, at),
         _affinity(spec, at.at("affinity")),
         _addresses(spec, at),
     ):
-        said += islice(several, MOST)
+        said += islice(several, notes.MOST)
     return said
 
 
@@ -100,41 +80,31 @@ def _negative_grace(spec: Object, path: Path) -> Iterator[str]:
 
 def _node_labels(spec: Object, path: Path) -> Iterator[str]:
     for label in sorted(spec.get("nodeSelector") or ()):
-        if label in NODE_LABELS:
-            yield f"{path.at('nodeSelector').key(label)}: {NODE_LABELS[label]}"
+        if label in notes.NODE_LABELS:
+            yield f"{path.at('nodeSelector').key(label)}: {notes.NODE_LABELS[label]}"
     node, at = dig(spec, "affinity", "nodeAffinity") or {}, path.at("affinity", "nodeAffinity")
     for i, term in enumerate(dig(node, REQUIRED, "nodeSelectorTerms") or ()):
-        yield from _term(term, at.at(REQUIRED, "nodeSelectorTerms").index(i), any_value=False)
+        yield from notes.node_term(term, at.at(REQUIRED, "nodeSelectorTerms").index(i))
     for i, preferred in enumerate(node.get(PREFERRED) or ()):
         where = at.at(PREFERRED).index(i).at("preference")
-        yield from _term(preferred.get("preference") or {}, where, any_value=True)
-
-
-def _term(term: Object, path: Path, *, any_value: bool) -> Iterator[str]:
-    """`any_value`: values that no label can have are let through there, and only warned about."""
-    for i, expression in enumerate(term.get("matchExpressions") or ()):
-        at, key = path.at("matchExpressions").index(i), expression.get("key") or ""
-        if key in NODE_LABELS:
-            yield f"{at.at('key')}: {key} is {NODE_LABELS[key]}"
-        for j, value in enumerate(expression.get("values") or () if any_value else ()):
-            for why in names.label_value(value):
-                yield f"{at.at('values').index(j)}: {value} is invalid, {why}"
+        yield from notes.node_term(preferred.get("preference") or {}, where, any_value=True)
 
 
 def _spread(spec: Object, path: Path) -> Iterator[str]:
     for i, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
         key = constraint.get("topologyKey") or ""
-        if key in NODE_LABELS:
-            yield f"{path.index(i).at('topologyKey')}: {key} is {NODE_LABELS[key]}"
+        if key in notes.NODE_LABELS:
+            yield f"{path.index(i).at('topologyKey')}: {key} is {notes.NODE_LABELS[key]}"
         if constraint.get("labelSelector") is None:
             yield f"{path.index(i).at('labelSelector')}: {NO_SELECTOR}"
 
 
 def _volumes(spec: Object, path: Path) -> Iterator[str]:
     for i, volume in enumerate(spec.get("volumes") or ()):
-        for kind, why in VOLUMES.items():
-            if volume.get(kind) is not None:
-                yield f"{path.index(i).at(CALLED.get(kind, kind))}: {why}"
+        yield from notes.volume(volume, path.index(i))
+        template = dig(volume, "ephemeral", "volumeClaimTemplate", "spec")
+        if template is not None:
+            yield from notes.claim(template, path.index(i).at("ephemeral", "volumeClaimTemplate", "spec"))
 
 
 def _repeated(spec: Object, path: Path) -> Iterator[str]:
@@ -159,21 +129,12 @@ def _containers(spec: Object, annotations: Object, path: Path, metadata: Path) -
             yield f"{metadata.key(key)}: {NO_SECCOMP}"
         for resource in WHOLE_BYTES:
             for part in ("limits", "requests"):
-                found = dig(container, "resources", part) or {}
-                yield from _fractions({k: v for k, v in found.items() if k == resource}, at.at("resources", part))
+                found = dig(container, "resources", part)
+                yield from notes.fractions(found, at.at("resources", part), resource)
         yield from _duplicate_variables(container, at)
 
 
 WHOLE_BYTES = ("memory", "ephemeral-storage")
-
-
-def _fractions(amounts: Object | None, path: Path) -> Iterator[str]:
-    """There is no half of a byte."""
-    for resource in WHOLE_BYTES:
-        if resource in (amounts or {}):
-            found = rules.amount((amounts or {})[resource], path, Errors())
-            if found.milli % 1000:
-                yield f'{path.key(resource)}: fractional byte value "{found}" is invalid, must be an integer'
 
 
 def _duplicate_variables(container: Object, path: Path) -> Iterator[str]:
@@ -199,8 +160,17 @@ def _affinity(spec: Object, path: Path) -> Iterator[str]:
                 yield f"{path.at(kind, PREFERRED).index(i).at('podAffinityTerm', 'labelSelector')}: {NO_SELECTOR}"
 
 
-def _addresses(spec: Object, path: Path) -> Iterator[str]:
-    for i, server in enumerate(dig(spec, "dnsConfig", "nameservers") or ()):
-        yield from rules.address_notes(server, path.at("dnsConfig", "nameservers").index(i))
-    for i, alias in enumerate(spec.get("hostAliases") or ()):
-        yield from rules.address_notes(alias.get("ip") or "", path.at("hostAliases").index(i).at("ip"))
+def _addresses(spec: Object, path: Path) -> list[str]:
+    servers, aliases = path.at("dnsConfig", "nameservers"), path.at("hostAliases")
+    return notes.addresses(
+        [(servers.index(i), server) for i, server in enumerate(dig(spec, "dnsConfig", "nameservers") or ())]
+        + [(aliases.index(i).at("ip"), each.get("ip") or "") for i, each in enumerate(spec.get("hostAliases") or ())]
+    )
+
+
+def of_status(status: Object) -> list[str]:
+    """The addresses that a node's agent has written."""
+    fields = ((Path("status", field), status.get(field) or ()) for field in ("podIPs", "hostIPs"))
+    return notes.addresses(
+        (path.index(i).at("ip"), each.get("ip") or "") for path, found in fields for i, each in enumerate(found)
+    )

@@ -113,6 +113,9 @@ class Pod(Strategy):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         return notes.pod(new) if old is None else []
 
+    def status_warnings(self, new: Object) -> list[str]:
+        return notes.of_status(new.get("status") or {})
+
     def fields(self, obj: Object) -> dict[str, str]:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
         addresses = [address.get("ip") or "" for address in status.get("podIPs") or ()]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from longboat.machinery import names
 from longboat.machinery.fieldpath import Path
 from longboat.machinery.objects import Object, dig
+from longboat.registry.kinds import notes
 from longboat.registry.kinds.core.service import needs, validation
 
 _SPEC = Path("spec")
@@ -26,9 +26,9 @@ def warnings(service: Object) -> list[str]:
         found.append(EXTERNAL_IPS)
     found += _of_addresses(external, _SPEC.at("externalIPs"))
     if balancer:
-        found += names.about_address(str(_SPEC.at("loadBalancerIP")), balancer)
-    for i, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
-        found += names.about_range(str(_SPEC.at("loadBalancerSourceRanges").index(i)), text)
+        found += notes.addresses([(_SPEC.at("loadBalancerIP"), balancer)])
+    sources = _SPEC.at("loadBalancerSourceRanges")
+    found += notes.ranges((sources.index(i), text) for i, text in enumerate(spec.get("loadBalancerSourceRanges") or ()))
     if kind == name and external:
         found.append(f'spec.externalIPs is ignored when spec.type is "{name}"')
     if kind != name and spec.get("externalName"):
@@ -38,8 +38,14 @@ def warnings(service: Object) -> list[str]:
     return found
 
 
+def of_status(service: Object) -> list[str]:
+    path = Path("status", "loadBalancer", "ingress")
+    points = dig(service, "status", "loadBalancer", "ingress", default=())
+    return notes.addresses((path.index(i), point.get("ip") or "") for i, point in enumerate(points))
+
+
 def _of_addresses(values: list[str], path: Path) -> list[str]:
-    return [told for i, value in enumerate(values) for told in names.about_address(str(path.index(i)), value)]
+    return notes.addresses((path.index(i), value) for i, value in enumerate(values))
 
 
 def _of_headless(spec: Object) -> list[str]:

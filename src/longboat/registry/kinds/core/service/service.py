@@ -55,6 +55,9 @@ class Service(Strategy):
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         return notes.warnings(new)
 
+    def status_warnings(self, new: Object) -> list[str]:
+        return notes.of_status(new)
+
     def fields(self, obj: Object) -> dict[str, str]:
         spec = obj.get("spec") or {}
         return {"spec.clusterIP": spec.get("clusterIP") or "", "spec.type": spec.get("type") or ""}
