@@ -32,16 +32,13 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.mark.parametrize(
     ("path", "body", "told"),
     [
-        ("/api/v1/namespaces",
-         {"metadata": {"name": "held", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
-         "metadata.labels[pod-security.kubernetes.io/enforce]: stored, but not in force: "),
         (f"{ADMISSION}/validatingwebhookconfigurations",
          admission("ValidatingWebhookConfiguration", "deny", webhooks=[WEBHOOK]),
          "ValidatingWebhookConfiguration: stored, but not in force: "),
         (f"{ADMISSION}/validatingadmissionpolicies", admission("ValidatingAdmissionPolicy", "deny", spec=POLICY),
          "ValidatingAdmissionPolicy: stored, but not in force: "),
     ],
-    ids=("pod security", "webhook", "policy"),
+    ids=("webhook", "policy"),
 )  # fmt: skip
 def test_what_does_not_guard_says_so(plane: ControlPlane, path: str, body: Any, told: str) -> None:
     code, made, headers = plane.ask("POST", path, body)
@@ -51,8 +48,8 @@ def test_what_does_not_guard_says_so(plane: ControlPlane, path: str, body: Any, 
 
 def test_the_flag_turns_these_warnings_off_and_no_others(tmp_path: Path) -> None:
     with control_plane(tmp_path, "--store", "memory://", "--no-warn-unenforced") as plane:
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        code, _, headers = plane.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "n", "labels": labels}})
+        body = admission("ValidatingAdmissionPolicy", "deny", spec=POLICY)
+        code, _, headers = plane.ask("POST", f"{ADMISSION}/validatingadmissionpolicies", body)
         assert (code, headers.get("warning")) == (201, None)
         code, _, headers = plane.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "m"}, "colour": "red"})
         assert (code, headers["warning"]) == (201, '299 - "unknown field \\"colour\\""')

@@ -52,6 +52,11 @@ UPSTREAM = {
     "serviceaccount_legacy_tokens": ("counter", "ALPHA", ""),
     "serviceaccount_stale_tokens": ("counter", "ALPHA", ""),
     "serviceaccount_valid_tokens": ("counter", "ALPHA", ""),
+    "pod_security_evaluations": (
+        "counter", "ALPHA", "decision mode policy_level policy_version request_operation resource subresource",
+    ),
+    "pod_security_exemptions": ("counter", "ALPHA", "request_operation resource subresource"),
+    "pod_security_errors": ("counter", "ALPHA", "fatal request_operation resource subresource"),
     "kubernetes_build_info": ("gauge", "BETA", BUILD),
     "process_cpu_seconds": ("counter", "", ""),
     "process_max_fds": ("gauge", "", ""),
@@ -147,7 +152,8 @@ COREDNS = {
     "coredns_forward_max_concurrent_rejects": ("counter", "", ""),
 }
 OWN = ("longboat_", "python_")
-TIMED = ("container_cpu", "container_memory", "container_swap", "node_", "pod_")  # at /metrics/resource
+# At /metrics/resource:
+TIMED = ("container_cpu", "container_memory", "container_swap", "node_", "pod_cpu", "pod_memory", "pod_swap")
 
 
 def read(said: str | bytes) -> dict[str, Metric]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -15,6 +15,7 @@ from longboat.api.rights import rules
 from longboat.apiserver import dangling, metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
+from longboat.apiserver.admission.pod_security.figures import Figures
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.audit.filter import audit
 from longboat.apiserver.audit.trail import AuditTrail
@@ -52,6 +53,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types import schema
 from longboat.machinery.user import User
 from longboat.registry import catalog
+from longboat.registry.decoded import Decoded
 from longboat.registry.moving import move_all
 from longboat.registry.places import check_place, place, places
 from longboat.registry.store import Store
@@ -247,9 +249,14 @@ class APIServer:
         def every(kind: Kind, namespace: str = "") -> list[Object]:
             return [_decode(entry.body) for entry in self.stores[kind].entries(namespace)]
 
+        def pods(namespace: str) -> Sequence[Object]:
+            return Decoded(self.stores[kinds.POD].entries(namespace))
+
+        figures = Figures()
+        self.exposition.add(figures.families)
         means = Means(
-            self.lookup, self.seek, every, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
-            self.config.serving_names, TABLE if self.config.warn_unenforced else {},
+            self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
+            self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.pod_security, figures,
         )  # fmt: skip
         return Chain(plugins(means, self.config.disable_admission_plugins))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longboat.api.rights import Rights
+from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.pki import SERVING_NAMES
@@ -21,6 +22,7 @@ class Config:
     `rights`: what components declare to need: they are given it by roles.
     `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
     `disable_admission_plugins`: by their names in `admission.catalog`.
+    `pod_security`: the standards of namespaces that ask for none, and whom no standard binds.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
@@ -38,6 +40,7 @@ class Config:
     encryption: Path | None = None
     warn_unenforced: bool = True
     disable_admission_plugins: frozenset[str] = frozenset()
+    pod_security: Settings = field(default_factory=Settings)
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()
     gathers_roles: bool = True

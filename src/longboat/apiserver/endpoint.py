@@ -105,6 +105,7 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
         dry_run=bool(request.query.get("dryRun") or (options or {}).get("dryRun")),
         options=options_of(request, options),
         warnings=request.warnings,
+        annotations=request.annotations,
         subresource=request.info.subresource,
         seat=request.seat,
     )
@@ -126,7 +127,7 @@ def asking(request: Request) -> Write:
     """How somebody writes who changes nothing that is stored: connects, or asks for a review."""
     return Write(
         user=request.user, dry_run="All" in request.query.get("dryRun", ()), warnings=request.warnings,
-        subresource=request.info.subresource, seat=request.seat,
+        annotations=request.annotations, subresource=request.info.subresource, seat=request.seat,
     )  # fmt: skip
 
 

@@ -50,6 +50,10 @@ class Attributes:
         return self.write.warnings
 
     @property
+    def annotations(self) -> dict[str, str]:
+        return self.write.annotations
+
+    @property
     def seat(self) -> Seat:
         return self.write.seat
 

@@ -26,5 +26,6 @@ class Write:
     dry_run: bool = False
     options: Object = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)  # of the request's audit event
     now: datetime = NEVER
     seat: Seat = HERE  # where work is done that would hold the loop

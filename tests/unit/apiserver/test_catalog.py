@@ -19,10 +19,11 @@ from unit.apiserver.harness import Api, play
 
 # Upstream's own order (kube-apiserver's recommended plugin order), of those that we have.
 UPSTREAM = [
-    "NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "Priority",
-    "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection", "PersistentVolumeClaimResize",
-    "RuntimeClass", "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction", "DefaultIngressClass",
-    "DenyServiceExternalIPs", "PodResizeValidator", "ResourceQuota",
+    "NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition",
+    "PodSecurity", "Priority", "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection",
+    "PersistentVolumeClaimResize", "RuntimeClass", "CertificateApproval", "CertificateSigning",
+    "CertificateSubjectRestriction", "DefaultIngressClass", "DenyServiceExternalIPs", "PodResizeValidator",
+    "ResourceQuota",
 ]  # fmt: skip
 
 ANYTHING: Any = Means(*[()] * len(fields(Means)))  # plugins only keep what they are given

@@ -75,25 +75,28 @@ def test_a_long_object_gets_a_short_warning() -> None:
 
 def test_updates_and_patches_are_warned_of_and_a_status_is_not() -> None:
     async def scene(api: Api) -> None:
-        made = await api.make(NS, {"metadata": {"name": "n"}})
-        made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
-        told = ["metadata.labels[pod-security.kubernetes.io/enforce]: stored, but not in force: "
-                "no pod is held to it, audited or warned of by it"]  # fmt: skip
-        assert await warned(api, f"{NS}/n", made, "PUT") == told
+        await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
+        made = await api.make(PODS, pod())
+        key = "seccomp.security.alpha.kubernetes.io/pod"
+        made["metadata"]["annotations"] = {key: "unconfined"}
+        told = [f"metadata.annotations[{key}]: stored, but not in force: "
+                "use the securityContext's seccompProfile instead"]  # fmt: skip
+        one = f"{PODS}/p"
+        assert await warned(api, one, made, "PUT") == told
         patch = {"metadata": {"annotations": {"a": "b"}}}
         merge = {"content_type": "application/merge-patch+json"}
-        assert await warned(api, f"{NS}/n", patch, "PATCH", **merge) == told
-        assert await warned(api, f"{NS}/n/status", patch, "PATCH", **merge) == []
-        patch = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}}
-        assert await warned(api, f"{NS}/n", patch, "PATCH", **merge) == []
+        assert await warned(api, one, patch, "PATCH", **merge) == told
+        assert await warned(api, f"{one}/status", patch, "PATCH", **merge) == []
+        patch = {"metadata": {"annotations": {key: None}}}
+        assert await warned(api, one, patch, "PATCH", **merge) == []
 
     play(scene)
 
 
 def test_a_flag_turns_the_warnings_off() -> None:
     async def scene(api: Api) -> None:
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        assert await warned(api, NS, {"metadata": {"name": "n", "labels": labels}}) == []
+        await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
+        assert await warned(api, PODS, pod(hostnameOverride="h")) == []
 
     play(scene, warn_unenforced=False)
 

@@ -22,6 +22,9 @@ from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from longboat.apiserver.admission.node_restriction import NodeRestriction
 from longboat.apiserver.admission.nodes import NodeNames, TaintNodesByCondition
 from longboat.apiserver.admission.pod_resize import PodResizeValidator
+from longboat.apiserver.admission.pod_security import plugin as pod_security
+from longboat.apiserver.admission.pod_security.figures import Figures
+from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
@@ -51,11 +54,14 @@ class Means:
     lookup: Lookup
     seek: Seek
     every: Every
+    pods: pod_security.PodsOf
     authorizer: Authorizer
     quotas: Store
     clock: Clock
     serving_names: Collection[str]
     unenforced: Table
+    pod_security: Settings
+    pod_figures: Figures
 
 
 Make = Callable[[Means], Plugin]
@@ -67,6 +73,10 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("NodeRestriction", lambda m: NodeRestriction(m.lookup, m.authorizer)),
     ("", lambda m: NodeNames(m.serving_names)),
     ("TaintNodesByCondition", lambda m: TaintNodesByCondition()),
+    (
+        "PodSecurity",
+        lambda m: pod_security.PodSecurity(m.lookup, m.seek, m.pods, m.clock, m.pod_figures, m.pod_security),
+    ),
     ("Priority", lambda m: Priority(m.lookup, m.seek, lambda: m.every(kinds.PRIORITY_CLASS))),
     ("DefaultTolerationSeconds", lambda m: DefaultTolerationSeconds()),
     ("DefaultStorageClass", lambda m: DefaultStorageClass(lambda: m.every(kinds.STORAGE_CLASS))),

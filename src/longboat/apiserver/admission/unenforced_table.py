@@ -13,19 +13,6 @@ _EVALUATED = Unenforced("it is not evaluated: what it would refuse or change is 
 _QUEUED = Unenforced("requests are limited and take turns without regard to it")
 _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
 
-_POD_SECURITY = Unenforced("no pod is held to it, audited or warned of by it")
-_NAMESPACE: Shape = {
-    "metadata": {
-        "labels": Entries(
-            {
-                f"pod-security.kubernetes.io/{mode}{version}": _POD_SECURITY
-                for mode in ("enforce", "audit", "warn")
-                for version in ("", "-version")
-            }
-        )
-    }
-}
-
 _CONTAINER: Final[dict[str, Shape]] = {
     "env": {"valueFrom": {"fileKeyRef": Unenforced("the variable is left out")}},
     "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
@@ -55,7 +42,6 @@ _POD: Shape = {"metadata": {"annotations": _POD_ANNOTATIONS}, "spec": _POD_SPEC}
 _WORKLOAD: Shape = {"spec": {"template": _POD}}
 
 TABLE: Table = {
-    kinds.NAMESPACE: _NAMESPACE,
     kinds.VALIDATING_ADMISSION_POLICY: _EVALUATED,
     kinds.VALIDATING_ADMISSION_POLICY_BINDING: _EVALUATED,
     kinds.MUTATING_ADMISSION_POLICY: _EVALUATED,

@@ -110,7 +110,7 @@ reviews and rehearses writes with `dryRun`). `--output json` for programs; the e
 - `NOT APPLICABLE`: there is no such thing here.
 
 Run it as the user the cluster runs as (root, where it has real nodes). Nodes of other machines are not looked at: their
-files and sockets are there. What fails as it comes: 1.2.9, 1.2.11 and 5.2.1, which wait for admission plugins.
+files and sockets are there. What fails as it comes: 1.2.9 and 1.2.11, which wait for admission plugins.
 
 Titles are our words; the numbers are the benchmark's. (This page is made from the checks' own table, by
 `python -m longboat.cli.cis.benchmark > docs/cis.md`; a test compares.)"""

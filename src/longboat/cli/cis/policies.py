@@ -15,10 +15,11 @@ from longboat.cli.cis.worker import set_on_nodes
 Object = dict[str, Any]
 RBAC, CERTIFICATES = "/apis/rbac.authorization.k8s.io/v1", "certificates.k8s.io"
 SYSTEM = frozenset(("kube-system", "kube-public", "kube-node-lease"))
+ENFORCE = "pod-security.kubernetes.io/enforce"
 LEAST = "Take the rights away from those who do not need them"
-UNENFORCED = "no policy would refuse one: see 5.2.1"
+REFUSED = "which namespaces would refuse one: see 5.2.1"
 LIST = "For you to judge: the check lists who has been granted it, beyond what each cluster begins with."
-PODS = "For you to judge: the check lists the pods. What refuses them comes with pod security (5.2.1)."
+PODS = "For you to judge: the check lists the pods. Pod security refuses them where a namespace asks for it (5.2.1)."
 
 
 def _roles(e: Evidence) -> list[Object]:
@@ -64,16 +65,26 @@ def containers(pod: Object) -> Iterator[Object]:
         yield from pod["spec"].get(field) or ()
 
 
-def _such_pods(what: str, holds: Callable[[Object], bool], *, nobody_refuses: bool = True) -> Check:
+def _such_pods(what: str, holds: Callable[[Object], bool], *, for_a_policy: bool = True) -> Check:
     """Pods outside the system's namespaces that are so."""
 
     def check(e: Evidence) -> Finding:
         finding = none_of(
             (_name(pod) for pod in _pods(e) if holds(pod)), f"there are no pods that {what}", f"pods that {what}"
         )
-        return manual(f"{finding.reason}; {UNENFORCED}") if nobody_refuses else finding
+        return manual(f"{finding.reason}; {REFUSED}") if for_a_policy else finding
 
     return check
+
+
+def _held(e: Evidence) -> Finding:
+    if "PodSecurity" in e.options.disable_admission_plugins:
+        return failed("the admission plugin PodSecurity is disabled")
+    open_ = [found["metadata"]["name"] for found in e.items("/api/v1/namespaces")
+             if (found["metadata"].get("labels") or {}).get(ENFORCE) in (None, "privileged")]  # fmt: skip
+    return none_of(
+        (name for name in open_ if name not in SYSTEM), "every namespace enforces a standard", "enforce no standard"
+    )
 
 
 def _any_container(holds: Callable[[Object], bool]) -> Callable[[Object], bool]:
@@ -194,7 +205,7 @@ CONTROLS = (
         "5.1.6",
         "Pods have a token only where they need it",
         "For you to judge: the check lists pods with one.",
-        _such_pods("have a token", _mounts_token, nobody_refuses=False),
+        _such_pods("have a token", _mounts_token, for_a_policy=False),
         "automountServiceAccountToken: false",
     ),
     Control(
@@ -263,10 +274,9 @@ CONTROLS = (
     Control(
         "5.2.1",
         "Something holds pods to a policy",
-        "**Not met.** Pod security labels, policies and webhooks are stored, not in force (`docs/not-in-force.md`); "
-        "whoever writes them is warned.",
-        lambda e: failed("pod security, admission policies and webhooks are stored, and not in force yet"),
-        "Until they are: grant the creation of pods and workloads in a namespace only to whom you trust with its node",
+        "For you to judge: pod security holds where a namespace's labels ask for it; the check lists those without.",
+        _held,
+        "kubectl label namespace NAME pod-security.kubernetes.io/enforce=baseline",
     ),
     Control(
         "5.2.2",
@@ -346,7 +356,7 @@ CONTROLS = (
         "5.4.1",
         "Secrets are files, not variables",
         "For you to judge: the check lists pods with such variables.",
-        _such_pods("have Secrets in variables", _any_container(_secret_variable), nobody_refuses=False),
+        _such_pods("have Secrets in variables", _any_container(_secret_variable), for_a_policy=False),
     ),
     Control(
         "5.4.2",
@@ -380,7 +390,7 @@ CONTROLS = (
         _such_pods(
             "have no security context",
             lambda p: not p["spec"].get("securityContext") and not all(map(_context, containers(p))),
-            nobody_refuses=False,
+            for_a_policy=False,
         ),
     ),
     Control(
