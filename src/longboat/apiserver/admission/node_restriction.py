@@ -38,7 +38,10 @@ Check = Callable[[str, Attributes], str | None]
 
 
 class NodeRestriction(Plugin):
-    """Judges what the Node authorizer could not: it has not seen the object."""
+    """Judges what the Node authorizer could not: it has not seen the object.
+
+    It changes nothing. But upstream has it among those that change: its answer comes before that of validation.
+    """
 
     def __init__(self, lookup: Lookup, authorizer: Authorizer) -> None:
         self._lookup = lookup
@@ -62,7 +65,7 @@ class NodeRestriction(Plugin):
             return False  # the authorizer lets no node connect to anything
         return attributes.user is not None and node_of(attributes.user) is not None
 
-    def validate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> None:
         user, resource = attributes.user, attributes.kind.plural
         assert user is not None
         if not (node := node_of(user)):

@@ -46,7 +46,7 @@ def _speaks_of(toleration: Object, key: str) -> bool:
 
 
 class Priority(Plugin):
-    """spec.priority comes from the PriorityClass alone."""
+    """spec.priority comes from the PriorityClass alone, and of these one at most is the default."""
 
     def __init__(self, lookup: Lookup, seek: Seek, classes: Callable[[], list[Object]]) -> None:
         self._lookup = lookup
@@ -54,10 +54,13 @@ class Priority(Plugin):
         self._classes = classes
 
     def handles(self, attributes: Attributes) -> bool:
-        return _writes(attributes)
+        writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
+        return writes and attributes.kind in (kinds.POD, kinds.PRIORITY_CLASS)
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None
+        if attributes.kind != kinds.POD:
+            return None
         spec = attributes.obj.setdefault("spec", {})
         if attributes.old is not None:
             self._keep(spec, attributes.old.get("spec") or {})
@@ -68,6 +71,16 @@ class Priority(Plugin):
             return self._look_again(attributes, spec, name)
         self._set(attributes, spec, name, found)
         return None
+
+    def validate(self, attributes: Attributes) -> None:
+        """Upstream's list of classes may lag: so two that are made at once may both become default ones, here too."""
+        if attributes.kind != kinds.PRIORITY_CLASS or not (attributes.obj or {}).get("globalDefault"):
+            return
+        found = self._default()
+        if found is not None and (attributes.operation == "CREATE" or found["metadata"]["name"] != attributes.name):
+            name = found["metadata"]["name"]
+            why = f"PriorityClass {name} is already marked as default. Only one default can exist"
+            raise forbidden(attributes.kind, attributes.name, why)
 
     @staticmethod
     def _keep(spec: Object, former: Object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from longboat.api import kinds
 from longboat.api.pod_references import references
@@ -22,7 +23,10 @@ MIRROR = "kubernetes.io/config.mirror"
 
 
 class ServiceAccount(Plugin):
-    """The namespace's default account is waited for: the controller makes it once it has seen the namespace."""
+    """The namespace's default account is waited for: the controller makes it once it has seen the namespace.
+
+    What it refuses, it refuses while it changes, as upstream's: before NodeRestriction and validation have a say.
+    """
 
     def __init__(self, lookup: Lookup, seek: Seek) -> None:
         self._lookup = lookup
@@ -41,10 +45,15 @@ class ServiceAccount(Plugin):
         if attributes.operation != "CREATE":
             return None
         if _is_mirror(pod):
-            return self.validate(attributes)  # already here, as upstream: its answer comes before NodeRestriction's
+            return self.validate(attributes)
         spec: Object = pod.setdefault("spec", {})
         spec["serviceAccountName"] = spec.get("serviceAccountName") or DEFAULT
-        return self._with_account(attributes, spec, _lend)
+
+        def act(account: Object, spec: Object) -> None:
+            _lend(account, spec)
+            _check_secrets(attributes, account, spec)
+
+        return self._with_account(attributes, spec, act)
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         pod = attributes.obj
@@ -52,12 +61,7 @@ class ServiceAccount(Plugin):
         spec = pod["spec"]
         if _is_mirror(pod):
             return self._check_mirror(attributes, pod)
-
-        def check(account: Object, spec: Object) -> None:
-            if mountable_secrets.enforced(account) and (why := mountable_secrets.refusal(account, spec)):
-                raise forbidden(kinds.POD, attributes.name, why)
-
-        return self._with_account(attributes, spec, check)
+        return self._with_account(attributes, spec, partial(_check_secrets, attributes))
 
     def _with_account(
         self, attributes: Attributes, spec: Object, act: Callable[[Object, Object], None]
@@ -94,6 +98,11 @@ class ServiceAccount(Plugin):
             ):
                 why = "a mirror pod may not use ServiceAccountToken volume projections"
                 raise forbidden(kinds.POD, attributes.name, why)
+
+
+def _check_secrets(attributes: Attributes, account: Object, spec: Object) -> None:
+    if mountable_secrets.enforced(account) and (why := mountable_secrets.refusal(account, spec)):
+        raise forbidden(kinds.POD, attributes.name, why)
 
 
 def _is_mirror(pod: Object) -> bool:
