@@ -128,7 +128,7 @@ def mirror(**changes: Any) -> dict[str, Any]:
         ({"serviceAccountName": "robot"}, "a mirror pod may not reference service accounts"),
         ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, "a mirror pod may not reference secrets"),
         ({"volumes": [{"name": "v", "configMap": {"name": "s"}}]}, "can not create pods that reference configmaps"),
-        ({"resourceClaims": [{"name": "r", "resourceClaimName": "rc"}]}, "can not create pods that reference resourceclaims"),
+        ({"resourceClaims": [{"name": "r", "resourceClaimName": "rc"}]}, "pods that reference resourceclaims"),
     ],
 )  # fmt: skip
 def test_a_mirror_pod_refers_to_nothing(change: dict[str, Any], why: str) -> None:
