@@ -14,6 +14,8 @@ import msgspec
 from longboat.machinery.objects import Object
 
 GROUPS = {
+    "extensions": "extensions",
+    "custom.metrics": "custom.metrics.k8s.io", "external.metrics": "external.metrics.k8s.io",
     "apps": "apps", "batch": "batch", "autoscaling": "autoscaling", "policy": "policy",
     "networking": "networking.k8s.io", "rbac": "rbac.authorization.k8s.io", "discovery": "discovery.k8s.io",
     "coordination": "coordination.k8s.io", "storage": "storage.k8s.io", "scheduling": "scheduling.k8s.io",
@@ -50,11 +52,11 @@ def together(parts: Iterable[str]) -> str:
 
 
 def _rule(line: str) -> list[Object]:
-    """The rules of one line, one per API group."""
+    """The rules of one line: one for all groups of which it names the same resources. Sorted, as upstream's are."""
     verbs, _, what = line.partition(":")
-    verbs = verbs.strip().replace("READ", READ).replace("WRITE", WRITE)
+    listed = sorted(set(verbs.replace("READ", READ).replace("WRITE", WRITE).split()))
     if what.strip().startswith("urls "):
-        return [{"verbs": verbs.split(), "nonResourceURLs": what.split()[1:]}]
+        return [{"verbs": listed, "nonResourceURLs": sorted(what.split()[1:])}]
     names = what.partition("@")[2].split()
     by_group: dict[str, list[str]] = {}
     for resource in what.partition("@")[0].split():
@@ -63,10 +65,13 @@ def _rule(line: str) -> list[Object]:
             by_group.setdefault(GROUPS[head], []).append(rest)
         else:
             by_group.setdefault(CORE, []).append(resource)
-    found = []
+    alike: dict[tuple[str, ...], list[str]] = {}
     for group, resources in by_group.items():
-        rule: Object = {"verbs": verbs.split(), "apiGroups": [group], "resources": resources}
+        alike.setdefault(tuple(sorted(resources)), []).append(group)
+    found = []
+    for together, groups in alike.items():
+        rule: Object = {"verbs": listed, "apiGroups": sorted(groups), "resources": list(together)}
         if names:
-            rule["resourceNames"] = names
+            rule["resourceNames"] = sorted(names)
         found.append(rule)
     return found

@@ -13,9 +13,11 @@ from longboat.network import views
 from longboat.network.ingress import views as ingress
 from longboat.network.policy import views as policy
 
+# Upstream's role lists and watches; a reflector here may ask for one object too.
+ONE = "get: endpoints services\nget: networking/servicecidrs\nget: discovery/endpointslices"
 ROLE = GROUP = "system:longboat:network"
 
 
 def declared() -> Iterator[Rights]:
-    lines = together((policy.RIGHTS, ingress.RIGHTS, views.RIGHTS))
+    lines = together((ONE, policy.RIGHTS, ingress.RIGHTS, views.RIGHTS))
     yield Rights(role=ROLE, subject=f"group:{GROUP}", lines=lines)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from longboat.api.rights import rules, together
+from longboat.api.rights import Rights, rules, together
 from longboat.api.view import View
-from longboat.apiserver.authz import policy
+from longboat.apiserver.authz import policy, policy_controllers
 from longboat.apiserver.authz.authorizer import Action, Rule
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.assembly import rights
@@ -27,7 +27,19 @@ from longboat.network.ingress import views as ingress
 from longboat.network.policy import views as enforced
 from longboat.testing.cluster import Cluster, Refused
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "rights.txt"
+GOLDEN, OWN = (Path(__file__).parents[2] / "golden" / file for file in ("rights.txt", "own_rights.txt"))
+
+
+# Roles that are not upstream's at all, though the tables beside upstream's have them.
+OURS = frozenset((
+    "kube-public/system:longboat:cluster-info", "system:aggregated-metrics-reader",
+    "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient",
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver",
+))  # fmt: skip
+
+
+def name(role: Object) -> str:
+    return "/".join(filter(None, (role["metadata"].get("namespace"), role["metadata"]["name"])))
 
 
 def said(role: Object) -> Iterator[str]:
@@ -40,16 +52,57 @@ def said(role: Object) -> Iterator[str]:
         for group in rule.get("apiGroups", ()):
             for resource in rule["resources"]:
                 found.setdefault(f"{group or 'core'}:{resource}{names}", set()).update(rule["verbs"])
-    where = "/".join(filter(None, (role["metadata"].get("namespace"), role["metadata"]["name"])))
-    return (f"{where} | {what} | {' '.join(sorted(verbs))}" for what, verbs in sorted(found.items()))
+    return (f"{name(role)} | {what} | {' '.join(sorted(verbs))}" for what, verbs in sorted(found.items()))
+
+
+def given(rights: Iterable[Rights]) -> list[Object]:
+    return [each for each in policy.bootstrap(rights) if "rules" in each]
+
+
+def hold(file: Path, found: Iterable[str]) -> None:
+    """The file is a test's output, not a source: who widens a role shows it there."""
+    difference = "\n".join(difflib.unified_diff(file.read_text().splitlines(), sorted(found), lineterm="", n=0))
+    assert not difference, difference
 
 
 def test_every_role_gives_what_the_file_says() -> None:
-    """Who widens a role shows it there: the file is this test's output, not a source."""
-    found = [line for each in policy.bootstrap(rights.declared()) if "rules" in each for line in said(each)]
-    known = GOLDEN.read_text().splitlines()
-    difference = "\n".join(difflib.unified_diff(known, sorted(found), lineterm="", n=0))
-    assert not difference, difference
+    hold(GOLDEN, (line for each in given(rights.granted()) for line in said(each)))
+
+
+def test_what_is_longboats_own_is_what_the_file_says() -> None:
+    """All else is upstream's default policy, to the letter: each rule, what it names, and their order."""
+    upstream = {name(each): each["rules"] for each in given(policy_controllers.rights())}
+    own = []
+    for each in given(rights.granted()):
+        theirs = upstream.get(name(each), [])
+        assert each["rules"][: len(theirs)] == theirs
+        own += said({**each, "rules": each["rules"][len(theirs) :]} if name(each) not in OURS else each)
+    hold(OWN, own)
+
+
+def test_rules_are_arranged_as_upstreams() -> None:
+    """Verbs, groups, resources and names sorted; one rule for all groups that have a resource."""
+    found = {name(each): each["rules"] for each in given(rights.granted())}
+    assert found["system:controller:daemon-set-controller"][1] == {
+        "verbs": ["update"], "apiGroups": ["apps", "extensions"], "resources": ["daemonsets/status"],
+    }  # fmt: skip
+    assert found["system:controller:certificate-controller"][3] == {
+        "verbs": ["sign"], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"],
+        "resourceNames": [
+            "kubernetes.io/kube-apiserver-client", "kubernetes.io/kube-apiserver-client-kubelet",
+            "kubernetes.io/kubelet-serving", "kubernetes.io/legacy-unknown",
+        ],
+    }  # fmt: skip
+    assert found["system:aggregate-to-edit"][2]["resources"] == [
+        "pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy",
+    ]  # fmt: skip
+    assert found["system:node"][6]["apiGroups"] == ["", "events.k8s.io"]
+
+
+def test_in_tests_controllers_may_do_no_more_than_they_declare() -> None:
+    narrow = {name(each): set(said(each)) for each in given(rights.declared())}
+    assert set(narrow) == {name(each) for each in given(rights.granted())}
+    assert not any("extensions" in line for line in narrow["system:controller:daemon-set-controller"])
 
 
 def test_every_controller_declares_what_it_may_do() -> None:

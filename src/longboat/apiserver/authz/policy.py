@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from longboat.api.rights import Rights, rules
-from longboat.apiserver.authz import policy_components, policy_controllers
+from longboat.apiserver.authz import policy_components
+from longboat.apiserver.authz.authorizer import Rule
+from longboat.apiserver.authz.escalation import missing
 from longboat.machinery.objects import Object
 
 GROUP = "rbac.authorization.k8s.io"
@@ -60,21 +62,19 @@ def role(namespace: str, name: str, text: str) -> Object:
 
 
 def binding(namespace: str, name: str, *subjects: str) -> Object:
+    """`name` is the role's, and the binding's but where upstream's are not called alike."""
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": namespace, "labels": BOOTSTRAP_LABEL, "annotations": AUTOUPDATE},
+        "metadata": {
+            "name": policy_components.BINDING_NAMES.get(name, name),
+            "namespace": namespace,
+            "labels": BOOTSTRAP_LABEL,
+            "annotations": AUTOUPDATE,
+        },
         "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": name},
         "subjects": [subject(s) for s in subjects],
     }
-
-
-def patching(role: Object) -> Object:
-    """The role with patch wherever it has update: our components write by patch, which can do no more."""
-    for each in role["rules"]:
-        if "update" in each["verbs"] and "patch" not in each["verbs"]:
-            each["verbs"] = sorted([*each["verbs"], "patch"])
-    return role
 
 
 def withdrawn(name: str) -> list[Object]:
@@ -83,15 +83,20 @@ def withdrawn(name: str) -> list[Object]:
 
 
 def bootstrap(declared: Iterable[Rights]) -> list[Object]:
-    """Every role and binding, roles first. `declared`: those of components."""
-    declared = [*policy_controllers.rights(), *declared]
+    """Every role and binding, roles first. `declared`: those of components.
+
+    What several declare of one role is one role: what a later one says that the earlier do not is added.
+    """
+    by_role: dict[tuple[str, str], list[Rights]] = {}
+    for each in declared:
+        by_role.setdefault((each.namespace, each.role), []).append(each)
     roles = [
         *(cluster_role(name, text) for name, text in policy_components.CLUSTER_ROLES.items()),
         *(
             cluster_role(name, text, aggregate_to=to, aggregates=by)
             for name, (text, to, by) in policy_components.USER_ROLES.items()
         ),
-        *(patching(_role(each)) for each in declared),
+        *(_role(each) for each in by_role.values()),
         *(role(namespace, name, text) for (namespace, name), text in policy_components.ROLES.items()),
     ]
     bindings = [
@@ -99,16 +104,19 @@ def bootstrap(declared: Iterable[Rights]) -> list[Object]:
             "cluster-admin", f"group:{policy_components.ADMINISTRATORS}", name=policy_components.ADMINISTRATORS
         ),
         *(cluster_binding(name, *subjects) for name, subjects in policy_components.CLUSTER_BINDINGS.items()),
-        *(_binding(each) for each in declared),
+        *(_binding(each[0]) for each in by_role.values()),
         *(binding(namespace, name, *subjects) for (namespace, name), subjects in policy_components.BINDINGS.items()),
     ]
     return roles + bindings
 
 
-def _role(declared: Rights) -> Object:
-    if declared.namespace:
-        return role(declared.namespace, declared.role, declared.lines)
-    return cluster_role(declared.role, declared.lines)
+def _role(declared: list[Rights]) -> Object:
+    first, *others = declared
+    made = role(first.namespace, first.role, first.lines) if first.namespace else cluster_role(first.role, first.lines)
+    for each in others:
+        held = [Rule(rule) for rule in made["rules"]]
+        made["rules"] = [*made["rules"], *missing(held, rules(each.lines))]
+    return made
 
 
 def _binding(declared: Rights) -> Object:

@@ -1,4 +1,7 @@
-"""Default roles of users and components (the lines' form is explained in `api/rights.py`)."""
+"""Default roles of users and components: upstream's (v1.36), and what Longboat has of its own, apart.
+
+The lines' form is explained in `api/rights.py`. A line is one of upstream's rules, and in its order.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ CLUSTER_ROLES: dict[str, str] = {
     "cluster-admin": "*: */*\n*: urls *",
     "system:discovery": _DISCOVERY,
     "system:public-info-viewer": "get: urls /healthz /livez /readyz /version /version/",
-    "system:monitoring": "get: urls /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+    "system:monitoring": """
+        get: urls /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*
+        get: nodes/metrics
+    """,
     "system:basic-user": """
         create: authorization/selfsubjectaccessreviews authorization/selfsubjectrulesreviews
         create: authentication/selfsubjectreviews
@@ -20,6 +26,7 @@ CLUSTER_ROLES: dict[str, str] = {
         create get list watch: nodes
         patch update: nodes/status
         patch update: nodes
+        create patch update: events events/events
         READ: pods
         create delete: pods
         patch update: pods/status
@@ -36,27 +43,26 @@ CLUSTER_ROLES: dict[str, str] = {
         create delete get patch update: storage/csinodes
         READ: node/runtimeclasses
         get: resource/resourceclaims
-        deletecollection READ: resource/resourceslices
-        create patch update: events
-        create patch update: events/events
+        deletecollection: resource/resourceslices
+        get: serviceaccounts
     """,
     "system:node-problem-detector": "get: nodes\npatch: nodes/status\ncreate patch update: events events/events",
     "system:node-proxier": """
-        READ: services endpoints
+        list watch: endpoints services
         READ: nodes
         create patch update: events events/events
-        READ: discovery/endpointslices
-        READ: networking/servicecidrs
+        list watch: networking/servicecidrs
+        list watch: discovery/endpointslices
     """,
     "system:node-bootstrapper": "create get list watch: certificates/certificatesigningrequests",
     "system:auth-delegator": "create: authentication/tokenreviews\ncreate: authorization/subjectaccessreviews",
-    "system:heapster": "READ: events pods nodes namespaces\nREAD: apps/deployments",
+    "system:heapster": "READ: events pods nodes namespaces\nREAD: extensions/deployments",
     "system:kube-aggregator": "READ: services endpoints",
     "system:kubelet-api-admin": """
-        get list watch: nodes
+        READ: nodes
         proxy: nodes
-        *: nodes/proxy nodes/metrics nodes/spec nodes/stats nodes/log nodes/healthz nodes/pods nodes/configz
-        *: nodes/checkpoint
+        *: nodes/log nodes/metrics nodes/proxy nodes/stats
+        *: nodes/configz nodes/healthz nodes/pods
     """,
     "system:kube-controller-manager": """
         create patch update: events events/events
@@ -75,21 +81,28 @@ CLUSTER_ROLES: dict[str, str] = {
         create patch update: events events/events
         create: coordination/leases
         get list update watch: coordination/leases @ kube-scheduler
+        READ WRITE: coordination/leasecandidates
         READ: nodes
         delete get list watch: pods
         create: bindings pods/binding
         patch update: pods/status
         READ: replicationcontrollers services
-        READ: apps/replicasets apps/statefulsets
+        READ: apps/replicasets extensions/replicasets
+        READ: apps/statefulsets
         READ: policy/poddisruptionbudgets
         READ: persistentvolumeclaims persistentvolumes
         create: authentication/tokenreviews
         create: authorization/subjectaccessreviews
-        READ: storage/csinodes storage/csidrivers storage/csistoragecapacities storage/storageclasses
+        READ: storage/csinodes
         READ: storage/volumeattachments
         READ: namespaces
-        READ patch update: resource/resourceclaims resource/resourceclaims/status
-        READ: resource/resourceslices resource/deviceclasses
+        READ: storage/csidrivers
+        READ: storage/csistoragecapacities
+        READ: resource/deviceclasses
+        READ patch update: resource/resourceclaims
+        READ patch update: resource/resourceclaims/status
+        update: pods/finalizers
+        READ: resource/resourceslices
     """,
     "system:kube-dns": "list watch: endpoints services",
     "system:persistent-volume-provisioner": """
@@ -110,12 +123,6 @@ CLUSTER_ROLES: dict[str, str] = {
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": (
         "create: certificates/certificatesigningrequests/selfnodeclient"
     ),
-    "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient": (
-        "create: certificates/certificatesigningrequests/selfnetworkclient"
-    ),
-    "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver": (
-        "create: certificates/certificatesigningrequests/selfnodeserver"
-    ),
     "system:certificates.k8s.io:kube-apiserver-client-approver": (
         "approve: certificates/signers @ kubernetes.io/kube-apiserver-client"
     ),
@@ -134,26 +141,30 @@ CLUSTER_ROLES: dict[str, str] = {
     ),
 }
 
-_CORE_EDITED = (
-    "configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale serviceaccounts "
-    "services services/proxy pods"
-)
-_WORKLOADS = (
-    "apps/daemonsets apps/deployments apps/deployments/scale apps/replicasets apps/replicasets/scale "
-    "apps/statefulsets apps/statefulsets/scale"
-)
+# Longboat's own: what nodes' certificates for serving and for the network are approved by.
+for _signed in ("selfnetworkclient", "selfnodeserver"):
+    _asked = f"certificatesigningrequests/{_signed}"
+    CLUSTER_ROLES[f"system:certificates.k8s.io:certificatesigningrequests:{_signed}"] = f"create: certificates/{_asked}"
 
-_VIEW = """
-    READ: configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers
-    READ: replicationcontrollers/scale serviceaccounts services services/status
-    READ: bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status
-    READ: resourcequotas resourcequotas/status namespaces
+_EXTENSIONS = (
+    "extensions/daemonsets extensions/deployments extensions/deployments/scale extensions/ingresses "
+    "extensions/networkpolicies extensions/replicasets extensions/replicasets/scale "
+    "extensions/replicationcontrollers/scale"
+)
+_VIEW = f"""
+    READ: configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers \
+        replicationcontrollers/scale serviceaccounts services services/status
+    READ: bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status \
+        resourcequotas resourcequotas/status
+    READ: namespaces
     READ: discovery/endpointslices
-    READ: apps/controllerrevisions apps/daemonsets apps/daemonsets/status apps/deployments apps/deployments/scale
-    READ: apps/deployments/status apps/replicasets apps/replicasets/scale apps/replicasets/status
-    READ: apps/statefulsets apps/statefulsets/scale apps/statefulsets/status
+    READ: apps/controllerrevisions apps/daemonsets apps/daemonsets/status apps/deployments apps/deployments/scale \
+        apps/deployments/status apps/replicasets apps/replicasets/scale apps/replicasets/status apps/statefulsets \
+        apps/statefulsets/scale apps/statefulsets/status
     READ: autoscaling/horizontalpodautoscalers autoscaling/horizontalpodautoscalers/status
     READ: batch/cronjobs batch/cronjobs/status batch/jobs batch/jobs/status
+    READ: {_EXTENSIONS} extensions/daemonsets/status extensions/deployments/status extensions/ingresses/status \
+        extensions/replicasets/status
     READ: policy/poddisruptionbudgets policy/poddisruptionbudgets/status
     READ: networking/ingresses networking/ingresses/status networking/networkpolicies
     READ: resource/resourceclaims resource/resourceclaims/status resource/resourceclaimtemplates
@@ -161,19 +172,24 @@ _VIEW = """
 _EDIT = f"""
     READ: pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy
     impersonate: serviceaccounts
-    WRITE: pods/attach pods/exec pods/portforward pods/proxy
-    create: pods/eviction serviceaccounts/token
-    WRITE: secrets {_CORE_EDITED}
-    WRITE: {_WORKLOADS}
-    create delete deletecollection patch update: apps/deployments/rollback
-    WRITE: autoscaling/horizontalpodautoscalers batch/cronjobs batch/jobs policy/poddisruptionbudgets
+    WRITE: pods pods/attach pods/exec pods/portforward pods/proxy
+    create: pods/eviction
+    WRITE: configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets \
+        serviceaccounts services services/proxy
+    create: serviceaccounts/token
+    WRITE: apps/daemonsets apps/deployments apps/deployments/rollback apps/deployments/scale apps/replicasets \
+        apps/replicasets/scale apps/statefulsets apps/statefulsets/scale
+    WRITE: autoscaling/horizontalpodautoscalers
+    WRITE: batch/cronjobs batch/jobs
+    WRITE: {_EXTENSIONS} extensions/deployments/rollback
+    WRITE: policy/poddisruptionbudgets
     WRITE: networking/ingresses networking/networkpolicies
+    READ WRITE: coordination/leases
     WRITE: resource/resourceclaims resource/resourceclaimtemplates
-    create delete deletecollection get list patch update watch: coordination/leases
 """
 _ADMIN = """
     create: authorization/localsubjectaccessreviews
-    WRITE READ: rbac/roles rbac/rolebindings
+    READ WRITE: rbac/rolebindings rbac/roles
 """
 
 # text, the roles it is part of, the label it gathers
@@ -219,24 +235,27 @@ WITHDRAWN: dict[str, str] = {
     "system:controller:csi-controller": "create: nodes/proxy",
 }
 
+_LOCKING = """
+    watch: configmaps
+    get update: configmaps @ {0}
+    create get list update watch: coordination/leases
+    create get list update watch: coordination/leasecandidates
+"""
 ROLES: dict[tuple[str, str], str] = {
     ("kube-system", "extension-apiserver-authentication-reader"): (
         "READ: configmaps @ extension-apiserver-authentication"
     ),
     ("kube-system", "system:controller:bootstrap-signer"): "READ: secrets",
-    ("kube-system", "system:controller:cloud-provider"): "create get list update watch: configmaps",
-    ("kube-system", "system::leader-locking-kube-controller-manager"): (
-        "watch: configmaps\nget update: configmaps @ kube-controller-manager"
-    ),
-    ("kube-system", "system::leader-locking-kube-scheduler"): (
-        "watch: configmaps\nget update: configmaps @ kube-scheduler"
-    ),
+    ("kube-system", "system:controller:cloud-provider"): "create get list watch: configmaps",
+    ("kube-system", "system::leader-locking-kube-controller-manager"): _LOCKING.format("kube-controller-manager"),
+    ("kube-system", "system::leader-locking-kube-scheduler"): _LOCKING.format("kube-scheduler"),
     ("kube-public", "system:longboat:cluster-info"): "get: configmaps @ cluster-info",
     ("kube-public", "system:controller:bootstrap-signer"): (
-        "READ: configmaps\nupdate: configmaps @ cluster-info\ncreate patch update: events"
+        "READ: configmaps\nupdate: configmaps @ cluster-info\ncreate patch update: events events/events"
     ),
 }
 
+BINDING_NAMES = {"extension-apiserver-authentication-reader": "system::extension-apiserver-authentication-reader"}
 BINDINGS: dict[tuple[str, str], tuple[str, ...]] = {
     ("kube-system", "extension-apiserver-authentication-reader"): (
         "user:system:kube-controller-manager", "user:system:kube-scheduler",

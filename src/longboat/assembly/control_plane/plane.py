@@ -95,7 +95,7 @@ class ControlPlane:
             warn_unenforced=given.warn_unenforced,
             disable_admission_plugins=given.disabled_plugins,
             authenticators=authenticators,
-            rights=rights.declared(),
+            rights=rights.granted(),
             gathers_roles=CONTROLLERS in given.beside,
         )
         api = APIServer(kept, self.clock, config)
