@@ -16,6 +16,8 @@ from longboat.api import kinds
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
+from longboat.apiserver.authz.authorizer import Rule
+from longboat.apiserver.authz.escalation import missing
 from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_storage import storage_objects
 from longboat.apiserver.config import Config
@@ -125,7 +127,11 @@ class _Layer:
         part = "rules" if kind.name in _ROLES else "subjects"
         had, withdrawn = found.get(part) or [], policy.withdrawn(name)
         have = [item for item in had if item not in withdrawn]
-        lacking = [item for item in wanted[part] if not any(_covers(old, item) for old in have)]
+        if part == "rules":  # however they are arranged
+            held = [Rule(rule) for rule in have]
+            lacking = [rule for rule in wanted[part] if missing(held, [rule])]
+        else:
+            lacking = [subject for subject in wanted[part] if not any(_same(old, subject) for old in have)]
         if lacking or have != had:
             await store.update(namespace, name, lambda old: {**old, part: have + lacking}, Write(), retry=True)
 
@@ -231,16 +237,8 @@ class _Layer:
         await self.keep(kinds.CONFIG_MAP, "kube-public", {"metadata": name, "data": data})
 
 
-def _covers(have: Object, wanted: Object) -> bool:
-    """Whether a rule (or subject) holds all that another asks for."""
-    for field, value in wanted.items():
-        if isinstance(value, list):
-            found = have.get(field) or []
-            if "*" not in found and not set(value) <= set(found):
-                return False
-        elif have.get(field) != value:
-            return False
-    return not have.get("resourceNames") or bool(wanted.get("resourceNames"))
+def _same(have: Object, subject: Object) -> bool:
+    return all(have.get(field) == value for field, value in subject.items())
 
 
 def _flow_control() -> list[tuple[Kind, Object]]:

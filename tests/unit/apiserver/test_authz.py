@@ -174,6 +174,22 @@ def test_default_roles_are_mended_unless_told_otherwise() -> None:
     play(scene)
 
 
+def test_a_role_that_gives_all_is_left_however_its_rules_are_arranged() -> None:
+    from longboat.apiserver.bootstrap import bootstrap
+
+    async def scene(api: Api) -> None:
+        target = f"{RBAC}/clusterroles/system:node-problem-detector"
+        _, role = await api.ask("GET", target)
+        events = role["rules"][2]
+        apart = [{**events, "apiGroups": [group]} for group in events["apiGroups"]]
+        role["rules"] = [*role["rules"][:2], *apart]
+        _, made = await api.ask("PUT", target, role)
+        await bootstrap(api.server.config, api.server.stores)
+        assert (await api.ask("GET", target))[1] == made
+
+    play(scene)
+
+
 def test_default_roles_do_not_keep_what_they_should_not_have_had() -> None:
     """In a cluster of a former version, whose roles say more; what somebody added to them stays."""
     from longboat.apiserver.bootstrap import bootstrap
