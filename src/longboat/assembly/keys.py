@@ -15,7 +15,8 @@ from pathlib import Path
 from longboat.aio.clock import Clock
 from longboat.assembly import files
 from longboat.assembly.errors import Failure
-from longboat.storage.encryption.configuration import BadConfiguration, read
+from longboat.machinery.configfile import BadConfiguration
+from longboat.storage.encryption.configuration import read
 from longboat.storage.encryption.rewrite import origin
 from longboat.storage.encryption.rotation import KEY_BYTES, Document, first, name_of
 from longboat.storage.encryption.sealer import SEALED

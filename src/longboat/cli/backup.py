@@ -16,7 +16,7 @@ from longboat.cli import alive, flags, keyrings, registry, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps
-from longboat.storage.encryption.configuration import BadConfiguration
+from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption.rewrite import survey
 from longboat.storage.interface import StorageError
 from longboat.storage.sqlite import process, snapshot_file

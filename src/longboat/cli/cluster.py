@@ -29,6 +29,7 @@ class Cluster:
     warn_unenforced: bool = True
     enabled_plugins: str = ""  # admission plugins, with commas between
     disabled_plugins: str = ""
+    admission_config: str = ""  # an AdmissionConfiguration's file
     unsafe_sysctls: str = ""  # kernel parameters that pods may set beyond the safe ones, with commas between
     seccomp_default: bool = False  # as it was before there was a choice; `up` gives new clusters what is safer
     pod_max_pids: int = 0  # processes and threads of each pod; 0 for no limit, likewise

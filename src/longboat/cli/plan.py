@@ -57,6 +57,8 @@ def _control_plane(cluster: Cluster) -> Process:
     for flag, names in (("enable", cluster.enabled_plugins), ("disable", cluster.disabled_plugins)):
         if names:
             flags += [f"--{flag}-admission-plugins", names]
+    if cluster.admission_config:
+        flags += ["--admission-control-config-file", cluster.admission_config]
     if cluster.simulated_nodes:
         flags += ["--simulated-node-port", str(cluster.simulated_port)]
     if cluster.node_cidr:

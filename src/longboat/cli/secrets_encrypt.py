@@ -16,7 +16,8 @@ from longboat.cli import flags, keyrings, registry, rotation, status, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps
-from longboat.storage.encryption.configuration import BadConfiguration, Rule, digest_of, parse
+from longboat.machinery.configfile import BadConfiguration
+from longboat.storage.encryption.configuration import Rule, digest_of, parse
 from longboat.storage.encryption.rewrite import Tally, survey
 from longboat.storage.encryption.sealer import CannotSeal
 from longboat.storage.interface import StorageError

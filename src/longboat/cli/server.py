@@ -81,6 +81,7 @@ def settings(options: Options) -> Settings:
         audit_log=_file(options.audit_log_path),
         audit_limits=Limits(options.audit_log_maxage, options.audit_log_maxbackup, options.audit_log_maxsize),
         disabled_plugins=frozenset(options.disable_admission_plugins),
+        admission_config=_file(options.admission_control_config_file),
         warn_unenforced=options.warn_unenforced,
         beside=frozenset(options.only) & BESIDE if options.only else BESIDE,
     )
@@ -107,7 +108,7 @@ def run(argv: list[str]) -> int:
 
     from longboat.apiserver.pki import Unusable
     from longboat.assembly.control_plane.plane import ControlPlane
-    from longboat.storage.encryption.configuration import BadConfiguration
+    from longboat.machinery.configfile import BadConfiguration
     from longboat.storage.interface import StorageError
 
     collector.hurry_less()

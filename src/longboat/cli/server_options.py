@@ -52,6 +52,7 @@ class Options:
     disable_admission_plugins: list[str] = flag(
         [], "admission plugins that should be disabled although they are in the default enabled plugins list"
     )
+    admission_control_config_file: str = flag("", "AdmissionConfiguration file: settings of admission plugins")
     warn_unenforced: bool = flag(True, "warn clients of what is stored and not in force (docs/not-in-force.md)")
     only: list[str] = flag([], "run only these parts: api, controllers, scheduler")
     log_level: str = flag("info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))

@@ -34,6 +34,9 @@ class Options:
     )
     enable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
     disable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
+    admission_control_config_file: str | None = flag(
+        None, "as `longboat server` has it (default: as it was; empty: none)"
+    )
     warn_unenforced: bool | None = flag(None, "warn clients of what is stored and not in force (default: yes)")
     seccomp_default: bool | None = flag(
         None, "give containers that name no seccomp profile the runtime's (default: yes; old clusters: as they were)"
@@ -118,9 +121,25 @@ def _limits(options: Options) -> dict[str, Any]:
     if options.enable_admission_plugins or options.disable_admission_plugins:
         said["enabled_plugins"] = ",".join(options.enable_admission_plugins)
         said["disabled_plugins"] = ",".join(options.disable_admission_plugins)
+    if options.admission_control_config_file is not None:
+        said["admission_config"] = _admission_config(options.admission_control_config_file)
     if options.eviction_hard:
         said["eviction_hard"] = node_upkeep.checked(options.eviction_hard)
     return said
+
+
+def _admission_config(name: str) -> str:
+    """An absolute path, of a file that can be used. Raises Usage."""
+    if not name:
+        return ""
+    from longboat.apiserver.admission import configuration
+    from longboat.machinery.configfile import BadConfiguration
+
+    try:
+        configuration.load(file := Path(name).absolute())
+    except BadConfiguration as error:
+        raise Usage(f"--admission-control-config-file: {error}") from error
+    return str(file)
 
 
 def _sysctls(patterns: list[str]) -> str:

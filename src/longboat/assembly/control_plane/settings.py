@@ -33,5 +33,6 @@ class Settings:
     audit_log: Path | None = None  # None for one in the data directory
     audit_limits: Limits = field(default_factory=Limits)
     disabled_plugins: frozenset[str] = frozenset()  # of admission
+    admission_config: Path | None = None  # an AdmissionConfiguration
     warn_unenforced: bool = True
     beside: frozenset[str] = BESIDE

@@ -8,19 +8,14 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from longboat.machinery import duration, text, yaml
-from longboat.machinery.types import check, strict
+from longboat.machinery import configfile, duration
+from longboat.machinery.configfile import BadConfiguration
 from longboat.machinery.types.shapes import SCALARS, List, Shape, Struct
-from longboat.machinery.types.wording import Mistake
 from longboat.storage.encryption import validation
 from longboat.storage.encryption.sealer import together
 
 VERSION, KIND = "apiserver.config.k8s.io/v1", "EncryptionConfiguration"
 LOCAL = ("aesgcm", "aescbc", "secretbox")  # providers whose keys are in the file
-
-
-class BadConfiguration(Exception):
-    """The file cannot be used; the message is upstream's where upstream has one, and never holds a key."""
 
 
 @dataclass(frozen=True)
@@ -79,28 +74,9 @@ def parse(data: bytes) -> Configuration:
 
 
 def read(data: bytes) -> dict[str, Any]:
-    """The document, its types and field names checked; not yet whether it makes sense. Raises BadConfiguration."""
-    try:
-        as_json = data.lstrip()[:1] == b"{"
-        value, repeated = (text.decode_json(data), []) if as_json else yaml.decode(data)
-        _check_kind(value)
-        found = check.struct(_CONFIGURATION, value)
-        complaints = repeated + strict.problems(_CONFIGURATION, strict.as_written(data) if as_json else value)
-    except (text.Malformed, Mistake) as error:
-        raise BadConfiguration(str(error)) from None
-    if complaints:
-        raise BadConfiguration(f"strict decoding error: {', '.join(complaints)}")
-    return found
-
-
-def _check_kind(value: Any) -> None:
-    if not isinstance(value, dict) or not value.get("kind"):
-        raise BadConfiguration("Object 'Kind' is missing")
-    if not value.get("apiVersion"):
-        raise BadConfiguration("Object 'apiVersion' is missing")
-    if (value["apiVersion"], value["kind"]) != (VERSION, KIND):
-        named = f'no kind "{value["kind"]}" is registered for version "{value["apiVersion"]}"'
-        raise BadConfiguration(f"{named} (expected {KIND}, {VERSION})")
+    """The document, its types and field names checked; not yet whether it makes sense. Raises BadConfiguration, which
+    never holds a key."""
+    return configfile.read(data, KIND, (VERSION,), _CONFIGURATION)
 
 
 def _rule(rule: Mapping[str, Any]) -> Rule:
@@ -120,7 +96,7 @@ def _provider(provider: Mapping[str, Any]) -> Provider:
 
 
 def _struct(name: str, /, **fields: Shape) -> Struct:
-    return Struct(f"io.k8s.apiserver.v1.{name}", fields, {key: rank for rank, key in enumerate(fields)})
+    return configfile.struct(f"io.k8s.apiserver.v1.{name}", **fields)
 
 
 _STRING = SCALARS["string"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.storage.encryption.configuration import BadConfiguration, Kms, digest_of, parse
+from longboat.machinery.configfile import BadConfiguration
+from longboat.storage.encryption.configuration import Kms, digest_of, parse
 from longboat.storage.encryption.keyring import Keyring
 from longboat.storage.encryption.resources import Resource, by_prefix
 from longboat.storage.encryption.running import Running

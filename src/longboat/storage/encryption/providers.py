@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption import aes
-from longboat.storage.encryption.configuration import BadConfiguration, Configuration, Key, Kms, Provider
+from longboat.storage.encryption.configuration import Configuration, Key, Kms, Provider
 from longboat.storage.encryption.resources import ANY, Resource, parse
 from longboat.storage.encryption.sealer import Clear, Sealer, Several
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.storage.encryption.configuration import BadConfiguration, Configuration, Kms
+from longboat.machinery.configfile import BadConfiguration
+from longboat.storage.encryption.configuration import Configuration, Kms
 from longboat.storage.encryption.providers import sealers
 from longboat.storage.encryption.sealer import Sealer, together
 

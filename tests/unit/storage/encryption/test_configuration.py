@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from longboat.machinery import yaml_writer
+from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption.configuration import (
-    BadConfiguration,
     Configuration,
     Key,
     Kms,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from longboat.machinery import yaml_writer
+from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption.aes import Gcm
-from longboat.storage.encryption.configuration import BadConfiguration, parse
+from longboat.storage.encryption.configuration import parse
 from longboat.storage.encryption.keyring import Keyring
 from longboat.storage.encryption.providers import sealers
 from longboat.storage.encryption.resources import Resource, by_prefix
