@@ -20,7 +20,7 @@ from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.audit.filter import audit
 from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
-from longboat.apiserver.authn.identity import authenticate
+from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz import aggregation
@@ -103,7 +103,8 @@ class APIServer:
         self.dispatcher.reduced.update(self._reduced())
         self.dispatcher.answers |= Reviews(
             clock=clock, schema=self.schema, admission=self.admission, authorizer=self.authorizer, issuer=self.issuer,
-            tokens=self.tokens, lookup=self.lookup, extends_tokens=config.extend_token_expiration,
+            tokens=self.tokens, others=self._others(), lookup=self.lookup,
+            extends_tokens=config.extend_token_expiration,
         ).handlers  # fmt: skip
         pods = self._endpoint(self.stores[kinds.POD].strategy)
         assert pods is not None
@@ -260,12 +261,15 @@ class APIServer:
         )  # fmt: skip
         return Chain(plugins(means, self.config.disable_admission_plugins))
 
+    def _others(self) -> list[Authenticator]:
+        """Who knows clients by anything but a ServiceAccount's token."""
+        return [*self.config.authenticators, bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock)]
+
     def _chain(self) -> Handler:
         config = self.config
-        authenticators = list(config.authenticators)
+        authenticators = self._others()
         if self.tokens:
-            authenticators.append(self.tokens.identify)
-        authenticators.append(bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock))
+            authenticators.insert(len(config.authenticators), self.tokens.identify)
         links = [
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status

@@ -58,7 +58,7 @@ def _resource(
         elif verb == "delete":
             verb = "deletecollection"
         if verb in _SELECTING:
-            fields = _required(query)
+            fields = fieldselectors.required((query.get("fieldSelector") or [""])[0])
         if reads:  # of the others no name may be granted
             name = next((value for field, value in fields if field == "metadata.name"), "")
             if name in (".", "..") or "/" in name or "%" in name:
@@ -71,15 +71,3 @@ def _resource(
 def _watches(query: Mapping[str, list[str]]) -> bool:
     values = query.get("watch")
     return strconv.flag(values[0]) if values else False
-
-
-def _required(query: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:
-    """What the field selector narrows the request to: authorization may grant just that. A bad one is told later."""
-    text = (query.get("fieldSelector") or [""])[0]
-    if not text:
-        return ()
-    try:
-        requirements = fieldselectors.parse(text).requirements
-    except ValueError:
-        return ()
-    return tuple((r.field, r.value) for r in requirements if r.equal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,13 +10,14 @@ from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver import review_rules
 from longboat.apiserver.admission.chain import Lookup
-from longboat.apiserver.authn.identity import Rejected, Unknown
+from longboat.apiserver.authn.identity import Authenticator, Rejected, Unknown
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
+from longboat.apiserver.authn.token_users import TokenUsers
 from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, read_object
 from longboat.apiserver.request import Handler, Request, Response
-from longboat.machinery import errors
+from longboat.machinery import errors, fields
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
@@ -29,15 +30,18 @@ WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and 
 
 
 class Reviews:
-    """`handlers` are for the dispatcher. `lookup` finds what tokens are bound to; `extends_tokens`: those of pods last
-    a year, for programs that read theirs only once."""
+    """`handlers` are for the dispatcher. `tokens` knows those of ServiceAccounts, `others` are who knows any other.
+    `lookup` finds what tokens are bound to; `extends_tokens`: those of pods last a year, for programs that read theirs
+    only once."""
 
     def __init__(
         self, *, clock: Clock, schema: Schema, admission: Admission, authorizer: Authorizer,
-        issuer: TokenIssuer | None, tokens: ServiceAccountTokens | None, lookup: Lookup, extends_tokens: bool,
+        issuer: TokenIssuer | None, tokens: ServiceAccountTokens | None, others: Sequence[Authenticator],
+        lookup: Lookup, extends_tokens: bool,
     ) -> None:  # fmt: skip
         self._clock, self._schema, self._admission, self._authorizer = clock, schema, admission, authorizer
-        self._issuer, self._tokens, self._lookup, self._extends_tokens = issuer, tokens, lookup, extends_tokens
+        self._issuer, self._lookup, self._extends_tokens = issuer, lookup, extends_tokens
+        self._token_users = TokenUsers(tokens, others, issuer.audiences if issuer else ())
         self.handlers: dict[tuple[Kind, str], Handler] = {
             (kinds.SELF_SUBJECT_REVIEW, ""): self.self_subject,
             (kinds.SELF_SUBJECT_ACCESS_REVIEW, ""): self.self_access,
@@ -88,13 +92,11 @@ class Reviews:
 
     async def token(self, request: Request) -> Response:
         review = await self._read(request, kinds.TOKEN_REVIEW)
-        spec, tokens = review.get("spec") or {}, self._tokens
+        spec = review.get("spec") or {}
         if not spec.get("token"):
             raise errors.bad_request("token is required for TokenReview in authentication")
         try:
-            if tokens is None:
-                raise Unknown("this server knows no tokens")
-            user, meant_for = await tokens.user(spec["token"], request, spec.get("audiences") or ())
+            user, meant_for = await self._token_users.user(spec["token"], request, spec.get("audiences") or ())
         except Rejected as error:
             invalid = "invalid bearer token"
             told = invalid if isinstance(error, Unknown) else f"[{invalid}, {error}]"
@@ -223,7 +225,18 @@ def _action(spec: Object) -> Action:
     if (found := spec.get("resourceAttributes")) is not None:
         return Action(
             found.get("verb", ""), found.get("group", ""), found.get("resource", ""), found.get("subresource", ""),
-            found.get("namespace", ""), found.get("name", ""),
+            found.get("namespace", ""), found.get("name", ""), fields=_required(found.get("fieldSelector") or {}),
         )  # fmt: skip
     path = spec["nonResourceAttributes"]
     return Action(path.get("verb", ""), path=path.get("path") or "/")
+
+
+def _required(selector: Object) -> tuple[tuple[str, str], ...]:
+    """What a FieldSelectorAttributes requires to be equal. What cannot be read limits nothing (KEP-4601)."""
+    if raw := selector.get("rawSelector"):
+        return fields.required(raw)
+    return tuple(
+        (each.get("key") or "", each["values"][0])
+        for each in selector.get("requirements") or ()
+        if each.get("operator") == "In" and len(each.get("values") or ()) == 1
+    )

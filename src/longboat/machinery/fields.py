@@ -71,6 +71,15 @@ def parse(text: str) -> FieldSelector:
     return FieldSelector(tuple(found))
 
 
+def required(text: str) -> tuple[tuple[str, str], ...]:
+    """The fields, and their values, that a selector requires to be equal: authorization may grant just that. A selector
+    that cannot be read requires nothing; others complain of it."""
+    try:
+        return tuple((each.field, each.value) for each in parse(text).requirements if each.equal)
+    except ValueError:
+        return ()
+
+
 def _terms(text: str) -> Iterator[str]:
     if "\\" not in text:
         yield from text.split(",")

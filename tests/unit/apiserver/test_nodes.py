@@ -204,3 +204,27 @@ def test_tokens_are_for_accounts_of_its_own_pods(tmp_path: Path) -> None:
         assert (await api.ask("POST", path, {"spec": {"boundObjectRef": ref}}, OTHER))[0] == 403
 
     play(scene, service_account_key=Pki(tmp_path, SystemClock()).service_account_key)
+
+
+@pytest.mark.parametrize(
+    ("selector", "allowed"),
+    [
+        ({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n1"]}]}, True),
+        ({"rawSelector": "spec.nodeName=n1"}, True),
+        ({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n2"]}]}, False),
+        ({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n1", "n2"]}]}, False),
+        ({"requirements": [{"key": "spec.nodeName", "operator": "NotIn", "values": ["n1"]}]}, False),
+        ({"rawSelector": "spec.nodeName!=n1"}, False),
+        ({"rawSelector": "no selector"}, False),
+        (None, False),
+    ],
+)
+def test_an_access_review_tells_what_a_selector_would_allow(selector: Any, allowed: bool) -> None:
+    async def scene(api: Api) -> None:
+        asked: dict[str, Any] = {"verb": "list", "resource": "pods", "version": "v1"}
+        asked |= {"fieldSelector": selector} if selector else {}
+        spec = {"user": NODE.name, "groups": list(NODE.groups), "resourceAttributes": asked}
+        review = await api.make("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+        assert bool(review["status"]["allowed"]) == allowed
+
+    play(scene)

@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.authn.serviceaccounts import FORMER, TokenIssuer
+from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import Pki
 from unit.apiserver.harness import Api, api_server
 
@@ -238,3 +239,31 @@ def test_a_late_use_of_a_token_is_told(tmp_path: Path) -> None:
         assert [text for text in told if text] == [said]
 
     play(scene, tmp_path, extend_token_expiration=True, audit_log=log)
+
+
+def test_a_review_knows_every_token_that_the_server_takes(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.csv"
+    file.write_text('letmein,jane,u1,"dev,ops"\n')
+
+    async def scene(api: Api, clock: VirtualClock) -> None:
+        async def review(**spec: Any) -> Any:
+            return (await api.make("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": spec}))["status"]
+
+        groups = ["dev", "ops", "system:authenticated"]
+        jane = {"username": "jane", "uid": "u1", "groups": groups}
+        assert await review(token="letmein") == {"authenticated": True, "user": jane, "audiences": [ISSUER]}
+        status = await review(token="letmein", audiences=["vault", ISSUER])
+        assert (status["authenticated"], status["audiences"]) == (True, [ISSUER])
+        for bad in ({"token": "letmeout"}, {"token": "letmein", "audiences": ["vault"]}):
+            assert await review(**bad) == {"user": {}, "error": "invalid bearer token"}
+
+        data = {"token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}
+        secret = {"metadata": {"name": "bootstrap-token-abcdef"}, "type": "bootstrap.kubernetes.io/token"}
+        await api.make("/api/v1/namespaces/kube-system/secrets", secret | {"stringData": data})
+        status = await review(token="abcdef.0123456789abcdef")
+        assert status["user"]["username"] == "system:bootstrap:abcdef"
+        assert status["audiences"] == [ISSUER]
+        assert (await review(token="abcdef.0123456789abcdeg")) == {"user": {}, "error": "invalid bearer token"}
+        assert (await review(token=(await issue(api))["status"]["token"]))["authenticated"]
+
+    play(scene, tmp_path, authenticators=(static_tokens(file),))
