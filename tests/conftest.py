@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from e2e.fixtures import cluster, images, kubectl, namespace
+from suites.scenes import pytest_pyfunc_call
 
-__all__ = ["cluster", "images", "kubectl", "namespace"]  # fixtures: one cluster per process serves every folder
+# Fixtures: one cluster per process serves every folder. The hook plays scenes on clusters in this process.
+__all__ = ["cluster", "images", "kubectl", "namespace", "pytest_pyfunc_call"]
 
 settings.register_profile(
     "longboat", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -22,19 +22,14 @@ def pod(**spec: Any) -> Object:
     return {"metadata": {"name": "hello"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
 
 
-def test_a_pod_is_made_right_after_its_namespace() -> None:
+async def test_a_pod_is_made_right_after_its_namespace(cluster: Cluster) -> None:
     """kubectl apply -f of both: the account comes when the controller has seen the namespace."""
-
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await add_node(cluster, "a")
-            for number in range(12):
-                await cluster.client.create(cluster.kind("namespace"), {"metadata": {"name": f"shop-{number}"}})
-                await cluster.client.create(cluster.kind("pod"), pod(), namespace=f"shop-{number}")
-                made = await cluster.get("pod/hello", f"shop-{number}")
-                assert made["spec"]["volumes"][0]["name"].startswith("kube-api-access-")
-
-    asyncio.run(main())
+    await add_node(cluster, "a")
+    for number in range(12):
+        await cluster.client.create(cluster.kind("namespace"), {"metadata": {"name": f"shop-{number}"}})
+        await cluster.client.create(cluster.kind("pod"), pod(), namespace=f"shop-{number}")
+        made = await cluster.get("pod/hello", f"shop-{number}")
+        assert made["spec"]["volumes"][0]["name"].startswith("kube-api-access-")
 
 
 def test_an_account_that_nobody_makes_is_waited_for_so_long() -> None:

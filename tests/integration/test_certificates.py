@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import Any
 
@@ -23,24 +22,20 @@ async def verdict(cluster: Cluster, name: str) -> list[str]:
     return [each["type"] for each in (found.get("status") or {}).get("conditions") or ()]
 
 
-def test_a_name_is_one_machines_until_its_node_comes_or_does_not() -> None:
-    async def scene() -> None:
-        async with Cluster() as cluster:
-            await cluster.apply(request("first", "n"))
-            assert await verdict(cluster, "first") == ["Approved"]
-            await cluster.apply(request("second", "n"), request("other", "m"))
-            assert await verdict(cluster, "second") == []
-            assert await verdict(cluster, "other") == ["Approved"]
-            await cluster.clock.advance(59.0)
-            assert await verdict(cluster, "second") == []
-            await cluster.clock.advance(2.0)
-            assert await verdict(cluster, "second") == ["Approved"]
-            await cluster.apply(request("third", "n"), {"kind": "Node", "metadata": {"name": "n"}})
-            await cluster.clock.advance(61.0)
-            assert await verdict(cluster, "third") == ["Denied"]
-            await cluster.delete("node/n")
-            await cluster.apply(request("fourth", "n"), request("nobody", "N m"))
-            assert await verdict(cluster, "fourth") == ["Approved"]
-            assert await verdict(cluster, "nobody") == []
-
-    asyncio.run(scene())
+async def test_a_name_is_one_machines_until_its_node_comes_or_does_not(cluster: Cluster) -> None:
+    await cluster.apply(request("first", "n"))
+    assert await verdict(cluster, "first") == ["Approved"]
+    await cluster.apply(request("second", "n"), request("other", "m"))
+    assert await verdict(cluster, "second") == []
+    assert await verdict(cluster, "other") == ["Approved"]
+    await cluster.clock.advance(59.0)
+    assert await verdict(cluster, "second") == []
+    await cluster.clock.advance(2.0)
+    assert await verdict(cluster, "second") == ["Approved"]
+    await cluster.apply(request("third", "n"), {"kind": "Node", "metadata": {"name": "n"}})
+    await cluster.clock.advance(61.0)
+    assert await verdict(cluster, "third") == ["Denied"]
+    await cluster.delete("node/n")
+    await cluster.apply(request("fourth", "n"), request("nobody", "N m"))
+    assert await verdict(cluster, "fourth") == ["Approved"]
+    assert await verdict(cluster, "nobody") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -33,51 +32,34 @@ def config_map(name: str, *owners: Object) -> Object:
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_garbage_is_collected_after_a_failure(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+async def test_garbage_is_collected_after_a_failure(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
     calls = failing_once(monkeypatch, GarbageCollector, "_discover", after=after)
-
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await cluster.apply(config_map("owner"))
-            uid = (await cluster.get("configmap/owner"))["metadata"]["uid"]
-            await cluster.apply(
-                config_map("old", {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid})
-            )
-            await cluster.clock.advance(120)
-            assert calls[0] > after + 1
-            await cluster.apply(
-                config_map("new", {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid})
-            )
-            await cluster.delete("configmap/owner", propagation="Background")
-            await cluster.clock.advance(60)
-            assert not await cluster.exists("configmap/old") and not await cluster.exists("configmap/new")
-
-    asyncio.run(main())
+    await cluster.apply(config_map("owner"))
+    uid = (await cluster.get("configmap/owner"))["metadata"]["uid"]
+    await cluster.apply(config_map("old", {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}))
+    await cluster.clock.advance(120)
+    assert calls[0] > after + 1
+    await cluster.apply(config_map("new", {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}))
+    await cluster.delete("configmap/owner", propagation="Background")
+    await cluster.clock.advance(60)
+    assert not await cluster.exists("configmap/old") and not await cluster.exists("configmap/new")
 
 
-def test_quotas_are_counted_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quotas_are_counted_after_a_failure(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     failing_once(monkeypatch, ResourceQuotaController, "_discover")
-
-    async def main() -> None:
-        async with Cluster() as cluster:
-            hard = {"hard": {"count/configmaps": "50"}}
-            await cluster.apply({"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "q"}, "spec": hard})
-            await cluster.clock.advance(30)
-            before = int((await cluster.get("resourcequota/q"))["status"]["used"]["count/configmaps"])
-            await cluster.apply(config_map("a"))
-            await cluster.delete("configmap/a")
-            await cluster.clock.advance(30)
-            assert (await cluster.get("resourcequota/q"))["status"]["used"]["count/configmaps"] == str(before)
-
-    asyncio.run(main())
+    hard = {"hard": {"count/configmaps": "50"}}
+    await cluster.apply({"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "q"}, "spec": hard})
+    await cluster.clock.advance(30)
+    before = int((await cluster.get("resourcequota/q"))["status"]["used"]["count/configmaps"])
+    await cluster.apply(config_map("a"))
+    await cluster.delete("configmap/a")
+    await cluster.clock.advance(30)
+    assert (await cluster.get("resourcequota/q"))["status"]["used"]["count/configmaps"] == str(before)
 
 
-def test_pods_are_cleared_away_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pods_are_cleared_away_after_a_failure(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = failing_once(monkeypatch, PodGC, "_doomed")
-
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await cluster.clock.advance(EVERY * 3 + 10)
-            assert calls[0] >= 2
-
-    asyncio.run(main())
+    await cluster.clock.advance(EVERY * 3 + 10)
+    assert calls[0] >= 2

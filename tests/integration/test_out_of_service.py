@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -44,50 +43,42 @@ async def taint(cluster: Cluster, name: str, *taints: Object) -> None:
 
 
 @pytest.mark.parametrize("given_up", [True, False])
-def test_a_stateful_set_moves_with_its_volume_once_its_node_is_given_up(given_up: bool) -> None:
-    async def main() -> None:
-        async with Cluster() as cluster:
-            driver = Driver(DRIVER, "CREATE_DELETE_VOLUME", "PUBLISH_UNPUBLISH_VOLUME")
-            driver.plug_into(cluster)
-            for name in ("a", "b"):
-                await add_driver_node(cluster, name, DRIVER, topologyKeys=[])
-            await beat(cluster, "a", "b")
-            db = stateful_set(replicas=1)
-            db["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"] = "disk"
-            await cluster.apply(storage_class("disk", DRIVER), db)
-            await pass_time(cluster, 20, "a", "b")
-            await run_pods(cluster)
-            pod = await cluster.get("pod/db-0")
-            dead, living = pod["spec"]["nodeName"], ({"a", "b"} - {pod["spec"]["nodeName"]}).pop()
-            handle = driver.made("ControllerPublishVolume")[0]["volumeId"]
-            mounted = {"volumesInUse": [f"kubernetes.io/csi/{DRIVER}^{handle}"]}
-            await cluster.patch(f"node/{dead}", {"status": mounted}, subresource="status")
-            await pass_time(cluster, 60, living)
-            if given_up:
-                await taint(cluster, dead, OUT_OF_SERVICE)
-            else:
-                await cluster.delete("pod/db-0")
-            await pass_time(cluster, 60, living)
-            now: Any = await cluster.get("pod/db-0")
-            if not given_up:
-                assert now["metadata"]["uid"] == pod["metadata"]["uid"]  # it may be running there still
-                return
-            assert now["metadata"]["uid"] != pod["metadata"]["uid"]
-            assert now["spec"]["nodeName"] == living
-            assert {node for _, node in driver.attached} == {f"id-{living}"}
-
-    asyncio.run(main())
+async def test_a_stateful_set_moves_with_its_volume_once_its_node_is_given_up(cluster: Cluster, given_up: bool) -> None:
+    driver = Driver(DRIVER, "CREATE_DELETE_VOLUME", "PUBLISH_UNPUBLISH_VOLUME")
+    driver.plug_into(cluster)
+    for name in ("a", "b"):
+        await add_driver_node(cluster, name, DRIVER, topologyKeys=[])
+    await beat(cluster, "a", "b")
+    db = stateful_set(replicas=1)
+    db["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"] = "disk"
+    await cluster.apply(storage_class("disk", DRIVER), db)
+    await pass_time(cluster, 20, "a", "b")
+    await run_pods(cluster)
+    pod = await cluster.get("pod/db-0")
+    dead, living = pod["spec"]["nodeName"], ({"a", "b"} - {pod["spec"]["nodeName"]}).pop()
+    handle = driver.made("ControllerPublishVolume")[0]["volumeId"]
+    mounted = {"volumesInUse": [f"kubernetes.io/csi/{DRIVER}^{handle}"]}
+    await cluster.patch(f"node/{dead}", {"status": mounted}, subresource="status")
+    await pass_time(cluster, 60, living)
+    if given_up:
+        await taint(cluster, dead, OUT_OF_SERVICE)
+    else:
+        await cluster.delete("pod/db-0")
+    await pass_time(cluster, 60, living)
+    now: Any = await cluster.get("pod/db-0")
+    if not given_up:
+        assert now["metadata"]["uid"] == pod["metadata"]["uid"]  # it may be running there still
+        return
+    assert now["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert now["spec"]["nodeName"] == living
+    assert {node for _, node in driver.attached} == {f"id-{living}"}
 
 
-def test_a_node_that_is_ready_is_not_given_up_whatever_its_taints() -> None:
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await add_driver_node(cluster, "a", DRIVER)
-            await cluster.apply({"kind": "Pod", "metadata": {"name": "p"}, "spec": {
-                "nodeName": "a", "containers": [{"name": "c", "image": "i"}]}})  # fmt: skip
-            await beat(cluster, "a")
-            await taint(cluster, "a", OUT_OF_SERVICE)
-            await pass_time(cluster, 60, "a")
-            assert (await cluster.get("pod/p"))["metadata"]["deletionTimestamp"]  # its node will end it, with its grace
-
-    asyncio.run(main())
+async def test_a_node_that_is_ready_is_not_given_up_whatever_its_taints(cluster: Cluster) -> None:
+    await add_driver_node(cluster, "a", DRIVER)
+    await cluster.apply({"kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "nodeName": "a", "containers": [{"name": "c", "image": "i"}]}})  # fmt: skip
+    await beat(cluster, "a")
+    await taint(cluster, "a", OUT_OF_SERVICE)
+    await pass_time(cluster, 60, "a")
+    assert (await cluster.get("pod/p"))["metadata"]["deletionTimestamp"]  # its node will end it, with its grace

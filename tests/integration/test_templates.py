@@ -3,18 +3,17 @@ out anew because an older version spelled it otherwise."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import msgspec
 import pytest
 
-from integration.workloads import add_node, deployment, until_quiet
+from integration.workloads import deployment, until_quiet
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+
+pytestmark = pytest.mark.nodes("n1")
 
 # As a program in Go sends it, and one that leaves nothing out.
 CONTAINER: Object = {
@@ -54,56 +53,41 @@ def workload(kind: Kind) -> Object:
     }  # fmt: skip
 
 
-def play(scene: Any) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60), Cluster() as cluster:
-            await add_node(cluster, "n1")
-            await scene(cluster)
-
-    asyncio.run(main())
-
-
 @pytest.mark.parametrize("kind", [kinds.DAEMON_SET, kinds.STATEFUL_SET], ids=lambda kind: kind.name)
-def test_a_revision_is_what_upstream_makes_of_the_template(kind: Kind) -> None:
-    async def scene(cluster: Cluster) -> None:
-        await cluster.apply(workload(kind))
-        await cluster.settle()
-        (entry,) = cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default")
-        assert b'"data":' + REVISION + b"," in entry.body
-        before = await cluster.get(f"{kind.plural}/{kind.plural}")
-        for sent in (workload(kind), before):
-            await cluster.client.update(kind, Key("default", kind.plural), {**sent, "metadata": {"name": kind.plural}})
-        await cluster.settle()
-        (again,) = cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default")
-        assert again.revision == entry.revision
-        assert (await cluster.get(f"{kind.plural}/{kind.plural}"))["metadata"]["generation"] == 1
-
-    play(scene)
+async def test_a_revision_is_what_upstream_makes_of_the_template(cluster: Cluster, kind: Kind) -> None:
+    await cluster.apply(workload(kind))
+    await cluster.settle()
+    (entry,) = cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default")
+    assert b'"data":' + REVISION + b"," in entry.body
+    before = await cluster.get(f"{kind.plural}/{kind.plural}")
+    for sent in (workload(kind), before):
+        await cluster.client.update(kind, Key("default", kind.plural), {**sent, "metadata": {"name": kind.plural}})
+    await cluster.settle()
+    (again,) = cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default")
+    assert again.revision == entry.revision
+    assert (await cluster.get(f"{kind.plural}/{kind.plural}"))["metadata"]["generation"] == 1
 
 
-def test_what_an_older_version_stored_rolls_out_nothing() -> None:
-    async def scene(cluster: Cluster) -> None:
-        for kind in WORKLOADS:
-            await cluster.apply(workload(kind) if kind != kinds.DEPLOYMENT else deployment("deployments", 2))
-        await until_quiet(cluster)
-        before = await everything(cluster)
-        assert [len(before[kind]) for kind in MADE] == [1, 2, 4]
-        for kind in (*WORKLOADS, *MADE[:2]):
-            await as_an_older_version(cluster, kind)
-        await until_quiet(cluster)
-        for kind in WORKLOADS:  # written anew, each of them; what they have made is not
-            patch = {"metadata": {"annotations": {"touched": "yes"}}}
-            await cluster.client.patch(kind, Key("default", kind.plural), patch, subresource="status")
-            assert b'"nodeName":""' not in cluster.api.stores[kind].get("default", kind.plural).body
-        await until_quiet(cluster)
-        assert await everything(cluster) == before
-        for entry in cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default"):
-            assert b'"nodeName":""' in entry.body, "nobody had to write it anew"
-        await cluster.patch("daemonset/daemonsets", {"spec": {"template": {"metadata": {"labels": {"new": "yes"}}}}})
-        await until_quiet(cluster)
-        assert len((await everything(cluster))[kinds.CONTROLLER_REVISION]) == 3, "but a change does"
-
-    play(scene)
+async def test_what_an_older_version_stored_rolls_out_nothing(cluster: Cluster) -> None:
+    for kind in WORKLOADS:
+        await cluster.apply(workload(kind) if kind != kinds.DEPLOYMENT else deployment("deployments", 2))
+    await until_quiet(cluster)
+    before = await everything(cluster)
+    assert [len(before[kind]) for kind in MADE] == [1, 2, 4]
+    for kind in (*WORKLOADS, *MADE[:2]):
+        await as_an_older_version(cluster, kind)
+    await until_quiet(cluster)
+    for kind in WORKLOADS:  # written anew, each of them; what they have made is not
+        patch = {"metadata": {"annotations": {"touched": "yes"}}}
+        await cluster.client.patch(kind, Key("default", kind.plural), patch, subresource="status")
+        assert b'"nodeName":""' not in cluster.api.stores[kind].get("default", kind.plural).body
+    await until_quiet(cluster)
+    assert await everything(cluster) == before
+    for entry in cluster.api.stores[kinds.CONTROLLER_REVISION].entries("default"):
+        assert b'"nodeName":""' in entry.body, "nobody had to write it anew"
+    await cluster.patch("daemonset/daemonsets", {"spec": {"template": {"metadata": {"labels": {"new": "yes"}}}}})
+    await until_quiet(cluster)
+    assert len((await everything(cluster))[kinds.CONTROLLER_REVISION]) == 3, "but a change does"
 
 
 async def everything(cluster: Cluster) -> dict[Kind, dict[str, tuple[str, int]]]:

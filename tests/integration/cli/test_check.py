@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from e2e.host import Cluster
 from integration.apiserver.process import SOURCE, control_plane
+from integration.cli.checks import UNMET, failing
 from longboat.cli.api import Api
 from longboat.cli.cluster import load
-
-UNMET = {"1.2.9", "1.2.11"}  # as a cluster comes: docs/cis.md says why
 
 
 class Local:
@@ -49,10 +47,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     found.up()
     yield found
     found.longboat("down", "--purge")
-
-
-def failing(controls: dict[str, dict[str, str]]) -> dict[str, str]:
-    return {number: control["reason"] for number, control in controls.items() if control["state"] == "FAIL"}
 
 
 def test_a_cluster_as_it_comes(local: Local) -> None:
@@ -129,19 +123,3 @@ def _cluster(local: Local) -> Any:
     found = load(local.data)
     assert found is not None
     return found
-
-
-@pytest.mark.containers
-def test_real_nodes_are_looked_at(cluster: Cluster) -> None:
-    done = cluster.longboat("check", "cis", "--output", "json", "--data-dir", str(cluster.host.data))
-    controls = {control["number"]: control for control in json.loads(done.out)["controls"]}
-    assert set(failing(controls)) == UNMET, failing(controls)
-    assert "--seccomp-default=true" in controls["4.2.14"]["reason"] and controls["5.6.2"]["state"] == "PASS"
-    nodes = {number: control for number, control in controls.items() if number.startswith("4.")}
-    unlooked = {number for number, control in nodes.items() if control["state"] == "NOT APPLICABLE"}
-    assert unlooked == {"4.1.1", "4.1.2", "4.1.9", "4.1.10", "4.2.6"}
-    assert controls["1.1.9"]["state"] == "PASS"
-    assert all(
-        words in controls["1.1.9"]["reason"] for words in ("longboat.conflist at most 600", "networks at most 700")
-    )
-    assert "connection ends" in controls["4.2.1"]["reason"]

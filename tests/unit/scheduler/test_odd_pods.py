@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from integration.workloads import add_node
@@ -17,27 +15,23 @@ def pod(name: str) -> Object:
     return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
 
 
-def test_others_are_scheduled_and_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await add_node(cluster, "n")
-            decide, odd = cluster.scheduler._decide, [True]
+async def test_others_are_scheduled_and_it_is_tried_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    await add_node(cluster, "n")
+    decide, odd = cluster.scheduler._decide, [True]
 
-            def fails(info: PodInfo) -> object:
-                if info.pod.metadata.name == "odd" and odd[0]:
-                    raise ValueError("odd")
-                return decide(info)
+    def fails(info: PodInfo) -> object:
+        if info.pod.metadata.name == "odd" and odd[0]:
+            raise ValueError("odd")
+        return decide(info)
 
-            monkeypatch.setattr(cluster.scheduler, "_decide", fails)
-            await cluster.apply(pod("odd"))
-            for number in range(100):  # more often than there are turns
-                await cluster.apply(pod(f"p{number}"))
-            await cluster.clock.advance(15)
-            for number in (0, 50, 99):
-                assert (await cluster.get(f"pod/p{number}"))["spec"].get("nodeName") == "n"
-            assert not (await cluster.get("pod/odd"))["spec"].get("nodeName")
-            odd[0] = False
-            await cluster.clock.advance(15)
-            assert (await cluster.get("pod/odd"))["spec"]["nodeName"] == "n"
-
-    asyncio.run(main())
+    monkeypatch.setattr(cluster.scheduler, "_decide", fails)
+    await cluster.apply(pod("odd"))
+    for number in range(100):  # more often than there are turns
+        await cluster.apply(pod(f"p{number}"))
+    await cluster.clock.advance(15)
+    for number in (0, 50, 99):
+        assert (await cluster.get(f"pod/p{number}"))["spec"].get("nodeName") == "n"
+    assert not (await cluster.get("pod/odd"))["spec"].get("nodeName")
+    odd[0] = False
+    await cluster.clock.advance(15)
+    assert (await cluster.get("pod/odd"))["spec"]["nodeName"] == "n"

@@ -26,7 +26,7 @@ def service(name: str, port: int) -> Object:
     return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
 
 
-def test_an_odd_service_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_odd_service_stands_in_nobodys_way(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     make, applied = keeper.service_rules, list[str]()
 
     def fails(given: keeper.Service, *rest: object) -> Ruleset:
@@ -41,27 +41,23 @@ def test_an_odd_service_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -
             await cluster.clock.advance(0.1)
             await asyncio.sleep(0.001)
 
-    async def main() -> None:
-        async with Cluster() as cluster:
-            await cluster.apply(service("odd", 80), service("good", 80))
-            odd, good = [(await cluster.get(f"service/{name}"))["spec"]["clusterIP"] for name in ("odd", "good")]
-            informers = Informers(cluster.client, cluster.clock, "network")
-            proxy = Proxy(informers, cluster.clock, "n", "10.244.0.0/16", lambda text: applied.append(text) or "")
-            running = asyncio.create_task(proxy.run())
-            informers.start()
-            async with asyncio.timeout(20):
-                await until(cluster, odd)
-                applied.clear()
-                await cluster.apply(service("odd", 81))
-                await cluster.delete("service/good")
-                await until(cluster, good)
-            assert odd not in "".join(applied)
-            assert not running.done()
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await informers.close()
-
-    asyncio.run(main())
+    await cluster.apply(service("odd", 80), service("good", 80))
+    odd, good = [(await cluster.get(f"service/{name}"))["spec"]["clusterIP"] for name in ("odd", "good")]
+    informers = Informers(cluster.client, cluster.clock, "network")
+    proxy = Proxy(informers, cluster.clock, "n", "10.244.0.0/16", lambda text: applied.append(text) or "")
+    running = asyncio.create_task(proxy.run())
+    informers.start()
+    async with asyncio.timeout(20):
+        await until(cluster, odd)
+        applied.clear()
+        await cluster.apply(service("odd", 81))
+        await cluster.delete("service/good")
+        await until(cluster, good)
+    assert odd not in "".join(applied)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await informers.close()
 
 
 def test_loopback_leads_out_only_while_the_rules_are_known_to_hold() -> None:

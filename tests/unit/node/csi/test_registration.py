@@ -65,65 +65,61 @@ def test_plugins_that_are_refused(info: dict[str, Any], why: str) -> None:
         check(SimpleNamespace(**(given | info)))
 
 
-def test_the_api_knows_what_is_here() -> None:
-    async def main() -> None:
-        async with Cluster() as cluster:
-            node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {"zone": "a"}}}
-            await cluster.apply(node)
-            drivers, registered = Drivers(), asyncio.Event()
-            registered.set()
-            informers = Informers(cluster.client, cluster.clock)
-            told = CsiNode(cluster.client, cluster.clock, "n", drivers, registered, informers.of(CSIDriver))
-            informers.start()
-            work = asyncio.create_task(told.run())
-            first = driver("one", topology={"rack": "7"}, has_controller=True)
-            await told.install(first)
-            await told.install(driver("two"))
-            found = await cluster.get("csinode/n")
-            assert [each["name"] for each in found["spec"]["drivers"]] == ["one", "two"]
-            assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {}), "nobody gave it to us"
-            about = {"name": "one", "annotations": {CONTROLLER_SCOPE: OF_CLUSTER}}
-            await cluster.apply({"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": about})
-            for _ in range(100):
-                await cluster.settle()
-            found = await cluster.get("csinode/n")
-            assert found["metadata"]["annotations"][CONTROLLER_DRIVERS] == "one"
-            assert found["metadata"]["ownerReferences"][0]["kind"] == "Node"
-            on_node = (await cluster.get("node/n"))["metadata"]
-            assert on_node["labels"]["rack"] == "7"
-            assert json.loads(on_node["annotations"][NODE_IDS]) == {"one": "id", "two": "id"}
+async def test_the_api_knows_what_is_here(cluster: Cluster) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {"zone": "a"}}}
+    await cluster.apply(node)
+    drivers, registered = Drivers(), asyncio.Event()
+    registered.set()
+    informers = Informers(cluster.client, cluster.clock)
+    told = CsiNode(cluster.client, cluster.clock, "n", drivers, registered, informers.of(CSIDriver))
+    informers.start()
+    work = asyncio.create_task(told.run())
+    first = driver("one", topology={"rack": "7"}, has_controller=True)
+    await told.install(first)
+    await told.install(driver("two"))
+    found = await cluster.get("csinode/n")
+    assert [each["name"] for each in found["spec"]["drivers"]] == ["one", "two"]
+    assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {}), "nobody gave it to us"
+    about = {"name": "one", "annotations": {CONTROLLER_SCOPE: OF_CLUSTER}}
+    await cluster.apply({"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": about})
+    for _ in range(100):
+        await cluster.settle()
+    found = await cluster.get("csinode/n")
+    assert found["metadata"]["annotations"][CONTROLLER_DRIVERS] == "one"
+    assert found["metadata"]["ownerReferences"][0]["kind"] == "Node"
+    on_node = (await cluster.get("node/n"))["metadata"]
+    assert on_node["labels"]["rack"] == "7"
+    assert json.loads(on_node["annotations"][NODE_IDS]) == {"one": "id", "two": "id"}
 
-            # Another id needs another entry; a place that the labels contradict is refused.
-            await told.install(driver("two", node_id="other"))
-            listed = (await cluster.get("csinode/n"))["spec"]["drivers"]
-            assert {each["name"]: each["nodeID"] for each in listed} == {"one": "id", "two": "other"}
-            with pytest.raises(StatusError, match="detected topology value collision"):
-                await told.install(driver("three", topology={"zone": "b"}))
-            assert drivers.find("three") is None
+    # Another id needs another entry; a place that the labels contradict is refused.
+    await told.install(driver("two", node_id="other"))
+    listed = (await cluster.get("csinode/n"))["spec"]["drivers"]
+    assert {each["name"]: each["nodeID"] for each in listed} == {"one": "id", "two": "other"}
+    with pytest.raises(StatusError, match="detected topology value collision"):
+        await told.install(driver("three", topology={"zone": "b"}))
+    assert drivers.find("three") is None
 
-            # Nor is it the others' matter where somebody changes labels later.
-            await cluster.client.patch(kinds.NODE, Key("", "n"), {"metadata": {"labels": {"rack": "8"}}})
-            await told.install(driver("four"))
-            drivers.remove("four")
-            for _ in range(100):
-                await cluster.settle()
+    # Nor is it the others' matter where somebody changes labels later.
+    await cluster.client.patch(kinds.NODE, Key("", "n"), {"metadata": {"labels": {"rack": "8"}}})
+    await told.install(driver("four"))
+    drivers.remove("four")
+    for _ in range(100):
+        await cluster.settle()
 
-            # Nothing is written where nothing is new; and what has gone is taken back once all had time to return.
-            version = (await cluster.get("csinode/n"))["metadata"]["resourceVersion"]
-            await told.install(driver("two", node_id="other"))
-            assert (await cluster.get("csinode/n"))["metadata"]["resourceVersion"] == version
-            await cluster.clock.advance(31)
-            drivers.remove("one")
-            for _ in range(100):
-                await cluster.settle()
-            found = await cluster.get("csinode/n")
-            assert [each["name"] for each in found["spec"]["drivers"]] == ["two"]
-            assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {})
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            await informers.close()
-
-    asyncio.run(main())
+    # Nothing is written where nothing is new; and what has gone is taken back once all had time to return.
+    version = (await cluster.get("csinode/n"))["metadata"]["resourceVersion"]
+    await told.install(driver("two", node_id="other"))
+    assert (await cluster.get("csinode/n"))["metadata"]["resourceVersion"] == version
+    await cluster.clock.advance(31)
+    drivers.remove("one")
+    for _ in range(100):
+        await cluster.settle()
+    found = await cluster.get("csinode/n")
+    assert [each["name"] for each in found["spec"]["drivers"]] == ["two"]
+    assert CONTROLLER_DRIVERS not in found["metadata"].get("annotations", {})
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    await informers.close()
 
 
 class Plugin:
