@@ -17,7 +17,8 @@ class BadPattern(ValueError):
 
 
 @lru_cache(maxsize=KEPT)
-def _compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Any:
+    """What searches bytes (of a str it would count every place). Raises BadPattern."""
     import re2  # three megabytes, which only those pay who have a pattern
 
     options = re2.Options()
@@ -46,9 +47,9 @@ def _in_go(said: str) -> str:
 
 def check(pattern: str) -> None:
     """Raises BadPattern."""
-    _compiled(pattern)
+    compiled(pattern)
 
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern is found anywhere in the text. Raises BadPattern."""
-    return _compiled(pattern).search(text.encode("utf-8", "replace")) is not None  # of str it would count every place
+    return compiled(pattern).search(text.encode("utf-8", "replace")) is not None  # of str it would count every place

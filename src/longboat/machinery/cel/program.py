@@ -1,0 +1,150 @@
+"""An expression that can be run: `compile`, and `Program`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from longboat.machinery.cel import plan_calls, plan_folds
+from longboat.machinery.cel.checker import check
+from longboat.machinery.cel.cost import Sizes, estimate, no_sizes
+from longboat.machinery.cel.environment import KUBERNETES, Environment
+from longboat.machinery.cel.errors import CompileError, CostExceeded, EvalError, Issues
+from longboat.machinery.cel.estimates import Range
+from longboat.machinery.cel.nodes import Ident, Node, children
+from longboat.machinery.cel.parser import failed, parse
+from longboat.machinery.cel.plan import Frame, Planner
+from longboat.machinery.cel.types import Struct, Type
+from longboat.machinery.cel.validators import validate
+from longboat.machinery.cel.values import NO_OVERLOAD
+
+CALL_BUDGET = 1_000_000  # of one expression (apiserver, PerCallLimit)
+REQUEST_BUDGET = 10_000_000  # of all expressions that are about one request (apiserver, RuntimeCELCostBudget)
+AT_ONCE = 20_000  # what may hold the event loop: less than 10 ms
+_BROKEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A variable: its type, how its JSON becomes a value of it, and how large what is in it may be."""
+
+    type: Type
+    convert: Callable[[Any], Any] | None = None
+    sizes: Sizes = no_sizes
+
+
+@dataclass(slots=True)
+class Program:
+    """A compiled expression. It is the same for all who run it, in any thread."""
+
+    source: str
+    result: Type
+    names: frozenset[str]  # the variables that it mentions
+    _run: Callable[[Frame], Any]
+    _cost: int
+    _size: int
+    _variables: list[tuple[str, Callable[[Any], Any] | None]]
+    _root: Node
+    _sizes: Sizes
+    _estimate: Range | None = field(default=None)
+
+    @property
+    def estimated_cost(self) -> Range:
+        """The least and the most that it may cost."""
+        if self._estimate is None:
+            self._estimate = estimate(self._root, self._sizes)
+        return self._estimate
+
+    def evaluate(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
+        """The value, and what it cost. Raises EvalError, and CostExceeded where the budget is not enough."""
+        frame: Frame = [budget - self._cost]
+        if frame[0] < 0:
+            raise CostExceeded
+        try:
+            for name, convert in self._variables:
+                value = values[name]
+                frame.append(value if convert is None or value is None else convert(value))
+        except KeyError as error:
+            raise EvalError(f"no such attribute(s): {error.args[0]}") from None
+        frame.extend([None] * (self._size - len(frame)))
+        try:
+            return self._run(frame), budget - frame[0]
+        except _BROKEN as error:
+            raise EvalError(NO_OVERLOAD) from error  # a value that is not of its declared type
+
+    async def run(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
+        """As `evaluate`, but no dear expression holds the event loop: it begins anew in a thread."""
+        if budget > AT_ONCE:
+            try:
+                return self.evaluate(values, AT_ONCE)
+            except CostExceeded:
+                return await asyncio.to_thread(self.evaluate, values, budget)
+        return self.evaluate(values, budget)
+
+
+def compile(
+    source: str,
+    variables: Mapping[str, Type | Declared],
+    environment: Environment = KUBERNETES,
+    structs: Mapping[str, Struct] | None = None,
+) -> Program:
+    """Parse, check and plan an expression that may name these variables.
+
+    Raises CompileError: with issues in upstream's words, or without where constants of it cannot be computed.
+    """
+    declared = {name: each if isinstance(each, Declared) else Declared(each) for name, each in variables.items()}
+    within = environment.having({name: each.type for name, each in declared.items()}, structs)
+    root = parse(source)
+    issues = Issues(source)
+    try:
+        root = check(root, within, issues)
+        if not issues:
+            validate(root, issues, environment.mixed)
+        if issues:
+            raise failed(issues)
+        return _program(source, root, declared, within)
+    except RecursionError:
+        issues.add(-1, "expression recursion limit exceeded: 250")
+        raise failed(issues) from None
+
+
+def _program(source: str, root: Node, declared: Mapping[str, Declared], environment: Environment) -> Program:
+    names = _names(root)
+    used = [name for name in environment.variables if name in names]
+    planner = Planner(environment, used, plan_calls.plan, plan_folds.plan)
+    part = planner.plan(root)
+    sizes = {name: declared[name].sizes for name in used if name in declared}
+
+    anywhere = next(iter(sizes.values()), no_sizes)  # what is no variable's is the first one's, as upstream
+
+    def sized(path: tuple[str, ...]) -> int | None:
+        known = sizes.get(path[0], anywhere)
+        return known(path)
+
+    return Program(
+        source,
+        root.type,
+        frozenset(used),
+        part.run,
+        part.all,
+        planner.size,
+        [(name, declared[name].convert if name in declared else None) for name in used],
+        root,
+        sized,
+    )
+
+
+def _names(root: Node) -> set[str]:
+    found: set[str] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Ident):
+            found.add(node.name)
+        pending.extend(children(node))
+    return found
+
+
+__all__ = ["CALL_BUDGET", "REQUEST_BUDGET", "CompileError", "Declared", "Program", "compile"]

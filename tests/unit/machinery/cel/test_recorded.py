@@ -1,0 +1,155 @@
+"""What upstream's API server said of rules and expressions, as it was recorded; without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from longboat.machinery import cel
+from longboat.machinery.cel import schemas, types
+from oracle.corpus import scenarios
+
+Object = dict[str, Any]
+
+
+def _rules(schema: Object, name: str, root: bool) -> Iterator[tuple[Object, Object, str, bool]]:
+    for rule in schema.get("x-kubernetes-validations") or ():
+        yield schema, rule, name, root
+    for key, inner in (schema.get("properties") or {}).items():
+        yield from _rules(inner, f"{name}.{key}", bool(inner.get("x-kubernetes-embedded-resource")))
+    for key in ("items", "additionalProperties"):
+        if isinstance(inner := schema.get(key), dict):
+            yield from _rules(inner, f"{name}.{key}", bool(inner.get("x-kubernetes-embedded-resource")))
+
+
+def _said(rule: Object, schema: Object, name: str, root: bool) -> str:
+    """What compiling a rule gives, in the words of apiextensions."""
+    declared = schemas.declared(schema, name, root)
+    assert declared is not None
+    old: Any = declared.type
+    if rule.get("optionalOldSelf"):
+        old = types.optional_of(declared.type)
+    try:
+        program = cel.compile(rule["rule"], {"self": declared, "oldSelf": old})
+    except cel.CompileError as error:
+        return f"{'compilation' if error.issues else 'program instantiation'} failed: {error.message}"
+    return "" if program.result == types.BOOL else "cel expression must evaluate to a bool"
+
+
+def _steps(scenario: str) -> list[tuple[int, Object]]:
+    (found,) = scenarios([scenario])
+    return [(line, step) for line, step in found.steps() if "method" in step]
+
+
+def _causes(step: Object) -> list[str]:
+    causes = ((step.get("answer") or {}).get("details") or {}).get("causes") or []
+    return [cause["message"] for cause in causes]
+
+
+@pytest.mark.parametrize("scenario", ["crd/cel-compile", "crd/cel-details"])
+def test_rules_compile_as_recorded(scenario: str) -> None:
+    compiled = 0
+    for line, step in _steps(scenario):
+        body = step.get("body") or {}
+        if body.get("kind") != "CustomResourceDefinition":
+            continue
+        schema = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        causes = "\n".join(_causes(step))
+        for owner, rule, name, root in _rules(schema, "self", True):
+            if not (rule.get("rule") or "").strip() or ("\n" in rule["rule"] and not rule.get("message")):
+                continue
+            if "must be empty to be structural" in causes:
+                continue
+            said = _said(rule, owner, name, root)
+            assert said in causes, f"{scenario}:{line}"
+            compiled += 1
+    assert compiled > 25
+
+
+def test_refusals_of_rules_are_all_ours_too() -> None:
+    """Every refusal by the compiler that was recorded is one here."""
+    for line, step in _steps("crd/cel-compile"):
+        for cause in _causes(step):
+            if " failed: " not in cause:
+                continue
+            schema = step["body"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+            said = [
+                _said(rule, *rest) for owner, rule, *tail in _rules(schema, "self", True) for rest in [(owner, *tail)]
+            ]
+            assert any(each and cause.endswith(each) for each in said), f"crd/cel-compile:{line}"
+
+
+REQUEST = types.Struct(
+    "kubernetes.AdmissionRequest",
+    {
+        "userInfo": types.Field(
+            types.Struct("kubernetes.UserInfo", {"username": types.Field(types.STRING, "username")}), "userInfo"
+        ),
+        "operation": types.Field(types.STRING, "operation"),
+        "dryRun": types.Field(types.BOOL, "dryRun"),
+        "kind": types.Field(
+            types.Struct("kubernetes.GroupVersionKind", {"kind": types.Field(types.STRING, "kind")}), "kind"
+        ),
+    },
+)
+META = types.Struct(
+    "kubernetes.NamespaceMetadata",
+    {"labels": types.Field(types.map_of(types.STRING, types.STRING), "labels")},
+)
+NAMESPACE = types.Struct("kubernetes.Namespace", {"metadata": types.Field(META, "metadata")})
+
+
+def _variables(spec: Object) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "object": types.DYN, "oldObject": types.DYN, "request": REQUEST, "namespaceObject": NAMESPACE,
+        "authorizer": types.AUTHORIZER, "authorizer.requestResource": types.RESOURCE_CHECK,
+    }  # fmt: skip
+    if spec.get("paramKind"):
+        found["params"] = types.DYN
+    if spec.get("variables"):
+        fields: dict[str, types.Field] = {}
+        for variable in spec["variables"]:
+            found["variables"] = types.Struct("kubernetes.variables", dict(fields))
+            try:
+                result = cel.compile(variable["expression"], found).result
+            except cel.CompileError:
+                result = types.DYN
+            fields[variable["name"]] = types.Field(result, variable["name"])
+        found["variables"] = types.Struct("kubernetes.variables", fields)
+    return found
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["create-expressions", *(f"cel-libraries-{number}" for number in (0, 1, 3, 4, 6, 7))],
+)
+def test_expressions_of_policies_compile_as_recorded(scenario: str) -> None:
+    compiled = 0
+    for line, step in _steps(f"policies/{scenario}"):
+        body = step.get("body") or {}
+        if body.get("kind") != "ValidatingAdmissionPolicy":
+            continue
+        spec = body["spec"]
+        causes = "\n".join(_causes(step)) + str((step.get("answer") or {}).get("message"))
+        for validation in spec.get("validations") or ():
+            expression = validation.get("expression") or ""
+            if not expression.strip():
+                continue
+            said = _policy(expression, _variables(spec), "bool")
+            assert said in causes, f"policies/{scenario}:{line} {expression}"
+            assert said or f'Invalid value: "{expression}"' not in causes, f"policies/{scenario}:{line} {expression}"
+            compiled += 1
+            if message := validation.get("messageExpression"):
+                without = {k: v for k, v in _variables(spec).items() if not k.startswith("authorizer")}
+                assert _policy(message, without, "string") in causes, f"policies/{scenario}:{line} {message}"
+    assert compiled
+
+
+def _policy(expression: str, variables: dict[str, Any], wanted: str) -> str:
+    try:
+        program = cel.compile(expression, variables)
+    except cel.CompileError as error:
+        return f"{'compilation' if error.issues else 'program instantiation'} failed: {error.message}"
+    return "" if str(program.result) == wanted else f"must evaluate to {wanted} but got {program.result}"
