@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, write_of
@@ -10,7 +11,7 @@ from longboat.machinery import refusals
 from longboat.machinery.errors import StatusError, unsupported_media_type
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.patch import json as json_patch
-from longboat.machinery.patch import merge, strategic
+from longboat.machinery.patch import merge, spelling, strategic
 from longboat.machinery.patch.document import ACCEPTED, JSON, MERGE, STRATEGIC, read
 from longboat.machinery.types.schema import IGNORE
 from longboat.machinery.types.structural import Structural
@@ -34,8 +35,9 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
         if not isinstance(found, dict):
             raise refusals.unfit_patch(endpoint.kind, found, refusals.no_object(found))
         merged = document if media_type == STRATEGIC else None
+        spell = None if media_type == STRATEGIC else partial(_spelled, endpoint, media_type, found, document)
         new, warnings = endpoint.schema.check_object(
-            endpoint.kind, found, validation, complaints, large=request.seat.taken, merged=merged
+            endpoint.kind, found, validation, complaints, large=request.seat.taken, merged=merged, spell=spell
         )
         request.warnings[:] = warnings
         given = meta(new).get("name") or ""
@@ -56,6 +58,11 @@ async def read_patch(request: Request, media_type: str, validation: str) -> tupl
         return *await request.seat.run(read, media_type, data, lax=validation == IGNORE), None
     except StatusError as error:
         return None, [], error
+
+
+def _spelled(endpoint: Endpoint, media_type: str, found: Object, document: Any) -> str:
+    shape, merged = endpoint.schema.type(endpoint.kind), media_type == MERGE
+    return spelling.spelled(shape, found, document if merged else spelling.by_operations(document), merged=merged)
 
 
 def _apply(endpoint: Endpoint, media_type: str, old: Object, document: object) -> object:

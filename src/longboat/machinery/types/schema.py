@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from longboat.machinery import refusals, text, yaml
-from longboat.machinery.errors import bad_request, unsupported_media_type
+from longboat.machinery.errors import StatusError, bad_request, unsupported_media_type
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check, converted, emptied, protobuf, strict
@@ -87,7 +87,7 @@ class Schema:
         version, name = refusals.identity(kind, value, data)
         if kind in self._beside:
             refusals.check_custom_kind(kind, value, data)
-        if why := self._misnamed(kind, version, name):
+        if why := self._misnamed(kind, version, name, value):
             raise refusals.misnamed(kind, name, version, why)
         struct = self.type(kind)
         clean = None if has_many(data, media_type) else self._in_c(struct, value)
@@ -131,29 +131,34 @@ class Schema:
         *,
         large: bool = False,
         merged: Object | None = None,
+        spell: Callable[[], str] | None = None,
     ) -> tuple[Object, list[str]]:
         """As `decode`, for what a patch has made. `complaints` are those about the patch itself; `large` spares other
         threads a call into C that would hold them all; `merged` is the patch where it is a strategic one, of which
-        upstream speaks differently.
+        upstream speaks differently; `spell` gives the text in which upstream shows what another has made.
 
         Raises StatusError 422 in the form upstream has for patches.
         """
-        shown = obj if merged is None else converted.printed(merged)
+
+        def unfit(why: str) -> StatusError:
+            shown = (spell() if spell else obj) if merged is None else converted.printed(merged)
+            return refusals.unfit_patch(kind, shown, why)
+
         struct, found = self.type(kind), list(complaints or ())
-        if why := self._misnamed(kind, obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.name):
-            raise refusals.unfit_patch(kind, shown, why)
+        if why := self._misnamed(kind, obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.name, obj):
+            raise unfit(why)
         checked = None if large else self._in_c(struct, obj)
         if checked is None:
             try:
                 checked, unknown = self._walked(struct, obj)
             except Mistake as error:
                 why = converted.mistake(struct, obj) if merged is not None and struct is not None else ""
-                raise refusals.unfit_patch(kind, shown, why or str(error)) from error
+                raise unfit(why or str(error)) from error
             if validation != IGNORE:
                 about = self._problems(struct, obj, unknown, repeated=False, in_order=True)
                 found += about if merged is None else sorted(about)
         if found and validation == STRICT:
-            raise refusals.unfit_patch(kind, shown, refusals.strict(found))
+            raise unfit(refusals.strict(found))
         return self._headed(kind, self._remembering(struct, obj, checked)), found if validation == WARN else []
 
     def canonical(self, kind: Kind, obj: Object, *, large: bool = False) -> bytes:
@@ -242,8 +247,9 @@ class Schema:
             return found if found.startswith(META) else None
         return self._kinds.get(f"{version if '/' in version else f'/{version}'}/{name}")
 
-    def _misnamed(self, kind: Kind, version: str, name: str) -> str:
-        """Why an object that says it is of this version and kind is not what is wanted; "" where it is."""
+    def _misnamed(self, kind: Kind, version: str, name: str, value: Any) -> str:
+        """Why an object that says it is of this version and kind is not what is wanted; "" where it is. Upstream reads
+        it as what it says it is, before it sees that this is something else."""
         if version == kind.api_version and name == kind.name:
             return ""
         if kind in self._beside:
@@ -254,7 +260,12 @@ class Schema:
         if found is None:
             if self.has(kind):
                 return refusals.unregistered(version, name)
-        elif name != kind.name:
+            return refusals.other_version(version, kind)
+        try:
+            check.struct(self._shapes.struct(found), value)
+        except Mistake as error:
+            return str(error)
+        if name != kind.name:
             return refusals.no_conversion(version, name, kind)
         return refusals.other_version(version, kind)
 

@@ -486,3 +486,13 @@ def test_what_protobuf_nests_and_json_does_not_is_found_in_the_outer_type() -> N
     assert made["spec"]["rules"] == [
         {"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     ]
+
+
+def test_an_object_of_another_kind_is_read_as_what_it_says_it_is() -> None:
+    sent: Object = {"kind": "Secret", "apiVersion": "v1", "data": {"k": "v"}}
+    told = 'Secret in version "v1" cannot be handled as a ConfigMap: illegal base64 data at input byte 0'
+    assert refusal(kinds.CONFIG_MAP, sent) == told
+    with pytest.raises(StatusError) as caught:
+        SCHEMA.check_object(kinds.CONFIG_MAP, sent)
+    assert caught.value.message.endswith(": illegal base64 data at input byte 0")
+    assert refusal(kinds.CONFIG_MAP, sent | {"data": {"k": "dg=="}}).endswith("unknown conversion")
