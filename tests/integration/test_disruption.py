@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration.volumes.inside import inside
 from integration.workloads import add_node, deployment, until_quiet
 from longboat.api import kinds
 from longboat.client.interface import Key
@@ -85,18 +84,13 @@ async def make_unready(cluster: Cluster, pod: str) -> None:
         ({"maxUnavailable": "100%"}, (3, 3, 0, 3)),
     ],
 )
-def test_what_budgets_come_to(spec: Object, expected: tuple[int, int, int, int]) -> None:
-    @inside
-    async def scene(cluster: Cluster) -> None:
-        await three_pods(cluster, **spec)
-        assert await counts(cluster) == expected
-        reason = ("True", "SufficientPods") if expected[3] else ("False", "InsufficientPods")
-        assert condition(await cluster.get("pdb/web"), "DisruptionAllowed") == reason
-
-    scene()
+async def test_what_budgets_come_to(cluster: Cluster, spec: Object, expected: tuple[int, int, int, int]) -> None:
+    await three_pods(cluster, **spec)
+    assert await counts(cluster) == expected
+    reason = ("True", "SufficientPods") if expected[3] else ("False", "InsufficientPods")
+    assert condition(await cluster.get("pdb/web"), "DisruptionAllowed") == reason
 
 
-@inside
 async def test_an_eviction_takes_one_from_the_budget_and_the_next_waits_for_its_replacement(cluster: Cluster) -> None:
     first, second, _ = await three_pods(cluster, minAvailable=2)
     await cluster.client.patch(kinds.POD, Key("default", first), {"metadata": {"finalizers": ["a/b"]}})
@@ -117,7 +111,6 @@ async def test_an_eviction_takes_one_from_the_budget_and_the_next_waits_for_its_
     await evict(cluster, second)
 
 
-@inside
 async def test_of_evictions_at_once_only_as_many_succeed_as_the_budget_allows(cluster: Cluster) -> None:
     pods = await three_pods(cluster, minAvailable=1)
     results = await asyncio.gather(*(evict(cluster, pod) for pod in pods), return_exceptions=True)
@@ -125,7 +118,6 @@ async def test_of_evictions_at_once_only_as_many_succeed_as_the_budget_allows(cl
     assert [each.code for each in refusals] == [429] and results.count(None) == 2
 
 
-@inside
 async def test_ill_pods_may_go_while_enough_are_well(cluster: Cluster) -> None:
     first, second, _ = await three_pods(cluster, minAvailable=2)
     await make_unready(cluster, first)
@@ -140,7 +132,6 @@ async def test_ill_pods_may_go_while_enough_are_well(cluster: Cluster) -> None:
     assert not await cluster.exists(f"pod/{second}")
 
 
-@inside
 async def test_a_pod_under_two_budgets_cannot_be_evicted(cluster: Cluster) -> None:
     (first, *_) = await three_pods(cluster, minAvailable=1)
     await cluster.apply(budget("other", minAvailable=1))
@@ -149,7 +140,6 @@ async def test_a_pod_under_two_budgets_cannot_be_evicted(cluster: Cluster) -> No
     assert (error.code, error.message) == (500, why)
 
 
-@inside
 async def test_a_dry_run_changes_nothing(cluster: Cluster) -> None:
     (first, *_) = await three_pods(cluster, minAvailable=2)
     before = (await cluster.get("pdb/web"), await cluster.get(f"pod/{first}"))
@@ -157,7 +147,6 @@ async def test_a_dry_run_changes_nothing(cluster: Cluster) -> None:
     assert (await cluster.get("pdb/web"), await cluster.get(f"pod/{first}")) == before
 
 
-@inside
 async def test_a_pod_that_was_allowed_to_go_and_stays_is_counted_again(cluster: Cluster) -> None:
     first, *_ = await three_pods(cluster, minAvailable=2)
     noted = {"disruptedPods": {first: timestamp(cluster.clock.now())}}
@@ -174,7 +163,6 @@ async def test_a_pod_that_was_allowed_to_go_and_stays_is_counted_again(cluster: 
     assert "NotDeleted" in {event["reason"] for event in await cluster.list("events")}
 
 
-@inside
 async def test_pods_without_a_scale_cannot_be_reckoned_in_percent(cluster: Cluster) -> None:
     await add_node(cluster, "n0")
     pod = {"containers": [{"name": "c", "image": "a"}]}
@@ -188,7 +176,6 @@ async def test_pods_without_a_scale_cannot_be_reckoned_in_percent(cluster: Clust
     assert found["status"]["conditions"][0]["message"] == "daemonsets.apps does not implement the scale subresource"
 
 
-@inside
 async def test_an_empty_selector_covers_everything_and_none_nothing(cluster: Cluster) -> None:
     await three_pods(cluster, minAvailable=1)
     everything = budget("all", minAvailable=1)
@@ -201,7 +188,6 @@ async def test_an_empty_selector_covers_everything_and_none_nothing(cluster: Clu
     assert await counts(cluster, "none") == (0, 0, 1, 0)
 
 
-@inside
 async def test_a_replication_controller_keeps_adopts_and_releases_its_pods(cluster: Cluster) -> None:
     await add_node(cluster, "n0")
     orphan = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "orphan", "labels": {"app": "web"}}}

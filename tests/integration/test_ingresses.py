@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from integration.volumes.inside import inside
 from integration.workloads import add_node
 from longboat.api import kinds
 from longboat.client.interface import Key
@@ -34,7 +33,6 @@ async def shown(cluster: Cluster, name: str = "web") -> list[str]:
     return [each["ip"] for each in found.get("ingress") or ()]
 
 
-@inside
 async def test_an_ingress_without_a_class_gets_the_default(cluster: Cluster) -> None:
     await cluster.apply(ingress(), ingress("named", ingressClassName="other"))
     assert (await cluster.get("ingress/web"))["spec"]["ingressClassName"] == "longboat"
@@ -49,7 +47,6 @@ async def test_an_ingress_without_a_class_gets_the_default(cluster: Cluster) -> 
     assert "ingressClassName" not in (await cluster.get("ingress/bare"))["spec"]
 
 
-@inside
 async def test_the_status_shows_the_ready_nodes(cluster: Cluster) -> None:
     await ready(cluster, "n1", "192.0.2.1")
     await cluster.apply(ingress(), ingress("foreign", ingressClassName="other"))
@@ -64,7 +61,6 @@ async def test_the_status_shows_the_ready_nodes(cluster: Cluster) -> None:
     assert await shown(cluster, "foreign") == []
 
 
-@inside
 async def test_a_nodes_network_reads_the_certificates_that_ingresses_name_and_no_other_secret(cluster: Cluster) -> None:
     for name in ("named", "other"):
         await cluster.apply({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": name}})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from integration.volumes.inside import inside
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
@@ -25,7 +24,6 @@ async def shown(cluster: Cluster, name: str) -> list[str]:
     return [each["ip"] for each in status.get("ingress") or ()]
 
 
-@inside
 async def test_each_gets_one_of_the_pool_and_keeps_it(cluster: Cluster) -> None:
     await cluster.apply(service("a"), service("b"), service("c", loadBalancerIP="192.0.2.5"))
     await cluster.apply(service("d", loadBalancerClass="example.com/other"), service("e", type="NodePort"))
@@ -41,7 +39,6 @@ async def test_each_gets_one_of_the_pool_and_keeps_it(cluster: Cluster) -> None:
     assert {*await shown(cluster, "f"), *await shown(cluster, "g")} == {*found[0], *found[1]}
 
 
-@inside
 async def test_what_is_not_free_is_said_and_tried_again(cluster: Cluster) -> None:
     await cluster.apply(service("a", loadBalancerIP="192.0.2.1"), service("b", loadBalancerIP="192.0.2.1"))
     await cluster.apply(service("c", loadBalancerIP="198.51.100.1"))
@@ -54,7 +51,6 @@ async def test_what_is_not_free_is_said_and_tried_again(cluster: Cluster) -> Non
     assert await shown(cluster, "b") == ["192.0.2.1"]
 
 
-@inside
 async def test_a_pool_that_is_used_up(cluster: Cluster) -> None:
     await cluster.apply(*(service(f"s{number}") for number in range(8)))
     found = [await shown(cluster, f"s{number}") for number in range(8)]
@@ -63,7 +59,6 @@ async def test_a_pool_that_is_used_up(cluster: Cluster) -> None:
     assert told[0].endswith("no address of 192.0.2.0/29 is free")
 
 
-@inside
 async def test_a_local_policy_has_a_port_for_health_checks(cluster: Cluster) -> None:
     async def port(name: str) -> int:
         found: int = (await cluster.get(f"service/{name}"))["spec"].get("healthCheckNodePort", 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration.volumes.inside import inside
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
@@ -35,7 +34,6 @@ async def slices(cluster: Cluster) -> list[Object]:
     return await cluster.list("endpointslices", labels="kubernetes.io/service-name=outside")
 
 
-@inside
 async def test_created_changed_and_deleted(cluster: Cluster) -> None:
     await cluster.apply(service())
     await cluster.apply(endpoints("10.1.2.3", annotations={"note": "x"}, labels={"team": "a"}))
@@ -64,7 +62,6 @@ async def test_created_changed_and_deleted(cluster: Cluster) -> None:
     assert await slices(cluster) == []
 
 
-@inside
 async def test_nothing_is_written_while_nothing_changes(cluster: Cluster) -> None:
     await cluster.apply(service())
     await cluster.apply(endpoints("10.1.2.3", "2001:db8::1"))
@@ -75,7 +72,6 @@ async def test_nothing_is_written_while_nothing_changes(cluster: Cluster) -> Non
     assert await slices(cluster) == before
 
 
-@inside
 async def test_only_without_a_selector_and_only_with_a_service(cluster: Cluster) -> None:
     await cluster.apply(endpoints("10.1.2.3"))
     assert await slices(cluster) == []
@@ -87,7 +83,6 @@ async def test_only_without_a_selector_and_only_with_a_service(cluster: Cluster)
     ]
 
 
-@inside
 async def test_it_can_be_switched_off(cluster: Cluster) -> None:
     await cluster.apply(service())
     await cluster.apply(endpoints("10.1.2.3"))
@@ -100,7 +95,6 @@ async def test_it_can_be_switched_off(cluster: Cluster) -> None:
     assert await slices(cluster) == []
 
 
-@inside
 async def test_what_is_left_out_is_told(cluster: Cluster) -> None:
     await cluster.apply(service())
     await cluster.apply(endpoints(*(f"10.1.{n // 250}.{n % 250}" for n in range(1003))))

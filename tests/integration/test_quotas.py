@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from integration.volumes.inside import inside
 from integration.workloads import deployment
 from longboat.api import kinds
 from longboat.client.interface import Key
@@ -34,7 +33,6 @@ async def make(cluster: Cluster, name: str, **options: Any) -> Any:
     return await cluster.client.create(kinds.SECRET, secret(name), namespace="default", **options)
 
 
-@inside
 async def test_of_many_at_once_exactly_as_many_get_in_as_there_is_room_for(cluster: Cluster) -> None:
     await cluster.apply(quota(secrets="20"), quota("other", secrets="30"))
     await cluster.settle()
@@ -45,7 +43,6 @@ async def test_of_many_at_once_exactly_as_many_get_in_as_there_is_room_for(clust
     assert await used(cluster) == await used(cluster, "other") == {"secrets": "20"}
 
 
-@inside
 async def test_a_deployment_grows_as_far_as_it_may_and_on_when_it_may(cluster: Cluster) -> None:
     await cluster.apply(quota(pods="2"))
     await cluster.settle()
@@ -62,7 +59,6 @@ async def test_a_deployment_grows_as_far_as_it_may_and_on_when_it_may(cluster: C
     assert await used(cluster) == {"pods": "4"}
 
 
-@inside
 async def test_room_that_was_noted_for_what_was_never_made_is_found_again(cluster: Cluster) -> None:
     await cluster.apply(quota(secrets="3"))
     await cluster.settle()
@@ -73,7 +69,6 @@ async def test_room_that_was_noted_for_what_was_never_made_is_found_again(cluste
     assert await used(cluster) == {"secrets": "1"}
 
 
-@inside
 async def test_resources_that_are_no_longer_limited_are_no_longer_counted(cluster: Cluster) -> None:
     await cluster.apply(quota(secrets="3", configmaps="3"))
     await cluster.settle()
@@ -87,7 +82,6 @@ async def test_resources_that_are_no_longer_limited_are_no_longer_counted(cluste
     }  # fmt: skip
 
 
-@inside
 async def test_pods_that_end_make_room(cluster: Cluster) -> None:
     await cluster.apply(quota(pods="1"))
     await cluster.settle()
@@ -101,7 +95,6 @@ async def test_pods_that_end_make_room(cluster: Cluster) -> None:
     assert await used(cluster) == {"pods": "1"}
 
 
-@inside
 async def test_other_namespaces_have_nothing_to_do_with_it(cluster: Cluster) -> None:
     await cluster.apply(quota(secrets="0"))
     await cluster.apply({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "free"}})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,30 +10,13 @@ from integration.workloads import add_node, deployment, run_pods, until_quiet
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
 
-Test = Callable[[Cluster], Awaitable[None]]
-
-
-def inside(test: Test) -> Callable[[], None]:
-    """Run a test in a fresh cluster with two nodes."""
-
-    def run() -> None:
-        async def main() -> None:
-            async with Cluster() as cluster:
-                for name in ("a", "b"):
-                    await add_node(cluster, name)
-                await test(cluster)
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+pytestmark = pytest.mark.nodes("a", "b")
 
 
 def condition(obj: Any, kind: str) -> Any:
     return next(c for c in obj["status"]["conditions"] if c["type"] == kind)
 
 
-@inside
 async def test_a_deployment_comes_up(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=4))
     await until_quiet(cluster)
@@ -47,7 +28,6 @@ async def test_a_deployment_comes_up(cluster: Cluster) -> None:
     assert {p["spec"]["nodeName"] for p in await cluster.list("pods")} == {"a", "b"}
 
 
-@inside
 async def test_a_rolling_update_never_leaves_its_bounds(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=8))
     await until_quiet(cluster)
@@ -68,7 +48,6 @@ async def test_a_rolling_update_never_leaves_its_bounds(cluster: Cluster) -> Non
     assert sorted(rs["spec"]["replicas"] for rs in await cluster.list("replicasets")) == [0, 8]
 
 
-@inside
 async def test_recreate_stops_every_old_pod_first(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2, strategy={"type": "Recreate"}))
     await until_quiet(cluster)
@@ -80,7 +59,6 @@ async def test_recreate_stops_every_old_pod_first(cluster: Cluster) -> None:
     assert {p["spec"]["containers"][0]["image"] for p in await cluster.list("pods")} == {"web:2"}
 
 
-@inside
 async def test_a_rollout_that_stalls_is_given_up(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=1, progressDeadlineSeconds=60))
     await cluster.settle()
@@ -92,7 +70,6 @@ async def test_a_rollout_that_stalls_is_given_up(cluster: Cluster) -> None:
     assert "has timed out progressing." in stalled["message"]
 
 
-@inside
 async def test_history_is_kept_to_its_limit(cluster: Cluster) -> None:
     for version in range(5):
         await cluster.apply(deployment(replicas=1, image=f"web:{version}", revisionHistoryLimit=2))
@@ -102,7 +79,6 @@ async def test_history_is_kept_to_its_limit(cluster: Cluster) -> None:
     assert revisions == [3, 4, 5]
 
 
-@inside
 async def test_a_paused_deployment_waits(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2))
     await until_quiet(cluster)
@@ -115,7 +91,6 @@ async def test_a_paused_deployment_waits(cluster: Cluster) -> None:
     assert {p["spec"]["containers"][0]["image"] for p in await cluster.list("pods")} == {"web:2"}
 
 
-@inside
 async def test_min_ready_seconds_count_on_the_clock(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=1, minReadySeconds=30))
     await until_quiet(cluster)
@@ -124,7 +99,6 @@ async def test_min_ready_seconds_count_on_the_clock(cluster: Cluster) -> None:
     assert (await cluster.get("deployment/web"))["status"]["availableReplicas"] == 1
 
 
-@inside
 async def test_a_lost_pod_is_replaced(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2))
     await until_quiet(cluster)
@@ -135,7 +109,6 @@ async def test_a_lost_pod_is_replaced(cluster: Cluster) -> None:
     assert len(after) == 2 and len(after & before) == 1
 
 
-@inside
 async def test_deleting_a_deployment_takes_everything_with_it(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2))
     await until_quiet(cluster)
@@ -144,7 +117,6 @@ async def test_deleting_a_deployment_takes_everything_with_it(cluster: Cluster) 
     assert await cluster.list("replicasets") == [] and await cluster.list("pods") == []
 
 
-@inside
 async def test_orphaned_pods_stay(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2))
     await until_quiet(cluster)
@@ -156,7 +128,6 @@ async def test_orphaned_pods_stay(cluster: Cluster) -> None:
     assert len(await cluster.list("pods")) == 2
 
 
-@inside
 async def test_foreground_deletion_waits_for_what_blocks_it(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=1))
     await until_quiet(cluster)
@@ -171,7 +142,6 @@ async def test_foreground_deletion_waits_for_what_blocks_it(cluster: Cluster) ->
     assert not await cluster.exists("deployment/web")
 
 
-@inside
 async def test_a_service_finds_its_ready_pods(cluster: Cluster) -> None:
     service = {
         "kind": "Service", "apiVersion": "v1", "metadata": {"name": "web"},
@@ -194,7 +164,6 @@ async def test_a_service_finds_its_ready_pods(cluster: Cluster) -> None:
     assert len(endpoints["subsets"][0]["addresses"]) == len(endpoints["subsets"][0]["notReadyAddresses"]) == 1
 
 
-@inside
 async def test_a_namespace_empties_before_it_goes(cluster: Cluster) -> None:
     await cluster.apply({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "shop"}})
     await cluster.settle()
@@ -220,7 +189,6 @@ def _key(namespace: str, name: str) -> Any:
     return Key(namespace, name)
 
 
-@inside
 async def test_a_silent_node_loses_its_pods(cluster: Cluster) -> None:
     await cluster.apply(deployment(replicas=2))
     await until_quiet(cluster)
@@ -238,7 +206,6 @@ async def test_a_silent_node_loses_its_pods(cluster: Cluster) -> None:
     assert any(p["metadata"].get("deletionTimestamp") for p in await cluster.list("pods"))
 
 
-@inside
 async def test_nodes_get_ranges_of_their_own(cluster: Cluster) -> None:
     await add_node(cluster, "c")
     ranges = [n["spec"]["podCIDR"] for n in await cluster.list("nodes")]

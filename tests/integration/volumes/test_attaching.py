@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, pod, storage_class, told
 from longboat.api import kinds
 from longboat.client.interface import Key
@@ -35,7 +34,6 @@ async def end(cluster: Cluster, name: str) -> None:
     await cluster.settle()
 
 
-@inside
 async def test_a_volume_is_attached_where_its_pod_runs(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     await run(cluster, "p", "a")
@@ -53,7 +51,6 @@ async def test_a_volume_is_attached_where_its_pod_runs(cluster: Cluster) -> None
     assert await told(cluster, "SuccessfulAttachVolume") == [f'AttachVolume.Attach succeeded for volume "{name}" ']
 
 
-@inside
 async def test_it_is_detached_when_the_last_pod_has_gone(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     await run(cluster, "p", "a")
@@ -66,7 +63,6 @@ async def test_it_is_detached_when_the_last_pod_has_gone(cluster: Cluster) -> No
     assert not (await cluster.get("node/a"))["status"].get("volumesAttached")
 
 
-@inside
 async def test_what_is_still_mounted_is_not_detached(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     await run(cluster, "p", "a")
@@ -81,7 +77,6 @@ async def test_what_is_still_mounted_is_not_detached(cluster: Cluster) -> None:
     assert not driver.attached
 
 
-@inside
 async def test_a_node_that_is_dead_is_not_waited_for_for_ever(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     await run(cluster, "p", "a")
@@ -95,7 +90,6 @@ async def test_a_node_that_is_dead_is_not_waited_for_for_ever(cluster: Cluster) 
     assert not driver.attached
 
 
-@inside
 async def test_an_exclusive_volume_waits_for_the_other_node(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     name = (await cluster.list("pv"))[0]["metadata"]["name"]
@@ -109,7 +103,6 @@ async def test_an_exclusive_volume_waits_for_the_other_node(cluster: Cluster) ->
     assert {node for _, node in driver.attached} == {"id-b"}
 
 
-@inside
 async def test_a_shared_volume_is_attached_everywhere(cluster: Cluster) -> None:
     driver = await prepare(cluster, modes=("ReadWriteMany",))
     await run(cluster, "p", "a")
@@ -117,7 +110,6 @@ async def test_a_shared_volume_is_attached_everywhere(cluster: Cluster) -> None:
     assert {node for _, node in driver.attached} == {"id-a", "id-b"}
 
 
-@inside
 async def test_a_driver_without_anything_to_attach_counts_as_attached(cluster: Cluster) -> None:
     driver = await prepare(cluster, "CREATE_DELETE_VOLUME")
     await run(cluster, "p", "a")
@@ -127,7 +119,6 @@ async def test_a_driver_without_anything_to_attach_counts_as_attached(cluster: C
     assert not await cluster.list("volumeattachments")
 
 
-@inside
 async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     driver.fail["ControllerPublishVolume"] = ("INTERNAL", "no slot")
@@ -143,7 +134,6 @@ async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     assert found["status"] == {"attached": True, "attachmentMetadata": {"device": "/dev/x"}}
 
 
-@inside
 async def test_a_volume_is_not_deleted_while_it_is_attached(cluster: Cluster) -> None:
     driver = await prepare(cluster)
     await run(cluster, "p", "a")
@@ -158,7 +148,6 @@ async def test_a_volume_is_not_deleted_while_it_is_attached(cluster: Cluster) ->
     assert not await cluster.list("pv")
 
 
-@inside
 async def test_attachments_of_others_are_let_be(cluster: Cluster) -> None:
     await prepare(cluster)
     name = (await cluster.list("pv"))[0]["metadata"]["name"]
@@ -175,7 +164,6 @@ async def test_attachments_of_others_are_let_be(cluster: Cluster) -> None:
     assert found["status"] == {"attached": False}
 
 
-@inside
 async def test_the_built_in_driver_attaches_nothing(cluster: Cluster) -> None:
     driver = Driver()
     driver.plug_into(cluster)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, storage_class, told
 from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
@@ -46,21 +45,16 @@ async def ask(cluster: Cluster, driver: Driver, parameters: dict[str, str], **sp
          "specified, Both must be specified"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_and_nothing_made(parameters: dict[str, str], spec: Object, why: str) -> None:
-    @inside
-    async def test(cluster: Cluster) -> None:
-        driver = Driver(DISK, "CREATE_DELETE_VOLUME")
-        await ask(cluster, driver, parameters, **spec)
-        assert await told(cluster, "ProvisioningFailed") == [
-            f'failed to provision volume with StorageClass "disk": {why}'
-        ]
-        await cluster.clock.advance(30)
-        assert not driver.made("CreateVolume")
-
-    test()
+async def test_what_is_wrong_is_told_and_nothing_made(
+    cluster: Cluster, parameters: dict[str, str], spec: Object, why: str
+) -> None:
+    driver = Driver(DISK, "CREATE_DELETE_VOLUME")
+    await ask(cluster, driver, parameters, **spec)
+    assert await told(cluster, "ProvisioningFailed") == [f'failed to provision volume with StorageClass "disk": {why}']
+    await cluster.clock.advance(30)
+    assert not driver.made("CreateVolume")
 
 
-@inside
 async def test_what_populators_fill_is_left_to_them(cluster: Cluster) -> None:
     driver = Driver(DISK, "CREATE_DELETE_VOLUME")
     await ask(cluster, driver, {}, dataSourceRef={"apiGroup": "example.com", "kind": "Book", "name": "x"})
@@ -77,7 +71,6 @@ class Stingy(Driver):
         return made
 
 
-@inside
 async def test_what_is_of_no_use_is_deleted_again(cluster: Cluster) -> None:
     driver = Stingy(DISK, "CREATE_DELETE_VOLUME")
     await ask(cluster, driver, {})
@@ -107,7 +100,6 @@ class Silent(Driver):
         return await super().serve(request)
 
 
-@inside
 async def test_a_driver_that_does_not_answer_holds_up_no_other(cluster: Cluster) -> None:
     silent, able = Silent(DISK, "CREATE_DELETE_VOLUME"), Driver("able.example.com", "CREATE_DELETE_VOLUME")
 

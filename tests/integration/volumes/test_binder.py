@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, phases, storage_class, told, volume
 from longboat.api import storage
 from longboat.controllers.volumes.binder import PersistentVolumeBinder
@@ -12,7 +11,6 @@ from longboat.controllers.volumes.steps import VolumePhase
 from longboat.testing.cluster import Cluster
 
 
-@inside
 async def test_a_claim_and_a_volume_find_each_other(cluster: Cluster) -> None:
     await cluster.apply(claim())
     await cluster.settle()
@@ -33,7 +31,6 @@ async def test_a_claim_and_a_volume_find_each_other(cluster: Cluster) -> None:
     assert (await cluster.get("pv/big"))["status"]["phase"] == "Available"
 
 
-@inside
 async def test_each_volume_goes_to_one_claim(cluster: Cluster) -> None:
     await cluster.apply(*(volume(f"v{i}", f"{i + 1}Gi") for i in range(6)))
     await cluster.settle()
@@ -44,7 +41,6 @@ async def test_each_volume_goes_to_one_claim(cluster: Cluster) -> None:
     assert {c["status"]["phase"] for c in await cluster.list("pvc")} == {"Bound"}
 
 
-@inside
 async def test_a_released_volume_is_kept_and_given_to_nobody(cluster: Cluster) -> None:
     await cluster.apply(volume(), claim())
     await cluster.settle()
@@ -61,7 +57,6 @@ async def test_a_released_volume_is_kept_and_given_to_nobody(cluster: Cluster) -
     assert await phases(cluster) == ("Bound", "Bound"), "freed by hand, it is taken again"
 
 
-@inside
 async def test_a_reservation_binds_to_its_claim_alone(cluster: Cluster) -> None:
     await cluster.apply(volume(claimRef={"namespace": "default", "name": "data"}))
     await cluster.settle()
@@ -72,7 +67,6 @@ async def test_a_reservation_binds_to_its_claim_alone(cluster: Cluster) -> None:
     assert storage.BOUND_BY_CONTROLLER not in (await cluster.get("pv/v"))["metadata"].get("annotations", {})
 
 
-@inside
 async def test_a_claim_whose_volume_disappears_is_lost(cluster: Cluster) -> None:
     await cluster.apply(volume(), claim())
     await cluster.settle()
@@ -86,7 +80,6 @@ async def test_a_claim_whose_volume_disappears_is_lost(cluster: Cluster) -> None
     ]
 
 
-@inside
 async def test_a_default_class_that_comes_later_reaches_waiting_claims(cluster: Cluster) -> None:
     for found in await cluster.list("sc"):
         await cluster.delete(f"sc/{found['metadata']['name']}")
@@ -102,7 +95,6 @@ async def test_a_default_class_that_comes_later_reaches_waiting_claims(cluster: 
     assert waits.startswith("Waiting for a volume to be created either by the external provisioner 'example.com/disk'")
 
 
-@inside
 async def test_nothing_is_written_when_nothing_changed(cluster: Cluster) -> None:
     await cluster.apply(volume(), claim(), claim("waits", storage_class="none"))
     await cluster.settle()
@@ -113,19 +105,14 @@ async def test_nothing_is_written_when_nothing_changed(cluster: Cluster) -> None
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Recycle"])
-def test_what_nobody_can_reclaim_fails_and_stays(policy: str) -> None:
-    @inside
-    async def test(cluster: Cluster) -> None:
-        await cluster.apply(volume(persistentVolumeReclaimPolicy=policy), claim())
-        await cluster.settle()
-        await cluster.delete("pvc/data")
-        await cluster.settle()
-        assert (await cluster.get("pv/v"))["status"]["phase"] == "Failed"
-
-    test()
+async def test_what_nobody_can_reclaim_fails_and_stays(cluster: Cluster, policy: str) -> None:
+    await cluster.apply(volume(persistentVolumeReclaimPolicy=policy), claim())
+    await cluster.settle()
+    await cluster.delete("pvc/data")
+    await cluster.settle()
+    assert (await cluster.get("pv/v"))["status"]["phase"] == "Failed"
 
 
-@inside
 async def test_nothing_is_released_on_the_word_of_a_copy(cluster: Cluster) -> None:
     await cluster.apply(volume(), claim())
     await cluster.settle()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, pod, told
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
@@ -33,7 +32,6 @@ def conditions(found: Any) -> dict[str, str]:
     return {c["type"]: c.get("message", "") for c in found["status"].get("conditions", [])}
 
 
-@inside
 async def test_the_driver_does_its_part_and_leaves_the_rest_to_the_node(cluster: Cluster) -> None:
     driver = Driver()
     found = await grown(cluster, driver)
@@ -56,7 +54,6 @@ async def test_the_driver_does_its_part_and_leaves_the_rest_to_the_node(cluster:
     assert await told(cluster, "FileSystemResizeRequired") == ["Require file system resize of volume on node"]
 
 
-@inside
 async def test_without_a_node_s_part_it_is_done(cluster: Cluster) -> None:
     driver = Driver()
     driver.node_expansion = False
@@ -67,7 +64,6 @@ async def test_without_a_node_s_part_it_is_done(cluster: Cluster) -> None:
     assert await told(cluster, "VolumeResizeSuccessful") == ["Resize volume succeeded"]
 
 
-@inside
 async def test_a_driver_that_grows_volumes_on_nodes_only(cluster: Cluster) -> None:
     driver = Driver("local.longboat.dev", "CREATE_DELETE_VOLUME")
     found = await grown(cluster, driver)
@@ -75,7 +71,6 @@ async def test_a_driver_that_grows_volumes_on_nodes_only(cluster: Cluster) -> No
     assert not driver.made("ControllerExpandVolume")
 
 
-@inside
 async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     driver = Driver()
     driver.fail["ControllerExpandVolume"] = ("INTERNAL", "not now")
@@ -94,7 +89,6 @@ async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     assert "FileSystemResizePending" in conditions(await cluster.get("pvc/data"))
 
 
-@inside
 async def test_what_cannot_be_done_can_be_taken_back(cluster: Cluster) -> None:
     driver = Driver()
     driver.fail["ControllerExpandVolume"] = ("OUT_OF_RANGE", "too large")
@@ -108,14 +102,12 @@ async def test_what_cannot_be_done_can_be_taken_back(cluster: Cluster) -> None:
         await ask(cluster, "1Gi")
 
 
-@inside
 async def test_a_class_without_expansion_refuses(cluster: Cluster) -> None:
     await cluster.patch("sc/standard", {"allowVolumeExpansion": False})
     with pytest.raises(StatusError, match="only dynamically provisioned pvc can be resized"):
         await grown(cluster, Driver())
 
 
-@inside
 async def test_nothing_is_written_once_the_node_has_its_turn(cluster: Cluster) -> None:
     driver = Driver()
     found = await grown(cluster, driver)

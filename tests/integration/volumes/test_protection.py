@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, phases, pod, volume
 from longboat.api import kinds
 from longboat.client.interface import Key
@@ -16,7 +15,6 @@ def ephemeral(name: str = "scratch", **template: Any) -> dict[str, Any]:
     return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": asked, **template}}}
 
 
-@inside
 async def test_a_claim_in_use_stays_until_its_pod_has_gone(cluster: Cluster) -> None:
     await cluster.apply(claim(), volume())
     await cluster.apply(pod("p", "data", nodeName="n"))
@@ -32,7 +30,6 @@ async def test_a_claim_in_use_stays_until_its_pod_has_gone(cluster: Cluster) -> 
     assert (await cluster.get("pv/v"))["status"]["phase"] == "Released"
 
 
-@inside
 async def test_a_pod_without_a_node_keeps_nothing(cluster: Cluster) -> None:
     await cluster.apply(claim(), pod("p", "data"))
     await cluster.settle()
@@ -41,7 +38,6 @@ async def test_a_pod_without_a_node_keeps_nothing(cluster: Cluster) -> None:
     assert not await cluster.exists("pvc/data")
 
 
-@inside
 async def test_a_bound_volume_stays_until_its_claim_has_gone(cluster: Cluster) -> None:
     await cluster.apply(claim(), volume())
     await cluster.settle()
@@ -54,7 +50,6 @@ async def test_a_bound_volume_stays_until_its_claim_has_gone(cluster: Cluster) -
     assert not await cluster.exists("pv/v")
 
 
-@inside
 async def test_what_was_made_unprotected_is_protected_all_the_same(cluster: Cluster) -> None:
     await cluster.apply(volume())
     await cluster.patch("pv/v", {"metadata": {"$deleteFromPrimitiveList/finalizers": ["kubernetes.io/pv-protection"]}})
@@ -62,7 +57,6 @@ async def test_what_was_made_unprotected_is_protected_all_the_same(cluster: Clus
     assert (await cluster.get("pv/v"))["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
 
 
-@inside
 async def test_an_ephemeral_volume_gets_a_claim_that_goes_with_its_pod(cluster: Cluster) -> None:
     wanted = pod("p", volumes=[ephemeral(metadata={"labels": {"a": "b"}})])
     await cluster.apply(wanted)
@@ -81,7 +75,6 @@ async def test_an_ephemeral_volume_gets_a_claim_that_goes_with_its_pod(cluster: 
     assert not await cluster.exists("pvc/p-scratch")
 
 
-@inside
 async def test_an_ephemeral_volume_takes_nobody_elses_claim(cluster: Cluster) -> None:
     await cluster.apply(claim("p-scratch"))
     before = await cluster.get("pvc/p-scratch")
@@ -91,7 +84,6 @@ async def test_an_ephemeral_volume_takes_nobody_elses_claim(cluster: Cluster) ->
     assert "ownerReferences" not in (await cluster.get("pvc/p-scratch"))["metadata"]
 
 
-@inside
 async def test_an_attributes_class_stays_while_it_is_named(cluster: Cluster) -> None:
     gold = {"kind": "VolumeAttributesClass", "metadata": {"name": "gold"}, "driverName": "disk.example.com",
             "parameters": {"iops": "5"}}  # fmt: skip

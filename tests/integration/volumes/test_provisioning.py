@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from integration.volumes.driver import KEY, Driver, add_driver_node, register
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, storage_class, told
 from longboat.api.storage import LOCAL_DRIVER, SELECTED_NODE
 from longboat.testing.cluster import Cluster
@@ -25,7 +24,6 @@ async def provision(cluster: Cluster, driver: Driver, node: str = "a") -> str:
     return f"pvc-{(await cluster.get('pvc/data'))['metadata']['uid']}"
 
 
-@inside
 async def test_a_volume_is_made_on_the_selected_node(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver, "b")
@@ -57,7 +55,6 @@ async def test_a_volume_is_made_on_the_selected_node(cluster: Cluster) -> None:
     assert await told(cluster, "ProvisioningSucceeded") == [f"Successfully provisioned volume {name}"]
 
 
-@inside
 async def test_deleting_the_claim_deletes_volume_and_storage(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)
@@ -69,7 +66,6 @@ async def test_deleting_the_claim_deletes_volume_and_storage(cluster: Cluster) -
     assert [node for node, rpc, _ in driver.calls if rpc == "DeleteVolume"] == ["a"]
 
 
-@inside
 async def test_what_shall_be_retained_is_not_deleted(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)
@@ -84,7 +80,6 @@ async def test_what_shall_be_retained_is_not_deleted(cluster: Cluster) -> None:
     assert driver.volumes, "the data stays"
 
 
-@inside
 async def test_a_volume_deleted_before_its_claim_leaves_no_storage_behind(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)
@@ -98,7 +93,6 @@ async def test_a_volume_deleted_before_its_claim_leaves_no_storage_behind(cluste
     assert not driver.volumes
 
 
-@inside
 async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     driver = Driver()
     driver.fail["CreateVolume"] = ("INTERNAL", "the disk is on fire")
@@ -115,7 +109,6 @@ async def test_a_failure_is_told_and_tried_again(cluster: Cluster) -> None:
     assert (await cluster.get(f"pv/{name}"))["status"]["phase"] == "Bound"
 
 
-@inside
 async def test_a_full_node_gives_the_claim_back_to_the_scheduler(cluster: Cluster) -> None:
     driver = Driver()
     driver.fail["CreateVolume"] = ("RESOURCE_EXHAUSTED", "no room")
@@ -124,7 +117,6 @@ async def test_a_full_node_gives_the_claim_back_to_the_scheduler(cluster: Cluste
     assert len(driver.made("CreateVolume")) == 1
 
 
-@inside
 async def test_a_failing_delete_keeps_the_volume(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)
@@ -138,7 +130,6 @@ async def test_a_failing_delete_keeps_the_volume(cluster: Cluster) -> None:
     assert not await cluster.exists(f"pv/{name}")
 
 
-@inside
 async def test_a_call_without_answer_is_seen_through_when_the_claim_goes(cluster: Cluster) -> None:
     driver = Driver()
     driver.fail["CreateVolume"] = ("UNAVAILABLE", "broken pipe")
@@ -152,7 +143,6 @@ async def test_a_call_without_answer_is_seen_through_when_the_claim_goes(cluster
     assert not await cluster.exists(f"pv/{name}")
 
 
-@inside
 async def test_a_volume_on_a_lost_node_is_deleted_nowhere_else(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)
@@ -166,7 +156,6 @@ async def test_a_volume_on_a_lost_node_is_deleted_nowhere_else(cluster: Cluster)
     assert not await cluster.exists(f"pv/{name}")
 
 
-@inside
 async def test_an_immediate_class_with_topologies_and_secrets(cluster: Cluster) -> None:
     driver = Driver("disk.example.com", "CREATE_DELETE_VOLUME", "SINGLE_NODE_MULTI_WRITER")
     driver.plug_into(cluster)
@@ -217,22 +206,17 @@ async def test_an_immediate_class_with_topologies_and_secrets(cluster: Cluster) 
         ),
     ],
 )
-def test_a_class_that_makes_no_sense(parameters: dict[str, str], why: str) -> None:
-    @inside
-    async def test(cluster: Cluster) -> None:
-        driver = Driver("disk.example.com")
-        driver.plug_into(cluster)
-        await add_driver_node(cluster, "a", "disk.example.com")
-        await cluster.apply(storage_class("odd", "disk.example.com", parameters=parameters), claim(storage_class="odd"))
-        await cluster.settle()
-        (said,) = await told(cluster, "ProvisioningFailed")
-        assert why in said
-        assert not driver.made("CreateVolume")
-
-    test()
+async def test_a_class_that_makes_no_sense(cluster: Cluster, parameters: dict[str, str], why: str) -> None:
+    driver = Driver("disk.example.com")
+    driver.plug_into(cluster)
+    await add_driver_node(cluster, "a", "disk.example.com")
+    await cluster.apply(storage_class("odd", "disk.example.com", parameters=parameters), claim(storage_class="odd"))
+    await cluster.settle()
+    (said,) = await told(cluster, "ProvisioningFailed")
+    assert why in said
+    assert not driver.made("CreateVolume")
 
 
-@inside
 async def test_a_waiting_claim_without_a_pod_makes_nothing(cluster: Cluster) -> None:
     driver = Driver()
     driver.plug_into(cluster)
@@ -243,7 +227,6 @@ async def test_a_waiting_claim_without_a_pod_makes_nothing(cluster: Cluster) -> 
     assert not driver.calls
 
 
-@inside
 async def test_nothing_is_deleted_while_its_claim_lives(cluster: Cluster) -> None:
     driver = Driver()
     name = await provision(cluster, driver)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, pod, storage_class, told, volume
 from longboat.api import kinds
 from longboat.api.storage import SELECTED_NODE
@@ -38,7 +37,6 @@ async def two_nodes(cluster: Cluster, **more: Any) -> Driver:
     return driver
 
 
-@inside
 async def test_the_first_consumer_decides_where_its_volume_is_made(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     await cluster.apply(claim(storage_class=None), pod("p", "data", nodeSelector={"kubernetes.io/hostname": "b"}))
@@ -50,7 +48,6 @@ async def test_the_first_consumer_decides_where_its_volume_is_made(cluster: Clus
     assert [node for node, rpc, _ in driver.calls if rpc == "CreateVolume"] == ["b"]
 
 
-@inside
 async def test_a_second_pod_follows_the_volume(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(claim(storage_class=None), pod("p", "data"))
@@ -67,7 +64,6 @@ async def test_a_second_pod_follows_the_volume(cluster: Cluster) -> None:
     )
 
 
-@inside
 async def test_the_binding_waits_for_the_volume(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("INTERNAL", "not now")
@@ -79,7 +75,6 @@ async def test_the_binding_waits_for_the_volume(cluster: Cluster) -> None:
     assert await node_of(cluster) != ""
 
 
-@inside
 async def test_a_full_node_sends_the_pod_back_to_the_queue(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("RESOURCE_EXHAUSTED", "no room")
@@ -93,7 +88,6 @@ async def test_a_full_node_sends_the_pod_back_to_the_queue(cluster: Cluster) -> 
     assert await node_of(cluster) != ""
 
 
-@inside
 async def test_a_pod_that_goes_while_it_waits_leaves_the_claim_to_others(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("INTERNAL", "not now")
@@ -108,7 +102,6 @@ async def test_a_pod_that_goes_while_it_waits_leaves_the_claim_to_others(cluster
     assert await node_of(cluster, "q") != ""
 
 
-@inside
 async def test_a_volume_that_never_comes_is_not_waited_for_for_ever(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(storage_class("theirs", "other.example.com", **WAITS), claim(storage_class="theirs"))
@@ -119,7 +112,6 @@ async def test_a_volume_that_never_comes_is_not_waited_for_for_ever(cluster: Clu
     assert what in await told(cluster, "FailedScheduling")
 
 
-@inside
 async def test_pods_of_one_moment_do_not_take_the_same_volume(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(storage_class("local", "kubernetes.io/no-provisioner", **WAITS))
@@ -142,7 +134,6 @@ async def test_pods_of_one_moment_do_not_take_the_same_volume(cluster: Cluster) 
     )
 
 
-@inside
 async def test_what_holds_for_every_node_is_said_once(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(pod("p", "data"))
@@ -158,7 +149,6 @@ async def test_what_holds_for_every_node_is_said_once(cluster: Cluster) -> None:
     assert await node_of(cluster) != ""
 
 
-@inside
 async def test_a_claim_for_one_pod_alone(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(volume(accessModes=["ReadWriteOncePod"]), claim(accessModes=["ReadWriteOncePod"]))
@@ -178,7 +168,6 @@ async def test_a_claim_for_one_pod_alone(cluster: Cluster) -> None:
     assert await node_of(cluster, "q") != ""
 
 
-@inside
 async def test_a_claim_for_one_pod_goes_to_the_more_important(cluster: Cluster) -> None:
     await two_nodes(cluster)
     high = {"kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1", "metadata": {"name": "high"}, "value": 10}
@@ -191,7 +180,6 @@ async def test_a_claim_for_one_pod_goes_to_the_more_important(cluster: Cluster) 
     assert (await cluster.get("pod/p"))["metadata"].get("deletionTimestamp")
 
 
-@inside
 async def test_no_more_volumes_than_the_driver_takes(cluster: Cluster) -> None:
     await two_nodes(cluster, allocatable={"count": 1})
     for name in ("one", "two", "three"):
@@ -201,7 +189,6 @@ async def test_no_more_volumes_than_the_driver_takes(cluster: Cluster) -> None:
     assert (await why(cluster, "three")).startswith("0/2 nodes are available: 2 node(s) exceed max volume count.")
 
 
-@inside
 async def test_volumes_stay_in_their_zone(cluster: Cluster) -> None:
     await two_nodes(cluster)
     for name, zone in (("a", "east"), ("b", "west")):
@@ -214,7 +201,6 @@ async def test_volumes_stay_in_their_zone(cluster: Cluster) -> None:
     assert await node_of(cluster) == "b"
 
 
-@inside
 async def test_a_pod_with_an_ephemeral_volume_gets_all_it_needs(cluster: Cluster) -> None:
     await two_nodes(cluster)
     asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -226,7 +212,6 @@ async def test_a_pod_with_an_ephemeral_volume_gets_all_it_needs(cluster: Cluster
     assert (await cluster.get("pvc/p-scratch"))["status"]["phase"] == "Bound"
 
 
-@inside
 async def test_nodes_without_the_local_driver_are_passed_over(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.delete("csinode/a")
@@ -236,7 +221,6 @@ async def test_nodes_without_the_local_driver_are_passed_over(cluster: Cluster) 
     assert await node_of(cluster) == "b"
 
 
-@inside
 async def test_a_driver_that_tells_how_much_room_it_has_is_believed(cluster: Cluster) -> None:
     driver = Driver("disk.example.com")
     driver.plug_into(cluster)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from integration.volumes.driver import Driver, add_driver_node, describe, give
-from integration.volumes.inside import inside
 from integration.volumes.objects import claim, phases, pod, storage_class, told
 from longboat.api import kinds
 from longboat.api.storage import LOCAL_DRIVER
@@ -38,41 +37,34 @@ async def ask(cluster: Cluster, size: str) -> None:
 
 
 @pytest.mark.parametrize("scope", [None, "", "Cluster", "nodes"])
-def test_what_merely_answers_is_left_to_its_sidecars(scope: str | None) -> None:
+async def test_what_merely_answers_is_left_to_its_sidecars(cluster: Cluster, scope: str | None) -> None:
     """Its controller service is on the node's socket, as hostpath's, NFS', SMB's and LVM's are; and the node lists it,
     as a node that was taken over would."""
-
-    async def scene(cluster: Cluster) -> None:
-        driver = Driver(NAME, *ATTACHES)
-        driver.plug_into(cluster)
-        await describe(cluster, NAME, scope)
-        await add_driver_node(cluster, "a", NAME, topologyKeys=[])
-        made = storage_class("theirs", NAME, allowVolumeExpansion=True)
-        await cluster.apply(made, claim(storage_class="theirs"))
-        await cluster.clock.advance(60)
-        (said,) = set(await told(cluster, "ExternalProvisioning"))
-        assert said.startswith(f"Waiting for a volume to be created either by the external provisioner '{NAME}' or ")
-        uid = (await cluster.get("pvc/data"))["metadata"]["uid"]
-        await cluster.apply(by_a_sidecar(uid), pod("p", "data", nodeName="a"))
-        await cluster.settle()
-        name = f"pvc-{uid}"
-        assert await phases(cluster, "data", name) == ("Bound", "Bound")
-        (attachment,) = await cluster.list("volumeattachments")
-        assert attachment["spec"]["attacher"] == NAME and not attachment.get("status", {}).get("attached")
-        await ask(cluster, "2Gi")
-        await cluster.client.delete(kinds.POD, Key("default", "p"), grace=0)
-        await cluster.delete("pvc/data")
-        await cluster.clock.advance(600)
-        left = await cluster.get(f"pv/{name}")
-        assert left["status"]["phase"] == "Released" and left["metadata"]["finalizers"] == [
-            "kubernetes.io/pv-protection"
-        ]
-        assert not driver.calls
-
-    inside(scene)()
+    driver = Driver(NAME, *ATTACHES)
+    driver.plug_into(cluster)
+    await describe(cluster, NAME, scope)
+    await add_driver_node(cluster, "a", NAME, topologyKeys=[])
+    made = storage_class("theirs", NAME, allowVolumeExpansion=True)
+    await cluster.apply(made, claim(storage_class="theirs"))
+    await cluster.clock.advance(60)
+    (said,) = set(await told(cluster, "ExternalProvisioning"))
+    assert said.startswith(f"Waiting for a volume to be created either by the external provisioner '{NAME}' or ")
+    uid = (await cluster.get("pvc/data"))["metadata"]["uid"]
+    await cluster.apply(by_a_sidecar(uid), pod("p", "data", nodeName="a"))
+    await cluster.settle()
+    name = f"pvc-{uid}"
+    assert await phases(cluster, "data", name) == ("Bound", "Bound")
+    (attachment,) = await cluster.list("volumeattachments")
+    assert attachment["spec"]["attacher"] == NAME and not attachment.get("status", {}).get("attached")
+    await ask(cluster, "2Gi")
+    await cluster.client.delete(kinds.POD, Key("default", "p"), grace=0)
+    await cluster.delete("pvc/data")
+    await cluster.clock.advance(600)
+    left = await cluster.get(f"pv/{name}")
+    assert left["status"]["phase"] == "Released" and left["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
+    assert not driver.calls
 
 
-@inside
 async def test_volumes_of_before_are_served_once_their_driver_is_given_to_us(cluster: Cluster) -> None:
     """Before, we acted for whatever answered on a node's socket: its volumes are there, bound and attached."""
     driver = Driver(NAME, *ATTACHES)
@@ -108,7 +100,6 @@ async def test_volumes_of_before_are_served_once_their_driver_is_given_to_us(clu
     assert len(driver.made("CreateVolume")) == len(driver.made("DeleteVolume")) == 2
 
 
-@inside
 async def test_a_driver_that_is_taken_back_is_called_nowhere(cluster: Cluster) -> None:
     """Also in the middle of things: a local one was else called elsewhere, where deleting what is unknown succeeds."""
     await add_driver_node(cluster, "a")
