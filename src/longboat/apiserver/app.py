@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -32,6 +32,7 @@ from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
+from longboat.apiserver.custom.definitions import Definitions
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import ends_line, write_out
 from longboat.apiserver.endpoint import Endpoint
@@ -53,6 +54,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types import schema
 from longboat.machinery.user import User
 from longboat.registry import catalog
+from longboat.registry.custom import CustomResource
 from longboat.registry.decoded import Decoded
 from longboat.registry.moving import move_all
 from longboat.registry.places import check_place, place, places
@@ -113,6 +115,8 @@ class APIServer:
             (kinds.POD, "binding"): partial(bind, pods),
             (kinds.POD, "eviction"): eviction(pods, self.stores[kinds.POD_DISRUPTION_BUDGET], clock.now),
         }
+        definitions = self.stores[kinds.CUSTOM_RESOURCE_DEFINITION]
+        self.definitions = Definitions(definitions, self, self.schema, clock, self.tasks)
         health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)
         self._paths = paths(self.resources, self.exposition, health, self.issuer)
         self.handle: Handler = self._chain()
@@ -132,6 +136,8 @@ class APIServer:
         for kind, store in self.stores.items():
             if store.reserver is not None:
                 self.tasks.spawn(f"{kind.plural} upkeep", store.reserver.upkeep(self.clock))
+        await self.definitions.begin()
+        self.tasks.spawn("definitions of custom kinds", self.definitions.run())
         self.ready = True
 
     async def _settle(self) -> None:
@@ -204,11 +210,38 @@ class APIServer:
 
     async def withdraw(self, kind: Kind) -> None:
         """Serve it no longer: its watches end. What is stored stays where it is. Raises KeyError."""
-        self.resources.withdraw(kind)
+        if self.resources.of(kind) is not None or kind not in self.stores:
+            self.resources.withdraw(kind)
         store = self.stores.pop(kind, None)
         if store is not None and all(other.cache is not store.cache for other in self.stores.values()):
             del self._caches[store.cache.prefix]
             await store.cache.stop()
+
+    async def serve(self, gone: Iterable[Kind], stored: CustomResource, served: Sequence[CustomResource]) -> Store:
+        """Serve these versions of a custom kind in place of those; the version that is stored has a store in any case.
+
+        Watches of what was there end. Raises StorageError, ValueError.
+        """
+        prefix, former = place(stored), set(gone)
+        taken = any(place(s.strategy) == prefix for kind, s in self.stores.items() if kind not in former)
+        groups = {(each.kind.group, each.kind.version) for each in self.resources if each.strategy.type is None}
+        if taken or any((each.kind.group, each.kind.version) in groups for each in served):
+            raise ValueError(f"{stored.kind.resource} is a built-in kind's, or in its group")
+        cache = self._caches.get(prefix)
+        if cache is not None:
+            cache.renew(describe(stored))
+        made = {each.kind: self._store(each) for each in (stored, *served)}
+        if cache is None:
+            await self._caches[prefix].start()
+        for kind in former - made.keys():
+            self.stores.pop(kind, None)
+        self.stores |= made
+        for kind in former - {each.kind for each in served}:
+            if self.resources.of(kind) is not None:
+                self.resources.withdraw(kind)
+        for each in served:
+            self.resources.install(Resource(each, self._endpoint(each)))
+        return made[stored.kind]
 
     def _store(self, strategy: Strategy) -> Store:
         """Versions of one kind, and kinds that are kept in one place, share a cache."""
@@ -323,7 +356,7 @@ _slim = msgspec.json.Decoder(_Slim)
 def describe(strategy: Strategy) -> Describe:
     """What the watch cache asks of an object: its labels and its selectable fields."""
 
-    whole = bool(strategy.selectable)
+    whole = bool(strategy.selectable or strategy.described)
 
     def describe_object(plain: bytes) -> tuple[Labels, Mapping[str, str]]:
         head = _slim.decode(plain).metadata

@@ -14,6 +14,7 @@ from longboat.apiserver.media import WHOLE, aggregated_discovery, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Derived, Resource, Resources
 from longboat.apiserver.router import check_accept
+from longboat.machinery import version_order
 from longboat.machinery.errors import method_not_allowed
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -32,7 +33,7 @@ class _Documents:
         for resource in resources:
             versions.setdefault((resource.kind.group, resource.kind.version), []).append(resource)
         groups: dict[str, list[str]] = {}
-        for group, version in versions:
+        for group, version in _ordered(versions):
             if group:
                 groups.setdefault(group, []).append(version)
         self.plain = _plain(versions, groups)
@@ -40,6 +41,13 @@ class _Documents:
             "/api": _aggregate([("", ["v1"])], versions),
             "/apis": _aggregate(list(groups.items()), versions),
         }
+
+
+def _ordered(versions: Versions) -> list[tuple[str, str]]:
+    """Group versions of the build as they come; after them those of custom kinds, groups by name, versions by rank."""
+    built = {key: None for key, listed in versions.items() if any(each.strategy.type is None for each in listed)}
+    brought = [key for key in versions if key not in built]
+    return [*built, *sorted(brought, key=lambda key: (key[0], version_order.rank(key[1])))]
 
 
 class Discovery:
@@ -107,6 +115,11 @@ def _group(name: str, versions: list[str]) -> Object:
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
+def _verbs(served: Resource) -> list[str]:
+    verbs = served.strategy.verbs
+    return sorted(verbs) if served.strategy.type is None else list(verbs)
+
+
 def _entries(served: Resource) -> Iterable[Object]:
     kind = served.kind
     resource: Object = {
@@ -114,7 +127,7 @@ def _entries(served: Resource) -> Iterable[Object]:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.name,
-        "verbs": sorted(served.strategy.verbs),
+        "verbs": _verbs(served),
     }
     if kind.short:
         resource["shortNames"] = list(kind.short)
@@ -172,7 +185,7 @@ def _aggregated_resource(served: Resource) -> Object:
         "responseKind": _response_kind(kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": sorted(served.strategy.verbs),
+        "verbs": _verbs(served),
     }
     if kind.short:
         resource["shortNames"] = list(kind.short)

@@ -19,7 +19,7 @@ from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Derived, Resource, Resources
 from longboat.apiserver.router import check_media, no_page
 from longboat.apiserver.streams.options import options_of
-from longboat.machinery.errors import method_not_allowed, not_found, path_not_found
+from longboat.machinery.errors import method_not_allowed, method_not_supported, not_found, path_not_found
 from longboat.machinery.kinds import Kind
 from longboat.registry.admission import Admission, admit
 from longboat.registry.strategy import SCALE, Strategy
@@ -65,6 +65,8 @@ class Dispatcher:
             endpoint = less
         if info.by_prefix:
             _check_prefixed(request)
+        if found.strategy.type is not None and not _is_known(found.strategy, request):
+            return no_page()
         if found.strategy.heavy and info.verb in WRITES:
             await request.seat.take()
         if info.subresource:
@@ -126,6 +128,21 @@ class Dispatcher:
 def _built_in(resources: Iterable[Resource]) -> frozenset[str]:
     """The groups that are served without anybody having brought a kind."""
     return frozenset(each.kind.group for each in resources if each.strategy.type is None)
+
+
+def _is_known(strategy: Strategy, request: Request) -> bool:
+    """Whether a custom kind has such a path; what it does not do there is refused in the words of its own handler
+    (apiextensions, crdHandler). Raises StatusError 404, 405.
+    """
+    kind, info, part = strategy.kind, request.info, request.part
+    across = info.verb in ("list", "watch") and not info.subresource
+    if (info.namespace and not kind.namespaced) or (kind.namespaced and not info.namespace and not across):
+        return False
+    if info.subresource and part is None:
+        raise not_found(kind, info.name)
+    if request.method == "HEAD" or info.verb not in (part.verbs if part else strategy.verbs):
+        raise method_not_supported(kind, info.verb)
+    return True
 
 
 def _check_prefixed(request: Request) -> None:

@@ -166,7 +166,7 @@ class Tables:
         self.definitions = [
             {
                 "name": column.name,
-                "type": _JSON_TYPES[column.kind],
+                "type": column.told_as or _JSON_TYPES[column.kind],
                 "format": column.format,
                 "description": column.description,
                 "priority": column.priority,
@@ -184,17 +184,17 @@ class Tables:
             "apiVersion": f"meta.k8s.io/{version}",
             "metadata": list_meta,
             "columnDefinitions": self.definitions if columns else None,
-            "rows": [self._row(entry, include, now) for entry in entries],
+            "rows": [self._row(entry, include, version, now) for entry in entries],
         }
         return _encode(table)
 
-    def _row(self, entry: Entry, include: str, now: datetime) -> Object:
+    def _row(self, entry: Entry, include: str, version: str, now: datetime) -> Object:
         cells = self._cells(entry, now)
         row: Object = {"cells": cells}
         if include == "Object":
             row["object"] = msgspec.Raw(entry.body)
-        elif include != "None":
-            row["object"] = msgspec.Raw(partial(entry))
+        else:
+            row["object"] = None if include == "None" else msgspec.Raw(partial(entry, version))
         return row
 
     def _cells(self, entry: Entry, now: datetime) -> list[Any]:

@@ -15,6 +15,7 @@ from longboat.apiserver.options import check_write
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
 from longboat.machinery.errors import bad_request, not_acceptable, unsupported_media_type
+from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types.schema import JSON, PROTOBUF, WARN, Schema
@@ -165,7 +166,7 @@ def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form) -> bytes
 
     if form.as_kind == TABLE:
         include = include_object(request)
-        version = {"resourceVersion": str(entry.revision)}
+        version = {"resourceVersion": str(entry.revision)} if entry.revision else {}
         return endpoint.tables.document([entry], version, include, form.version, endpoint.clock.now())
     if form.as_kind == "PartialObjectMetadata":
         return encoding.partial(entry, form.version)
@@ -184,5 +185,6 @@ def include_object(request: Request) -> str:
     """The TableOptions' includeObject. Raises StatusError 400."""
     wish = request.arg("includeObject") or "Metadata"
     if wish not in ("Object", "Metadata", "None"):
-        raise bad_request(f"unrecognized includeObject value: '{wish}'")
+        why = f"Invalid value: {quoted(wish)}: must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: includeObject: {why}")
     return wish

@@ -136,6 +136,14 @@ def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
+def method_not_supported(kind: Kind, verb: str) -> StatusError:
+    """Of a custom kind, which the router knows nothing of."""
+    details = {"kind": kind.plural} | ({"group": kind.group} if kind.group else {})
+    return StatusError(
+        405, "MethodNotAllowed", f'{verb} is not supported on resources of kind "{kind.resource}"', details
+    )
+
+
 def not_acceptable(message: str, details: Object | None = None) -> StatusError:
     return StatusError(406, "NotAcceptable", message, details)
 

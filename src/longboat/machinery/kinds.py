@@ -17,6 +17,9 @@ class Kind:
     short: tuple[str, ...] = field(default=(), compare=False)
     categories: tuple[str, ...] = field(default=(), compare=False)
     namespaced: bool = field(default=True, compare=False)
+    listed_as: str = field(
+        default="", compare=False
+    )  # the kind of its lists, where that is not what follows from `name`
 
     def __post_init__(self) -> None:
         if not self.singular:
@@ -34,7 +37,7 @@ class Kind:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.name}List"
+        return self.listed_as or f"{self.name}List"
 
     @property
     def path(self) -> str:

@@ -24,6 +24,7 @@ RESOURCE = Path(__file__).with_name("openapi.bin")
 CORE = "io.k8s.api.core.v1."
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 ALWAYS = tuple(META + name for name in ("DeleteOptions", "Patch", "Status", "WatchEvent"))  # named by the paths
+SELECTABLE = "x-kubernetes-selectable-fields"
 INFO = {"title": "Kubernetes", "version": "v1.36.0"}
 BROUGHT = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}  # of a group version of custom kinds
 
@@ -47,8 +48,9 @@ class Definitions:
         pod, pods = (self._decoded(f"{CORE}{name}") for name in ("Pod", "PodList")) if brought else ({}, {})
         for kind, kind_type in brought:
             name = kind_type.name
-            self._brought[name] = published.definition(kind, kind_type.schema, pod)
-            self._brought[f"{name}List"] = published.list_definition(kind, name, pods)
+            by = {SELECTABLE: [{"fieldPath": path} for path in kind_type.selectable]} if kind_type.selectable else {}
+            self._brought[name] = published.definition(kind, kind_type.schema, pod) | by
+            self._brought[f"{name}List"] = published.list_definition(kind, name, pods) | by
             for each in (kind.name, kind.list_kind):
                 self._kinds[f"{kind.group}/{kind.version}/{each}"] = f"{name}List" if each == kind.list_kind else name
 

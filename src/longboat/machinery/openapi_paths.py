@@ -114,8 +114,9 @@ def operations(resource: Resource, names: Names) -> Iterator[Operation]:
         parameters = operation.parameters
         if resource.type is not None and operation.action == "get":
             parameters = ("resourceVersion", *parameters)
+        kind = operation.kind if resource.type is None else resource.kind
         yield replace(
-            operation, brought=resource.type is not None, parameters=parameters,
+            operation, kind=kind, brought=resource.type is not None, parameters=parameters,
             patches=patches if operation.action == "patch" else (),
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ class Column:
     description: str = ""
     format: str = ""
     timed: bool = False
+    told_as: str = ""  # its type, where `kind` does not say ("date")
 
 
 def age(obj: Object, now: datetime) -> str:

@@ -18,12 +18,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Codec:
-    """`plain` is what storage keeps: canonical JSON of the hub's version, without a resourceVersion."""
+    """`plain` is what storage keeps: canonical JSON of the hub's version, without a resourceVersion.
+
+    `shows`: what is shown may differ from what is stored.
+    """
+
+    shows = False
 
     def __init__(self, strategy: Strategy, schema: Schema) -> None:
         self._strategy = strategy
+        self.shows = self.shows or strategy.hub is not None
         self._kind, self._hub = strategy.kind, strategy.hub
         self._schema = schema
+
+    async def prepare(self) -> None:
+        """Have at hand what showing needs."""
 
     def read(self, item: Item) -> Object:
         """The object, in this kind's version."""

@@ -93,9 +93,8 @@ def _prepare(strategy: Strategy, new: Object, old: Object, write: Write) -> None
 
 
 def _count_generation(strategy: Strategy, new: Object, old: Object, subresource: str) -> None:
-    changed = any(
-        new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in ("metadata", "status")
-    )
+    apart = ("metadata",) if strategy.counts_status else ("metadata", "status")
+    changed = any(new.get(part) != old.get(part) for part in new.keys() | old.keys() if part not in apart)
     counted = strategy.counted_metadata if subresource != "status" else ()
     if changed or any((meta(new).get(part) or {}) != (meta(old).get(part) or {}) for part in counted):
         meta(new)["generation"] = (meta(old).get("generation") or 0) + 1

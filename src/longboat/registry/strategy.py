@@ -35,7 +35,8 @@ class ScaleFields:
 
     spec_replicas: str = "spec.replicas"
     status_replicas: str = "status.replicas"
-    selector: str = "spec.selector"  # a LabelSelector, or a plain map (ReplicationController)
+    selector: str = "spec.selector"  # a LabelSelector, a plain map (ReplicationController), or its text (custom kinds)
+    must_have: str = ""  # how the first is told that has to be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,14 @@ class Strategy:
     top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
+    counts_status: ClassVar[bool] = False  # so does a change of the status, which is no subresource
     first_generation: ClassVar[int] = 1  # 0, which is not shown, where upstream counts changes only
     counted_metadata: ClassVar[tuple[str, ...]] = ()  # parts of the metadata whose changes count as well
     create_on_update: ClassVar[bool] = False  # PUT of an absent name creates it
     unconditional_update: ClassVar[bool] = True  # PUT without a resourceVersion replaces whatever is there
     deprecated: ClassVar[str] = ""  # what every client of this kind is warned of
     selectable: ClassVar[frozenset[str]] = frozenset()  # the fields that `fields` gives
+    described: ClassVar[frozenset[str]] = frozenset()  # those that it gives for other versions, too
     owns: ClassVar[bool] = True  # may have dependents: its deletion can wait for them, or let them go
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one

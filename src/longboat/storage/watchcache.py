@@ -210,6 +210,20 @@ class WatchCache:
             for watcher in list(watchers):
                 watcher.close(error)
 
+    def renew(self, describe: Describe) -> None:
+        """End every watcher, and look at every entry anew: the kind of these objects is another from now on."""
+        self._describe = describe
+        self.close()
+        for entry in list(self._entries.values()):
+            fresh = self._entry(entry.key, entry.revision, entry.body)
+            if fresh is not None:
+                self._entries[entry.key] = fresh
+                self._labels.change(entry, fresh)
+        self._indexes.clear()
+        self._ordered = Ordered.of(self._entries.values())
+        self._retained.clear()
+        self.version += 1
+
     async def stop(self) -> None:
         """End every watcher and leave the feed (closing it, if it is this cache's own)."""
         if self._own_feed:

@@ -14,7 +14,10 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
     if version := request.arg("resourceVersion"):
         await wait_until(endpoint, version_of(version))
     store = endpoint.store
-    entry = store.codec.shown(store.get(info.namespace, info.name))
+    entry = store.get(info.namespace, info.name)
+    if store.codec.shows:
+        await store.ready((entry,))
+        entry = store.codec.shown(entry)
     form = request.form
     if form is PLAIN or not form.as_kind:
         return respond(200, entry.body, form)

@@ -26,6 +26,8 @@ async def list_(endpoint: Endpoint, request: Request) -> Response:
     prefix = endpoint.store.prefix(request.info.namespace)
     extent = await extent_of(endpoint, options, chosen)
     if chosen.everything and form.as_kind != TABLE and extent == ALL:
+        if endpoint.store.codec.shows:
+            await endpoint.store.ready(endpoint.store.cache.snapshot().entries(prefix))
         return _everything(endpoint, prefix, form)
     page = await page_of(endpoint, prefix, extent, chosen)
     return await listing(endpoint, request, page, prefix)
@@ -40,6 +42,7 @@ def check_form(endpoint: Endpoint, form: Form) -> None:
 
 async def listing(endpoint: Endpoint, request: Request, page: EntryPage, prefix: str) -> Response:
     """A page, in the form that the client accepts."""
+    await endpoint.store.ready(page.entries)
     if request.form.as_kind == TABLE and len(page.entries) > FEW:
         await request.seat.take()
     return await request.seat.run(_document, endpoint, request, page, prefix)
@@ -57,13 +60,13 @@ def _everything(endpoint: Endpoint, prefix: str, form: Form) -> Response:
     cache.figures.listed("", number if items is None else 0, number)
     if items is None:
         items = endpoint.listings[key] = _items(endpoint, snapshot.entries(prefix), form)
-    return _list(endpoint, form, {"resourceVersion": str(cache.revision)}, items)
+    return _list(endpoint, form, _told(endpoint, form, {"resourceVersion": str(cache.revision)}), items)
 
 
 def _document(endpoint: Endpoint, request: Request, page: EntryPage, prefix: str) -> Response:
     form, found = request.form, list_meta(page, prefix)
     if form.as_kind != TABLE:
-        return _list(endpoint, form, found, _items(endpoint, page.entries, form))
+        return _list(endpoint, form, _told(endpoint, form, found), _items(endpoint, page.entries, form))
     include, now = include_object(request), endpoint.clock.now()
     table = endpoint.tables.document(_shown(endpoint, page.entries), found, include, form.version, now)
     return encoding.respond(200, table, form)
@@ -74,9 +77,14 @@ def _list(endpoint: Endpoint, form: Form, found: Object, items: Pieces) -> Respo
     return encoding.respond(200, head, form, items)
 
 
+def _told(endpoint: Endpoint, form: Form, found: Object) -> Object:
+    """Lists of custom kinds say that nothing follows."""
+    return found if form.as_kind or endpoint.strategy.type is None else {"continue": ""} | found
+
+
 def _items(endpoint: Endpoint, entries: list[Entry], form: Form) -> Pieces:
     return encoding.items(_shown(endpoint, entries), endpoint.strategy, form)
 
 
 def _shown(endpoint: Endpoint, entries: list[Entry]) -> list[Entry]:
-    return entries if endpoint.strategy.hub is None else [endpoint.store.codec.shown(entry) for entry in entries]
+    return entries if not endpoint.store.codec.shows else [endpoint.store.codec.shown(entry) for entry in entries]

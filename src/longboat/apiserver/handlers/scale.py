@@ -27,7 +27,9 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
     assert fields is not None
     store = endpoint.store
     if info.verb == "get":
-        body = store.codec.shown(store.get(info.namespace, info.name)).body
+        entry = store.get(info.namespace, info.name)
+        await store.ready((entry,))
+        body = store.codec.shown(entry).body
     elif info.verb == "update":
         wanted = await read_object(request, kinds.SCALE, endpoint.schema)
         body = await _write(endpoint, request, fields, lambda _: wanted, meta(wanted).get("uid") or "")
@@ -62,7 +64,8 @@ async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, chan
     write = write_of(endpoint, request)
 
     def apply(old: Object) -> Object:
-        wanted = change(view(old, fields))  # type: ignore[operator]
+        shown = old if not fields.must_have else _having(old, fields)
+        wanted = change(view(shown, fields))  # type: ignore[operator]
         _check(wanted, info.name)
         new = dict(old)
         new["metadata"] = dict(meta(old))
@@ -117,6 +120,16 @@ def _check(wanted: Object, name: str) -> None:
         raise errors.invalid(kinds.SCALE, name, err)
 
 
+def _having(obj: Object, fields: ScaleFields) -> Object:
+    """The object, with a number to change: a write may be the first to set it."""
+    path = fields.spec_replicas.split(".")
+    if dig(obj, *path) is not None:
+        return obj
+    found = dict(obj)
+    _put(found, path, 0)
+    return found
+
+
 def _put(obj: Object, path: list[str], value: object) -> None:
     for step in path[:-1]:
         obj[step] = dict(obj.get(step) or {})
@@ -129,8 +142,14 @@ def view(obj: Object, fields: ScaleFields) -> Object:
     found = meta(obj)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     replicas = dig(obj, *fields.spec_replicas.split("."), default=0)
+    if fields.must_have and dig(obj, *fields.spec_replicas.split(".")) is None:
+        why = f'the spec replicas field "{fields.must_have}" does not exist'
+        raise errors.StatusError(500, "InternalError", f"Internal error occurred: {why}")
     status: Object = {"replicas": dig(obj, *fields.status_replicas.split("."), default=0)}
-    if selector := dig(obj, *fields.selector.split(".")):
+    selector = dig(obj, *fields.selector.split("."))
+    if isinstance(selector, str):
+        status["selector"] = selector
+    elif selector:
         plain = not ({"matchLabels", "matchExpressions"} & selector.keys())
         status["selector"] = str(selectors.from_map(selector) if plain else selectors.from_api(selector))
     shown: Object = {

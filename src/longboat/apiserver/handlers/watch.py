@@ -41,6 +41,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
         except StatusError as error:
             return Response(200, content_type=request.form.content_type, stream=_failing(error))
     cache = endpoint.store.cache
+    await endpoint.store.ready(())
     initial: Iterable[bytes] = []
     if options.initial or (options.initial is None and not version):
         cache.check(stream.prefix)

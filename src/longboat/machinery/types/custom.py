@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,15 +16,42 @@ from longboat.machinery.types.shapes import Struct
 from longboat.machinery.types.structural import Structural, compile_shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CustomType:
-    """Immutable: a kind whose schema changes gets another."""
+    """A kind whose schema changes gets another. At rest it is the schema's text, packed: many kinds that are defined
+    are never used. It is compiled when it is first asked for, and stays so."""
 
-    shape: Structural = field(repr=False)
-    rule: Rule = field(repr=False)
-    schema: Object = field(repr=False)
     name: str  # of its definition in OpenAPI documents
     digest: str  # changes with the schema: so does how it is shown, by which documents are known
+    selectable: tuple[str, ...]  # the fields by which objects can be selected, which documents name
+    _packed: bytes = field(repr=False)
+    _meta: Struct = field(repr=False)  # ObjectMeta's
+    _compiled: tuple[Structural, Rule] | None = field(default=None, repr=False)
+
+    @property
+    def schema(self) -> Object:
+        """Read anew each time."""
+        found: Object = msgspec.json.decode(zlib.decompress(self._packed))
+        return found
+
+    @property
+    def compiled(self) -> bool:
+        return self._compiled is not None
+
+    def compile(self) -> tuple[Structural, Rule]:
+        """Linear in the schema. May be called in any thread. Raises structural.TooDeep."""
+        if self._compiled is None:
+            schema = self.schema
+            self._compiled = compile_shape(self.name, schema, self._meta), compile_rule(schema)
+        return self._compiled
+
+    @property
+    def shape(self) -> Structural:
+        return self.compile()[0]
+
+    @property
+    def rule(self) -> Rule:
+        return self.compile()[1]
 
     def validate(self, obj: Object, err: Errors) -> None:
         """Complain of what a new object may not have."""
@@ -34,21 +62,37 @@ class CustomType:
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """As `validate`, but what was wrong before and is as it was may stay."""
         rules.check(self.rule, new, err, old)
+        self._invariants(new, old, err)
+
+    def _invariants(self, new: Object, old: Object, err: Errors) -> None:
         invariants.embedded(self.rule, new, Path(), err)
         before = Errors()
         invariants.lists(self.rule, old, Path(), before)
         if not before:
             invariants.lists(self.rule, new, Path(), err)
 
+    def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        """As `validate_update`, of the status alone, by the names that its fields have in it."""
+        rule = self.rule.properties.get("status")
+        if rule is None or "status" not in new:
+            return
+        found = Errors()
+        rules.check(rule, new["status"], found, old.get("status"))
+        err.merge(found, beneath=Path("status"))
+        self._invariants(new, old, err)
 
-def compile_type(kind: Kind, schema: Object, meta: Struct) -> CustomType:
-    """The type that a structural schema describes. `meta` is ObjectMeta's. Linear in the schema.
 
-    Raises structural.TooDeep.
-    """
+def lazy_type(kind: Kind, schema: Object, meta: Struct, selectable: tuple[str, ...] = ()) -> CustomType:
+    """The type that a structural schema describes. `meta` is ObjectMeta's."""
     import hashlib  # three megabytes, which only those pay who bring a kind
 
     name = ".".join((*reversed(kind.group.split(".")), kind.version, kind.name))  # com.example.sea.v1.Boat
-    shape = compile_shape(name, schema, meta)
     digest = hashlib.sha256(msgspec.json.encode(schema, order="sorted")).hexdigest()
-    return CustomType(shape, compile_rule(schema), schema, name, digest)
+    return CustomType(name, digest, selectable, zlib.compress(msgspec.json.encode(schema)), meta)
+
+
+def compile_type(kind: Kind, schema: Object, meta: Struct) -> CustomType:
+    """As `lazy_type`, compiled. Raises structural.TooDeep."""
+    found = lazy_type(kind, schema, meta)
+    found.compile()
+    return found

@@ -15,7 +15,7 @@ from longboat.machinery.errors import StatusError, bad_request, unsupported_medi
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check, converted, emptied, protobuf, strict
-from longboat.machinery.types.custom import CustomType, compile_type
+from longboat.machinery.types.custom import CustomType, compile_type, lazy_type
 from longboat.machinery.types.settle import settle
 from longboat.machinery.types.shapes import Shapes, Struct
 from longboat.machinery.types.structural import Structural
@@ -57,6 +57,10 @@ class Schema:
     def compile(self, kind: Kind, schema: Object) -> CustomType:
         """The type that a structural schema describes. Raises structural.TooDeep."""
         return compile_type(kind, schema, self._shapes.struct(f"{META}ObjectMeta"))
+
+    def lazy(self, kind: Kind, schema: Object, selectable: tuple[str, ...] = ()) -> CustomType:
+        """As `compile`, but not before it is used."""
+        return lazy_type(kind, schema, self._shapes.struct(f"{META}ObjectMeta"), selectable)
 
     def has(self, kind: Kind) -> bool:
         return self.type(kind) is not None

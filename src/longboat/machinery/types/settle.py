@@ -23,12 +23,12 @@ HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 _decode = msgspec.json.Decoder().decode
 
 
-def settle(shape: Structural, value: Object) -> tuple[Object, list[str]]:
+def settle(shape: Structural, value: Object, *, defaults: bool = True) -> tuple[Object, list[str]]:
     """The object, and the paths of the fields that its type does not have, in upstream's order.
 
     Raises Mistake, for metadata that is not of its type, and for defaults without end.
     """
-    walk = _Walk()
+    walk = _Walk(defaults)
     found = walk.struct(shape, value, "")
     meta = value.get("metadata")
     unknown = [path for path in walk.metadata if path.startswith("metadata.") and meta is not None]
@@ -39,7 +39,8 @@ def settle(shape: Structural, value: Object) -> tuple[Object, list[str]]:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, defaults: bool) -> None:
+        self._defaults = defaults
         self.pruned: list[str] = []
         self.metadata: list[str] = []  # fields that ObjectMeta does not have
         self._room = MOST_DEFAULTS
@@ -76,7 +77,7 @@ class _Walk:
                 found[name] = self._meta(known, member, path, here)
             else:
                 found[name] = self._any(known, member, here)
-        absent = [name for name in shape.defaults if name not in found]
+        absent = [name for name in shape.defaults if name not in found] if self._defaults else ()
         for name in absent:
             found[name] = self._any(fields[name], self._copy(shape.defaults[name]), f"{path}.{name}" if path else name)
         return {name: found[name] for name in in_order(found)} if absent else found

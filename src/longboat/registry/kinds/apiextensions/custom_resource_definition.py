@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
-from longboat.machinery.objects import Object, dig, meta
+from longboat.machinery.objects import Object, dig, meta, timestamp
 from longboat.registry.kinds import cells, fill
 from longboat.registry.kinds.apiextensions import approval, spec
 from longboat.registry.strategy import Strategy
@@ -12,6 +12,10 @@ from longboat.registry.write import Write
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _PRESERVE = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+_ENDING = {
+    "type": "Terminating", "status": "True", "lastTransitionTime": "", "reason": "InstanceDeletionPending",
+    "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+}  # fmt: skip
 _KEPT = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
@@ -52,10 +56,28 @@ class CustomResourceDefinition(Strategy):
                 break
 
     def prepare_status(self, new: Object, old: Object, write: Write) -> None:
-        for field in _KEPT:
-            meta(new).pop(field, None)
-            if field in meta(old):
-                meta(new)[field] = meta(old)[field]
+        had, status = meta(old), new.get("status") or {}
+        kept = {field: had[field] for field in _KEPT if field in had}
+        new["metadata"] = {field: value for field, value in meta(new).items() if field not in _KEPT} | kept
+        if not status.get("storedVersions"):  # upstream's decoder puts in the one that is
+            versions = dig(new, "spec", "versions", default=())
+            stored = [version.get("name") for version in versions if version.get("storage")][:1]
+            new["status"] = {**status, "storedVersions": stored}
+
+    def held(self, obj: Object) -> bool:
+        """It is marked before it goes: its objects go first."""
+        return "deletionTimestamp" not in meta(obj)
+
+    def begin_delete(self, obj: Object, write: Write) -> None:
+        found = meta(obj)
+        if FINALIZER not in (found.get("finalizers") or ()):
+            found["finalizers"] = [*(found.get("finalizers") or ()), FINALIZER]
+        found.pop("deletionGracePeriodSeconds", None)
+        if "generation" in found:
+            found["generation"] -= 1  # upstream marks definitions in a way of its own
+        status = obj.get("status") or {}
+        others = [each for each in status.get("conditions") or () if each.get("type") != "Terminating"]
+        obj["status"] = status | {"conditions": [*others, _ENDING | {"lastTransitionTime": timestamp(write.now)}]}
 
     def validate_create(self, new: Object, err: Errors) -> None:
         found = new.get("spec") or {}
