@@ -6,11 +6,11 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from integration.apiserver.process import ControlPlane, control_plane
+from suites.objects import container, pod
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 TOO_LARGE = "etcdserver: request is too large"
@@ -28,10 +28,6 @@ def memory(plane: ControlPlane) -> int:
     """The most bytes the server has had in memory at once."""
     lines = Path(f"/proc/{plane.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
-def pod(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "big"}, "spec": {"containers": [{"name": "a", "image": "a", **spec}]}}
 
 
 def env(name: str, count: int, size: int) -> list[dict[str, str]]:
@@ -62,7 +58,7 @@ def test_aliases_that_repeat_little_are_read(plane: ControlPlane) -> None:
 
 
 def test_an_object_larger_than_storage_takes_is_refused_in_upstreams_words(plane: ControlPlane) -> None:
-    big = pod(env=env("a", 16, 100_000))
+    big = pod("big", container("a", env=env("a", 16, 100_000)))
     code, status, _ = plane.ask("POST", "/api/v1/namespaces/default/pods?dryRun=All", big)
     if code == 403:  # no ServiceAccount yet: admission comes first
         plane.ask("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
@@ -82,7 +78,10 @@ def test_what_upstreams_client_of_etcd_would_not_send_is_refused_as_it_says(plan
 
 def test_patches_do_not_grow_an_object_beyond_the_limit(plane: ControlPlane) -> None:
     """Each doubles what is there: 40 MiB after six small requests, were there no limit."""
-    half = {"metadata": {"name": "grows"}, "template": pod(env=env("a", 5, 100_000)) | {"metadata": {}}}
+    half = {
+        "metadata": {"name": "grows"},
+        "template": pod("big", container("a", env=env("a", 5, 100_000))) | {"metadata": {}},
+    }
     assert plane.ask("POST", "/api/v1/namespaces/default/podtemplates", half)[0] == 201
     answers = []
     for i in range(3):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from suites.objects import pod
 from unit.apiserver.harness import Api, play
 
 NAMESPACE = "/api/v1/namespaces/default"
@@ -19,10 +20,6 @@ def env(secret: str) -> dict[str, Any]:
 
 def env_from(secret: str) -> dict[str, Any]:
     return {"envFrom": [{"secretRef": {"name": secret}}]}
-
-
-def pod(**spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
 
 
 def container(**more: Any) -> list[dict[str, Any]]:

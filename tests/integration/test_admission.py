@@ -16,10 +16,7 @@ from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.storage.memory import MemoryStorage
 from longboat.testing.cluster import Cluster
-
-
-def pod(**spec: Any) -> Object:
-    return {"metadata": {"name": "hello"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
+from suites.objects import pod
 
 
 async def test_a_pod_is_made_right_after_its_namespace(cluster: Cluster) -> None:
@@ -27,7 +24,7 @@ async def test_a_pod_is_made_right_after_its_namespace(cluster: Cluster) -> None
     await add_node(cluster, "a")
     for number in range(12):
         await cluster.client.create(cluster.kind("namespace"), {"metadata": {"name": f"shop-{number}"}})
-        await cluster.client.create(cluster.kind("pod"), pod(), namespace=f"shop-{number}")
+        await cluster.client.create(cluster.kind("pod"), pod("hello"), namespace=f"shop-{number}")
         made = await cluster.get("pod/hello", f"shop-{number}")
         assert made["spec"]["volumes"][0]["name"].startswith("kube-api-access-")
 
@@ -40,14 +37,14 @@ def test_an_account_that_nobody_makes_is_waited_for_so_long() -> None:
         await server.start()
         client = RestClient(server.transport("admin", "system:masters"), clock)
         kinds = {strategy.kind.name: strategy.kind for strategy in server.strategies if strategy.top_level}
-        asked = asyncio.create_task(client.create(kinds["Pod"], pod(), namespace="default"))
+        asked = asyncio.create_task(client.create(kinds["Pod"], pod("hello"), namespace="default"))
         await clock.advance(1.7)
         assert not asked.done()
         await clock.advance(0.2)
         with pytest.raises(StatusError, match='account default/default: serviceaccount "default" not found'):
             await asked
         with pytest.raises(StatusError, match='serviceaccount "robot" not found'):  # made by people: not waited for
-            await client.create(kinds["Pod"], pod(serviceAccountName="robot"), namespace="default")
+            await client.create(kinds["Pod"], pod("hello", serviceAccountName="robot"), namespace="default")
         await server.close()
         await storage.close()
 
@@ -107,7 +104,7 @@ def test_what_another_api_server_has_just_written_counts(named: Object, missing:
                 late = True
             await first.create(kinds["ServiceAccount" if name == "Default" else name], obj, namespace=namespace)
         assert late and not lagging.asked.is_set()
-        await second.create(kinds["Pod"], pod(**named), namespace="shop")
+        await second.create(kinds["Pod"], pod("hello", **named), namespace="shop")
         for server in (one, other):
             await server.close()
         await storage.close()

@@ -8,15 +8,11 @@ from integration.workloads import add_node, deployment, run_pods, until_quiet
 from longboat.client.interface import Key
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import container, pod
 
 
-def pod(name: str, cpu: str, priority: str) -> Object:
-    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}}
-    return {
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {"priorityClassName": priority, "containers": [container]},
-    }
+def ranked(name: str, cpu: str, priority: str) -> Object:
+    return pod(name, container(requests={"cpu": cpu}), priorityClassName=priority)
 
 
 async def classes(cluster: Cluster, **values: int) -> None:
@@ -51,7 +47,7 @@ async def test_the_victims_replacements_do_not_take_the_room(cluster: Cluster) -
     await add_node(cluster, "a", cpu="4")
     await classes(cluster, low=1, high=1000)
     await fill(cluster, 4)
-    await cluster.apply(pod("vip", "2", "high"))
+    await cluster.apply(ranked("vip", "2", "high"))
     await cluster.settle()
     assert (await cluster.get("pod/vip"))["status"]["nominatedNodeName"] == "a"
     for _ in range(40):
@@ -67,9 +63,9 @@ async def test_who_is_nominated_first_goes_first_among_equals(cluster: Cluster, 
     await add_node(cluster, "a", cpu="4")
     await classes(cluster, low=1, high=1000, higher=2000)
     await fill(cluster, 4)
-    await cluster.apply(pod("first", "3", "high"))
+    await cluster.apply(ranked("first", "3", "high"))
     await cluster.settle()
-    await cluster.apply(pod("second", "2", second))
+    await cluster.apply(ranked("second", "2", second))
     await cluster.settle()
     if second == "higher":
         assert "nominatedNodeName" not in (await cluster.get("pod/first"))["status"]
@@ -85,7 +81,7 @@ async def test_the_room_of_a_nominated_pod_that_goes_is_given_away(cluster: Clus
     await add_node(cluster, "a", cpu="4")
     await classes(cluster, low=1, high=1000)
     await fill(cluster, 4)
-    await cluster.apply(pod("vip", "4", "high"))
+    await cluster.apply(ranked("vip", "4", "high"))
     await cluster.settle()
     await cluster.delete("pod/vip")
     for _ in range(15):
@@ -101,11 +97,11 @@ async def test_a_nomination_in_the_status_counts(cluster: Cluster) -> None:
     high = {"metadata": {"name": "high"}, "value": 1000, "preemptionPolicy": "Never"}
     await cluster.client.create(cluster.kind("priorityclass"), high)
     await classes(cluster, low=1)
-    await cluster.apply(pod("there", "2", "low"), pod("vip", "3", "high"))
+    await cluster.apply(ranked("there", "2", "low"), ranked("vip", "3", "high"))
     await cluster.settle()
     await cluster.patch("pod/vip", {"status": {"nominatedNodeName": "a"}}, subresource="status")
     await cluster.settle()
-    await cluster.apply(pod("later", "2", "low"))
+    await cluster.apply(ranked("later", "2", "low"))
     await cluster.clock.advance(10)
     assert "nodeName" not in (await cluster.get("pod/later"))["spec"]
     await cluster.delete("pod/vip")

@@ -17,6 +17,7 @@ from longboat.node.recorder import ApiRecorder
 from longboat.node.status_writer import ApiStatusWriter
 from longboat.node.views.pod import Pod
 from longboat.testing.cluster import Cluster
+from suites.objects import container, pod
 from unit.node.build import Node
 
 
@@ -62,10 +63,8 @@ def on_one_node(test: Callable[[Cluster], Awaitable[None]]) -> Callable[[Path], 
     return run
 
 
-def pod(name: str, cpu: str) -> Object:
-    container = {"name": "c", "image": "i:1", "command": ["sleep", "100000"], "resources": {"requests": {"cpu": cpu}}}
-    spec = {"containers": [container], "automountServiceAccountToken": False}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
+def sleeping(name: str, cpu: str) -> Object:
+    return pod(name, container(requests={"cpu": cpu}, command=["sleep", "100000"]), automountServiceAccountToken=False)
 
 
 async def resize(cluster: Cluster, name: str, cpu: str) -> None:
@@ -85,7 +84,7 @@ async def told(cluster: Cluster, name: str) -> tuple[str, str, dict[str, str]]:
 
 @on_one_node
 async def test_a_resize_runs_its_course(cluster: Cluster) -> None:
-    await cluster.apply(pod("a", "2"), pod("b", "5"))
+    await cluster.apply(sleeping("a", "2"), sleeping("b", "5"))
     await cluster.clock.advance(5)
     await resize(cluster, "a", "3")
     assert await told(cluster, "a") == ("3", "3", {})
@@ -94,7 +93,7 @@ async def test_a_resize_runs_its_course(cluster: Cluster) -> None:
 
     await resize(cluster, "a", "4")
     assert await told(cluster, "a") == ("3", "3", {"PodResizePending": "Deferred"})
-    await cluster.apply(pod("c", "1"))  # the scheduler counts what is asked for: there would be no room then
+    await cluster.apply(sleeping("c", "1"))  # the scheduler counts what is asked for: there would be no room then
     await cluster.clock.advance(5)
     assert not (await cluster.get("pod/c"))["spec"].get("nodeName")
     await resize(cluster, "b", "3")
@@ -108,7 +107,7 @@ async def test_a_resize_runs_its_course(cluster: Cluster) -> None:
 
 @on_one_node
 async def test_a_resize_may_be_taken_back(cluster: Cluster) -> None:
-    await cluster.apply(pod("a", "2"), pod("b", "5"))
+    await cluster.apply(sleeping("a", "2"), sleeping("b", "5"))
     await cluster.clock.advance(5)
     await resize(cluster, "a", "8")
     assert await told(cluster, "a") == ("2", "2", {"PodResizePending": "Deferred"})

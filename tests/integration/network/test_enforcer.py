@@ -23,6 +23,7 @@ from longboat.network.policy import enforcer
 from longboat.network.policy.enforcer import Enforcer
 from longboat.network.policy.rules import FROM, TO
 from longboat.storage.memory import MemoryStorage
+from suites.objects import pod
 from unit.network.kernel import Memory
 
 SPACE = "default"
@@ -124,16 +125,9 @@ def policy(name: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
 
 
-def pod(name: str) -> dict[str, Any]:
-    containers = [{"name": "main", "image": "x"}]
-    return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"nodeName": "node-1", "containers": containers, "terminationGracePeriodSeconds": 0},
-    }  # fmt: skip
-
-
 async def create_pod(client: RestClient, name: str) -> str:
-    made = json.loads(await client.create(kinds.POD, pod(name), namespace=SPACE))
+    wanted = pod(name, labels={"app": name}, nodeName="node-1", terminationGracePeriodSeconds=0)
+    made = json.loads(await client.create(kinds.POD, wanted, namespace=SPACE))
     return str(made["metadata"]["uid"])
 
 

@@ -19,6 +19,7 @@ from longboat.node.paths import Paths
 from longboat.node.recorder import ApiRecorder
 from longboat.node.serve.shared import SharedPort
 from longboat.testing.cluster import Cluster
+from suites.objects import container, pod
 
 
 class Odd(MemoryRuntime):
@@ -88,10 +89,7 @@ async def told(cluster: Cluster) -> list[Object]:
     return [e for e in await cluster.list("events") if e["reason"] == "PartFailed"]
 
 
-def pod() -> Object:
-    container = {"name": "c", "image": "i:1", "command": ["sleep", "100000"]}
-    spec = {"containers": [container], "automountServiceAccountToken": False}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "spec": spec}
+SLEEPING = pod("p", container(command=["sleep", "100000"]), automountServiceAccountToken=False)
 
 
 @with_a_node(looks=2)
@@ -105,7 +103,7 @@ async def test_a_part_that_fails_is_started_again_and_told_of(cluster: Cluster, 
     assert event["message"] == "Part 'report' of the node's agent failed with UnicodeDecodeError, and is started again"
     assert 'longboat_part_restarts_total{part="report"} 2' in node_kept.metrics(parts)
     assert 'longboat_part_restarts_total{part="lease"} 0' in node_kept.metrics(parts)
-    await cluster.apply(pod())
+    await cluster.apply(SLEEPING)
     await cluster.clock.advance(5)
     assert (await cluster.get("pod/p"))["status"]["phase"] == "Running"
 
@@ -115,7 +113,7 @@ async def test_an_agent_that_fails_is_made_anew(cluster: Cluster, runtime: Odd, 
     await cluster.clock.advance(LONGEST)
     assert await is_ready(cluster)
     assert {name: count for name, count in parts.restarts.items() if count} == {"agent": 3}
-    await cluster.apply(pod())
+    await cluster.apply(SLEEPING)
     await cluster.clock.advance(5)
     assert (await cluster.get("pod/p"))["status"]["phase"] == "Running"
     assert len(await runtime.containers()) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,16 +10,9 @@ from longboat.api import quota
 from longboat.api.amounts import written
 from longboat.api.quota_usage import unasked, usage
 from longboat.machinery.objects import Object, timestamp
+from suites.objects import container, pod
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def container(name: str = "c", requests: Any = (), limits: Any = (), **more: Any) -> Object:
-    return {"name": name, "resources": {"requests": dict(requests), "limits": dict(limits)}, **more}
-
-
-def pod(*containers: Object, init: Any = (), **spec: Any) -> Object:
-    return {"metadata": {"name": "p"}, "spec": {"containers": list(containers), "initContainers": list(init), **spec}}
 
 
 def uses(kind: str, obj: Object, now: datetime = NOW) -> dict[str, str]:
@@ -50,9 +42,13 @@ def test_which_resources_concern_which_kinds(kind: str, names: list[str], concer
 
 def test_pods_use_what_they_ask_for_at_their_most_demanding_moment() -> None:
     found = pod(
+        "p",
         container(requests={"cpu": "100m", "memory": "1Gi", "a.com/x": "2"}, limits={"cpu": "1", "a.com/x": "2"}),
         container(requests={"cpu": "200m", "hugepages-2Mi": "4Mi"}, limits={"hugepages-2Mi": "4Mi"}),
-        init=[container(requests={"cpu": "2"}), container(requests={"memory": "1Gi"}, restartPolicy="Always")],
+        initContainers=[
+            container(requests={"cpu": "2"}),
+            container(requests={"memory": "1Gi"}, restartPolicy="Always"),
+        ],
         overhead={"cpu": "10m", "memory": "1Mi"},
     )
     assert uses("pods", found) == {
@@ -63,7 +59,7 @@ def test_pods_use_what_they_ask_for_at_their_most_demanding_moment() -> None:
 
 
 def test_a_pod_that_is_resized_uses_the_greater_of_what_it_has_and_asks_for() -> None:
-    found = pod(container(requests={"cpu": "100m"}, limits={"cpu": "1"}))
+    found = pod("p", container(requests={"cpu": "100m"}, limits={"cpu": "1"}))
     held = {"requests": {"cpu": "150m"}, "limits": {"cpu": "500m"}}
     found["status"] = {"containerStatuses": [{"name": "c", "resources": held, "allocatedResources": {"cpu": "200m"}}]}
     assert uses("pods", found)["requests.cpu"] == "200m"
@@ -76,7 +72,7 @@ def test_a_pod_that_is_resized_uses_the_greater_of_what_it_has_and_asks_for() ->
 
 
 def test_pods_that_have_ended_or_should_long_be_gone_use_nothing_but_their_place() -> None:
-    found = pod(container(requests={"cpu": "100m"}))
+    found = pod("p", container(requests={"cpu": "100m"}))
     for phase in ("Failed", "Succeeded"):
         assert uses("pods", {**found, "status": {"phase": phase}}) == {"count/pods": "1"}
     found["metadata"] |= {"deletionTimestamp": timestamp(NOW), "deletionGracePeriodSeconds": 30}
@@ -118,9 +114,9 @@ def test_claims_use_storage_of_their_class() -> None:
     [
         ({"scopes": ["Terminating"]}, pod(activeDeadlineSeconds=0), True),
         ({"scopes": ["NotTerminating"]}, pod(activeDeadlineSeconds=0), False),
-        ({"scopes": ["BestEffort"]}, pod(container()), True),
-        ({"scopes": ["BestEffort", "Terminating"]}, pod(container()), False),
-        ({"scopes": ["NotBestEffort"]}, pod(container(requests={"cpu": "1"})), True),
+        ({"scopes": ["BestEffort"]}, pod("p", container()), True),
+        ({"scopes": ["BestEffort", "Terminating"]}, pod("p", container()), False),
+        ({"scopes": ["NotBestEffort"]}, pod("p", container(requests={"cpu": "1"})), True),
         ({"scopes": ["PriorityClass"]}, pod(priorityClassName="high"), True),
         ({"scopes": ["PriorityClass"]}, pod(), False),
         ({"scopes": ["CrossNamespacePodAffinity"]}, pod(), False),
@@ -168,7 +164,12 @@ def test_claims_know_one_scope_and_other_kinds_none() -> None:
 
 
 def test_containers_have_to_ask_for_cpu_and_memory_where_these_are_limited() -> None:
-    found = pod(container("b"), container("a", requests={"cpu": "1"}), init=[container("i", limits={"memory": "1"})])
+    found = pod(
+        "p",
+        container("b"),
+        container("a", requests={"cpu": "1"}),
+        initContainers=[container("i", limits={"memory": "1"})],
+    )
     assert unasked(found, ["requests.cpu", "limits.memory", "ephemeral-storage", "pods"]) == (
         "must specify limits.memory for: a,b; requests.cpu for: b,i"
     )

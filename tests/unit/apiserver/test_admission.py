@@ -6,15 +6,11 @@ from typing import Any
 
 import pytest
 
+from suites.objects import pod
 from unit.apiserver.harness import Api, play
 
 PODS = "/api/v1/namespaces/default/pods"
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-def pod(name: str = "p", **spec: Any) -> dict[str, Any]:
-    containers = [{"name": "c", "image": "i"}]
-    return {"metadata": {"name": name}, "spec": {"containers": containers, **spec}}
 
 
 async def account(api: Api, name: str = "default", **more: Any) -> None:

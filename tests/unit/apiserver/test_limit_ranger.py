@@ -10,6 +10,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission.limit_ranger import ANNOTATION, LimitRanger, claim_problems, fill_in, pod_problems
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
+from suites.objects import container, pod
 from unit.apiserver.writes import attributes
 
 
@@ -17,16 +18,8 @@ def ranged(kind: str = "Container", **fields: Any) -> Object:
     return {"metadata": {"name": "r"}, "spec": {"limits": [{"type": kind, **fields}]}}
 
 
-def container(name: str = "c", requests: Any = (), limits: Any = (), **more: Any) -> Object:
-    return {"name": name, "resources": {"requests": dict(requests), "limits": dict(limits)}, **more}
-
-
-def pod(*containers: Object, init: Any = (), **spec: Any) -> Object:
-    return {"metadata": {"name": "p"}, "spec": {"containers": list(containers), "initContainers": list(init), **spec}}
-
-
 def test_what_is_lacking_is_filled_in_and_noted() -> None:
-    found = pod(container("a", limits={"cpu": "1"}), init=[{"name": "i"}])
+    found = pod("p", container("a", limits={"cpu": "1"}), initContainers=[{"name": "i"}])
     fill_in(found, ranged(default={"cpu": "2", "memory": "1Gi"}, defaultRequest={"cpu": "1"}))
     (a,), (i,) = found["spec"]["containers"], found["spec"]["initContainers"]
     assert a["resources"] == {"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "1Gi"}}
@@ -38,9 +31,9 @@ def test_what_is_lacking_is_filled_in_and_noted() -> None:
 
 
 def test_who_asks_for_everything_is_left_alone() -> None:
-    found = pod(container(requests={"cpu": "1"}, limits={"cpu": "1"}))
+    found = pod("p", container(requests={"cpu": "1"}, limits={"cpu": "1"}))
     fill_in(found, ranged(default={"cpu": "2"}, defaultRequest={"cpu": "1"}))
-    assert found == pod(container(requests={"cpu": "1"}, limits={"cpu": "1"}))
+    assert found == pod("p", container(requests={"cpu": "1"}, limits={"cpu": "1"}))
 
 
 @pytest.mark.parametrize(
@@ -65,20 +58,24 @@ def test_who_asks_for_everything_is_left_alone() -> None:
     ],
 )  # fmt: skip
 def test_what_is_out_of_bounds(limits: Any, asks: Object, said: str) -> None:
-    assert list(pod_problems(pod(asks), ranged(**limits))) == [said]
-    assert list(pod_problems(pod(init=[asks]), ranged(**limits))) == [said], "init containers are containers"
+    assert list(pod_problems(pod("p", asks), ranged(**limits))) == [said]
+    assert list(pod_problems(pod(containers=[], initContainers=[asks]), ranged(**limits))) == [said], (
+        "init containers are containers"
+    )
 
 
 def test_within_bounds() -> None:
     asks = container(requests={"cpu": "1"}, limits={"cpu": "2"})
     bounds = {"min": {"cpu": "1"}, "max": {"cpu": "2"}, "maxLimitRequestRatio": {"cpu": "2"}}
-    assert list(pod_problems(pod(asks), ranged(**bounds))) == []
+    assert list(pod_problems(pod("p", asks), ranged(**bounds))) == []
 
 
 def test_a_pod_is_the_sum_of_what_runs_at_once() -> None:
     side = container("side", requests={"cpu": "1"}, restartPolicy="Always")
     big = container("big", requests={"cpu": "5"})
-    asks = pod(container("a", requests={"cpu": "2"}), container("b", requests={"cpu": "2"}), init=[side, big])
+    asks = pod(
+        "p", container("a", requests={"cpu": "2"}), container("b", requests={"cpu": "2"}), initContainers=[side, big]
+    )
     (said,) = pod_problems(asks, ranged("Pod", min={"cpu": "10"}))
     assert said == "minimum cpu usage per Pod is 10, but request is 6"
 
@@ -104,7 +101,7 @@ def test_a_claim() -> None:
 )  # fmt: skip
 def test_how_it_is_refused(found: Any, said: str) -> None:
     plugin = LimitRanger(lambda namespace: [ranged(**found)])
-    write = attributes("CREATE", kinds.POD, "ns", "p", pod(container()))
+    write = attributes("CREATE", kinds.POD, "ns", "p", pod("p", container()))
     assert plugin.handles(write)
     with pytest.raises(StatusError) as refused:
         plugin.validate(write)

@@ -9,17 +9,11 @@ import pytest
 
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki
+from suites.objects import pod
 from unit.apiserver.harness import ADMIN, Api, play, user
 
 NODE, OTHER = user("system:node:n1", "system:nodes"), user("system:node:n2", "system:nodes")
 CORE = "/api/v1/namespaces/default"
-
-
-def pod(name: str = "p", node: str = "n1", **spec: Any) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name},
-        "spec": {"nodeName": node, "containers": [{"name": "c", "image": "i"}], **spec},
-    }
 
 
 WITH_EVERYTHING = {
@@ -63,8 +57,8 @@ async def furnish(api: Api) -> None:
         csi = {"driver": "d.example", "volumeHandle": volume, "nodeStageSecretRef": secret}
         spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "csi": csi}
         await api.make("/api/v1/persistentvolumes", {"metadata": {"name": volume}, "spec": spec})
-    await api.make(f"{CORE}/pods", pod("p", **WITH_EVERYTHING))
-    await api.make(f"{CORE}/pods", pod("q", node="n2"))
+    await api.make(f"{CORE}/pods", pod("p", nodeName="n1", **WITH_EVERYTHING))
+    await api.make(f"{CORE}/pods", pod("q", nodeName="n2"))
 
 
 def test_a_node_reads_what_its_pods_refer_to_and_nothing_else() -> None:
@@ -112,7 +106,7 @@ def test_what_a_pod_no_longer_refers_to_is_closed_again() -> None:
 
 
 def mirror(**changes: Any) -> dict[str, Any]:
-    made = pod("m")
+    made = pod("m", nodeName="n1")
     made["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
     made["metadata"]["ownerReferences"] = [
         {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "?", "controller": True}
@@ -178,7 +172,7 @@ def test_a_node_keeps_its_hands_off_others_and_off_its_own_restrictions() -> Non
             code, answer = await api.ask("PATCH", path, patch, NODE, **merge)
             assert code == 200, answer
         assert (await api.ask("DELETE", f"{CORE}/pods/q", who=NODE))[0] == 403
-        assert (await api.ask("POST", f"{CORE}/pods", pod("x"), NODE))[0] == 403
+        assert (await api.ask("POST", f"{CORE}/pods", pod("x", nodeName="n1"), NODE))[0] == 403
         lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         assert (await api.ask("POST", lease, {"metadata": {"name": "n2"}, "spec": {}}, NODE))[0] == 403
         await api.make(lease, {"metadata": {"name": "n1"}, "spec": {}}, NODE)

@@ -12,6 +12,7 @@ from longboat.api.amounts import written
 from longboat.apiserver.admission.quota_check import Account, Claim, decide, is_counted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from suites.objects import container, pod
 from unit.apiserver.writes import attributes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,9 +26,8 @@ def account(name: str = "q", *, used: Any = None, scopes: Any = (), **hard: str)
     )
 
 
-def pod(cpu: str = "") -> Object:
-    resources = {"requests": {"cpu": cpu}} if cpu else {}
-    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
+def asking(cpu: str) -> Object:
+    return pod("p", container(requests={"cpu": cpu}))
 
 
 def claim(obj: Object, kind: Kind = kinds.POD, operation: str = "CREATE", **more: Any) -> Claim:
@@ -49,7 +49,7 @@ def test_first_come_first_served() -> None:
 
 def test_every_resource_that_is_exceeded_is_named_and_no_other() -> None:
     one = account(pods="9", cpu="1", requests_cpu="2", used={"pods": "0", "cpu": "500m", "requests.cpu": "1800m"})
-    (said,) = verdicts([one], claim(pod("600m")))
+    (said,) = verdicts([one], claim(asking("600m")))
     what = "requested: cpu=600m,requests.cpu=600m, used: cpu=500m,requests.cpu=1800m, limited: cpu=1,requests.cpu=2"
     assert said.endswith(f"exceeded quota: q, {what}")
     assert not one.changed
@@ -73,7 +73,7 @@ def test_a_rehearsal_is_refused_as_the_play_would_be_and_takes_nothing() -> None
 
 
 def test_who_does_not_ask_for_what_is_limited_is_refused() -> None:
-    (said,) = verdicts([account(limits_cpu="1")], claim(pod("1")))
+    (said,) = verdicts([account(limits_cpu="1")], claim(asking("1")))
     assert said == 'pods "p" is forbidden: failed quota: q: must specify limits.cpu for: c'
 
 

@@ -13,20 +13,13 @@ from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.machinery.kinds import Kind
 from longboat.machinery.types import schema
 from longboat.machinery.types.shapes import List, Map, Scalar, Struct
+from suites.objects import container, pod
 from unit.apiserver.harness import Api, play
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "not-in-force.md"
 NS = "/api/v1/namespaces"
 PODS = f"{NS}/default/pods"
 SIGNALLED: dict[str, Any] = {"lifecycle": {"stopSignal": "SIGUSR1"}}
-
-
-def pod(**spec: Any) -> Any:
-    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
-
-
-def container(**fields: Any) -> Any:
-    return {"name": "c", "image": "i", **fields}
 
 
 async def warned(api: Api, target: str, body: Any, method: str = "POST", **headers: str) -> list[str]:

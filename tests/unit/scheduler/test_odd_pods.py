@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 
 from integration.workloads import add_node
-from longboat.machinery.objects import Object
 from longboat.scheduler.scheduler import PodInfo
 from longboat.testing.cluster import Cluster
-
-
-def pod(name: str) -> Object:
-    spec = {"containers": [{"name": "c", "image": "i"}], "automountServiceAccountToken": False}
-    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
+from suites.objects import pod
 
 
 async def test_others_are_scheduled_and_it_is_tried_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,9 +20,9 @@ async def test_others_are_scheduled_and_it_is_tried_again(cluster: Cluster, monk
         return decide(info)
 
     monkeypatch.setattr(cluster.scheduler, "_decide", fails)
-    await cluster.apply(pod("odd"))
+    await cluster.apply(pod("odd", automountServiceAccountToken=False))
     for number in range(100):  # more often than there are turns
-        await cluster.apply(pod(f"p{number}"))
+        await cluster.apply(pod(f"p{number}", automountServiceAccountToken=False))
     await cluster.clock.advance(15)
     for number in (0, 50, 99):
         assert (await cluster.get(f"pod/p{number}"))["spec"].get("nodeName") == "n"
