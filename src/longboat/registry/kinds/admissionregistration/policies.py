@@ -8,7 +8,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, fill, rules
+from longboat.registry.kinds import cells, conditions, fill, rules
 from longboat.registry.kinds.admissionregistration import expressions, matching, params
 from longboat.registry.strategy import CHANGE, METADATA, OBJECT, Strategy
 
@@ -116,6 +116,7 @@ class ValidatingAdmissionPolicy(Strategy):
                 err.required(path.index(i).at("warning"))
             if not (warning.get("fieldRef") or "").strip():
                 err.required(path.index(i).at("fieldRef"))
+        conditions.validate(dig(new, "status", "conditions", default=()), Path("status", "conditions"), err)
 
 
 class MutatingAdmissionPolicy(Strategy):

@@ -8,7 +8,7 @@ from longboat.api import kinds
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells, rules
+from longboat.registry.kinds import cells, conditions, rules
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
@@ -53,5 +53,6 @@ class PodDisruptionBudget(Strategy):
         rules.given_one_of(spec.get("unhealthyPodEvictionPolicy"), allowed, _SPEC.at("unhealthyPodEvictionPolicy"), err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
+        conditions.validate(dig(new, "status", "conditions", default=()), Path("status", "conditions"), err)
         for field in COUNTS:
             rules.not_negative(dig(new, "status", field), Path("status", field), err)

@@ -11,7 +11,7 @@ import msgspec
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types import internal
-from longboat.registry.kinds import rules
+from longboat.registry.kinds import conditions, rules
 from longboat.registry.kinds.core.pod import scheduling
 from longboat.registry.kinds.resource import checks, claims, slices
 
@@ -118,9 +118,10 @@ def _device(found: Object, given: frozenset[tuple[str, str, str, str]], path: Pa
     _share(found, path, err)
     if _device_id(found) not in given:
         err.invalid(path, _device_id_shown(found), "must be an allocated device in the claim")
-    conditions = found.get("conditions") or []
-    if len(conditions) > MOST_CONDITIONS:
-        err.too_many(path.at("conditions"), len(conditions), MOST_CONDITIONS)
+    listed = found.get("conditions") or []
+    if len(listed) > MOST_CONDITIONS:
+        err.too_many(path.at("conditions"), len(listed), MOST_CONDITIONS)
+    conditions.validate(listed, path.at("conditions"), err)
     if (data := found.get("data")) is not None:
         checks.json_object(data, path.at("data"), err, LONGEST_DATA, len(_encode(data)))
     if (network := found.get("networkData")) is not None:
