@@ -118,6 +118,7 @@ def driver(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         spec = {
             "attachRequired": True, "podInfoOnMount": True, "fsGroupPolicy": "File",
             "volumeLifecycleModes": ["Persistent", "Ephemeral"], "tokenRequests": [{"audience": "disks"}],
+            "serviceAccountTokenInSecrets": False,
         }  # fmt: skip
         described = {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": NAME}, "spec": spec}
         parameters = {

@@ -61,7 +61,7 @@ def _misfit(certificate: bytes, key: bytes) -> str:
 
     try:
         public: Any = x509.load_pem_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return "x509: malformed certificate"
     try:
         private: Any = serialization.load_pem_private_key(key, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,3 +55,12 @@ NOTE = b"-----BEGIN NOTE-----\nAAAA\n-----END NOTE-----\n"
 )  # fmt: skip
 def test_what_is_wrong(certificate: bytes, key: bytes, expected: str) -> None:
     assert key_pairs.wrong(certificate, key) == expected
+
+
+def test_a_certificate_of_a_version_there_is_none_of_is_malformed() -> None:
+    """Secrets hold what they like: it is a warning, and no fault."""
+    der = x509.load_pem_x509_certificate(CERTIFICATE).public_bytes(serialization.Encoding.DER)
+    odd = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    assert odd != der
+    pem = b"-----BEGIN CERTIFICATE-----\n" + b64encode(odd) + b"\n-----END CERTIFICATE-----\n"
+    assert key_pairs.wrong(pem, KEY) == "x509: malformed certificate"

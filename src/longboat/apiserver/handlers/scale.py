@@ -32,7 +32,10 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
         body = store.codec.shown(entry).body
     elif info.verb == "update":
         wanted = await read_object(request, kinds.SCALE, endpoint.schema)
-        body = await _write(endpoint, request, fields, lambda _: wanted, meta(wanted).get("uid") or "")
+        sent = meta(wanted)
+        body = await _write(
+            endpoint, request, fields, lambda _: wanted, uid=sent.get("uid") or "", retry="resourceVersion" not in sent
+        )
     else:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip()
         if media_type not in ACCEPTED:
@@ -53,13 +56,15 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
             request.warnings[:] = warnings
             return new
 
-        body = await _write(endpoint, request, fields, patched)
+        body = await _write(endpoint, request, fields, patched, retry=True)
     shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
     return respond(200, shown, request.form)
 
 
-async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, change: object, uid: str = "") -> bytes:
-    """`uid`: of the object that is meant."""
+async def _write(
+    endpoint: Endpoint, request: Request, fields: ScaleFields, change: object, *, retry: bool, uid: str = ""
+) -> bytes:
+    """`retry`: it rests on nothing but the object given to it; `uid`: of the object that is meant."""
     info = request.info
     write = write_of(endpoint, request)
 
@@ -78,11 +83,8 @@ async def _write(endpoint: Endpoint, request: Request, fields: ScaleFields, chan
         return new
 
     admission = _AsScale(endpoint.admission, fields)
-    patching = info.verb == "patch"
     return (
-        await endpoint.store.update(
-            info.namespace, info.name, apply, write, retry=patching, uid=uid, admission=admission
-        )
+        await endpoint.store.update(info.namespace, info.name, apply, write, retry=retry, uid=uid, admission=admission)
     ).body
 
 
