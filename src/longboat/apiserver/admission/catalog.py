@@ -13,6 +13,7 @@ from typing import Protocol
 from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.admission import certificates
+from longboat.apiserver.admission.admin_access import AdminAccess
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
@@ -88,6 +89,7 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("CertificateSubjectRestriction", lambda m: certificates.SubjectRestriction()),
     ("DefaultIngressClass", lambda m: DefaultIngressClass(lambda: m.every(kinds.INGRESS_CLASS))),
     ("DenyServiceExternalIPs", lambda m: DenyServiceExternalIPs()),
+    ("", lambda m: AdminAccess(m.lookup)),  # upstream's is in the validation of claims
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     ("", lambda m: Escalation(m.authorizer)),  # upstream's is in the storage of roles and bindings
     ("", lambda m: WarnUnenforced(m.unenforced)),
