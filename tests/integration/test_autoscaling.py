@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 
@@ -14,6 +13,7 @@ from longboat.client.interface import Key
 from longboat.controllers.autoscaling.views import Scaler
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import container, deployment
 
 KEY = Key("default", "web")
 
@@ -47,7 +47,8 @@ def played(
             metrics = ResourceMetrics(cluster.api.stores, ask, cluster.clock)
             cluster.api.dispatcher.answers[kinds.POD_METRICS, ""] = metrics.pods
             await cluster.client.create(kinds.NODE, {"metadata": {"name": "n"}})
-            await cluster.client.create(kinds.DEPLOYMENT, deployment(replicas), namespace="default")
+            wanted = deployment("web", replicas, container(requests={"cpu": "300m"}))
+            await cluster.client.create(kinds.DEPLOYMENT, wanted, namespace="default")
             await cluster.settle()
             await run_pods(cluster)
             await cluster.clock.advance(400)  # what pods use while they begin does not count
@@ -133,13 +134,6 @@ async def events_of(cluster: Cluster, name: str) -> set[tuple[str, str, str]]:
     page = await cluster.client.list_page(kinds.EVENT, namespace="default")
     found = [msgspec.json.decode(raw) for raw in page.items]
     return {(e["type"], e["reason"], e["note"]) for e in found if e["regarding"]["name"] == name}
-
-
-def deployment(replicas: int = 1) -> dict[str, Any]:
-    container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "300m"}}}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
-    selector = {"matchLabels": {"app": "web"}}
-    return {"metadata": {"name": "web"}, "spec": {"replicas": replicas, "selector": selector, "template": template}}
 
 
 async def pods_of(cluster: Cluster) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration.workloads import add_node, deployment, until_quiet
+from integration.workloads import add_node, until_quiet
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, timestamp
 from longboat.testing.cluster import Cluster
+from suites.objects import deployment
 
 
 def budget(name: str = "web", app: str = "web", **spec: Any) -> Object:

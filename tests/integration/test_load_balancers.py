@@ -10,11 +10,11 @@ import pytest
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import service
 
 
-def service(name: str, **spec: Any) -> Object:
-    body = {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"app": name}, **spec}
-    return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": body}
+def balanced(name: str, **spec: Any) -> Object:
+    return service(name, **{"type": "LoadBalancer", **spec})
 
 
 async def shown(cluster: Cluster, name: str) -> list[str]:
@@ -25,8 +25,8 @@ async def shown(cluster: Cluster, name: str) -> list[str]:
 
 
 async def test_each_gets_one_of_the_pool_and_keeps_it(cluster: Cluster) -> None:
-    await cluster.apply(service("a"), service("b"), service("c", loadBalancerIP="192.0.2.5"))
-    await cluster.apply(service("d", loadBalancerClass="example.com/other"), service("e", type="NodePort"))
+    await cluster.apply(balanced("a"), balanced("b"), balanced("c", loadBalancerIP="192.0.2.5"))
+    await cluster.apply(balanced("d", loadBalancerClass="example.com/other"), balanced("e", type="NodePort"))
     found = [await shown(cluster, name) for name in "abcde"]
     assert found[2:] == [["192.0.2.5"], [], []]
     assert len({*found[0], *found[1], *found[2]}) == 3
@@ -35,13 +35,13 @@ async def test_each_gets_one_of_the_pool_and_keeps_it(cluster: Cluster) -> None:
     await cluster.patch("service/a", {"spec": {"type": "ClusterIP"}})
     assert await shown(cluster, "a") == []
     await cluster.delete("service/b")
-    await cluster.apply(service("f"), service("g"))
+    await cluster.apply(balanced("f"), balanced("g"))
     assert {*await shown(cluster, "f"), *await shown(cluster, "g")} == {*found[0], *found[1]}
 
 
 async def test_what_is_not_free_is_said_and_tried_again(cluster: Cluster) -> None:
-    await cluster.apply(service("a", loadBalancerIP="192.0.2.1"), service("b", loadBalancerIP="192.0.2.1"))
-    await cluster.apply(service("c", loadBalancerIP="198.51.100.1"))
+    await cluster.apply(balanced("a", loadBalancerIP="192.0.2.1"), balanced("b", loadBalancerIP="192.0.2.1"))
+    await cluster.apply(balanced("c", loadBalancerIP="198.51.100.1"))
     assert [await shown(cluster, name) for name in "abc"] == [["192.0.2.1"], [], []]
     told = {e["message"] for e in await cluster.list("events") if e["reason"] == "SyncLoadBalancerFailed"}
     failed = "Error syncing load balancer: failed to ensure load balancer: "
@@ -52,7 +52,7 @@ async def test_what_is_not_free_is_said_and_tried_again(cluster: Cluster) -> Non
 
 
 async def test_a_pool_that_is_used_up(cluster: Cluster) -> None:
-    await cluster.apply(*(service(f"s{number}") for number in range(8)))
+    await cluster.apply(*(balanced(f"s{number}") for number in range(8)))
     found = [await shown(cluster, f"s{number}") for number in range(8)]
     assert sum(len(each) for each in found) == 7, "the last address of the range is for broadcasts"
     told = [e["message"] for e in await cluster.list("events") if e["reason"] == "SyncLoadBalancerFailed"]
@@ -64,11 +64,11 @@ async def test_a_local_policy_has_a_port_for_health_checks(cluster: Cluster) -> 
         found: int = (await cluster.get(f"service/{name}"))["spec"].get("healthCheckNodePort", 0)
         return found
 
-    await cluster.apply(service("a", externalTrafficPolicy="Local"), service("b"))
+    await cluster.apply(balanced("a", externalTrafficPolicy="Local"), balanced("b"))
     mine = await port("a")
     assert 30000 <= mine <= 32767 and await port("b") == 0
     with pytest.raises(StatusError, match="provided port is already allocated") as taken:
-        await cluster.apply(service("c", externalTrafficPolicy="Local", healthCheckNodePort=mine))
+        await cluster.apply(balanced("c", externalTrafficPolicy="Local", healthCheckNodePort=mine))
     assert taken.value.code == 500
     with pytest.raises(StatusError, match=r"spec\.healthCheckNodePort: Forbidden: field is immutable"):
         await cluster.patch("service/a", {"spec": {"healthCheckNodePort": mine % 2767 + 30000}})
@@ -85,7 +85,7 @@ async def test_a_local_policy_has_a_port_for_health_checks(cluster: Cluster) -> 
 def test_without_a_pool_and_nodes_the_reason_is_told() -> None:
     async def scene() -> None:
         async with Cluster(load_balancer_pool="") as cluster:
-            await cluster.apply(service("a"))
+            await cluster.apply(balanced("a"))
             assert await shown(cluster, "a") == []
             told = {(e["type"], e["reason"], e["message"]) for e in await cluster.list("events")}
             assert ("Warning", "UnAvailableLoadBalancer", "There are no available nodes for LoadBalancer") in told

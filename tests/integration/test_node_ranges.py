@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from integration.workloads import node
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import node
 
 
 async def told(cluster: Cluster) -> dict[str, int]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from integration.workloads import add_node, deployment, run_pods, until_quiet
+from integration.workloads import add_node, run_pods, until_quiet
 from longboat.client.interface import Key
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
-from suites.objects import container, pod
+from suites.objects import container, deployment, pod
 
 
 def ranked(name: str, cpu: str, priority: str) -> Object:

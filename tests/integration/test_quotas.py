@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from integration.workloads import deployment
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import deployment
 
 
 def quota(name: str = "q", **hard: str) -> Object:

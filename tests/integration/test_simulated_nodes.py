@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from integration.workloads import deployment
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki
 from longboat.machinery.objects import Object
 from longboat.node.simulated.behaviour import Behaviour, Selector, Stage
 from longboat.testing.cluster import Cluster
 from longboat.testing.nodes import Nodes
+from suites.objects import deployment
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding")

@@ -8,8 +8,9 @@ import pytest
 
 from integration.test_statefulsets import NO_CLAIMS, stateful_set
 from integration.volumes.objects import claim, volume
-from integration.workloads import deployment, until_quiet
+from integration.workloads import until_quiet
 from longboat.testing.cluster import Cluster
+from suites.objects import deployment
 from unit.apiserver.harness import Api
 
 pytestmark = pytest.mark.nodes("n1")

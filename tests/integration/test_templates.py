@@ -6,12 +6,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from integration.workloads import deployment, until_quiet
+from integration.workloads import until_quiet
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import deployment
 
 pytestmark = pytest.mark.nodes("n1")
 

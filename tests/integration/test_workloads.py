@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from integration.workloads import add_node, deployment, run_pods, until_quiet
+from integration.workloads import add_node, run_pods, until_quiet
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
+from suites.objects import deployment
 
 pytestmark = pytest.mark.nodes("a", "b")
 

@@ -6,32 +6,7 @@ from typing import Any
 
 from longboat.machinery.objects import Object, timestamp
 from longboat.testing.cluster import Cluster
-
-
-def deployment(name: str = "web", replicas: int = 3, image: str = "web:1", **spec: Any) -> Object:
-    container = {"name": "c", "image": image, "ports": [{"name": "http", "containerPort": 80}]}
-    return {
-        "kind": "Deployment",
-        "apiVersion": "apps/v1",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [container]},
-            },
-            **spec,
-        },
-    }
-
-
-def node(name: str, cpu: str = "8") -> Object:
-    return {
-        "kind": "Node",
-        "apiVersion": "v1",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-    }
+from suites.objects import node
 
 
 async def add_node(cluster: Cluster, name: str, cpu: str = "8") -> None:

@@ -23,3 +23,24 @@ def pod(name: str = "p", *containers: Object, labels: dict[str, str] | None = No
     metadata: Object = {"name": name, "labels": labels} if labels else {"name": name}
     listed = list(containers) or [container()]
     return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"containers": listed, **spec}}
+
+
+def node(name: str, **spec: Any) -> Object:
+    labels = {"kubernetes.io/hostname": name}
+    made: Object = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": name, "labels": labels}}
+    return made | ({"spec": spec} if spec else {})
+
+
+def service(name: str = "web", **spec: Any) -> Object:
+    """For pods labelled `app` with its name, on port 80, unless `spec` says otherwise."""
+    body = {"selector": {"app": name}, "ports": [{"port": 80}], **spec}
+    return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": body}
+
+
+def deployment(name: str = "web", replicas: int = 3, *containers: Object, image: str = "web:1", **spec: Any) -> Object:
+    """Of pods labelled `app` with its name."""
+    listed = list(containers) or [container(image=image, ports=[{"name": "http", "containerPort": 80}])]
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": listed}}
+    body = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template, **spec}
+    return {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": name}, "spec": body}

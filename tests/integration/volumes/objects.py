@@ -6,6 +6,7 @@ from typing import Any
 
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
+from suites.objects import pod
 
 
 def claim(name: str = "data", size: str = "1Gi", storage_class: str | None = "", **spec: Any) -> Object:
@@ -32,14 +33,10 @@ def storage_class(name: str, provisioner: str = "example.com/disk", **fields: An
             **fields}  # fmt: skip
 
 
-def pod(name: str = "p", *claims: str, **spec: Any) -> Object:
+def using(name: str = "p", *claims: str, **spec: Any) -> Object:
+    """A pod with these claims among its volumes."""
     mounted = [{"name": c, "persistentVolumeClaim": {"claimName": c}} for c in claims]
-    return {
-        "kind": "Pod",
-        "apiVersion": "v1",
-        "metadata": {"name": name},
-        "spec": {"containers": [{"name": "c", "image": "web:1"}], "volumes": mounted, **spec},
-    }
+    return pod(name, **{"volumes": mounted, **spec})
 
 
 async def phases(cluster: Cluster, claim_name: str = "data", volume_name: str = "v") -> tuple[str, str]:

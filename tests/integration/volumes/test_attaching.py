@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.objects import claim, pod, storage_class, told
+from integration.volumes.objects import claim, storage_class, told, using
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.testing.cluster import Cluster
@@ -25,7 +25,7 @@ async def prepare(cluster: Cluster, *capabilities: str, modes: Any = ("ReadWrite
 
 
 async def run(cluster: Cluster, name: str, node: str) -> None:
-    await cluster.apply(pod(name, "data", nodeName=node))
+    await cluster.apply(using(name, "data", nodeName=node))
     await cluster.settle()
 
 
@@ -97,7 +97,7 @@ async def test_an_exclusive_volume_waits_for_the_other_node(cluster: Cluster) ->
     await run(cluster, "q", "b")
     assert len(driver.attached) == 1
     assert await told(cluster, "FailedAttachVolume") == [
-        f'Multi-Attach error for volume "{name}" Volume is already used by pod(s) p'
+        f'Multi-Attach error for volume "{name}" Volume is already used by using(s) p'
     ]
     await end(cluster, "p")
     assert {node for _, node in driver.attached} == {"id-b"}
@@ -168,7 +168,7 @@ async def test_the_built_in_driver_attaches_nothing(cluster: Cluster) -> None:
     driver = Driver()
     driver.plug_into(cluster)
     await add_driver_node(cluster, "a")
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     assert (await cluster.get("pod/p"))["spec"]["nodeName"] == "a"
     assert not await cluster.list("volumeattachments")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.objects import claim, pod, told
+from integration.volumes.objects import claim, told, using
 from longboat.machinery.errors import StatusError
 from longboat.testing.cluster import Cluster
 
@@ -16,7 +16,7 @@ async def grown(cluster: Cluster, driver: Driver, size: str = "3Gi") -> Any:
     """A bound claim that asks for more. Returns it."""
     driver.plug_into(cluster)
     await add_driver_node(cluster, "a")
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     assert (await cluster.get("pvc/data"))["status"]["capacity"] == {"storage": "1Gi"}
     await ask(cluster, size)

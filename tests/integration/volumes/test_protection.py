@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration.volumes.objects import claim, phases, pod, volume
+from integration.volumes.objects import claim, phases, using, volume
 from longboat.api import kinds
 from longboat.client.interface import Key
 from longboat.testing.cluster import Cluster
@@ -17,7 +17,7 @@ def ephemeral(name: str = "scratch", **template: Any) -> dict[str, Any]:
 
 async def test_a_claim_in_use_stays_until_its_pod_has_gone(cluster: Cluster) -> None:
     await cluster.apply(claim(), volume())
-    await cluster.apply(pod("p", "data", nodeName="n"))
+    await cluster.apply(using("p", "data", nodeName="n"))
     await cluster.settle()
     assert (await cluster.get("pvc/data"))["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     await cluster.delete("pvc/data")
@@ -31,7 +31,7 @@ async def test_a_claim_in_use_stays_until_its_pod_has_gone(cluster: Cluster) -> 
 
 
 async def test_a_pod_without_a_node_keeps_nothing(cluster: Cluster) -> None:
-    await cluster.apply(claim(), pod("p", "data"))
+    await cluster.apply(claim(), using("p", "data"))
     await cluster.settle()
     await cluster.delete("pvc/data")
     await cluster.settle()
@@ -58,7 +58,7 @@ async def test_what_was_made_unprotected_is_protected_all_the_same(cluster: Clus
 
 
 async def test_an_ephemeral_volume_gets_a_claim_that_goes_with_its_pod(cluster: Cluster) -> None:
-    wanted = pod("p", volumes=[ephemeral(metadata={"labels": {"a": "b"}})])
+    wanted = using("p", volumes=[ephemeral(metadata={"labels": {"a": "b"}})])
     await cluster.apply(wanted)
     await cluster.settle()
     found = await cluster.get("pvc/p-scratch")
@@ -78,7 +78,7 @@ async def test_an_ephemeral_volume_gets_a_claim_that_goes_with_its_pod(cluster: 
 async def test_an_ephemeral_volume_takes_nobody_elses_claim(cluster: Cluster) -> None:
     await cluster.apply(claim("p-scratch"))
     before = await cluster.get("pvc/p-scratch")
-    await cluster.apply(pod("p", volumes=[ephemeral()]))
+    await cluster.apply(using("p", volumes=[ephemeral()]))
     await cluster.settle()
     assert (await cluster.get("pvc/p-scratch"))["metadata"]["uid"] == before["metadata"]["uid"]
     assert "ownerReferences" not in (await cluster.get("pvc/p-scratch"))["metadata"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integration.volumes.driver import Driver, add_driver_node
-from integration.volumes.objects import claim, pod, storage_class, told, volume
+from integration.volumes.objects import claim, storage_class, told, using, volume
 from longboat.api import kinds
 from longboat.api.storage import SELECTED_NODE
 from longboat.client.interface import Key
@@ -39,7 +39,7 @@ async def two_nodes(cluster: Cluster, **more: Any) -> Driver:
 
 async def test_the_first_consumer_decides_where_its_volume_is_made(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
-    await cluster.apply(claim(storage_class=None), pod("p", "data", nodeSelector={"kubernetes.io/hostname": "b"}))
+    await cluster.apply(claim(storage_class=None), using("p", "data", nodeSelector={"kubernetes.io/hostname": "b"}))
     await cluster.settle()
     assert await node_of(cluster) == "b"
     found = await cluster.get("pvc/data")
@@ -50,11 +50,11 @@ async def test_the_first_consumer_decides_where_its_volume_is_made(cluster: Clus
 
 async def test_a_second_pod_follows_the_volume(cluster: Cluster) -> None:
     await two_nodes(cluster)
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     first = await node_of(cluster)
     other = {"a": "b", "b": "a"}[first]
-    await cluster.apply(pod("q", "data"), pod("r", "data", nodeSelector={"kubernetes.io/hostname": other}))
+    await cluster.apply(using("q", "data"), using("r", "data", nodeSelector={"kubernetes.io/hostname": other}))
     await cluster.settle()
     assert await node_of(cluster, "q") == first
     assert await node_of(cluster, "r") == ""
@@ -67,7 +67,7 @@ async def test_a_second_pod_follows_the_volume(cluster: Cluster) -> None:
 async def test_the_binding_waits_for_the_volume(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("INTERNAL", "not now")
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     assert await node_of(cluster) == ""
     driver.fail.clear()
@@ -78,7 +78,7 @@ async def test_the_binding_waits_for_the_volume(cluster: Cluster) -> None:
 async def test_a_full_node_sends_the_pod_back_to_the_queue(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("RESOURCE_EXHAUSTED", "no room")
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     assert await node_of(cluster) == ""
     said = 'running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "data"'
@@ -91,13 +91,13 @@ async def test_a_full_node_sends_the_pod_back_to_the_queue(cluster: Cluster) -> 
 async def test_a_pod_that_goes_while_it_waits_leaves_the_claim_to_others(cluster: Cluster) -> None:
     driver = await two_nodes(cluster)
     driver.fail["CreateVolume"] = ("INTERNAL", "not now")
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     await cluster.delete("pod/p")
     await cluster.settle()
     assert not cluster.scheduler._volumes._intents
     driver.fail.clear()
-    await cluster.apply(pod("q", "data"))
+    await cluster.apply(using("q", "data"))
     await cluster.clock.advance(60)
     assert await node_of(cluster, "q") != ""
 
@@ -105,7 +105,7 @@ async def test_a_pod_that_goes_while_it_waits_leaves_the_claim_to_others(cluster
 async def test_a_volume_that_never_comes_is_not_waited_for_for_ever(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(storage_class("theirs", "other.example.com", **WAITS), claim(storage_class="theirs"))
-    await cluster.apply(pod("p", "data"))
+    await cluster.apply(using("p", "data"))
     await cluster.settle()
     await cluster.clock.advance(601)
     what = 'running PreBind plugin "VolumeBinding": binding volumes: timed out waiting for the condition'
@@ -122,7 +122,7 @@ async def test_pods_of_one_moment_do_not_take_the_same_volume(cluster: Cluster) 
         await cluster.apply(spec)
     await cluster.settle()
     await cluster.apply(*(claim(name, storage_class="local") for name in ("one", "two", "three")))
-    await cluster.apply(*(pod(name, name) for name in ("one", "two", "three")))
+    await cluster.apply(*(using(name, name) for name in ("one", "two", "three")))
     await cluster.settle()
     bound = {c["metadata"]["name"]: c["spec"].get("volumeName") for c in await cluster.list("pvc")}
     nodes = {name: await node_of(cluster, name) for name in bound}
@@ -136,7 +136,7 @@ async def test_pods_of_one_moment_do_not_take_the_same_volume(cluster: Cluster) 
 
 async def test_what_holds_for_every_node_is_said_once(cluster: Cluster) -> None:
     await two_nodes(cluster)
-    await cluster.apply(pod("p", "data"))
+    await cluster.apply(using("p", "data"))
     await cluster.settle()
     assert (await why(cluster)).startswith('0/2 nodes are available: persistentvolumeclaim "data" not found.')
     await cluster.apply(storage_class("now", "other.example.com"), claim(storage_class="now"))
@@ -153,9 +153,9 @@ async def test_a_claim_for_one_pod_alone(cluster: Cluster) -> None:
     await two_nodes(cluster)
     await cluster.apply(volume(accessModes=["ReadWriteOncePod"]), claim(accessModes=["ReadWriteOncePod"]))
     await cluster.settle()
-    await cluster.apply(pod("p", "data"))
+    await cluster.apply(using("p", "data"))
     await cluster.settle()
-    await cluster.apply(pod("q", "data"))
+    await cluster.apply(using("q", "data"))
     await cluster.settle()
     assert await node_of(cluster, "p") != ""
     assert (await why(cluster, "q")).startswith(
@@ -173,9 +173,9 @@ async def test_a_claim_for_one_pod_goes_to_the_more_important(cluster: Cluster) 
     high = {"kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1", "metadata": {"name": "high"}, "value": 10}
     await cluster.apply(high, volume(accessModes=["ReadWriteOncePod"]), claim(accessModes=["ReadWriteOncePod"]))
     await cluster.settle()
-    await cluster.apply(pod("p", "data"))
+    await cluster.apply(using("p", "data"))
     await cluster.settle()
-    await cluster.apply(pod("q", "data", priorityClassName="high"))
+    await cluster.apply(using("q", "data", priorityClassName="high"))
     await cluster.settle()
     assert (await cluster.get("pod/p"))["metadata"].get("deletionTimestamp")
 
@@ -183,7 +183,7 @@ async def test_a_claim_for_one_pod_goes_to_the_more_important(cluster: Cluster) 
 async def test_no_more_volumes_than_the_driver_takes(cluster: Cluster) -> None:
     await two_nodes(cluster, allocatable={"count": 1})
     for name in ("one", "two", "three"):
-        await cluster.apply(claim(name, storage_class=None), pod(name, name))
+        await cluster.apply(claim(name, storage_class=None), using(name, name))
         await cluster.settle()
     assert {await node_of(cluster, "one"), await node_of(cluster, "two")} == {"a", "b"}
     assert (await why(cluster, "three")).startswith("0/2 nodes are available: 2 node(s) exceed max volume count.")
@@ -195,7 +195,7 @@ async def test_volumes_stay_in_their_zone(cluster: Cluster) -> None:
         await cluster.patch(f"node/{name}", {"metadata": {"labels": {"topology.kubernetes.io/zone": zone}}})
     zoned = volume()
     zoned["metadata"]["labels"] = {"topology.kubernetes.io/zone": "west__north"}
-    await cluster.apply(zoned, claim(), pod("p", "data"))
+    await cluster.apply(zoned, claim(), using("p", "data"))
     await cluster.settle()
     await cluster.clock.advance(15)
     assert await node_of(cluster) == "b"
@@ -205,7 +205,7 @@ async def test_a_pod_with_an_ephemeral_volume_gets_all_it_needs(cluster: Cluster
     await two_nodes(cluster)
     asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     scratch = {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": asked}}}
-    await cluster.apply(pod("p", volumes=[scratch]))
+    await cluster.apply(using("p", volumes=[scratch]))
     await cluster.settle()
     await cluster.clock.advance(15)
     assert await node_of(cluster) != ""
@@ -216,7 +216,7 @@ async def test_nodes_without_the_local_driver_are_passed_over(cluster: Cluster) 
     await two_nodes(cluster)
     await cluster.delete("csinode/a")
     await cluster.settle()
-    await cluster.apply(claim(storage_class=None), pod("p", "data"))
+    await cluster.apply(claim(storage_class=None), using("p", "data"))
     await cluster.settle()
     assert await node_of(cluster) == "b"
 
@@ -235,7 +235,7 @@ async def test_a_driver_that_tells_how_much_room_it_has_is_believed(cluster: Clu
                 "nodeTopology": {"matchLabels": {"kubernetes.io/hostname": node}}}  # fmt: skip
         await cluster.apply({"kind": "CSIStorageCapacity", "apiVersion": "storage.k8s.io/v1", **left})
     await cluster.apply(claim("large", "5Gi", "disk"), claim("huge", "50Gi", "disk"))
-    await cluster.apply(pod("p", "large"), pod("q", "huge"))
+    await cluster.apply(using("p", "large"), using("q", "huge"))
     await cluster.settle()
     assert await node_of(cluster, "p") == "b"
     assert (await why(cluster, "q")).startswith("0/2 nodes are available: 2 node(s) did not have enough free storage.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integration.volumes.driver import Driver, add_driver_node, describe, give
-from integration.volumes.objects import claim, phases, pod, storage_class, told
+from integration.volumes.objects import claim, phases, storage_class, told, using
 from longboat.api import kinds
 from longboat.api.storage import LOCAL_DRIVER
 from longboat.client.informer import Informers
@@ -50,7 +50,7 @@ async def test_what_merely_answers_is_left_to_its_sidecars(cluster: Cluster, sco
     (said,) = set(await told(cluster, "ExternalProvisioning"))
     assert said.startswith(f"Waiting for a volume to be created either by the external provisioner '{NAME}' or ")
     uid = (await cluster.get("pvc/data"))["metadata"]["uid"]
-    await cluster.apply(by_a_sidecar(uid), pod("p", "data", nodeName="a"))
+    await cluster.apply(by_a_sidecar(uid), using("p", "data", nodeName="a"))
     await cluster.settle()
     name = f"pvc-{uid}"
     assert await phases(cluster, "data", name) == ("Bound", "Bound")
@@ -71,7 +71,7 @@ async def test_volumes_of_before_are_served_once_their_driver_is_given_to_us(clu
     driver.plug_into(cluster)
     await add_driver_node(cluster, "a", NAME, topologyKeys=[])
     made = storage_class("disk", NAME, allowVolumeExpansion=True)
-    await cluster.apply(made, claim(storage_class="disk"), pod("p", "data", nodeName="a"))
+    await cluster.apply(made, claim(storage_class="disk"), using("p", "data", nodeName="a"))
     await cluster.settle()
     assert len(driver.volumes) == len(driver.attached) == 1
     (volume,) = await cluster.list("pv")

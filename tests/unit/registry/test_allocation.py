@@ -19,6 +19,7 @@ from longboat.registry.allocators.repair import Repair
 from longboat.registry.strategy import Deletion
 from longboat.registry.write import Write
 from longboat.storage.memory import MemoryStorage
+from suites.objects import service
 from unit.registry.stores import Stores, opened
 
 
@@ -28,11 +29,6 @@ def with_stores(test: Callable[[Stores], Awaitable[None]], **wish: Any) -> None:
             await test(stores)
 
     asyncio.run(main())
-
-
-def service(name: str = "web", **spec: Any) -> dict[str, Any]:
-    ports = spec.pop("ports", [{"port": 80}])
-    return {"metadata": {"name": name}, "spec": {"selector": {"app": name}, "ports": ports, **spec}}
 
 
 def addresses(stores: Stores) -> set[str]:

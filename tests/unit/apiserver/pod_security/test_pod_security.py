@@ -14,16 +14,13 @@ from longboat.apiserver.admission.pod_security.levels import BASELINE, NONE, OPE
 from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.apiserver.request import Request
 from longboat.registry.write import Write
+from suites.objects import pod
 from unit.apiserver.harness import ADMIN, Api, play, user
 
 NS = "/api/v1/namespaces"
 LABEL = "pod-security.kubernetes.io/"
 MERGE = {"content_type": "application/merge-patch+json"}
 ROOT = 'violates PodSecurity "baseline:latest": host namespaces (hostPID=true)'
-
-
-def pod(name: str = "p", **spec: Any) -> Any:
-    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
 
 
 async def namespace(api: Api, name: str, **modes: str) -> None:

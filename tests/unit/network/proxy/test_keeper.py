@@ -10,7 +10,6 @@ import pytest
 
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
-from longboat.machinery.objects import Object
 from longboat.network.families import IPV4, IPV6
 from longboat.network.nftables import NftError
 from longboat.network.proxy import keeper
@@ -18,12 +17,8 @@ from longboat.network.proxy.proxy import Proxy
 from longboat.network.proxy.rules import HostPort, NodeInfo
 from longboat.network.ruleset import Ruleset
 from longboat.testing.cluster import Cluster
+from suites.objects import service
 from unit.network.kernel import Memory
-
-
-def service(name: str, port: int) -> Object:
-    spec = {"selector": {"app": name}, "ports": [{"port": port}]}
-    return {"kind": "Service", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
 
 
 async def test_an_odd_service_stands_in_nobodys_way(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +36,7 @@ async def test_an_odd_service_stands_in_nobodys_way(cluster: Cluster, monkeypatc
             await cluster.clock.advance(0.1)
             await asyncio.sleep(0.001)
 
-    await cluster.apply(service("odd", 80), service("good", 80))
+    await cluster.apply(service("odd", ports=[{"port": 80}]), service("good", ports=[{"port": 80}]))
     odd, good = [(await cluster.get(f"service/{name}"))["spec"]["clusterIP"] for name in ("odd", "good")]
     informers = Informers(cluster.client, cluster.clock, "network")
     proxy = Proxy(informers, cluster.clock, "n", "10.244.0.0/16", lambda text: applied.append(text) or "")
@@ -50,7 +45,7 @@ async def test_an_odd_service_stands_in_nobodys_way(cluster: Cluster, monkeypatc
     async with asyncio.timeout(20):
         await until(cluster, odd)
         applied.clear()
-        await cluster.apply(service("odd", 81))
+        await cluster.apply(service("odd", ports=[{"port": 81}]))
         await cluster.delete("service/good")
         await until(cluster, good)
     assert odd not in "".join(applied)
