@@ -10,6 +10,7 @@ from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells
 from longboat.registry.kinds.core import node_rules
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
+from longboat.registry.write import Write
 
 ROLE_PREFIX, ROLE = "node-role.kubernetes.io/", "kubernetes.io/role"
 
@@ -62,6 +63,15 @@ class Node(Strategy):
 
     def default(self, obj: Object) -> None:
         node_rules.default(obj)
+
+    def prepare_create(self, new: Object, write: Write) -> None:
+        node_rules.drop_dynamic_configuration(new, {})
+
+    def prepare_update(self, new: Object, old: Object, write: Write) -> None:
+        node_rules.drop_dynamic_configuration(new, old)
+
+    def prepare_status(self, new: Object, old: Object, write: Write) -> None:
+        node_rules.drop_dynamic_configuration(new, old)
 
     def validate(self, new: Object, err: Errors) -> None:
         node_rules.validate(new, err)

@@ -26,6 +26,13 @@ def default(obj: Object) -> None:
         spec["podCIDR"] = ranges[0]
 
 
+def drop_dynamic_configuration(new: Object, old: Object) -> None:
+    """The agent is no longer configured through its node (removed in v1.24): nothing new of that is kept."""
+    for part, field in (("spec", "configSource"), ("status", "config")):
+        if part in new and dig(old, part, field) is None:
+            new[part].pop(field, None)
+
+
 def validate(node: Object, err: Errors) -> None:
     spec = node.get("spec") or {}
     taints(spec.get("taints") or [], err)

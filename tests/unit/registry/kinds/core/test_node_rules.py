@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
-from unit.registry.kinds.checks import BY_RESOURCE, changed, said, said_of_update
+from unit.registry.kinds.checks import BY_RESOURCE, CTX, changed, made, said, said_of_update
 
 NODE = BY_RESOURCE["nodes"]
 PLAIN: dict[str, Any] = {"metadata": {"name": "n"}, "spec": {}}
@@ -69,3 +70,17 @@ def test_finalizers_of_namespaces() -> None:
     why = 'Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified'
     assert said(namespaces, wrong) == [f"spec.finalizers: {why}"]
     assert said_of_update(namespaces, plain, wrong, "finalize") == [f"spec.finalizers[1]: {why}"]
+
+
+def test_a_node_is_not_configured_through_the_api_any_more() -> None:
+    nodes = BY_RESOURCE["nodes"]
+    source = {"configMap": {"name": "a", "namespace": "b", "kubeletConfigKey": "k"}}
+    wish = {"metadata": {"name": "n"}, "spec": {"configSource": source}, "status": {"config": {"error": "x"}}}
+    new = made(nodes, wish)
+    assert (new["spec"], new["status"]) == ({}, {})
+    had, again = copy.deepcopy(wish), copy.deepcopy(wish)  # of an older version
+    nodes.prepare_update(again, had, CTX)
+    assert again == wish
+    bare = made(nodes, {"metadata": {"name": "n"}})
+    nodes.prepare_status(again, bare, CTX)
+    assert (again["spec"], again["status"]) == ({}, {})
