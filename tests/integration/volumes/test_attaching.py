@@ -97,7 +97,7 @@ async def test_an_exclusive_volume_waits_for_the_other_node(cluster: Cluster) ->
     await run(cluster, "q", "b")
     assert len(driver.attached) == 1
     assert await told(cluster, "FailedAttachVolume") == [
-        f'Multi-Attach error for volume "{name}" Volume is already used by using(s) p'
+        f'Multi-Attach error for volume "{name}" Volume is already used by pod(s) p'
     ]
     await end(cluster, "p")
     assert {node for _, node in driver.attached} == {"id-b"}
