@@ -35,6 +35,7 @@ class Family:
 
     stored: Kind  # the version that is written
     types: Mapping[str, CustomType]  # by version
+    webhook: bool = False  # somebody else has to convert between versions: nobody asks them yet
     terminating: bool = field(default=False)  # its definition is being deleted
 
 
@@ -144,6 +145,10 @@ class CustomCodec(Codec):
         own = self._family.types.get(version.rpartition("/")[2])
         if own is None:
             raise StatusError(500, "", f"request to convert CR from an invalid group/version: {version}")
+        if version != kind.api_version and self._family.webhook:
+            about = f"{version}, Kind={kind.name}"
+            why = "this server does not ask conversion webhooks"
+            raise StatusError(500, "InternalError", f"conversion webhook for {about} failed: {why}", {})
         try:
             found = settle(own.shape, obj)[0]
             if version != kind.api_version:

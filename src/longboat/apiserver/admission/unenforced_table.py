@@ -8,6 +8,9 @@ from typing import Final
 from longboat.api import kinds
 from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenforced
 
+_CONVERTED = Unenforced(
+    "it is not asked: objects cannot be read or written in a version other than the one they are stored in"
+)
 _ASKED = Unenforced("nobody asks it: what it would refuse or change is written as it comes")
 _EVALUATED = Unenforced("it is not evaluated: what it would refuse or change is written as it comes")
 _QUEUED = Unenforced("requests are limited and take turns without regard to it")
@@ -48,7 +51,7 @@ TABLE: Table = {
     kinds.MUTATING_ADMISSION_POLICY_BINDING: _EVALUATED,
     kinds.VALIDATING_WEBHOOK_CONFIGURATION: _ASKED,
     kinds.MUTATING_WEBHOOK_CONFIGURATION: _ASKED,
-    kinds.CUSTOM_RESOURCE_DEFINITION: Unenforced("objects of its kind are not served"),
+    kinds.CUSTOM_RESOURCE_DEFINITION: {"spec": {"conversion": {"webhook": _CONVERTED}}},
     kinds.API_SERVICE: {"spec": {"service": Unenforced("nothing is passed on to its service")}},
     kinds.FLOW_SCHEMA: _QUEUED,
     kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,

@@ -12,7 +12,7 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types.schema import Schema
 from longboat.registry.custom import CustomResource, Family, custom
-from longboat.registry.kinds.apiextensions import spec
+from longboat.registry.kinds.apiextensions import conversion, spec
 from longboat.registry.strategy import ScaleFields
 
 
@@ -23,7 +23,7 @@ def versions_of(obj: Object, schema: Schema) -> tuple[list[CustomResource], Cust
     kinds = {version["name"]: _kind(obj, version["name"]) for version in listed}
     types = {v["name"]: schema.lazy(kinds[v["name"]], spec.schema_of(v) or {}, _own(v)) for v in listed}
     stored = next(version["name"] for version in listed if version.get("storage"))
-    family = Family(kinds[stored], types)
+    family = Family(kinds[stored], types, dig(found, "conversion", "strategy") == conversion.WEBHOOK)
     paths = _selectable(listed)
     made = {
         version["name"]: custom(

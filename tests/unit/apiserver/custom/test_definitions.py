@@ -163,6 +163,26 @@ def test_versions_show_what_they_have() -> None:
     play(scene)
 
 
+def test_versions_that_only_a_webhook_could_convert_are_not_taken_for_each_other() -> None:
+    client = {"url": "https://127.0.0.1:1/convert"}
+
+    async def scene(api: Api) -> None:
+        made = definition(version(), version("v2"))
+        hook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+        made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": hook}
+        await served(api, made)
+        await api.make(at(), boat(spec={"home": "Kiel"}))
+        assert (await api.ask("GET", at("v1", "a")))[0] == 200
+        for method, target, body in (("GET", at("v2", "a"), None), ("GET", at("v2"), None),
+                                     ("POST", at("v2"), boat("b", "v2"))):  # fmt: skip
+            code, found = await api.ask(method, target, body)
+            assert (code, found["reason"]) == (500, "InternalError")
+            assert found["message"].startswith(f"conversion webhook for {GROUP}/")
+        assert len((await api.ask("GET", at()))[1]["items"]) == 1
+
+    play(scene)
+
+
 def test_objects_are_shown_by_the_schema_of_today() -> None:
     async def scene(api: Api) -> None:
         await served(api, definition())
