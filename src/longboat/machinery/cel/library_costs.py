@@ -115,6 +115,10 @@ def estimate(known: Sized, node: Call, overload: str) -> Estimate | None:
         return sized(args[0]).by(TEXT), sized(args[0])
     if name == "_==_" and len(args) == 2:
         return _equality(args[0], args[1])
+    if name in _PARSED and args:
+        return sized(args[0]).by(TEXT), None
+    if name == "ip.isCanonical":
+        return sized(args[0]).by(2 * TEXT), None
     if target is None:
         return None
     if name in _WALKED:
@@ -269,7 +273,7 @@ def walk(value: Any) -> int:
     if isinstance(value, (str, bytes)):
         length = len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else len(value)
         return int(length * TEXT)
-    if type(value) is list:
+    if isinstance(value, list):
         return sum(map(walk, value))
     if isinstance(value, dict):
         return sum(walk(key) + walk(each) for key, each in value.items())

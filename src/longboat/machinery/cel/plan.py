@@ -338,7 +338,7 @@ def _within(holder: Any, key: Any) -> Optional:
     if isinstance(holder, dict):
         found = get(holder, key)
         return NONE if found is MISSING else found if isinstance(found, Optional) else Optional(found)
-    if type(holder) is list:
+    if isinstance(holder, list):
         if isinstance(key, float) and key.is_integer():
             key = int(key)
         if not isinstance(key, int) or isinstance(key, bool):

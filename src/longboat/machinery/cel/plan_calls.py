@@ -116,6 +116,9 @@ _UNIT = frozenset(
 )  # fmt: skip
 
 
+_ONE = frozenset((int, bool, float))
+
+
 def _equality(node: Call, parts: list[Part], cost: int) -> Part:
     one, other = parts[0].run, parts[1].run
     wanted = node.function == "_==_"
@@ -135,6 +138,12 @@ def _equality(node: Call, parts: list[Part], cost: int) -> Part:
 
     def compare(frame: Frame) -> bool:
         a, b = one(frame), other(frame)
+        kind = type(a)
+        if kind is type(b) and kind in _ONE:
+            frame[0] -= 1
+            if frame[0] < 0:
+                raise CostExceeded
+            return (a == b) is wanted
         left = frame[0] - (1 if wanted and type_name(a) in _UNIT else actual([a, b], None))
         frame[0] = left
         if left < 0:
@@ -181,6 +190,9 @@ def _implementation(planner: Planner, node: Call, parts: list[Part]) -> Implemen
     return _dispatched(node.function, fitting)
 
 
+_MOST_KNOWN = 64  # a record's type is one class, whatever its name: there are no more
+
+
 def _open(type_: types.Type) -> bool:
     return type_.kind in ("dyn", "any", "error", "param", "wrapper", "null")
 
@@ -189,24 +201,24 @@ def _dispatched(name: str, overloads: list[Overload]) -> Implementation:
     """Remembers which overload values of these types have."""
     known: dict[tuple[type, ...], Implementation] = {}
 
-    def dispatch(*args: Any) -> Any:
-        kinds = tuple(map(type, args))
-        call = known.get(kinds)
-        if call is None:
-            named = tuple(map(type_name, args))
-            call = next(
-                (each.call for each in overloads if all(a in ("", b) for a, b in zip(each.names, named, strict=True))),
-                None,
-            )
-            if call is None:
-                if not name.isidentifier() and "." not in name:
-                    raise EvalError(NO_OVERLOAD)
-                raise EvalError(f"no such overload: {name}({', '.join(named)})")
-            if len(known) < 64:
-                known[kinds] = call
-        return call(*args)
+    def find(args: tuple[Any, ...]) -> Implementation:
+        named = tuple(map(type_name, args))
+        for each in overloads:
+            if each.call is not None and all(a in ("", b) for a, b in zip(each.names, named, strict=True)):
+                if len(known) < _MOST_KNOWN:
+                    known[tuple(map(type, args))] = each.call
+                return each.call
+        if not name.isidentifier() and "." not in name:
+            raise EvalError(NO_OVERLOAD)
+        raise EvalError(f"no such overload: {name}({', '.join(named)})")
 
-    return dispatch
+    def two(one: Any, other: Any) -> Any:
+        return (known.get((type(one), type(other))) or find((one, other)))(one, other)
+
+    def any_number(*args: Any) -> Any:
+        return (known.get(tuple(map(type, args))) or find(args))(*args)
+
+    return two if overloads and len(overloads[0].args) == 2 else any_number
 
 
 def _called(runs: list[Run], call: Callable[..., Any]) -> Run:

@@ -65,7 +65,7 @@ def _not_iterable(value: Any) -> EvalError:
 def _items(over: Run) -> Items:
     def items(frame: Frame) -> Iterable[Any]:
         found = over(frame)
-        if type(found) is list or isinstance(found, dict):
+        if isinstance(found, (list, dict)):
             return found
         raise _not_iterable(found)
 
@@ -75,7 +75,7 @@ def _items(over: Run) -> Items:
 def _pairs(over: Run) -> Items:
     def pairs(frame: Frame) -> Iterable[Any]:
         found = over(frame)
-        if type(found) is list:
+        if isinstance(found, list):
             return enumerate(found)
         if isinstance(found, dict):
             return found.items()

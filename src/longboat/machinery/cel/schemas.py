@@ -14,9 +14,10 @@ from longboat.machinery.cel.errors import EvalError
 from longboat.machinery.cel.lib import times
 from longboat.machinery.cel.program import Declared
 from longboat.machinery.cel.types import Field, Struct, Type
+from longboat.machinery.cel.values import KeyedList, SetList
 from longboat.machinery.objects import Object
 from longboat.machinery.types import shapes
-from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING
+from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, LIST_TYPE, MAP_KEYS
 
 REQUEST = 3 << 20  # bytes of the largest request
 _DURATION, _TIME, _DATE = 32, 32, 12  # the longest of each in JSON
@@ -124,7 +125,18 @@ def _list(schema: Object, name: str) -> Decl | None:
         return None
     most = schema.get("maxItems")
     count = (REQUEST - 2) // (item.least + 1) if most is None else max(0, most)
-    return Decl(types.list_of(item.type), 2, count, item, convert=_each(item))
+    return Decl(types.list_of(item.type), 2, count, item, convert=_ordered(schema, _each(item)))
+
+
+def _ordered(schema: Object, convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """Lists whose items have no order are compared and joined otherwise."""
+    match schema.get(LIST_TYPE):
+        case "set":
+            return lambda items: SetList(items if convert is None else convert(items))
+        case "map":
+            keys = tuple(schema.get(MAP_KEYS) or ())
+            return lambda items: KeyedList(items if convert is None else convert(items), keys)
+    return convert
 
 
 def _object(schema: Object, name: str) -> Decl | None:
@@ -267,7 +279,7 @@ class Shaped:
                 return self.struct(shape), None
             case shapes.List():
                 type_, convert = self._of(shape.item)
-                each = _each(Decl(type_, 0, convert=convert))
-                return types.list_of(type_), each
+                ordered: Object = {LIST_TYPE: shape.kind, MAP_KEYS: shape.keys}
+                return types.list_of(type_), _ordered(ordered, _each(Decl(type_, 0, convert=convert)))
         type_, convert = self._of(shape.value)
         return types.map_of(types.STRING, type_), _each_value(Decl(type_, 0, convert=convert))

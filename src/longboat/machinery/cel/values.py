@@ -6,6 +6,7 @@ A map is a dict, a list a list, int an int; uint, timestamps, durations and opti
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,40 @@ class TypeValue:
     name: str
 
 
+class SetList(list[Any]):
+    """A list whose order says nothing (`x-kubernetes-list-type: set`)."""
+
+    def same(self, other: list[Any]) -> bool:
+        return len(self) == len(other) and all(contains(self, each) for each in other)
+
+    def joined(self, other: list[Any]) -> SetList:
+        """With what is new in the other."""
+        return SetList([*self, *(each for each in other if not contains(self, each))])
+
+
+class KeyedList(list[Any]):
+    """A list of objects that are told apart by keys (`x-kubernetes-list-type: map`)."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self, items: Iterable[Any], keys: tuple[str, ...]) -> None:
+        super().__init__(items)
+        self.keys = keys
+
+    def _by_key(self, items: list[Any]) -> dict[Any, Any]:
+        return {tuple(str(item.get(key, "")) for key in self.keys): item for item in items}
+
+    def same(self, other: list[Any]) -> bool:
+        if len(self) != len(other):
+            return False
+        ours = self._by_key(self)
+        return all(key in ours and equal(ours[key], item) for key, item in self._by_key(other).items())
+
+    def joined(self, other: list[Any]) -> KeyedList:
+        """With the other's in place of those with the same keys, and those that are new."""
+        return KeyedList({**self._by_key(self), **self._by_key(other)}.values(), self.keys)
+
+
 class Record(dict[str, Any]):
     """An object that an expression makes: `Object{…}`. `struct` is the name of its type."""
 
@@ -84,7 +119,7 @@ def size(value: Any) -> int:
     kind = type(value)
     if kind is str or kind is bytes or kind is list or kind is dict:
         return len(value)
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list)):
         return len(value)
     return getattr(value, "cel_size", 1)
 
@@ -104,11 +139,15 @@ def equal(one: Any, other: Any) -> bool:
             if one.value is MISSING or other.value is MISSING:
                 return one.value is other.value
             return equal(one.value, other.value)
+        if isinstance(one, (SetList, KeyedList)):
+            return one.same(other)
         return bool(one == other)
     if kind in _NUMBERS and other_kind in _NUMBERS:
         return compare_numbers(one, other) == 0
     if isinstance(one, dict) and isinstance(other, dict):
         return _equal_maps(one, other)
+    if isinstance(one, list) and isinstance(other, list):
+        return one.same(other) if isinstance(one, (SetList, KeyedList)) else equal(list(one), list(other))
     return False
 
 
@@ -158,7 +197,7 @@ def contains(items: Any, value: Any) -> bool:
     """Whether a list has an item, or a map a key."""
     if isinstance(items, dict):
         return get(items, value) is not MISSING
-    if type(items) is not list:
+    if not isinstance(items, list):
         raise EvalError(NO_OVERLOAD)
     if type(value) is str:
         return value in items
@@ -177,3 +216,7 @@ def shown(value: Any) -> str:
 def register(cls: type, name: str) -> None:
     """Name the type of a library's values."""
     _NAMES[cls] = name
+
+
+register(SetList, "list")
+register(KeyedList, "list")

@@ -153,3 +153,84 @@ def _policy(expression: str, variables: dict[str, Any], wanted: str) -> str:
     except cel.CompileError as error:
         return f"{'compilation' if error.issues else 'program instantiation'} failed: {error.message}"
     return "" if str(program.result) == wanted else f"must evaluate to {wanted} but got {program.result}"
+
+
+def _outcomes(rules: list[Object], schema: Object, value: Any) -> Iterator[str]:
+    """What is said of a value by each rule that looks at it alone."""
+    declared = schemas.declared(schema, "self", bool(schema.get("x-kubernetes-embedded-resource")))
+    assert declared is not None
+    for rule in rules:
+        if "oldSelf" in rule["rule"]:
+            continue
+        program = cel.compile(rule["rule"], {"self": declared})
+        try:
+            holds = program.evaluate({"self": value})[0]
+        except cel.EvalError as error:
+            yield f"{error.message} evaluating rule: {rule['rule']}"
+            continue
+        if holds:
+            continue
+        message = rule.get("message") or f"failed rule: {rule['rule']}"
+        if given := rule.get("messageExpression"):
+            try:
+                text = cel.compile(given, {"self": declared}).evaluate({"self": value})[0]
+            except cel.EvalError:
+                text = ""
+            if text.strip() and "\n" not in text and len(text) <= 5 * 1024:
+                message = text
+        yield message
+
+
+def test_rules_run_as_recorded() -> None:
+    """Every object that was created: the same rules fail, with the same words."""
+    steps = _steps("crd/cel-messages")
+    definition = steps[0][1]["body"]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    properties = definition["properties"]["spec"]["properties"]
+    ran = 0
+    for line, step in steps:
+        body = step.get("body") or {}
+        if step["method"] != "POST" or body.get("kind") != "Thing":
+            continue
+        causes = _causes(step)
+        if any("must be of type" in cause or "some validation rules" in cause for cause in causes):
+            continue
+        said = [
+            message
+            for name, value in body["spec"].items()
+            if (rules := properties[name].get("x-kubernetes-validations")) and value is not None
+            for message in _outcomes(rules, properties[name], value)
+        ]
+        expected = [cause for cause in causes if "oldSelf" not in cause and "must start with 1" not in cause]
+        assert len(said) == len(expected), f"crd/cel-messages:{line} {said}"
+        for message in said:
+            if any(cause.startswith("Duplicate value") for cause in expected):
+                continue  # it has no words
+            assert any(cause.endswith(message) for cause in expected), f"crd/cel-messages:{line} {message}"
+        ran += 1
+    assert ran > 25
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 6, 7])
+def test_expressions_of_policies_run_as_recorded(number: int) -> None:
+    """The libraries: each policy holds, or fails with the words recorded."""
+    steps = _steps(f"policies/cel-libraries-{number}")
+    policies: dict[str, list[Object]] = {}
+    told = "\n".join(str((step.get("answer") or {}).get("message")) for _, step in steps)
+    maps = [step["body"] for _, step in steps if (step.get("body") or {}).get("kind") == "ConfigMap"]
+    for _, step in steps:
+        body = step.get("body") or {}
+        if body.get("kind") == "ValidatingAdmissionPolicy" and step["status"] == 201:
+            policies[body["metadata"]["name"]] = body["spec"]["validations"]
+    for validations in policies.values():
+        for validation in validations:
+            program = cel.compile(validation["expression"], _variables({}))
+            outcomes = set()
+            for given in maps:
+                try:
+                    outcomes.add(program.evaluate({"object": given})[0])
+                except (cel.EvalError, cel.CostExceeded) as error:
+                    outcomes.add(f"expression '{validation['expression']}' resulted in error: {error}")
+            wanted = {each for each in outcomes if isinstance(each, str)}
+            assert all(each in told for each in wanted), wanted
+            assert wanted or True in outcomes, validation["expression"]
+            assert not (f"expression '{validation['expression']}' resulted" in told and not wanted)

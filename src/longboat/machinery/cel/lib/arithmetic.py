@@ -15,6 +15,8 @@ from longboat.machinery.cel.values import (
     NO_OVERLOAD,
     UINT_MAX,
     Duration,
+    KeyedList,
+    SetList,
     Timestamp,
     Uint,
     compare_numbers,
@@ -107,6 +109,20 @@ def _int(value: int) -> int:
     raise EvalError("integer overflow")
 
 
+def _sum(one: int, other: int) -> int:
+    found = one + other
+    if INT_MIN <= found <= INT_MAX:
+        return found
+    raise EvalError("integer overflow")
+
+
+def _difference(one: int, other: int) -> int:
+    found = one - other
+    if INT_MIN <= found <= INT_MAX:
+        return found
+    raise EvalError("integer overflow")
+
+
 def _uint(value: int) -> Uint:
     if 0 <= value <= UINT_MAX:
         return Uint(value)
@@ -157,7 +173,7 @@ def _compared(wanted: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
 
 def index(items: Any, key: Any) -> Any:
     """`items[key]`. Raises EvalError."""
-    if type(items) is list:
+    if isinstance(items, list):
         at = key
         if type(at) is not int:
             if type(at) not in (Uint, float) or at != int(at):
@@ -184,6 +200,10 @@ def _joined(one: Any, other: Any) -> Any:
     return one + other
 
 
+def _lists(one: list[Any], other: list[Any]) -> list[Any]:
+    return one.joined(other) if isinstance(one, (SetList, KeyedList)) else [*one, *other]
+
+
 def _negation(value: Any) -> bool:
     if value is True:
         return False
@@ -203,14 +223,14 @@ CALLS: dict[str, Callable[..., Any]] = {
     "in_map": lambda value, items: contains(items, value),
     "conditional": _unplanned, "logical_and": _unplanned, "logical_or": _unplanned,
     "logical_not": _negation, "not_strictly_false": lambda value: value is not False,
-    "add_bytes": _joined, "add_double": _joined, "add_list": _joined, "add_string": _joined,
+    "add_bytes": _joined, "add_double": _joined, "add_list": _lists, "add_string": _joined,
     "add_duration_duration": lambda a, b: checked_duration(a.nanos + b.nanos),
     "add_duration_timestamp": lambda a, b: checked_timestamp(a.nanos + b.nanos),
     "add_timestamp_duration": lambda a, b: checked_timestamp(a.nanos + b.nanos),
-    "add_int64": _over(_int, operator.add), "add_uint64": _over(_uint, operator.add),
+    "add_int64": _sum, "add_uint64": _over(_uint, operator.add),
     "subtract_double": operator.sub,
     "subtract_duration_duration": lambda a, b: checked_duration(a.nanos - b.nanos),
-    "subtract_int64": _over(_int, operator.sub),
+    "subtract_int64": _difference,
     "subtract_timestamp_duration": lambda a, b: checked_timestamp(a.nanos - b.nanos),
     "subtract_timestamp_timestamp": lambda a, b: checked_duration(a.nanos - b.nanos),
     "subtract_uint64": _over(_uint, operator.sub),

@@ -124,7 +124,7 @@ def _flatten(items: list[Any], depth: int = 1) -> list[Any]:
         raise EvalError("level must be non-negative")
     flat: list[Any] = []
     for item in items:
-        if type(item) is list and depth:
+        if isinstance(item, list) and depth:
             flat.extend(_flatten(item, depth - 1))
         else:
             flat.append(item)
