@@ -58,10 +58,11 @@ class List:
     strategies: tuple[str, ...] = ()  # of strategic merge patch: merge, replace, retainKeys
     nullable: bool = False  # null is an item like others
     default: bytes = b""  # JSON of what stands for a null that is not
+    called: str = ""  # its type in Go, if it has one of its own
 
     @property
     def go(self) -> str:
-        return f"[]{self.item.go}"
+        return self.called or f"[]{self.item.go}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Map:
     value: Shape
     nullable: bool = False  # as in a List
     default: bytes = b""
-    called: str = ""  # its type in Go, if it has one of its own
+    called: str = ""  # as in a List
 
     @property
     def go(self) -> str:
@@ -155,7 +156,15 @@ def _called(name: str, shape: Shape) -> Shape:
         return shape
     if isinstance(shape, List):
         return replace(shape, item=_called(name, shape.item))
-    return replace(shape, go=name) if isinstance(shape, Scalar) else replace(shape, called=name)
+    if isinstance(shape, Scalar):
+        return replace(shape, go=name)
+    _, is_map, of_values = name.partition("]")
+    return replace(shape, called=name, value=_named(of_values, shape.value) if is_map else shape.value)
+
+
+def _named(name: str, shape: Shape) -> Shape:
+    """As `_called`, for what a map holds: there a list's name is the whole list's."""
+    return replace(shape, called=name) if isinstance(shape, List) else _called(name, shape)
 
 
 def _settle_empties(struct: Struct) -> None:

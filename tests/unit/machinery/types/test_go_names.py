@@ -22,12 +22,28 @@ CORE = "io.k8s.api.core.v1."
                                        "string"),
     ("SecretKeySelector", {"name": 1}, "number into Go struct field SecretKeySelector.LocalObjectReference.name of "
                                        "type string"),
+    ("PersistentVolumeClaimStatus", {"allocatedResourceStatuses": {"storage": 1}},
+     "number into Go struct field PersistentVolumeClaimStatus.allocatedResourceStatuses of type "
+     "v1.ClaimResourceStatus"),
+    ("PersistentVolumeClaimStatus", {"allocatedResourceStatuses": 1},
+     "number into Go struct field PersistentVolumeClaimStatus.allocatedResourceStatuses of type "
+     "map[v1.ResourceName]v1.ClaimResourceStatus"),
     ("ObjectReference", {"uid": 1}, "number into Go struct field ObjectReference.uid of type types.UID"),
 ])  # fmt: skip
 def test_what_is_told(definition: str, value: Any, expected: str) -> None:
     with pytest.raises(Mistake, match="cannot unmarshal") as caught:
         check.struct(load().definition(CORE + definition), value)
     assert str(caught.value) == f"json: cannot unmarshal {expected}"
+
+
+@pytest.mark.parametrize(
+    ("extra", "of"), [({"a": "b"}, "string into {} v1.ExtraValue"), ({"a": [1]}, "number into {} string")]
+)
+def test_a_list_in_a_map(extra: Any, of: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        check.struct(load().definition("io.k8s.api.authorization.v1.SubjectAccessReviewSpec"), {"extra": extra})
+    told = of.format("Go struct field SubjectAccessReviewSpec.extra of type")
+    assert str(caught.value) == f"json: cannot unmarshal {told}"
 
 
 def test_what_is_named_there_is() -> None:
