@@ -208,7 +208,7 @@ def said_of_status(pod: dict[str, Any], **status: Any) -> list[str]:
         'status.hostIPs[0].ip: Invalid value: "10.0.0.2": must be equal to `hostIP`']),
     ({"resourceClaimStatuses": [{"name": "r", "resourceClaimName": "No"}]}, [
         'status.resourceClaimStatuses[0].name: Invalid value: "r": must match the name of an entry in `spec.resource',
-        'status.resourceClaimStatuses[0].resourceClaimName: Invalid value: "No": a lowercase RFC 1123 subdomain']),
+        'status.resourceClaimStatuses[0].name: Invalid value: "No": a lowercase RFC 1123 subdomain']),
 ])  # fmt: skip
 def test_statuses(status: dict[str, Any], expected: list[str]) -> None:
     found = said_of_status(SIMPLE, **status)

@@ -13,10 +13,11 @@ from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
-from longboat.registry.kinds.core.pod import pod_annotations
+from longboat.registry.kinds.core.pod import container_status, pod_annotations
 from longboat.registry.kinds.core.pod.update import NOTES
 
 OLD_CONDITIONS = ("PodScheduled", "Ready", "Initialized")  # there before the names of conditions were checked
+ALREADY_BOUND = "may not be set on pods that are already bound to a node"
 _STATUS = Path("status")
 
 
@@ -29,6 +30,8 @@ def validate(new: Object, old: Object, err: Errors) -> None:
     nominated = dig(new, "status", "nominatedNodeName", default="")
     if nominated != dig(old, "status", "nominatedNodeName", default=""):
         err.extend(_STATUS.at("nominatedNodeName"), names.dns1123_subdomain(nominated) if nominated else (), nominated)
+        if nominated and dig(old, "spec", "nodeName"):
+            err.forbidden(_STATUS.at("nominatedNodeName"), ALREADY_BOUND)
     _generation(dig(new, "status", "observedGeneration"), _STATUS.at("observedGeneration"), err)
     may_run_again = _may_run_again(old.get("spec") or {})
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
@@ -41,7 +44,9 @@ def validate(new: Object, old: Object, err: Errors) -> None:
                 path = Path("status", field).index(i).at("state")
                 err.forbidden(path, "may not be transitioned to non-terminated state")
     _claims(new, err)
-    _addresses(new, err)
+    container_status.extended_claim(new, err)
+    _addresses(new, old, err)
+    container_status.validate(new, err)
 
 
 def _may_run_again(spec: Object) -> Callable[[str, int], bool]:
@@ -87,17 +92,18 @@ def _claims(pod: Object, err: Errors) -> None:
             err.duplicate(path.at("name"), name)
         seen.add(name)
         if (claim := found.get("resourceClaimName")) is not None:
-            err.extend(path.at("resourceClaimName"), names.dns1123_subdomain(claim), claim)
+            err.extend(path.at("name"), names.dns1123_subdomain(claim), claim)  # upstream's path
 
 
-def _addresses(pod: Object, err: Errors) -> None:
+def _addresses(pod: Object, old: Object, err: Errors) -> None:
+    """What an older version took may stay."""
     for field, kind in (("podIPs", "PodIP"), ("hostIPs", "HostIP")):
         path, found = _STATUS.at(field), [each.get("ip") or "" for each in dig(pod, "status", field, default=())]
         if field == "hostIPs" and found and found[0] != dig(pod, "status", "hostIP", default=""):
             err.invalid(path.index(0).at("ip"), found[0], "must be equal to `hostIP`")
-        quiet = Errors()
+        quiet, former = Errors(), {each.get("ip") or "" for each in dig(old, "status", field, default=())}
         for i, text in enumerate(found):
-            rules.address(text, path.index(i).at("ip") if field == "hostIPs" else path.index(i), quiet)
+            rules.address(text, path.index(i).at("ip") if field == "hostIPs" else path.index(i), quiet, former)
         families = [":" in text for text in found]
         if not quiet and len(families) != len(set(families)):
             shown = [internal.whole(f"{internal.CORE}{kind}", {"ip": text}) for text in found]
