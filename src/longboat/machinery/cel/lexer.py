@@ -9,7 +9,7 @@ from longboat.machinery.cel.errors import Issues
 
 # Names of kinds of words in upstream's messages; words that are signs stand for themselves, in quotes.
 END, NAME, INT, UINT, FLOAT = "<EOF>", "IDENTIFIER", "NUM_INT", "NUM_UINT", "NUM_FLOAT"
-STRING, BYTES = "STRING", "BYTES"
+STRING, BYTES, ESCAPED = "STRING", "BYTES", "ESC_IDENTIFIER"
 KEYWORDS = frozenset(("true", "false", "null", "in"))
 
 
@@ -37,13 +37,16 @@ _WORD = re.compile(
     |(?P<float>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<uint>(?:0x[0-9a-fA-F]+|[0-9]+)[uU])
     |(?P<int>0x[0-9a-fA-F]+|[0-9]+)
+    |(?P<escaped>`[A-Za-z0-9_.\-/ ]+`)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<sign>==|!=|<=|>=|&&|\|\||[<>\[\]{{}}().,\-!?:+*/%])
     """,
     re.VERBOSE,
 )
-_KINDS = {"bytes": BYTES, "string": STRING, "float": FLOAT, "uint": UINT, "int": INT}
-_OPEN = re.compile(rf"""[bB]?(?:[rR]["'][^\n\r]*|(?P<quote>["'])(?:{_ESCAPE}|[^\\\n\r])*)(?:.|\n)?""")
+_KINDS = {"bytes": BYTES, "string": STRING, "float": FLOAT, "uint": UINT, "int": INT, "escaped": ESCAPED}
+_OPEN = re.compile(
+    rf"""[bB]?(?:[rR]["'][^\n\r]*|(?P<quote>["'])(?:{_ESCAPE}|[^\\\n\r])*)(?:\\(?:[xXuU]?[0-9a-fA-F]{{0,7}}))?(?:.|\n)?"""
+)
 
 
 def words(text: str, issues: Issues) -> list[Token]:
@@ -97,7 +100,7 @@ def string(word: str) -> str:
             return _SIMPLE.get(simple, simple)
         code = int(octal, 8) if octal is not None else int(short or four or eight, 16)
         if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-            raise ValueError("it is no character")
+            raise ValueError("invalid unicode code point")
         return chr(code)
 
     return _ESCAPES.sub(put, body)
@@ -113,7 +116,7 @@ def octets(word: str) -> bytes:
         made += body[at : match.start()].encode()
         short, four, eight, octal, simple = match.groups()
         if four is not None or eight is not None:
-            raise ValueError("bytes have no \\u")
+            raise ValueError("unable to unescape string")
         if simple is not None:
             made += _SIMPLE.get(simple, simple).encode()
         else:

@@ -6,18 +6,17 @@ input`), and otherwise stops at the first that does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from longboat.machinery.cel import lexer, macros, types
+from longboat.machinery.cel import lexer, literals, macros, types
 from longboat.machinery.cel.errors import CompileError, Issues
-from longboat.machinery.cel.lexer import BYTES, END, FLOAT, INT, NAME, STRING, UINT, Token
+from longboat.machinery.cel.lexer import BYTES, END, ESCAPED, FLOAT, INT, NAME, STRING, UINT, Token
 from longboat.machinery.cel.nodes import Call, Const, Entry, Ident, ListOf, MapOf, Node, Select, StructOf, qualified
-from longboat.machinery.cel.values import Uint
 
 DEEPEST, LONGEST = 250, 100_000  # levels, code points
-_OPERAND = (
+_OPERAND = frozenset((
     "[", "{", "(", ".", "-", "!", "true", "false", "null", FLOAT, INT, UINT, STRING, BYTES, NAME,
-)  # fmt: skip
+))  # fmt: skip
 _BINARY = {
     "||": (1, "_||_"), "&&": (2, "_&&_"),
     "<": (3, "_<_"), "<=": (3, "_<=_"), ">=": (3, "_>=_"), ">": (3, "_>_"), "==": (3, "_==_"), "!=": (3, "_!=_"),
@@ -42,11 +41,11 @@ def parse(text: str, expand: bool = True) -> Node:
     if len(text) > LONGEST:
         issues.add(-1, f"expression code point size exceeds limit: size: {len(text)}, limit {LONGEST}")
         raise failed(issues)
-    parser = _Parser(lexer.words(text, issues), issues, expand)
+    parser = _Parser(text, lexer.words(text, issues), issues, expand)
     root: Node | None = None
     try:
         root = parser.expression()
-        parser.take(END)
+        parser.take(END, frozenset())
     except _Stop:
         pass
     except (_TooDeep, RecursionError):
@@ -66,16 +65,20 @@ class _TooDeep(Exception):
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token], issues: Issues, expand: bool) -> None:
+    def __init__(self, text: str, tokens: list[Token], issues: Issues, expand: bool) -> None:
+        self._text = text
         self._tokens = tokens
         self._next = 0
         self._token = tokens[0]
         self._issues = issues
         self._expand = expand
         self._depth = 0
+        self._recovering = False
+        self._within = [frozenset((END,))]  # what ends each of the brackets that are open
 
     def _advance(self) -> Token:
         token = self._token
+        self._recovering = False
         if token.kind != END:
             self._next += 1
             self._token = self._tokens[self._next]
@@ -84,26 +87,53 @@ class _Parser:
     def _following(self) -> str:
         return self._tokens[min(self._next + 1, len(self._tokens) - 1)].kind
 
-    def _syntax(self, message: str) -> None:
-        self._issues.add(self._token.at, f"Syntax error: {message}")
+    def _wrong(self, message: str) -> None:
+        """Complain, unless it is of what has been complained of: until the next word that fits."""
+        if not self._recovering:
+            self._issues.add(self._token.at, f"Syntax error: {message}")
+        self._recovering = True
 
-    def _refuse(self, expected: tuple[str, ...]) -> None:
-        """Take a word for one too many if the next fits; else give up."""
+    def _expect(self, expected: frozenset[str]) -> bool:
+        """Whether the next word is one of these; one word too many before it is left out."""
         found = self._token
+        if found.kind in expected:
+            return True
         if found.kind != END and self._following() in expected:
-            self._syntax(f"extraneous input '{found.text}' expecting {_set(expected)}")
+            self._wrong(f"extraneous input '{found.text}' expecting {_set(expected)}")
             self._advance()
-            return
-        self._syntax(f"mismatched input '{found.text}' expecting {_set(expected)}")
+            return True
+        self._wrong(f"mismatched input '{found.text}' expecting {_set(expected)}")
+        return False
+
+    def close(self, kind: str) -> Token:
+        """The sign that ends what was begun, after which operators may come, or what the place around it allows."""
+        self._within.pop()
+        return self.take(kind, _OPERATORS | self._within[-1])
+
+    def take(self, kind: str, follows: frozenset[str]) -> Token:
+        """The next word, which has to be of this kind. Where only it is missing, and what is there may follow, it is
+        as if it were there."""
+        found = self._token
+        if found.kind == kind:
+            self._recovering = False
+            return self._advance()
+        if found.kind != END and self._following() == kind:
+            self._wrong(f"extraneous input '{found.text}' expecting {_set((kind,))}")
+            self._advance()
+            self._recovering = False
+            return self._advance()
+        if found.kind in follows:
+            self._wrong(f"missing {_set((kind,))} at '{found.text}'")
+            return found
+        self._wrong(f"mismatched input '{found.text}' expecting {_set((kind,))}")
         raise _Stop
 
-    def take(self, kind: str, *others: str) -> Token:
-        """The next word, which has to be of this kind; `others` could have stood there too."""
-        if self._token.kind != kind:
-            self._refuse((kind, *others))
-            if self._token.kind != kind:
-                raise _Stop
-        return self._advance()
+    def _lost(self) -> Node:
+        """What stands for an operand that is none: what follows may be read again from the next sign that ends one."""
+        while self._token.kind not in _AFTER:
+            self._advance()
+        self._recovering = True
+        return Const(self._token.at, None, types.NULL)
 
     def expression(self) -> Node:
         """With the ternary operator, which binds least."""
@@ -114,7 +144,7 @@ class _Parser:
         if self._token.kind == "?":
             at = self._advance().at
             chosen = self._operators(1)
-            self.take(":")
+            self.take(":", _OPERAND)
             first = Call(at, "_?_:_", None, [first, chosen, self.expression()])
         self._depth -= 1
         return first
@@ -154,10 +184,24 @@ class _Parser:
                 break  # `--1` is the negation of a negative literal
             self._advance()
             count += 1
+        if self._token.kind not in _OPERAND or (kind == "-" and self._token.kind == "!"):
+            return self._no_operand(first)
         operand = self._member()
         if count % 2 == 0:
             return operand
         return Call(first.at, "!_" if kind == "!" else "-_", None, [operand])
+
+    def _no_operand(self, first: Token) -> Node:
+        found = self._token
+        if first.kind == "!":
+            self._wrong(f"extraneous input '{found.text}' expecting {_set(_OPERAND)}")
+        else:
+            self._wrong(f"no viable alternative at input '{self._text[first.at : found.end]}'")
+            if found.kind == END:
+                self._recovering = False
+                self._wrong(f"mismatched input '{END}' expecting {_set(_OPERAND)}")
+        self._advance()
+        return self._lost()
 
     def _member(self) -> Node:
         node = self._primary()
@@ -172,14 +216,22 @@ class _Parser:
                 node = self._selected(node)
             elif kind == "[":
                 at = self._advance().at
-                optional = self._optional()
-                index = self.expression()
-                self.take("]")
-                node = Call(at, "_[?_]" if optional else "_[_]", None, [node, index])
+                node = self._indexed(node, at)
+                continue
             else:
                 at = self._advance().at
                 node = StructOf(at, qualified(node), self._entries(fields=True))
         return node
+
+    def _indexed(self, operand: Node, at: int) -> Node:
+        self._within.append(frozenset(("]",)))
+        if self._expect(_OPERAND | {"?"}):
+            optional = self._optional()
+            index = self.expression()
+        else:
+            optional, index = False, self._lost()
+        self.close("]")
+        return Call(at, "_[?_]" if optional else "_[_]", None, [operand, index])
 
     def _optional(self) -> bool:
         if self._token.kind == "?":
@@ -190,9 +242,14 @@ class _Parser:
     def _selected(self, operand: Node) -> Node:
         dot = self._advance()
         optional = self._optional()
-        if self._token.kind != NAME:
-            so_far = "." + ("?" if optional else "") + ("" if self._token.kind == END else self._token.text)
-            self._syntax(f"no viable alternative at input '{so_far}'")
+        if self._token.kind == ESCAPED:
+            self._issues.add(self._token.at, "unsupported syntax: '`'")
+        elif self._token.kind != NAME:
+            found = self._token
+            if optional:
+                self._wrong(f"mismatched input '{found.text}' expecting {_set((NAME, ESCAPED))}")
+            else:
+                self._wrong(f"no viable alternative at input '{self._text[dot.at : found.end]}'")
             raise _Stop
         name = self._advance().text
         if optional:
@@ -215,23 +272,31 @@ class _Parser:
 
     def _arguments(self) -> list[Node]:
         args: list[Node] = []
-        if self._token.kind != ")":
+        self._within.append(frozenset((")", ",")))
+        if self._expect(_OPERAND | {")"}) and self._token.kind != ")":
             args.append(self.expression())
             while self._token.kind == ",":
                 self._advance()
                 args.append(self.expression())
-        self.take(")", *(() if not args else (",",)))
+        self.close(")")
         return args
 
     def _primary(self) -> Node:
         if self._token.kind not in _OPERAND:
-            self._refuse(_OPERAND)
-            return self._unary()
-        token = self._advance()
+            return self._unary() if self._expect(_OPERAND) else self._lost()
+        token = self._token
         kind = token.kind
+        if kind == "." and self._following() != NAME:
+            after = self._tokens[self._next + 1]
+            self._advance()
+            self._wrong(f"no viable alternative at input '{self._text[token.at : after.end]}'")
+            raise _Stop
+        self._recovering = False
+        self._advance()
         if kind == "(":
+            self._within.append(frozenset((")",)))
             node = self.expression()
-            self.take(")")
+            self.close(")")
             return node
         if kind == "[":
             return self._list(token.at)
@@ -240,13 +305,8 @@ class _Parser:
         if kind == NAME:
             return self._named(token, token.text)
         if kind == ".":
-            name = self.take(NAME)
+            name = self._advance()
             return self._named(name, f".{name.text}")
-        if kind in ("-", INT, UINT, FLOAT):
-            return self._number(token)
-        if kind == "!":
-            self._syntax(f"mismatched input '!' expecting {_set(_OPERAND)}")
-            raise _Stop
         return self._literal(token)
 
     def _named(self, token: Token, name: str) -> Node:
@@ -260,72 +320,64 @@ class _Parser:
             return self._expanded(lambda: macros.has(at, args))
         return Call(at, name, None, args)
 
-    def _number(self, token: Token) -> Node:
+    def _literal(self, token: Token) -> Node:
         at, sign = token.at, ""
         if token.kind == "-":
             sign, token = "-", self._advance()
-        text = sign + token.text
-        if token.kind == FLOAT:
-            value = float(text)
-            if value in (float("inf"), float("-inf")):
-                self._issues.add(at, "invalid double literal")
-            return Const(at, value, types.DOUBLE)
-        if token.kind == UINT:
-            number = int(text[:-1], 16 if "0x" in text else 10) if len(text) < 30 else 1 << 64
-            if number >> 64:
-                self._issues.add(at, "invalid uint literal")
-            return Const(at, Uint(number), types.UINT)
-        number = int(text, 16 if "0x" in text else 10) if len(text) < 30 else 1 << 64
-        if not -(1 << 63) <= number < 1 << 63:
-            self._issues.add(at, "invalid int literal")
-        return Const(at, number, types.INT)
-
-    def _literal(self, token: Token) -> Node:
-        match token.kind:
-            case "true" | "false":
-                return Const(token.at, token.kind == "true", types.BOOL)
-            case "null":
-                return Const(token.at, None, types.NULL)
         try:
-            if token.kind == BYTES:
-                return Const(token.at, lexer.octets(token.text), types.BYTES)
-            return Const(token.at, lexer.string(token.text), types.STRING)
+            return literals.literal(at, token, sign)
         except ValueError as error:
-            self._issues.add(token.at, f"invalid unicode code point: {error}")
-            return Const(token.at, "", types.STRING)
+            self._issues.add(at, str(error))
+            return Const(at, None, types.NULL)
 
     def _list(self, at: int) -> Node:
         items: list[Node] = []
         optional: set[int] = set()
-        while self._token.kind != "]":
-            if items:
-                self.take(",", "]")
-                if self._token.kind == "]":
+        self._within.append(_NEXT_ITEM)
+        while self._expect(_ITEM if not items else _NEXT_ITEM) and self._token.kind != "]":
+            if self._token.kind == ",":
+                self._advance()
+                if self._token.kind not in _ITEM_BEGINS:
                     break
             if self._optional():
                 optional.add(len(items))
             items.append(self.expression())
-        self._advance()
+        if self._token.kind != "]" and self._recovering:
+            raise _Stop
+        self.close("]")
         return ListOf(at, items, frozenset(optional))
 
     def _entries(self, fields: bool) -> list[Entry]:
         entries: list[Entry] = []
-        while self._token.kind != "}":
-            if entries:
-                self.take(",", "}")
-                if self._token.kind == "}":
+        begins = _FIELD_BEGINS if fields else _ITEM_BEGINS
+        self._within.append(_NEXT_ENTRY | {":"})
+        while self._expect(begins | {"}", ","} if not entries else _NEXT_ENTRY) and self._token.kind != "}":
+            if self._token.kind == ",":
+                self._advance()
+                if self._token.kind not in begins:
                     break
-            elif fields and self._token.kind not in (NAME, "?"):
-                self._refuse(("}", ",", "?", NAME))
-                continue
             optional = self._optional()
-            key = self.take(NAME).text if fields else self.expression()
-            at = self.take(":").at
+            key = self._advance().text if fields and self._token.kind == NAME else self.expression()
+            at = self.take(":", _OPERAND).at
             entries.append(Entry(at, key, self.expression(), optional))
-        self._advance()
+        if self._token.kind != "}" and self._recovering:
+            raise _Stop
+        self.close("}")
         return entries
 
 
-def _set(kinds: tuple[str, ...]) -> str:
-    shown = [kind if kind.isupper() or kind == END else f"'{kind}'" for kind in kinds]
+_OPERATORS = frozenset((*_BINARY, "?", ".", "[", "{"))
+_AFTER = _OPERATORS | {":", ",", ")", "]", "}", END}
+_ITEM_BEGINS, _FIELD_BEGINS = _OPERAND | {"?"}, frozenset((NAME, "?", ESCAPED))
+_ITEM = _ITEM_BEGINS | {"]", ","}
+_NEXT_ITEM, _NEXT_ENTRY = frozenset(("]", ",")), frozenset(("}", ","))
+_ORDER = {kind: i for i, kind in enumerate((
+    "[", "]", "{", "}", "(", ")", ".", ",", "-", "!", "?", ":", "true", "false", "null", FLOAT, INT, UINT, STRING,
+    BYTES, NAME, ESCAPED, END,
+))}  # fmt: skip
+
+
+def _set(kinds: Iterable[str]) -> str:
+    """Kinds of words as ANTLR lists them."""
+    shown = [kind if kind.isupper() or kind == END else f"'{kind}'" for kind in sorted(kinds, key=_ORDER.__getitem__)]
     return shown[0] if len(shown) == 1 else "{" + ", ".join(shown) + "}"
