@@ -55,7 +55,7 @@ class CustomResource(Strategy):
 
     @property
     def heavy(self) -> bool:  # type: ignore[override]
-        return not self.type.compiled or self.type.rule.heavy
+        return self.type.heavy
 
     def prepare_create(self, new: Object, write: Write) -> None:
         """Raises StatusError 403 while the kind itself goes."""

@@ -10,10 +10,13 @@ import msgspec
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import invariants, rules
+from longboat.machinery.types import enforced, invariants, rules
+from longboat.machinery.types.enforced import Place
 from longboat.machinery.types.rules import Rule, compile_rule
 from longboat.machinery.types.shapes import Struct
 from longboat.machinery.types.structural import Structural, compile_shape
+
+NOWHERE = Path()
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class CustomType:
     selectable: tuple[str, ...]  # the fields by which objects can be selected, which documents name
     _packed: bytes = field(repr=False)
     _meta: Struct = field(repr=False)  # ObjectMeta's
-    _compiled: tuple[Structural, Rule] | None = field(default=None, repr=False)
+    _compiled: tuple[Structural, Rule, Place | None] | None = field(default=None, repr=False)
 
     @property
     def schema(self) -> Object:
@@ -38,11 +41,13 @@ class CustomType:
     def compiled(self) -> bool:
         return self._compiled is not None
 
-    def compile(self) -> tuple[Structural, Rule]:
+    def compile(self) -> tuple[Structural, Rule, Place | None]:
         """Linear in the schema. May be called in any thread. Raises structural.TooDeep."""
         if self._compiled is None:
             schema = self.schema
-            self._compiled = compile_shape(self.name, schema, self._meta), compile_rule(schema)
+            self._compiled = (
+                compile_shape(self.name, schema, self._meta), compile_rule(schema), enforced.places(schema),
+            )  # fmt: skip
         return self._compiled
 
     @property
@@ -53,16 +58,35 @@ class CustomType:
     def rule(self) -> Rule:
         return self.compile()[1]
 
+    @property
+    def heavy(self) -> bool:
+        """Checking an object may take long, however small it is; so may compiling the type."""
+        return self._compiled is None or self.rule.heavy or self._compiled[2] is not None
+
+    def _run_rules(self, obj: Object, err: Errors, *old: Object, before: int) -> None:
+        """Where the schema is not kept to, rules in CEL are not run (`before`: complaints there were already)."""
+        place = self.compile()[2]
+        if place is None:
+            return
+        if err.count > before:
+            err.invalid_whole(NOWHERE, enforced.UNCHECKED)
+        else:
+            enforced.check(place, obj, err, *old)
+
     def validate(self, obj: Object, err: Errors) -> None:
         """Complain of what a new object may not have."""
+        before = err.count
         rules.check(self.rule, obj, err)
         invariants.embedded(self.rule, obj, Path(), err)
         invariants.lists(self.rule, obj, Path(), err)
+        self._run_rules(obj, err, before=before)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         """As `validate`, but what was wrong before and is as it was may stay."""
+        count = err.count
         rules.check(self.rule, new, err, old)
         self._invariants(new, old, err)
+        self._run_rules(new, err, old, before=count)
 
     def _invariants(self, new: Object, old: Object, err: Errors) -> None:
         invariants.embedded(self.rule, new, Path(), err)
@@ -73,13 +97,14 @@ class CustomType:
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         """As `validate_update`, of the status alone, by the names that its fields have in it."""
+        count = err.count
         rule = self.rule.properties.get("status")
-        if rule is None or "status" not in new:
-            return
-        found = Errors()
-        rules.check(rule, new["status"], found, old.get("status"))
-        err.merge(found, beneath=Path("status"))
-        self._invariants(new, old, err)
+        if rule is not None and "status" in new:
+            found = Errors()
+            rules.check(rule, new["status"], found, old.get("status"))
+            err.merge(found, beneath=Path("status"))
+            self._invariants(new, old, err)
+        self._run_rules(new, err, old, before=count)
 
 
 def lazy_type(kind: Kind, schema: Object, meta: Struct, selectable: tuple[str, ...] = ()) -> CustomType:

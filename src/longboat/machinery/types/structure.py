@@ -31,7 +31,7 @@ _LEVELS = {"root": "at the root", "items": "for specified array items", "field":
 _OUTER = {
     "type": "empty", "additionalProperties": "undefined", "default": "undefined", "title": "empty",
     "description": "empty", "nullable": "false", PRESERVE: "false", EMBEDDED: "false", INT_OR_STRING: "false",
-    MAP_KEYS: "empty", LIST_TYPE: "undefined", MAP_TYPE: "undefined",
+    "x-kubernetes-validations": "empty", MAP_KEYS: "empty", LIST_TYPE: "undefined", MAP_TYPE: "undefined",
 }  # fmt: skip
 _COMBINED = re.compile(r"\.(?:(?:allOf|oneOf|anyOf)\[\d+\]|not)(?=\.|$)")
 
@@ -52,9 +52,7 @@ def check(schema: Object, path: Path, err: Errors) -> None:
         err.merge(unfit)
     wrong = err.count
     _each(schema, path, err)
-    if not unfit and err.count == wrong:
-        for each, here in _all(schema, path):
-            expressions.check(each, here, err)
+    expressions.check(schema, path, err, runs=not unfit and err.count == wrong)
 
 
 def warnings(schema: Object) -> list[str]:

@@ -133,8 +133,20 @@ def test_who_did_not_say_that_a_group_of_kubernetes_is_approved_may_leave_it() -
     assert [line.split(": ")[1] for line in complaints(new, old)] == ["Invalid value"]
 
 
-def test_rules_that_nobody_would_check_are_refused() -> None:
-    schema = deepcopy(SCHEMA)
-    schema["properties"]["spec"]["x-kubernetes-validations"] = [{"rule": "has(self.a)"}]
-    (found,) = complaints(definition({"schema": {"openAPIV3Schema": schema}}))
-    assert found.startswith("spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations: Forbidden")
+def test_rules_are_compiled_and_their_cost_is_bounded() -> None:
+    def told(rule: Any, **about: Any) -> list[str]:
+        schema = deepcopy(SCHEMA)
+        schema["properties"]["spec"]["properties"]["l"] = {"type": "array", "items": {"type": "string"}, **about}
+        schema["properties"]["spec"]["properties"]["l"]["x-kubernetes-validations"] = [rule]
+        return complaints(definition({"schema": {"openAPIV3Schema": schema}}))
+
+    at = "spec.validation.openAPIV3Schema.properties[spec].properties[l].x-kubernetes-validations[0]"
+    assert told({"rule": "self.size() > 1"}) == []
+    (found,) = told({"rule": "self.nope() > 1"})
+    assert found.startswith(f"{at}.rule: Invalid value: {{")
+    assert "undeclared reference to 'nope'" in found
+    dear = {"rule": "self.all(x, self.all(y, x == y || x.size() > 1))"}
+    assert [line.split(": ")[:2] for line in told(dear)] == [
+        [f"{at}.rule", "Forbidden"], [f"{at}.rule", "Forbidden"], ["spec.validation.openAPIV3Schema", "Forbidden"],
+    ]  # fmt: skip
+    assert told(dear, maxItems=5, items={"type": "string", "maxLength": 10}) == []

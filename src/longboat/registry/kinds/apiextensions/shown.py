@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from longboat.machinery.objects import Object
+from longboat.machinery.types import expressions
 
 # JSONSchemaProps without versions: Go's names of its fields.
 _FIELDS = """
@@ -94,14 +95,5 @@ def _member(name: str, value: Any) -> Any:
         inner = isinstance(value, dict)
         return {"Allows": True if inner else bool(value), "Schema": _schema(value) if inner else None}
     if name == "XValidations":
-        return [_rule(one) for one in value]
+        return [expressions.shown(one) for one in value]
     return value
-
-
-def _rule(found: Object) -> Object:
-    texts = {name: found.get(name[0].lower() + name[1:]) or "" for name in ("Rule", "Message", "MessageExpression")}
-    return texts | {
-        "Reason": found.get("reason"),
-        "FieldPath": found.get("fieldPath") or "",
-        "OptionalOldSelf": found.get("optionalOldSelf"),
-    }

@@ -1,0 +1,179 @@
+"""Runs a schema's rules in CEL against objects (apiextensions, schema/cel).
+
+On an update, what was wrong before and is as it was may stay, where a rule does not look back (KEP-4008). The work is
+bounded by the budget of a request; who has rules is checked beside the loop.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.machinery.types import expressions, field_paths
+from longboat.machinery.types.rules import same
+from longboat.machinery.types.structural import EMBEDDED, LIST_TYPE, MAP_KEYS
+
+if TYPE_CHECKING:
+    from longboat.machinery.types.expressions import Compiled
+
+LONGEST_MESSAGE = 5 << 10  # bytes of what an expression says
+UNCHECKED = (
+    "null: some validation rules were not checked because the object was invalid; correct the existing errors to "
+    "complete validation"
+)
+_SPENT = "validation failed due to running out of cost budget, no further validation rules will be run"
+_ABSENT: Any = object()
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A place in a schema that has rules, or has such places in it."""
+
+    type: str
+    rules: list[Compiled] = field(default_factory=list)
+    properties: dict[str, Place] = field(default_factory=dict)
+    values: Place | None = None
+    items: Place | None = None
+    keys: tuple[str, ...] = ()  # of a keyed list
+
+
+def places(schema: Any, root: bool = True) -> Place | None:
+    """None where nothing has rules."""
+    if not isinstance(schema, dict):
+        return None
+    found = Place(schema.get("type") or "", expressions.compile_rules(schema, root) if _has(schema) else [])
+    for name, inner in (schema.get("properties") or {}).items():
+        if (place := places(inner, bool(inner.get(EMBEDDED)))) is not None:
+            found.properties[name] = place
+    for name in ("additionalProperties", "items"):
+        inner = schema.get(name)
+        place = places(inner, bool(inner.get(EMBEDDED))) if isinstance(inner, dict) else None
+        if name == "items":
+            found.items = place
+        else:
+            found.values = place
+    if schema.get(LIST_TYPE) == "map":
+        found.keys = tuple(schema.get(MAP_KEYS) or ())
+    return found if found.rules or found.properties or found.values or found.items else None
+
+
+def _has(schema: Object) -> bool:
+    return bool(schema.get(expressions.VALIDATIONS))
+
+
+def check(place: Place, value: Object, err: Errors, old: Any = _ABSENT) -> None:
+    """Complain of what breaks a rule. `old` is the version before."""
+    from longboat.machinery.cel import REQUEST_BUDGET
+
+    with suppress(_Enough):
+        _Run(REQUEST_BUDGET, err).walk(place, value, old, Path())
+
+
+class _Enough(Exception):
+    """No rule runs any more."""
+
+
+class _Run:
+    def __init__(self, budget: int, err: Errors) -> None:
+        self._left, self._err = budget, err
+
+    def walk(self, place: Place, value: Any, old: Any, path: Path) -> None:
+        if value is None:
+            return
+        for rule in place.rules:
+            self._rule(rule, place, value, old, path)
+        if isinstance(value, dict):
+            before = old if isinstance(old, dict) else {}
+            for name, inner in place.properties.items():
+                if name in value:
+                    self.walk(inner, value[name], before.get(name, _ABSENT), path.at(name))
+            if place.values is not None:
+                for name, member in value.items():
+                    if name not in place.properties:
+                        self.walk(place.values, member, before.get(name, _ABSENT), path.key(name))
+        elif isinstance(value, list) and place.items is not None:
+            had = _keyed(place, old)
+            for i, member in enumerate(value):
+                self.walk(place.items, member, had.get(_key(place, member), _ABSENT), path.index(i))
+
+    def _rule(self, rule: Compiled, place: Place, value: Any, old: Any, path: Path) -> None:
+        from longboat.machinery.cel.values import MISSING, Optional
+
+        if rule.program is None:  # it was let in by an older server, and cannot be run by this one
+            self._err.invalid(path, place.type, f"rule compile error: {rule.fault}")
+            return
+        absent = old is _ABSENT or old is None
+        optional = bool(rule.rule.get("optionalOldSelf"))
+        if rule.looks_back and absent and not optional:
+            return
+        before = None if absent else old
+        values = {"self": value, "oldSelf": Optional(MISSING if absent else old) if optional else before}
+        if self._holds(rule, place, values, path):
+            return
+        if not absent and not rule.looks_back and same(old, value):
+            return
+        self._tell(rule, value, values, path)
+
+    def _holds(self, rule: Compiled, place: Place, values: Any, path: Path) -> bool:
+        """Whether it holds; what keeps it from being told is told."""
+        found = self._evaluated(rule.program, values, rule, place, path)
+        return found is True or found is _ABSENT
+
+    def _evaluated(self, program: Any, values: Any, rule: Compiled, place: Place, path: Path) -> Any:
+        from longboat.machinery.cel import CALL_BUDGET, CostExceeded, EvalError
+
+        try:
+            found, cost = program.evaluate(values, min(CALL_BUDGET, self._left))
+        except CostExceeded as error:
+            why = (
+                f"no further validation rules will be run due to call cost exceeds limit for rule: {rule.rule['rule']}"
+            )
+            self._err.invalid(path, place.type, why if self._left > CALL_BUDGET else _SPENT)
+            raise _Enough from error
+        except EvalError as error:
+            self._err.invalid(path, place.type, f"{error.message} evaluating rule: {rule.rule['rule'].strip()}")
+            return _ABSENT
+        self._left -= cost
+        return found
+
+    def _tell(self, rule: Compiled, value: Any, values: Any, path: Path) -> None:
+        about, message = rule.rule, self._message(rule, values)
+        where, shown = path, value
+        if text := about.get("fieldPath"):
+            where, shown = path.at(*field_paths.steps(text)), {}
+        match about.get("reason"):
+            case "FieldValueForbidden":
+                self._err.forbidden(where, message)
+            case "FieldValueRequired":
+                self._err.required(where, message)
+            case "FieldValueDuplicate":
+                self._err.duplicate(where, shown)
+            case _ if isinstance(shown, (dict, list)):
+                self._err.invalid_whole(where, message)
+            case _:
+                self._err.invalid(where, shown, message)
+
+    def _message(self, rule: Compiled, values: Any) -> str:
+        from longboat.machinery.cel import CALL_BUDGET, CostExceeded, EvalError
+
+        said = (rule.rule.get("message") or "").strip() or f"failed rule: {rule.rule['rule'].strip()}"
+        if rule.message is None:
+            return said
+        try:
+            text, cost = rule.message.evaluate(values, min(CALL_BUDGET, self._left))
+        except (CostExceeded, EvalError):
+            return said
+        self._left -= cost
+        fits = isinstance(text, str) and text.strip() and "\n" not in text and len(text.encode()) <= LONGEST_MESSAGE
+        return text.strip() if fits else said
+
+
+def _keyed(place: Place, value: Any) -> dict[Any, Any]:
+    return {_key(place, each): each for each in value} if place.keys and isinstance(value, list) else {}
+
+
+def _key(place: Place, member: Any) -> Any:
+    return repr([member.get(name) for name in place.keys]) if place.keys and isinstance(member, dict) else _ABSENT
