@@ -18,8 +18,6 @@ def admission(kind: str, name: str, **content: Any) -> Any:
 
 
 RULES = [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}]
-WEBHOOK = {"name": "deny.example.com", "rules": RULES, "clientConfig": {"url": "https://127.0.0.1:1/"},
-           "sideEffects": "None", "admissionReviewVersions": ["v1"]}  # fmt: skip
 POLICY = {"matchConstraints": {"resourceRules": RULES}, "validations": [{"expression": "false"}]}
 
 
@@ -32,13 +30,10 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.mark.parametrize(
     ("path", "body", "told"),
     [
-        (f"{ADMISSION}/validatingwebhookconfigurations",
-         admission("ValidatingWebhookConfiguration", "deny", webhooks=[WEBHOOK]),
-         "ValidatingWebhookConfiguration: stored, but not in force: "),
         (f"{ADMISSION}/validatingadmissionpolicies", admission("ValidatingAdmissionPolicy", "deny", spec=POLICY),
          "ValidatingAdmissionPolicy: stored, but not in force: "),
     ],
-    ids=("webhook", "policy"),
+    ids=("policy",),
 )  # fmt: skip
 def test_what_does_not_guard_says_so(plane: ControlPlane, path: str, body: Any, told: str) -> None:
     code, made, headers = plane.ask("POST", path, body)

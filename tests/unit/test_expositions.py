@@ -55,6 +55,10 @@ UPSTREAM = {
     "pod_security_evaluations": (
         "counter", "ALPHA", "decision mode policy_level policy_version request_operation resource subresource",
     ),
+    "apiserver_admission_webhook_fail_open_count": ("counter", "ALPHA", "name type"),
+    "apiserver_admission_webhook_rejection_count": (
+        "counter", "ALPHA", "error_type name operation rejection_code type",
+    ),
     "pod_security_exemptions": ("counter", "ALPHA", "request_operation resource subresource"),
     "pod_security_errors": ("counter", "ALPHA", "fatal request_operation resource subresource"),
     "kubernetes_build_info": ("gauge", "BETA", BUILD),

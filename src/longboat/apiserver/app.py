@@ -17,6 +17,8 @@ from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.pod_security.figures import Figures
 from longboat.apiserver.admission.unenforced_table import TABLE
+from longboat.apiserver.admission.webhooks.caller import Caller
+from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.audit.filter import audit
 from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
@@ -33,6 +35,7 @@ from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
 from longboat.apiserver.custom.definitions import Definitions
+from longboat.apiserver.dial import Dialer
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import ends_line, write_out
 from longboat.apiserver.endpoint import Endpoint
@@ -51,7 +54,8 @@ from longboat.apiserver.reviews import Reviews
 from longboat.apiserver.settling import keep_settled
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import schema
+from longboat.machinery.types import check, schema
+from longboat.machinery.types.structural import Structural
 from longboat.machinery.user import User
 from longboat.registry import catalog
 from longboat.registry.custom import CustomResource
@@ -98,6 +102,8 @@ class APIServer:
         nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
         ingress = IngressAuthorizer(self.stores)
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
+        self.webhooks = Caller(Dialer(clock), self.lookup, self.stores[kinds.ENDPOINT_SLICE], clock)
+        self.exposition.add(self.webhooks.figures.families)
         self.admission = self._admission()
         for strategy in self.strategies:
             self.resources.install(Resource(strategy, self._endpoint(strategy)))
@@ -286,11 +292,29 @@ class APIServer:
         def pods(namespace: str) -> Sequence[Object]:
             return Decoded(self.stores[kinds.POD].entries(namespace))
 
+        def types(kind: Kind) -> schema.Schema:
+            store = self.stores.get(kind)
+            return self.schema if store is None else self._schema_for(store.strategy)
+
+        def typed(kind: Kind, obj: Object) -> Object:
+            found = types(kind).type(kind)
+            if found is None or isinstance(found, Structural):  # of a custom kind
+                return types(kind).check_object(kind, obj)[0]
+            return check.struct(found, obj)
+
+        def printed(kind: Kind, obj: Object) -> bytes:
+            return types(kind).canonical(kind, obj)
+
+        def hooks(kind: Kind) -> Hooks:
+            return Hooks(self.stores[kind].entries)
+
         figures = Figures()
         self.exposition.add(figures.families)
         means = Means(
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
             self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.pod_security, figures,
+            hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
+            typed, printed,
         )  # fmt: skip
         return Chain(plugins(means, self.config.disable_admission_plugins))
 

@@ -54,12 +54,15 @@ class Dialer:
         return address
 
     async def open(
-        self, host: str, port: int, context: ssl.SSLContext | None = None, *, local: bool = False
-    ) -> Connection:
-        """Raises NotAllowed, OSError, TimeoutError."""
+        self, host: str, port: int, context: ssl.SSLContext | None = None, *, local: bool = False,
+        name: str | None = None,
+    ) -> Connection:  # fmt: skip
+        """`name`: whom the certificate has to be of, if not the address. Raises NotAllowed, OSError, TimeoutError."""
         address = self.check(host, port, local=local)
         async with self._clock.timeout(CONNECT):
-            return await asyncio.open_connection(str(address), port, ssl=context, flags=socket.AI_NUMERICHOST)
+            return await asyncio.open_connection(
+                str(address), port, ssl=context, flags=socket.AI_NUMERICHOST, server_hostname=name if context else None
+            )
 
 
 def is_own(address: IPAddress) -> bool:

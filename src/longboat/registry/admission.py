@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from longboat.aio.bench import Seat
 from longboat.machinery.kinds import Kind
@@ -19,6 +19,9 @@ class Attributes:
 
     `kind` is the resource's, `part` the subresource that the request names, None for the resource itself. `obj` and
     `old` are of `part.body` where that is a kind of its own (an Eviction, a Binding, a Scale, options of a connection).
+
+    `again`: somebody outside has changed the object, so all who may change it are asked once more, in round 1.
+    `left_by`: how those left it who want to know of later changes, by what tells them apart.
     """
 
     write: Write
@@ -28,6 +31,9 @@ class Attributes:
     name: str
     obj: Object | None
     old: Object | None = None
+    again: bool = False
+    round: int = 0
+    left_by: dict[Any, bytes] = field(default_factory=dict)
 
     @property
     def operation(self) -> str:

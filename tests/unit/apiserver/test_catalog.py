@@ -23,7 +23,7 @@ UPSTREAM = [
     "PodSecurity", "Priority", "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection",
     "PersistentVolumeClaimResize", "RuntimeClass", "CertificateApproval", "CertificateSigning",
     "CertificateSubjectRestriction", "DefaultIngressClass", "DenyServiceExternalIPs", "PodResizeValidator",
-    "ResourceQuota",
+    "MutatingAdmissionWebhook", "ValidatingAdmissionWebhook", "ResourceQuota",
 ]  # fmt: skip
 
 ANYTHING: Any = Means(*[()] * len(fields(Means)))  # plugins only keep what they are given

@@ -36,6 +36,11 @@ from longboat.apiserver.admission.storage import (
     StorageObjectInUseProtection,
 )
 from longboat.apiserver.admission.unenforced import Table, WarnUnenforced
+from longboat.apiserver.admission.webhooks.caller import Caller
+from longboat.apiserver.admission.webhooks.hooks import Hooks
+from longboat.apiserver.admission.webhooks.patching import Typed
+from longboat.apiserver.admission.webhooks.plugin import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
+from longboat.apiserver.admission.webhooks.review import Printed
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -63,6 +68,11 @@ class Means:
     unenforced: Table
     pod_security: Settings
     pod_figures: Figures
+    mutating: Hooks
+    validating: Hooks
+    caller: Caller
+    typed: Typed
+    printed: Printed
 
 
 Make = Callable[[Means], Plugin]
@@ -91,8 +101,13 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("DenyServiceExternalIPs", lambda m: DenyServiceExternalIPs()),
     ("", lambda m: AdminAccess(m.lookup)),  # upstream's is in the validation of claims
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
+    (
+        "MutatingAdmissionWebhook",
+        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.typed),
+    ),
     ("", lambda m: Escalation(m.authorizer)),  # upstream's is in the storage of roles and bindings
     ("", lambda m: WarnUnenforced(m.unenforced)),
+    ("ValidatingAdmissionWebhook", lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed)),
     ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # last: it notes what nobody else refuses
 )
 NAMES = frozenset(name for name, _ in CATALOGUE if name)

@@ -50,6 +50,12 @@ class Chain:
         self._validating = [p for p in plugins if type(p).validate is not Plugin.validate]
 
     async def mutate(self, attributes: Attributes) -> None:
+        await self._mutate(attributes)
+        if attributes.again:  # a webhook has changed it: what was made sure of before has to hold still
+            attributes.again, attributes.round = False, 1
+            await self._mutate(attributes)
+
+    async def _mutate(self, attributes: Attributes) -> None:
         run = attributes.seat.run if attributes.seat.taken else None
         for plugin in self._mutating:
             if plugin.handles(attributes):

@@ -9,13 +9,12 @@ import zlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-import msgspec
-
 from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.apiserver.dial import Dialer, NotAllowed
 from longboat.apiserver.endpoint import MAX_BODY
+from longboat.apiserver.endpoints import ready
 from longboat.apiserver.request import Request, RequestInfo, Response
 from longboat.apiserver.streams import relay
 from longboat.apiserver.streams.codings import Coding, coding
@@ -76,28 +75,11 @@ class Proxies:
             raise not_found(kinds.SERVICE, name)
         wanted = _service_port(service, name, port)
         family = next(iter(dig(service, "spec", "ipFamilies", default=()) or ()), IPV4)  # the primary
-        targets = self._targets(request.info.namespace, name, wanted, family)
+        targets = ready(self._slices, request.info.namespace, name, wanted, family)
         if not targets:
             raise StatusError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
         ip, number = self._dice.choice(targets)
         return await self._to(request, scheme, ip, number)
-
-    def _targets(self, namespace: str, service: str, port_name: str, family: str) -> list[tuple[str, int]]:
-        found = []
-        for entry in self._slices.entries(namespace):
-            if entry.labels.get("kubernetes.io/service-name") != service:
-                continue
-            each = msgspec.json.decode(entry.body)
-            if each.get("addressType") != family:
-                continue
-            for port in each.get("ports") or ():
-                if (port.get("name") or "") == port_name:
-                    found += [
-                        (endpoint["addresses"][0], port["port"])
-                        for endpoint in each.get("endpoints") or ()
-                        if dig(endpoint, "conditions", "ready", default=True)
-                    ]
-        return found
 
     async def nodes(self, request: Request) -> Response:
         _, name, _ = split(request.info.name)

@@ -34,6 +34,7 @@ def connect(
 ) -> None:  # fmt: skip
     """Have the server answer what it passes on. `own_ports` are those it listens at itself."""
     dialer = Dialer(clock, own_ports, split(service_cidr))
+    api.webhooks.dialer = dialer
 
     def nodes_as(client: Pair) -> NodeConnections:
         connections = NodeConnections(pki.node_serving.pair.certificate, client, clock, dialer, simulated_node_port)

@@ -19,6 +19,10 @@ Container: TypeAlias = "dict[str, Any] | list[Any]"
 class Unfit(Exception):
     """An operation does not fit the document."""
 
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.operation: dict[str, Any] = {}
+
 
 def apply(document: Any, operations: Any) -> Any:
     """The patched document; the argument stays as it was.
@@ -30,12 +34,14 @@ def apply(document: Any, operations: Any) -> Any:
     if len(operations) > MAX_OPERATIONS:
         raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     patched = _Patched(copy.deepcopy(document))
+    operation: dict[str, Any] = {}
     try:
         for operation in operations:
             patched.perform(operation)
         if depth(patched.document) > MAX_DEPTH:
             raise Unfit("the document is nested too deeply")
     except Unfit as error:
+        error.operation = operation
         raise unfit() from error
     return patched.document
 

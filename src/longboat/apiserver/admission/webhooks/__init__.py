@@ -1,0 +1,1 @@
+"""Admission webhooks: who is asked about which request, how, and what follows from the answer."""

@@ -1,0 +1,158 @@
+"""The webhooks that are configured, and which requests each of them is asked about. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.machinery import selectors
+from longboat.machinery.objects import Object
+from longboat.machinery.selectors import LabelSelector
+from longboat.registry.admission import Attributes
+from longboat.storage.entry import Entry
+
+# No webhook is asked about what could turn it off, or keep one that harms from being taken away.
+EXEMPT = frozenset((
+    kinds.VALIDATING_WEBHOOK_CONFIGURATION, kinds.MUTATING_WEBHOOK_CONFIGURATION,
+    kinds.VALIDATING_ADMISSION_POLICY, kinds.VALIDATING_ADMISSION_POLICY_BINDING,
+    kinds.MUTATING_ADMISSION_POLICY, kinds.MUTATING_ADMISSION_POLICY_BINDING,
+))  # fmt: skip
+AT_ONCE = 100  # exchanges with one webhook
+UNDERSTOOD = ("v1", "v1beta1")  # versions of AdmissionReview
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One webhook of a configuration. `ref` tells one version of it from another."""
+
+    configuration: str
+    ref: tuple[str, int, int]
+    spec: Object
+
+    @property
+    def name(self) -> str:
+        name: str = self.spec["name"]
+        return name
+
+    @property
+    def fails_open(self) -> bool:
+        return bool(self.spec.get("failurePolicy") == "Ignore")
+
+    @property
+    def seconds(self) -> int:
+        return int(self.spec.get("timeoutSeconds") or 10)
+
+    @property
+    def reinvoked(self) -> bool:
+        return bool(self.spec.get("reinvocationPolicy") == "IfNeeded")
+
+    @property
+    def harmless_when_dry(self) -> bool:
+        return self.spec.get("sideEffects") in ("None", "NoneOnDryRun")
+
+    @property
+    def review_version(self) -> str:
+        """The first that both understand; validation sees to it that there is one."""
+        offered = self.spec.get("admissionReviewVersions") or ()
+        return next((version for version in offered if version in UNDERSTOOD), UNDERSTOOD[0])
+
+    @cached_property
+    def places(self) -> asyncio.Semaphore:
+        """For exchanges with it; who finds none waits, and its time runs."""
+        return asyncio.Semaphore(AT_ONCE)
+
+    @cached_property
+    def namespaces(self) -> LabelSelector:
+        return selectors.from_api(self.spec.get("namespaceSelector") or {})
+
+    @cached_property
+    def objects(self) -> LabelSelector:
+        return selectors.from_api(self.spec.get("objectSelector") or {})
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """Raises ssl.SSLError, ValueError."""
+        bundle = (self.spec.get("clientConfig") or {}).get("caBundle")
+        if not bundle:
+            return ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
+        return context
+
+    def asked_about(self, attributes: Attributes, labels: Callable[[], Mapping[str, str] | None]) -> bool:
+        """`labels`: those of the request's namespace; None where it is not there."""
+        exactly = self.spec.get("matchPolicy") == "Exact"
+        if not any(_covers(rule, attributes, exactly) for rule in self.spec.get("rules") or ()):
+            return False
+        if not self.objects.empty and not any(map(self._selected, (attributes.obj, attributes.old))):
+            return False
+        if self.namespaces.empty:
+            return True
+        found = labels()
+        return found is None or self.namespaces.matches(found)  # unknown counts as asked: it may guard
+
+    def _selected(self, obj: Object | None) -> bool:
+        if obj is None or not isinstance(metadata := obj.get("metadata"), dict):
+            return False
+        return self.objects.matches(metadata.get("labels") or {})
+
+
+class Hooks:
+    """What one kind of configuration holds, in the order in which it is asked: by the configurations' names."""
+
+    def __init__(self, entries: Callable[[], Sequence[Entry]]) -> None:
+        self._entries = entries
+        self._read_from: tuple[Any, ...] = ()
+        self._hooks: tuple[Hook, ...] = ()
+
+    def now(self) -> tuple[Hook, ...]:
+        """A change of a configuration is in force with the next request."""
+        entries = self._entries()
+        key = tuple((entry.key, entry.revision) for entry in entries)
+        if key != self._read_from:
+            found = [(msgspec.json.decode(entry.body), entry.revision) for entry in entries]
+            found.sort(key=lambda each: str(each[0]["metadata"]["name"]))
+            self._hooks = tuple(
+                Hook(name := configuration["metadata"]["name"], (name, revision, i), spec)
+                for configuration, revision in found
+                for i, spec in enumerate(configuration.get("webhooks") or ())
+            )
+            self._read_from = key
+        return self._hooks
+
+
+def _covers(rule: Object, attributes: Attributes, exactly: bool) -> bool:
+    """Unless it is to be exactly so, other versions of a resource are meant as well: it could be written by them."""
+    kind = attributes.kind
+    return (
+        _among(rule.get("operations"), attributes.operation)
+        and _among(rule.get("apiGroups"), kind.group)
+        and (not exactly or _among(rule.get("apiVersions"), kind.version))
+        and _in_scope(rule.get("scope") or "*", attributes)
+        and any(_names(pattern, kind.plural, attributes.subresource) for pattern in rule.get("resources") or ())
+    )
+
+
+def _among(allowed: Sequence[str] | None, value: str) -> bool:
+    return allowed is not None and ("*" in allowed or value in allowed)
+
+
+def _in_scope(scope: str, attributes: Attributes) -> bool:
+    in_one = bool(attributes.namespace) and attributes.kind != kinds.NAMESPACE
+    return scope == "*" or (scope == "Namespaced") == in_one
+
+
+def _names(pattern: str, plural: str, subresource: str) -> bool:
+    """`pods`, `pods/status`, `pods/*` (which names pods, too), `*`, `*/scale`, `*/*`."""
+    resource, slash, part = pattern.partition("/")
+    if resource not in ("*", plural):
+        return False
+    return part in ("*", subresource) if slash else not subresource

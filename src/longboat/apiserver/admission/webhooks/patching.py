@@ -1,0 +1,69 @@
+"""What a webhook's patch makes of an object: of the same kind, in its place, what is the server's left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from longboat.apiserver.admission.webhooks.review import Printed, kind_of, shown
+from longboat.machinery.errors import StatusError, bad_request, internal
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.machinery.patch import json
+from longboat.machinery.types.wording import Mistake
+from longboat.registry import metadata
+from longboat.registry.admission import Attributes
+
+Typed = Callable[[Kind, Object], Object]
+"""An object as its kind's type reads it. Raises Mistake."""
+
+
+def patched(attributes: Attributes, operations: list[Any], printed: Printed, typed: Typed) -> Object:
+    """The object that is to take the place of `attributes.obj`. Operations are about what the webhook has seen.
+
+    Raises StatusError.
+    """
+    kind = kind_of(attributes)
+    try:
+        found = json.apply(msgspec.json.decode(printed(kind, shown(attributes) or {})), operations)
+    except StatusError as error:
+        raise internal(_unfit(error)) from None
+    if not isinstance(found, dict):
+        raise internal("the patch leaves no object")
+    said, version = found.get("kind"), found.get("apiVersion")
+    if (said, version) != (kind.name, kind.api_version):
+        into = f"({kind.group.partition('.')[0] or 'core'}.{kind.name})"
+        why = f"converting ({str(version).rpartition('/')[2]}.{said}) to {into}: unknown conversion"
+        raise StatusError(500, "", why)
+    try:
+        found = typed(kind, found)
+    except Mistake as error:
+        raise internal(str(error)) from None
+    _keep(attributes, found)
+    return found
+
+
+def _unfit(error: StatusError) -> str:
+    """Why a patch does not apply, in upstream's words (json-patch)."""
+    cause = error.__cause__
+    if not isinstance(cause, json.Unfit):
+        return error.message
+    op, path = cause.operation.get("op"), cause.operation.get("path")
+    match op:
+        case "test":
+            return f"testing value {path} failed: test failed"
+        case "add" | "remove" | "replace" | "move" | "copy":
+            return f'{op} operation does not apply: doc is missing path: "{path}": missing value'
+    return f"Unexpected kind: {op}"
+
+
+def _keep(attributes: Attributes, found: Object) -> None:
+    """Raises StatusError for another namespace: the object is stored in the request's."""
+    new = found.setdefault("metadata", {})
+    if attributes.kind.namespaced and (new.get("namespace") or "") != attributes.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    new.pop("resourceVersion", None)
+    if attributes.operation == "UPDATE" and attributes.old is not None and "metadata" in attributes.old:
+        metadata.carry_over(new, attributes.old["metadata"])

@@ -1,0 +1,225 @@
+"""AdmissionReview (admission.k8s.io): what a webhook is sent, and what its answer has to be. No I/O."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from longboat.api import kinds
+from longboat.apiserver.admission.webhooks.hooks import Hook
+from longboat.machinery import configfile, text
+from longboat.machinery.errors import StatusError
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.machinery.types import check
+from longboat.machinery.types.shapes import ANY, SCALARS, List, Map
+from longboat.machinery.types.wording import Mistake
+from longboat.registry.admission import Attributes
+
+GROUP, KIND = "admission.k8s.io", "AdmissionReview"
+_STRING = SCALARS["string"]
+_ANSWER = configfile.struct(
+    "io.k8s.api.admission.v1.AdmissionReview",
+    kind=_STRING,
+    apiVersion=_STRING,
+    response=configfile.struct(
+        "io.k8s.api.admission.v1.AdmissionResponse",
+        uid=_STRING,
+        allowed=SCALARS["boolean"],
+        status=ANY,
+        patch=_STRING,
+        patchType=_STRING,
+        auditAnnotations=Map(_STRING),
+        warnings=List(_STRING),
+    ),
+)
+
+
+VERSION = "resourceVersion"
+Printed = Callable[[Kind, Object], bytes]
+"""An object as clients get it, in JSON."""
+
+
+class Unanswered(Exception):
+    """The webhook could not be asked, or its answer says nothing. The message is upstream's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    allowed: bool
+    status: Object
+    patch: list[Any] | None
+    patch_type: str
+    annotations: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def request(attributes: Attributes, hook: Hook, uid: str, printed: Printed) -> bytes:
+    """The body of the review."""
+    of = kind_of(attributes)
+    kind, resource = _kind(of), _resource(attributes.kind)
+    found: Object = {"uid": uid, "kind": kind, "resource": resource}
+    if attributes.subresource:
+        found["subResource"] = attributes.subresource
+    found |= {"requestKind": kind, "requestResource": resource}
+    if attributes.subresource:
+        found["requestSubResource"] = attributes.subresource
+    if attributes.name:
+        found["name"] = attributes.name
+    if namespace := attributes.name if attributes.kind == kinds.NAMESPACE else attributes.namespace:
+        found["namespace"] = namespace
+    found |= {
+        "operation": attributes.operation,
+        "userInfo": _user(attributes),
+        "object": None if attributes.obj is None else msgspec.Raw(printed(of, shown(attributes) or {})),
+        "oldObject": None if attributes.old is None else msgspec.Raw(printed(of, attributes.old)),
+        "dryRun": attributes.dry_run,
+        "options": _options(attributes),
+    }
+    return msgspec.json.encode({"kind": KIND, "apiVersion": f"{GROUP}/{hook.review_version}", "request": found})
+
+
+def shown(attributes: Attributes) -> Object | None:
+    """The object, with the version that it follows and the namespace that it is written in."""
+    obj, old = attributes.obj, attributes.old
+    if obj is None or "metadata" not in obj:
+        return obj
+    metadata = dict(obj["metadata"])
+    if attributes.kind.namespaced:
+        metadata.setdefault("namespace", attributes.namespace)
+    if attributes.operation == "UPDATE" and old is not None and (version := (old.get("metadata") or {}).get(VERSION)):
+        metadata[VERSION] = version
+    return {**obj, "metadata": metadata}
+
+
+def kind_of(attributes: Attributes) -> Kind:
+    """What kind the object is of: the subresource's, where that has one of its own."""
+    part = attributes.part
+    return part.body if part is not None and part.body is not None else attributes.kind
+
+
+def _options(attributes: Attributes) -> Object | None:
+    """Of what is done to the object, whatever verb the client has done it by; a connection has none."""
+    if attributes.operation == "CONNECT":
+        return None
+    kind = f"{attributes.operation.capitalize()}Options"
+    return {**attributes.write.options, "kind": kind, "apiVersion": "meta.k8s.io/v1"}
+
+
+def _kind(kind: Kind) -> Object:
+    return {"group": kind.group, "version": kind.version, "kind": kind.name}
+
+
+def _resource(kind: Kind) -> Object:
+    return {"group": kind.group, "version": kind.version, "resource": kind.plural}
+
+
+def _user(attributes: Attributes) -> Object:
+    user = attributes.user
+    if user is None:
+        return {}
+    found: Object = {"username": user.name}
+    if user.uid:
+        found["uid"] = user.uid
+    if user.groups:
+        found["groups"] = list(user.groups)
+    if user.extra:
+        found["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return found
+
+
+def read(data: bytes, hook: Hook, uid: str, mutating: bool) -> Answer:
+    """Raises Unanswered."""
+    review, version = _decoded(data, hook), hook.review_version
+    found = review.get("response")
+    if found is None:
+        raise Unanswered("received invalid webhook response: webhook response was absent")
+    group, _, said = (review.get("apiVersion") or "").rpartition("/")
+    if (group, said, review.get("kind") or "") != (GROUP, version, KIND):
+        got = f"{group}/{said}, Kind={review.get('kind') or ''}"
+        raise Unanswered(
+            f"received invalid webhook response: expected webhook response of {GROUP}/{version}, Kind={KIND}, got {got}"
+        )
+    if (got := found.get("uid") or "") != uid:
+        raise Unanswered(f'received invalid webhook response: expected response.uid="{uid}", got "{got}"')
+    status = found.get("status")
+    return Answer(
+        bool(found.get("allowed")),
+        status if isinstance(status, dict) else {},
+        _patch(found, version, mutating),
+        found.get("patchType") or ("JSONPatch" if version == "v1beta1" else ""),
+        found.get("auditAnnotations") or {},
+        found.get("warnings") or [],
+    )
+
+
+def _decoded(data: bytes, hook: Hook) -> Object:
+    try:
+        review = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        review = ""  # upstream takes what is no JSON for YAML, of which every text is some
+    if not isinstance(review, dict):
+        got = "array" if isinstance(review, list) else "string"
+        raise Unanswered(
+            f"failed to call webhook: couldn't get version/kind; json parse error: json: cannot unmarshal {got} into "
+            'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
+            '"json:\\"kind,omitempty\\"" }'
+        )
+    version, kind = review.get("apiVersion"), review.get("kind")
+    wanted = f"{GROUP}/{hook.review_version}"
+    if kind and version and kind != KIND:
+        where = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/util/webhook/client.go:71"'
+        raise Unanswered(f"failed to call webhook: {where}")
+    if kind == KIND and version and version != wanted and str(version).startswith(f"{GROUP}/"):
+        into = f"({hook.review_version}.{KIND})"
+        raise Unanswered(
+            f"failed to call webhook: converting ({version.partition('/')[2]}.{KIND}) to {into}: unknown conversion"
+        )
+    try:
+        return check.struct(_ANSWER, review)
+    except Mistake as error:
+        raise Unanswered(f"failed to call webhook: {error}") from None
+
+
+def _patch(found: Object, version: str, mutating: bool) -> list[Any] | None:
+    """Raises Unanswered. Version v1beta1 said nothing of patches where they do not belong, nor what they are."""
+    patch, kind = found.get("patch"), found.get("patchType")
+    wrong = ""
+    if version != "v1beta1":
+        if not mutating and (patch or kind):
+            wrong = f"validating webhook may not return response.{'patch' if patch else 'patchType'}"
+        elif patch and not kind:
+            wrong = "webhook returned response.patch but not response.patchType"
+        elif kind and not patch:
+            wrong = "webhook returned response.patchType but not response.patch"
+    if wrong:
+        raise Unanswered(f"received invalid webhook response: {wrong}")
+    if not mutating:
+        return None
+    if not patch or not found.get("allowed"):
+        return None
+    try:
+        operations = text.decode_json(base64.b64decode(patch, validate=True))
+    except (binascii.Error, text.Malformed) as error:
+        raise Unanswered(f"received undecodable patch in webhook response: {error}") from None
+    if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
+        raise Unanswered(
+            "received undecodable patch in webhook response: json: cannot unmarshal object into Go value of type "
+            "jsonpatch.Patch"
+        )
+    return operations
+
+
+def denied(hook: Hook, status: Object) -> StatusError:
+    """What the client is told of a refusal."""
+    by = f'admission webhook "{hook.name}" denied the request'
+    why = status.get("message") or status.get("reason")
+    error = StatusError.parse({**status, "message": f"{by}: {why}" if why else f"{by} without explanation"})
+    code = status.get("code")
+    error.code = code if isinstance(code, int) and 400 <= code < 600 else 400
+    return error
