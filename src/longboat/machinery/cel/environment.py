@@ -56,11 +56,11 @@ class Environment:
     mixed: bool = False
 
     def having(self, variables: Mapping[str, Type], structs: Mapping[str, Struct] | None = None) -> Environment:
-        """With these variables besides."""
+        """With these variables besides, and with these structs if any are given."""
         return Environment(
             self.functions,
             {**self.variables, **variables},
-            {**self.structs, **(structs or {})},
+            self.structs if structs is None else structs,
             self.container,
             self.mixed,
         )

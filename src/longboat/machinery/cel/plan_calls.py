@@ -235,11 +235,21 @@ def _called(runs: list[Run], call: Callable[..., Any]) -> Run:
 
 
 def _counted(runs: list[Run], call: Callable[..., Any], cost: library_costs.Actual) -> Run:
-    """A call whose cost hangs on its arguments: it is paid after, as upstream does."""
+    """A call whose cost hangs on its arguments. It is paid after, as upstream does; an error counts one."""
+    try:
+        of_error = cost([_WRONG] * len(runs), _WRONG)
+    except TypeError:
+        of_error = 1
 
     def run(frame: Frame) -> Any:
-        args = [each(frame) for each in runs]
-        result = call(*args)
+        try:
+            args = [each(frame) for each in runs]
+            result = call(*args)
+        except EvalError:
+            frame[0] -= of_error
+            if frame[0] < 0:
+                raise CostExceeded from None
+            raise
         left = frame[0] - cost(args, result)
         frame[0] = left
         if left < 0:
@@ -247,3 +257,6 @@ def _counted(runs: list[Run], call: Callable[..., Any], cost: library_costs.Actu
         return result
 
     return run
+
+
+_WRONG = object()

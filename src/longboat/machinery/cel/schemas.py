@@ -14,7 +14,7 @@ from longboat.machinery.cel.errors import EvalError
 from longboat.machinery.cel.lib import times
 from longboat.machinery.cel.program import Declared
 from longboat.machinery.cel.types import Field, Struct, Type
-from longboat.machinery.cel.values import KeyedList, SetList
+from longboat.machinery.cel.values import MISSING, NONE, KeyedList, Optional, SetList
 from longboat.machinery.objects import Object
 from longboat.machinery.types import shapes
 from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, LIST_TYPE, MAP_KEYS
@@ -77,6 +77,18 @@ def declared(schema: Object, name: str, root: bool = False) -> Declared | None:
     """
     found = decl(schema, name, root)
     return None if found is None else Declared(found.type, found.convert, found.size)
+
+
+def optional(given: Declared) -> Declared:
+    """`oldSelf` of a rule with optionalOldSelf: MISSING where there was nothing."""
+    convert = given.convert
+
+    def hold(value: Any) -> Optional:
+        if value is MISSING:
+            return NONE
+        return Optional(value if convert is None else convert(value))
+
+    return Declared(types.optional_of(given.type), hold, given.sizes)
 
 
 def decl(schema: Object, name: str, root: bool = False) -> Decl | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from longboat.machinery import cel
-from longboat.machinery.cel import schemas, types
+from longboat.machinery.cel import schemas, types, values
 from longboat.machinery.cel.lib.authorizer import Authorizer, Decision, Question, ResourceCheck
 from longboat.machinery.types import schema as built_in
 
@@ -91,6 +91,22 @@ def test_values_are_what_the_schema_says(schema: dict[str, Any], value: Any, rul
     declared = schemas.declared(schema, "selfType")
     assert declared is not None
     assert cel.compile(rule, {"self": declared}).evaluate({"self": value})[0] is True
+
+
+def test_an_old_value_that_may_be_none() -> None:
+    declared = schemas.declared({"type": "string", "format": "duration"}, "selfType")
+    assert declared is not None
+    program = cel.compile(
+        "!oldSelf.hasValue() || self >= oldSelf.value()", {"self": declared, "oldSelf": schemas.optional(declared)}
+    )
+    outcomes = [program.evaluate({"self": "1m", "oldSelf": old})[0] for old in (values.MISSING, "59s", "61s")]
+    assert outcomes == [True, True, False]
+
+
+def test_an_error_that_another_term_makes_nothing_of_is_paid() -> None:
+    program = cel.compile("(x.missing + 'a').contains('b') || true", {"x": types.map_of(types.STRING, types.STRING)})
+    assert program.evaluate({"x": {}}) == (True, 4)
+    assert cel.compile("1 / n > 0 || true", {"n": types.INT}).evaluate({"n": 0}) == (True, 3)
 
 
 def test_a_schema_without_a_type_has_no_rules() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from longboat.machinery import cel
-from longboat.machinery.cel import schemas, types
+from longboat.machinery.cel import mutation, schemas, types
 from oracle.corpus import scenarios
 
 Object = dict[str, Any]
@@ -208,6 +208,34 @@ def test_rules_run_as_recorded() -> None:
             assert any(cause.endswith(message) for cause in expected), f"crd/cel-messages:{line} {message}"
         ran += 1
     assert ran > 25
+
+
+@pytest.mark.parametrize("scenario", ["mutate-apply", "mutate-pods", "mutate-errors"])
+def test_mutations_compile_as_recorded(scenario: str) -> None:
+    compiled = 0
+    for _, step in _steps(f"policies/{scenario}"):
+        body = step.get("body") or {}
+        if body.get("kind") != "MutatingAdmissionPolicy":
+            continue
+        for made in body["spec"]["mutations"]:
+            patch, wanted = (made.get("jsonPatch"), "list(JSONPatch)")
+            if patch is None:
+                patch, wanted = made["applyConfiguration"], "Object"
+            program = cel.compile(patch["expression"], _variables({}), structs=mutation.STRUCTS)
+            assert str(program.result) == wanted
+            compiled += 1
+    assert compiled
+
+
+def test_what_a_mutation_makes() -> None:
+    expression = "Object{metadata: Object.metadata{labels: {'a': object.b}}, spec: Object.spec{?no: optional.none()}}"
+    program = cel.compile(expression, {"object": types.DYN}, structs=mutation.STRUCTS)
+    made, cost = program.evaluate({"object": {"b": "c"}})
+    assert (made, made.struct, cost) == ({"metadata": {"labels": {"a": "c"}}, "spec": {}}, "Object", 153)
+    with pytest.raises(cel.CompileError, match="expected type of field 'op' is 'string' but provided type is 'int'"):
+        cel.compile("[JSONPatch{op: 1}]", {}, structs=mutation.STRUCTS)
+    with pytest.raises(cel.CompileError, match=r"undeclared reference to 'Object' \(in container ''\)"):
+        cel.compile("Object{}", {})
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 4, 6, 7])
