@@ -12,7 +12,7 @@ from oracle.corpus import Scenario, scenarios
 from oracle.player import Server, against_recording
 from oracle.report import told
 
-AREAS = ("validation", "misc")
+AREAS = ("validation", "misc", "apply")
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,7 @@ from longboat.registry import catalog
 from longboat.registry.custom import CustomResource
 from longboat.registry.decoded import Decoded
 from longboat.registry.moving import move_all
+from longboat.registry.ownership import Ownership
 from longboat.registry.places import check_place, place, places
 from longboat.registry.store import Store
 from longboat.registry.strategy import Strategy
@@ -89,6 +90,7 @@ class APIServer:
         self.stores: dict[Kind, Store] = {}
         self.resources = Resources()
         self._caches: dict[str, WatchCache] = {}  # by the prefix of their keys
+        self._versions: dict[str, dict[str, Ownership]] = {}  # of what is kept there, by apiVersion
         self.exposition = metrics.Exposition()
         self.exposition.add(lambda: store_metrics.families(self.stores, self._endpoints()))
         self.tasks = Tasks("apiserver")
@@ -173,9 +175,9 @@ class APIServer:
         if self.trail:
             await self.trail.flush()
 
-    def transport(self, user: str, *groups: str) -> InProcessTransport:
-        """A client's way in without a socket, as this user."""
-        return InProcessTransport(self.handle, User(user, (*groups, "system:authenticated")))
+    def transport(self, user: str, *groups: str, agent: str = "") -> InProcessTransport:
+        """A client's way in without a socket, as this user. `agent`: its User-Agent."""
+        return InProcessTransport(self.handle, User(user, (*groups, "system:authenticated")), agent)
 
     def lookup(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """An object as it is now."""
@@ -219,8 +221,10 @@ class APIServer:
         if self.resources.of(kind) is not None or kind not in self.stores:
             self.resources.withdraw(kind)
         store = self.stores.pop(kind, None)
+        if store is not None:
+            store.ownership.versions.pop(kind.api_version, None)
         if store is not None and all(other.cache is not store.cache for other in self.stores.values()):
-            del self._caches[store.cache.prefix]
+            del self._caches[store.cache.prefix], self._versions[store.cache.prefix]
             await store.cache.stop()
 
     async def serve(self, gone: Iterable[Kind], stored: CustomResource, served: Sequence[CustomResource]) -> Store:
@@ -254,7 +258,8 @@ class APIServer:
         prefix = place(strategy)
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
-        return Store(strategy, self.storage, self._caches[prefix], self._schema_for(strategy), self.clock)
+        versions = self._versions.setdefault(prefix, {})
+        return Store(strategy, self.storage, self._caches[prefix], self._schema_for(strategy), self.clock, versions)
 
     def _schema_for(self, strategy: Strategy) -> schema.Schema:
         """What knows the types of a kind, and of the version it is stored in, wherever they come from."""
@@ -273,7 +278,7 @@ class APIServer:
         store = self.stores.get(strategy.kind)
         if store is None:
             return None
-        return Endpoint(strategy, store, self._schema_for(strategy), self.clock, self.admission)
+        return Endpoint(strategy, store, self._schema_for(strategy), self.clock, self.admission, self.authorizer)
 
     def _endpoints(self) -> list[Endpoint]:
         return [each.endpoint for each in self.resources if each.endpoint is not None]

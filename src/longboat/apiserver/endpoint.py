@@ -6,18 +6,23 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+import msgspec
+
+from longboat.aio.cache import short_lru
 from longboat.aio.clock import Clock
 from longboat.aio.histogram import Histogram, exponential
 from longboat.aio.http.pieces import Pieces
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import TABLE, YAML, Form
-from longboat.apiserver.options import check_write
+from longboat.apiserver.options import LONGEST_MANAGER, check_write
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
 from longboat.machinery.errors import bad_request, not_acceptable, unsupported_media_type
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.patch.document import APPLY
 from longboat.machinery.types.schema import JSON, PROTOBUF, WARN, Schema
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.store import Result, Store
@@ -39,6 +44,7 @@ class Endpoint:
     schema: Schema
     clock: Clock
     admission: Admission
+    authorizer: Authorizer | None = None  # where a write may turn out to be a create; None: whoever may write may
     tables: Tables = field(init=False)
     listings: WeakValueDictionary[Hashable, Pieces] = field(init=False, default_factory=WeakValueDictionary)
     """The items of lists that are being sent, by what they are lists of."""
@@ -93,16 +99,17 @@ def body_type(request: Request) -> str:
 
 def field_validation(request: Request) -> str:
     """Strict, Warn (upstream's default) or Ignore. Raises StatusError 422."""
-    check_write(request.query, _options_name(request))
+    _check_write(request)
     return request.arg("fieldValidation") or WARN
 
 
 def write_of(endpoint: Endpoint, request: Request, options: Object | None = None) -> Write:
     """How this request writes. `options`: of a deletion, which have been checked. Raises StatusError 422."""
     if options is None:
-        check_write(request.query, _options_name(request))
+        _check_write(request)
     return Write(
         user=request.user,
+        manager=manager_of(request),
         dry_run=bool(request.query.get("dryRun") or (options or {}).get("dryRun")),
         options=options_of(request, options),
         warnings=request.warnings,
@@ -110,6 +117,29 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
         subresource=request.info.subresource,
         seat=request.seat,
     )
+
+
+def _check_write(request: Request) -> None:
+    name = _options_name(request)
+    applies = name == "PatchOptions" and request.headers.get("content-type", "").startswith(APPLY)
+    if request.query or applies:
+        check_write(request.query, name, apply=applies)
+
+
+def manager_of(request: Request) -> str:
+    """Who owns what the request changes: who it says it is, or what its User-Agent begins with, printable and no longer
+    than a name may be (apiserver, managerOrUserAgent)."""
+    return request.arg("fieldManager") or _first_word(request.headers.get("user-agent", ""))
+
+
+@short_lru(maxsize=256, longest=512)
+def _first_word(agent: str) -> str:
+    found = ""
+    for letter in filter(str.isprintable, agent.partition("/")[0]):
+        if len((found + letter).encode()) > LONGEST_MANAGER:
+            break
+        found += letter
+    return found
 
 
 def _options_name(request: Request) -> str:
@@ -146,12 +176,24 @@ def options_of(request: Request, options: Object | None) -> Object:
     return found
 
 
+class _Meta(msgspec.Struct):
+    resourceVersion: str = ""
+
+
+class _Versioned(msgspec.Struct):
+    metadata: _Meta
+
+
+_decode_version = msgspec.json.Decoder(_Versioned).decode
+
+
 def answer(endpoint: Endpoint, request: Request, result: Result) -> Response:
     """A written object, in the form the client accepts."""
     status = 201 if result.created else 200
     form = request.form
     if form.as_kind:
-        entry = Entry(result_key(endpoint, request), 0, result.body, {}, {})
+        version = _decode_version(result.body).metadata.resourceVersion
+        entry = Entry(result_key(endpoint, request), int(version or 0), result.body, {}, {})
         return respond(status, one(endpoint, request, entry, form), form)
     return respond(status, result.body, form)
 

@@ -16,9 +16,11 @@ LARGEST = 16 << 20  # bytes of a streamed answer
 class InProcessTransport:
     """Implements client.interface.Transport. Requests are the given user's; authorization is as for anybody."""
 
-    def __init__(self, handle: Handler, user: User) -> None:
+    def __init__(self, handle: Handler, user: User, agent: str = "") -> None:
+        """`agent`: its User-Agent; the user's name where it has none."""
         self._handle = handle
         self._user = user
+        self._agent = agent or user.name
 
     async def request(
         self,
@@ -30,7 +32,7 @@ class InProcessTransport:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
-        headers = {"accept": accept, "content-type": content_type, "user-agent": self._user.name}
+        headers = {"accept": accept, "content-type": content_type, "user-agent": self._agent}
         response = await self._handle(self._request(method, path, query, body or b"", headers))
         try:
             content = response.whole() if response.stream is None else await _gathered(response.stream)
@@ -41,7 +43,7 @@ class InProcessTransport:
         return content
 
     async def stream(self, path: str, *, query: Mapping[str, str] | None = None) -> AsyncIterator[bytes]:
-        headers = {"accept": "application/json", "user-agent": self._user.name}
+        headers = {"accept": "application/json", "user-agent": self._agent}
         response = await self._handle(self._request("GET", path, query, b"", headers))
         if response.status >= 300:
             response.end()

@@ -111,12 +111,15 @@ def _check_watch(options: ListOptions, err: Errors) -> None:
 
 def check_write(query: Query, name: str, *, apply: bool = False) -> None:
     """Of a create, an update or a patch; `name`: CreateOptions or its like. Raises StatusError 422."""
-    if not query:
+    if not query and not apply:
         return
     err = Errors()
     if name == "PatchOptions" and not apply and "force" in query:
         err.forbidden(Path("force"), "may not be specified for non-apply patch")
-    _check_manager(_text(query, "fieldManager"), err)
+    manager = _text(query, "fieldManager")
+    if apply and not manager:
+        err.required(Path("fieldManager"), "is required for apply patch")
+    _check_manager(manager, err)
     dry_run = query.get("dryRun", ())
     if any(value != "All" for value in dry_run):
         err.not_supported(Path("dryRun"), list(dry_run), ("All",))
@@ -124,6 +127,11 @@ def check_write(query: Query, name: str, *, apply: bool = False) -> None:
         err.not_supported(Path("fieldValidation"), wish, VALIDATIONS)
     if err:
         raise refused(name, err)
+
+
+def forced(query: Query) -> bool:
+    """Whether what is applied takes over what others own."""
+    return _given(query, "force", strconv.flag, False)
 
 
 def _check_manager(manager: str, err: Errors) -> None:

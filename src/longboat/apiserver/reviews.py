@@ -15,7 +15,7 @@ from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens
 from longboat.apiserver.authn.token_users import TokenUsers
 from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import asking, attributes_of, read_object
+from longboat.apiserver.endpoint import asking, attributes_of, manager_of, read_object
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.machinery import errors, fields
 from longboat.machinery.fieldpath import quoted
@@ -23,7 +23,9 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.types.schema import Schema
 from longboat.machinery.user import User
+from longboat.registry import catalog
 from longboat.registry.admission import Admission, admit
+from longboat.registry.ownership import Ownership
 
 DEFAULT_TOKEN = 3600  # seconds
 WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and what upstream grants instead
@@ -42,6 +44,7 @@ class Reviews:
         self._clock, self._schema, self._admission, self._authorizer = clock, schema, admission, authorizer
         self._issuer, self._lookup, self._extends_tokens = issuer, lookup, extends_tokens
         self._token_users = TokenUsers(tokens, others, issuer.audiences if issuer else ())
+        self._ownership = {each.kind: Ownership(each, schema, {}) for each in catalog.strategies() if not each.stored}
         self.handlers: dict[tuple[Kind, str], Handler] = {
             (kinds.SELF_SUBJECT_REVIEW, ""): self.self_subject,
             (kinds.SELF_SUBJECT_ACCESS_REVIEW, ""): self.self_access,
@@ -180,8 +183,16 @@ class Reviews:
         """What is asked, admitted. Raises StatusError."""
         review = await read_object(request, kind, self._schema)
         review_rules.place(review, request.info.namespace, keep=kind == kinds.TOKEN_REQUEST)
+        self._own(request, kind, review)
         await admit(self._admission, attributes_of(request, asking(request), "CREATE", review))
         return review
+
+    def _own(self, request: Request, kind: Kind, review: Object) -> None:
+        """What is asked is shown with the entry of who asks, as what is stored is."""
+        if (ownership := self._ownership.get(kind)) is not None:
+            write = asking(request)
+            write.manager, write.now = manager_of(request), self._clock.now()
+            ownership.update(None, review, write)
 
     def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
         action = _action(review["spec"])

@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 Connect = Callable[[str], Transport]
 """A user's way to the API."""
 
+_PROGRAMS = (
+    ("system:kube-scheduler", "kube-scheduler"), ("system:node:", "kubelet"), ("system:longboat:network", "kube-proxy"),
+)  # fmt: skip
 SERVICE_ACCOUNTS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 
 
 def groups(user: str) -> tuple[str, ...]:
     """Those of a component's user, but for that of all who are known."""
     return SERVICE_ACCOUNTS if user.startswith("system:serviceaccount:") else ()
+
+
+def agent(user: str) -> str:
+    """A component's User-Agent. It begins with the name of upstream's program, which so owns what it writes."""
+    program = next((name for prefix, name in _PROGRAMS if user.startswith(prefix)), "kube-controller-manager")
+    return f"{program}/longboat {user}"
 
 
 def of_scheduler(scheduler: Scheduler, informers: Informers) -> Source:

@@ -56,7 +56,7 @@ EMPTY = "must be non-empty"
 
 
 def too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+    return f"must be no more than {limit} characters"
 
 
 def mismatch(says: str, pattern: str, *examples: str) -> str:

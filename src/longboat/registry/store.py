@@ -19,6 +19,7 @@ from longboat.registry import deletion, judging, metadata, preconditions
 from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.codec import LARGE, lost_to
 from longboat.registry.custom import codec_for
+from longboat.registry.ownership import Ownership, keep_times
 from longboat.registry.reservation import Held, Reserver
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
@@ -52,13 +53,18 @@ class Result:
 class Store:
     """All objects of one kind. Reads are the watch cache's; this is the way in."""
 
-    def __init__(self, strategy: Strategy, storage: Storage, cache: WatchCache, schema: Schema, clock: Clock) -> None:
+    def __init__(
+        self, strategy: Strategy, storage: Storage, cache: WatchCache, schema: Schema, clock: Clock,
+        versions: dict[str, Ownership] | None = None,
+    ) -> None:  # fmt: skip
+        """`versions`: what the stores of all versions of the kind share; this one's is put into it."""
         self.strategy = strategy
         self.kind = strategy.kind
         self.parts = strategy.parts()
         self.cache = cache
         self._storage = self.measured = Measured(storage, clock)
         self.codec = codec_for(strategy, schema)
+        self.ownership = Ownership(strategy, schema, {} if versions is None else versions)
         self._clock = clock
         self.reserver: Reserver | None = None  # of a kind whose objects hold addresses or ports (`catalog.connect`)
 
@@ -121,7 +127,7 @@ class Store:
         version, name = found.pop("resourceVersion", None), found.get("name") or ""
         base = "" if name else found.get("generateName") or ""
         attributes = self._attributes(write, namespace, name or base, obj, None)
-        await self._mutated(obj, attributes, admission)
+        await self._mutated(obj, None, attributes, admission)
         for _ in range(GENERATE_ATTEMPTS if base else 1):
             attempt = obj
             if base:  # the next attempt begins where this one did
@@ -140,10 +146,14 @@ class Store:
         going = there is not None and "deletionTimestamp" in msgspec.json.decode(there.metadata)
         return errors.already_exists(self.kind, name, going=going, generated=generated)
 
-    async def _mutated(self, obj: Object, attributes: Attributes, admission: Admission) -> None:
-        """Default the object, and again once admission has changed it. Raises StatusError."""
-        work = attributes.write.seat.run
+    async def _mutated(self, obj: Object, old: Object | None, attributes: Attributes, admission: Admission) -> None:
+        """Default the object, and again once admission has changed it. What admission changes is nobody's: whose the
+        rest is has been settled before. Raises StatusError."""
+        write = attributes.write
+        work = write.seat.run
         await work(self.strategy.default, obj)
+        if write.manager is not None and not write.applies:
+            await work(self.ownership.update, old, obj, write)
         await admission.mutate(attributes)
         await work(self.strategy.default, obj)
 
@@ -193,12 +203,12 @@ class Store:
         write: Write,
         *,
         retry: bool = False,
-        creates: Object | None = None,
+        creates: Callable[[], Object] | None = None,
         uid: str = "",
         admission: Admission = ADMITTED,
     ) -> Result:
         """Replace an object by what `transform` makes of it. `retry`: it rests on nothing but the object given to it.
-        `creates`: what to create where there is nothing yet. `uid`: of the object that is meant.
+        `creates`: makes what to create where there is nothing yet. `uid`: of the object that is meant.
 
         When somebody else was faster, what rests on nothing it has read is made anew, until it succeeds or its caller
         gives up (a request has a deadline). Those who lost once take turns, so each of many on one object gets through.
@@ -212,8 +222,9 @@ class Store:
             if current is None:
                 preconditions.check_stored(self.kind, name, key, {}, uid=uid)
                 if creates is not None and not write.subresource:
-                    meta(creates).pop("resourceVersion", None)
-                    return await self.create(creates, namespace, write, admission)
+                    made = creates()
+                    meta(made).pop("resourceVersion", None)
+                    return await self.create(made, namespace, write, admission)
                 raise errors.not_found(self.kind, name)
             old = await write.seat.run(self.codec.read, current)
             preconditions.check_stored(self.kind, name, key, meta(old), uid=uid)
@@ -262,13 +273,14 @@ class Store:
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
         attributes = self._attributes(write, namespace, name, new, old)
-        await self._mutated(new, attributes, admission)
+        await self._mutated(new, old, attributes, admission)
         async with await self._reserved(new, old, write) as held:
             warnings = await work(judging.judge_change, strategy, attributes.part, new, old, name, write)
             await admission.validate(attributes)
             write.warnings += warnings
             if deletion.complete(strategy, new):
                 return await self._remove(current, new, write, held_by=old)
+            keep_times(new, old)
             plain = await work(self.codec.fitting, new, current.value, large=write.seat.taken)
             same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
             if write.dry_run or (same and not await self._storage.stale(current.key)):

@@ -22,6 +22,8 @@ class Write:
 
     user: User | None = None
     operation: str = ""  # CREATE UPDATE DELETE CONNECT
+    manager: str | None = None  # who owns what it changes, in managedFields; None: who owns what stays as it was
+    applies: bool = False  # it settles itself who owns what
     subresource: str = ""  # "", "status", "binding", "resize", …
     dry_run: bool = False
     options: Object = field(default_factory=dict)

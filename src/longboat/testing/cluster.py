@@ -91,7 +91,8 @@ class Cluster:
             raise Refused("; ".join(dict.fromkeys(self.refused)))
 
     def _connect(self, user: str) -> Transport:
-        return InProcessTransport(self._noting_refusals, User(user, (*components.groups(user), "system:authenticated")))
+        who = User(user, (*components.groups(user), "system:authenticated"))
+        return InProcessTransport(self._noting_refusals, who, components.agent(user))
 
     async def _noting_refusals(self, request: Request) -> Response:
         response = await self.api.handle(request)

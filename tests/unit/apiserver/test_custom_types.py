@@ -161,7 +161,7 @@ def test_definitions_as_recorded() -> None:
         wanted = second["answer"]["definitions"]
         assert {name: older["definitions"][name] for name in names} == without_selectable(wanted)
         patch = older["paths"][f"{kind.path}/namespaces/{{namespace}}/things/{{name}}"]["patch"]
-        assert patch["consumes"] == ["application/json-patch+json", MERGE]
+        assert patch["consumes"] == ["application/json-patch+json", MERGE, APPLY]
         assert openapi_v2_is_good_protobuf(await api.response("GET", "/openapi/v2", accept=PACKED))
 
     play(scene)

@@ -257,6 +257,16 @@ def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
         raise forbidden(kind, info.name, decision.reason)
 
 
+def ensure_create(authorizer: Authorizer | None, request: Request) -> None:
+    """For a PUT or an applied configuration of what is not there yet. Raises StatusError 403, as `authorize` does."""
+    user, info = request.user, replace(request.info, verb="create")
+    if authorizer is None or user is None or MASTERS in user.groups:
+        return
+    decision = authorizer.decide(user, Action.of(info))
+    if not decision.allowed:
+        raise refused(user, info, decision.reason)
+
+
 def authorize(authorizer: Authorizer) -> Filter:
     """Lets through what is allowed; refuses the rest with 403 in upstream's words."""
 

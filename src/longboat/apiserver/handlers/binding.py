@@ -49,7 +49,7 @@ async def bind(endpoint: Endpoint, request: Request) -> Response:
         status["conditions"] = [*others, scheduled]
         return {**old, "metadata": new_meta, "spec": {**old["spec"], "nodeName": node}, "status": status}
 
-    write.subresource = "binding"
+    write.subresource, write.manager = "binding", None  # what a scheduler decides is nobody's, as upstream
     await endpoint.store.update(request.info.namespace, name, assign, write, retry=True)
     return Response(201, _SUCCESS)
 

@@ -9,14 +9,16 @@ import msgspec
 from longboat.api import kinds
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import Endpoint, field_validation, read_object, write_of
-from longboat.apiserver.handlers.patch import read_patch
+from longboat.apiserver.handlers.apply import configuration
+from longboat.apiserver.handlers.patch import patch_type, read_patch
+from longboat.apiserver.options import forced
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import errors, refusals, selectors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
-from longboat.machinery.patch.document import ACCEPTED, JSON, STRATEGIC
+from longboat.machinery.patch.document import APPLY, JSON, STRATEGIC
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.strategy import ScaleFields
 
@@ -37,9 +39,9 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
             endpoint, request, fields, lambda _: wanted, uid=sent.get("uid") or "", retry="resourceVersion" not in sent
         )
     else:
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        if media_type not in ACCEPTED:
-            raise errors.unsupported_media_type("the body of the request was in an unknown format")
+        media_type = patch_type(endpoint, request)
+        if media_type == APPLY:
+            return _shown(await _apply(endpoint, request, fields), fields, request)
         validation = field_validation(request)
         document, complaints, unread = await read_patch(request, media_type, validation)
 
@@ -57,8 +59,26 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
             return new
 
         body = await _write(endpoint, request, fields, patched, retry=True)
-    shown = msgspec.json.encode(view(msgspec.json.decode(body), fields))
-    return respond(200, shown, request.form)
+    return _shown(body, fields, request)
+
+
+def _shown(body: bytes, fields: ScaleFields, request: Request) -> Response:
+    return respond(200, msgspec.json.encode(view(msgspec.json.decode(body), fields)), request.form)
+
+
+async def _apply(endpoint: Endpoint, request: Request, fields: ScaleFields) -> bytes:
+    """Server-side apply of a Scale."""
+    write, read, force = write_of(endpoint, request), await configuration(request), forced(request.query)
+    write.applies = True
+
+    def change(old: Object) -> Object:
+        new = {**old, "metadata": dict(meta(old))}
+        wanted = endpoint.store.ownership.apply_scale(new, view(old, fields), read(), write, force=force)
+        return _scaled(new, wanted, fields, request.info.name)
+
+    admission, info = _AsScale(endpoint.admission, fields), request.info
+    result = await endpoint.store.update(info.namespace, info.name, change, write, retry=True, admission=admission)
+    return result.body
 
 
 async def _write(
@@ -71,21 +91,24 @@ async def _write(
     def apply(old: Object) -> Object:
         shown = old if not fields.must_have else _having(old, fields)
         wanted = change(view(shown, fields))  # type: ignore[operator]
-        _check(wanted, info.name)
-        new = dict(old)
-        new["metadata"] = dict(meta(old))
-        given = meta(wanted)
-        if version := given.get("resourceVersion"):
-            new["metadata"]["resourceVersion"] = version
-        if given.get("uid"):
-            new["metadata"]["uid"] = given["uid"]
-        _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
-        return new
+        return _scaled({**old, "metadata": dict(meta(old))}, wanted, fields, info.name)
 
     admission = _AsScale(endpoint.admission, fields)
     return (
         await endpoint.store.update(info.namespace, info.name, apply, write, retry=retry, uid=uid, admission=admission)
     ).body
+
+
+def _scaled(new: Object, wanted: Object, fields: ScaleFields, name: str) -> Object:
+    """The object as its Scale is wished for."""
+    _check(wanted, name)
+    given = meta(wanted)
+    if version := given.get("resourceVersion"):
+        new["metadata"]["resourceVersion"] = version
+    if given.get("uid"):
+        new["metadata"]["uid"] = given["uid"]
+    _put(new, fields.spec_replicas.split("."), dig(wanted, "spec", "replicas", default=0))
+    return new
 
 
 class _AsScale:

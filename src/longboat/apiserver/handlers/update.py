@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from longboat.apiserver.authz.authorizer import ensure_create
 from longboat.apiserver.endpoint import Endpoint, answer, read_object, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request
@@ -23,7 +24,11 @@ async def update(endpoint: Endpoint, request: Request) -> Response:
     def replace(_: Object) -> Object:
         return obj | {"metadata": dict(obj["metadata"])}
 
-    creates = obj if endpoint.strategy.create_on_update else None
+    def create() -> Object:
+        ensure_create(endpoint.authorizer, request)
+        return obj
+
+    creates = create if endpoint.strategy.create_on_update else None
     result = await endpoint.store.update(
         info.namespace,
         info.name,

@@ -149,7 +149,7 @@ class ControlPlane:
         given = self.settings
 
         def connect(user: str) -> Transport:
-            return api.transport(user, *components.groups(user))
+            return api.transport(user, *components.groups(user), agent=components.agent(user))
 
         if CONTROLLERS in given.beside:
             from longboat.controllers.certificates.signing import Signer

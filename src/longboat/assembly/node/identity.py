@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 NETWORK_KUBECONFIG = "network.kubeconfig"
 PATIENCE = 60.0  # seconds for the first certificate
-USER_AGENT = "longboat-agent"
+USER_AGENT = "kubelet/longboat-agent"  # who owns what it writes is called as upstream's
+NETWORK_AGENT = "kube-proxy/longboat-agent"
 REMEDY = "Repair it, or choose another: --kubeconfig FILE"
 
 
@@ -87,7 +88,7 @@ async def network_identity(node: Identity, clock: Clock) -> Identity:
         except (Refused, StatusError, ConnectionError) as error:
             raise Failure(f"the node gets no certificate for its network: {error}") from error
         files.write(path, with_certificate(node.server, node.authority(), certificate, wished.key))
-    return Identity(node.node, path, node.server, HttpsTransport(load(path), USER_AGENT, clock))
+    return Identity(node.node, path, node.server, HttpsTransport(load(path), NETWORK_AGENT, clock))
 
 
 async def _join(node: str, server: str, token_file: Path, clock: Clock) -> tuple[bytes, bytes, str]:

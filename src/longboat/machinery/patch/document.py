@@ -14,7 +14,8 @@ JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-ACCEPTED = (JSON, MERGE, STRATEGIC)  # and what OpenAPI documents say is
+ACCEPTED = (JSON, MERGE, STRATEGIC, APPLY)  # and what OpenAPI documents say is
+OF_CUSTOM_KINDS = (JSON, MERGE, APPLY)  # whose lists say nothing of strategic merging
 
 _OPERATION = Struct("io.k8s.apiserver.handlers.jsonPatchOp", dict.fromkeys(("op", "path", "from", "value"), ANY))
 _OPERATIONS = List(_OPERATION)

@@ -114,8 +114,7 @@ class _Patched:
             self.document = value
             return
         parent, step = self._parent(path)
-        _child(parent, step)
-        if isinstance(parent, dict):
+        if isinstance(parent, dict):  # which need not have it: upstream's library does not look
             parent[step] = value
         else:
             parent[_index(step, len(parent))] = value

@@ -36,6 +36,7 @@ class Struct:
     ways: dict[str, str] = field(default_factory=dict)  # fields of structs that Go embeds here: "VolumeSource.nfs"
     has_nulls: bool = False  # it, or something in it, has such fields
     has_raw: bool = False  # it, or something in it, has a field that Go's clients are given as the bytes it came in
+    grain: Any = None  # how it merges (machinery.apply.grain), once somebody has asked
 
     @property
     def short(self) -> str:
@@ -73,6 +74,7 @@ class Map:
     nullable: bool = False  # as in a List
     default: bytes = b""
     called: str = ""  # as in a List
+    atomic: bool = False  # one value to server-side apply
 
     @property
     def go(self) -> str:

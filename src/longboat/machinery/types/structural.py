@@ -66,7 +66,8 @@ class _Compiler:
             value = schema["additionalProperties"]
             about = value if isinstance(value, dict) else {}
             shape = self._shape(about, False, depth + 1) if about else EMPTY
-            return Map(shape, bool(about.get("nullable")), _default(about))
+            whole = schema.get(MAP_TYPE) == "atomic"
+            return Map(shape, bool(about.get("nullable")), _default(about), atomic=whole)
         if kind == "array" or (not kind and schema.get("items")):
             items = schema.get("items") or {}
             return List(

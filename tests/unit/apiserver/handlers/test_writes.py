@@ -110,7 +110,7 @@ def test_media_types_that_cannot_be_read_or_given() -> None:
         code, status = await api.ask("GET", CONFIGS, accept="image/png")
         assert (code, status["reason"]) == (406, "NotAcceptable")
         await api.make(CONFIGS, config())
-        code, status = await api.ask("PATCH", f"{CONFIGS}/x", {}, content_type="application/apply-patch+yaml")
+        code, status = await api.ask("PATCH", f"{CONFIGS}/x", {}, content_type="application/other-patch+yaml")
         assert (code, status["reason"]) == (415, "UnsupportedMediaType")
 
     play(scene)

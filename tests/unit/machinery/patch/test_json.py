@@ -30,7 +30,6 @@ GOOD = [
 ]  # fmt: skip
 UNFIT = [
     [{"op": "remove", "path": "/nope"}],
-    [{"op": "replace", "path": "/nope", "value": 1}],
     [{"op": "add", "path": "/nope/deep", "value": 1}],
     [{"op": "add", "path": "/list/3", "value": 1}],
     [{"op": "add", "path": "/list/x", "value": 1}],
