@@ -311,7 +311,7 @@ class APIServer:
             return types(kind).canonical(kind, obj)
 
         def hooks(kind: Kind) -> Hooks:
-            return Hooks(self.stores[kind].entries)
+            return Hooks(self.stores[kind])
 
         figures = Figures()
         self.exposition.add(figures.families)

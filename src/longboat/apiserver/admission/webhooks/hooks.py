@@ -17,7 +17,7 @@ from longboat.machinery import selectors
 from longboat.machinery.objects import Object
 from longboat.machinery.selectors import LabelSelector
 from longboat.registry.admission import Attributes
-from longboat.storage.entry import Entry
+from longboat.registry.store import Store
 
 # No webhook is asked about what could turn it off, or keep one that harms from being taken away.
 EXEMPT = frozenset((
@@ -108,14 +108,18 @@ class Hook:
 class Hooks:
     """What one kind of configuration holds, in the order in which it is asked: by the configurations' names."""
 
-    def __init__(self, entries: Callable[[], Sequence[Entry]]) -> None:
-        self._entries = entries
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._read_from: tuple[Any, ...] = ()
         self._hooks: tuple[Hook, ...] = ()
 
     def now(self) -> tuple[Hook, ...]:
-        """A change of a configuration is in force with the next request."""
-        entries = self._entries()
+        """A change of a configuration is in force with the next request. Raises Unreadable: one that cannot be read
+        may guard."""
+        cache = self._store.cache
+        if not cache.unopened and not len(cache):  # as in most clusters: every write asks
+            return ()
+        entries = self._store.entries()
         key = tuple((entry.key, entry.revision) for entry in entries)
         if key != self._read_from:
             found = [(msgspec.json.decode(entry.body), entry.revision) for entry in entries]
