@@ -75,6 +75,38 @@ def main() -> None:
     report_resident("resident at most")
     custom()
     report_resident("resident at most, with a custom kind")
+    expressions()
+    report_resident("resident at most, with expressions")
+
+
+RULES = (
+    "object.spec.containers.all(c, c.image.startsWith('registry.example/'))",
+    "!has(object.spec.hostNetwork) || object.spec.hostNetwork == false",
+    "object.metadata.name.matches('^[a-z0-9-]+$') && 'app' in object.metadata.labels",
+    "object.spec.containers.all(c, quantity(c.resources.limits.memory).isLessThan(quantity('2Gi')))",
+)
+
+
+def expressions() -> None:
+    started = perf_counter()
+    from longboat.machinery import cel
+    from longboat.machinery.cel import types
+
+    print(f"{'load the expression language':<44}{(perf_counter() - started) * 1e3:8.1f} ms")
+    variables = {"object": types.DYN}
+    for rule in RULES:
+        print(rule)
+        program = cel.compile(rule, variables)
+        report("  compile", lambda rule=rule: cel.compile(rule, variables))  # type: ignore[misc]
+        report("  evaluate", lambda program=program: program.evaluate({"object": POD}))  # type: ignore[misc]
+    for loop in ("l.all(a, l.all(b, a + b >= 0))", "l.all(a, l.exists(b, a == b))"):
+        program = cel.compile(loop, {"l": types.DYN})
+        started = perf_counter()
+        try:
+            program.evaluate({"l": list(range(1000))})
+        except cel.CostExceeded:
+            spent = perf_counter() - started
+            print(f"{'a unit of cost, ' + loop:<52}{spent / cel.CALL_BUDGET * 1e9:6.0f} ns")
 
 
 def custom() -> None:

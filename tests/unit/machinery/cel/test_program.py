@@ -12,7 +12,9 @@ import pytest
 
 from longboat.machinery import cel
 from longboat.machinery.cel import schemas, types, values
+from longboat.machinery.cel.lib import regex
 from longboat.machinery.cel.lib.authorizer import Authorizer, Decision, Question, ResourceCheck
+from longboat.machinery.types import patterns
 from longboat.machinery.types import schema as built_in
 
 POD: dict[str, Any] = {
@@ -163,6 +165,7 @@ def test_constants_that_cannot_be_computed(expression: str, message: str) -> Non
         ("{'a': 1}['b']", "no such key: b"),
         ("dyn('a') + 1", "no such overload"),
         ("x.y.z", "no such key: y"),
+        ("[1].map(q, {true: 1, false: 2, true: 3}[true])", "Failed with repeated key: true"),
         ("optional.none().value()", "optional.none() dereference"),
         ("[1].slice(0, n + 1)", "cannot slice(0, 2), list is length 1"),
         ("'abc'.substring(n + 3)", "index out of range: 4"),
@@ -224,3 +227,24 @@ def test_nothing_loads_the_language_before_there_is_an_expression() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+TEXTS = ("", "a", "abc", "a.b", "web-1", "aaa", "a\nb", "abc\n", "é", "a+b", "x" * 50)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "", "a", "^a", "a$", "^abc$", "^[a-z0-9-]+$", "a\\.b", "[^a-z]", "a{2}", "^a{1,3}$", "a?b", "b*$", "^$",
+        "a\\+b", "\\d", "(a|b)+$", "é",
+    ],
+)  # fmt: skip
+def test_pythons_engine_says_what_re2_says(pattern: str) -> None:
+    assert [regex.matcher(pattern)(text) for text in TEXTS] == [patterns.matches(pattern, text) for text in TEXTS]
+
+
+def test_a_pattern_that_could_try_twice_goes_to_re2() -> None:
+    program = cel.compile("self.matches('^(a+)+$') || self.matches('^a*a*a*a*a*a*a*b$')", {"self": types.STRING})
+    before = time.process_time()
+    assert program.evaluate({"self": "a" * 20_000 + "!"})[0] is False
+    assert time.process_time() - before < 1
