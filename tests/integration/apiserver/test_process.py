@@ -87,6 +87,36 @@ def test_the_kubernetes_service_and_its_endpoints(plane: ControlPlane) -> None:
 
 @pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
 @pytest.mark.parametrize("binary", KUBECTLS, ids=os.path.basename)
+def test_kubectl_applies_on_the_servers_side(plane: ControlPlane, binary: str) -> None:
+    name = f"{os.path.basename(binary).replace('.', '-')}-ssa"
+
+    def applied(*flags: str, code: int = 0, **data: str) -> str:
+        """What it says, of what it has applied or why not."""
+        manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+        done = plane.kubectl(binary, "apply", *flags, "-f", "-", text=json.dumps(manifest))
+        assert done.returncode == code, done.stderr
+        return done.stdout or done.stderr
+
+    def owners() -> dict[str, list[str]]:
+        """Of data, by who has any."""
+        found = plane.ask("GET", f"/api/v1/namespaces/default/configmaps/{name}")[1]["metadata"]["managedFields"]
+        return {entry["manager"]: fields for entry in found if (fields := sorted(entry["fieldsV1"].get("f:data", {})))}
+
+    assert "created" in applied(a="1", b="1")  # from the client's side: kubectl takes over what it has so
+    assert "serverside-applied" in applied("--server-side", a="2")
+    assert owners()["kubectl"] == ["f:a"]
+    assert "serverside-applied" in applied("--server-side", "--field-manager=other", a="2", c="1")
+    told = applied("--server-side", "--field-manager=third", code=1, a="3")
+    assert "Apply failed with 2 conflicts" in told and "--force-conflicts" in told
+    assert "serverside-applied" in applied("--server-side", "--field-manager=third", "--force-conflicts", a="3")
+    assert owners() == {"other": ["f:c"], "third": ["f:a"]}
+    assert "serverside-applied" in applied("--server-side", "--field-manager=other")
+    data = plane.ask("GET", f"/api/v1/namespaces/default/configmaps/{name}")[1]["data"]
+    assert data.get("c") is None and data["a"] == "3"
+
+
+@pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
+@pytest.mark.parametrize("binary", KUBECTLS, ids=os.path.basename)
 def test_kubectl(plane: ControlPlane, binary: str) -> None:
     name = os.path.basename(binary).replace(".", "-")
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "b"}}
