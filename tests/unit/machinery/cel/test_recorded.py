@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from longboat.machinery import cel
-from longboat.machinery.cel import mutation, schemas, types
+from longboat.machinery.cel import admission, mutation, schemas, types
 from oracle.corpus import scenarios
 
 Object = dict[str, Any]
@@ -81,43 +81,20 @@ def test_refusals_of_rules_are_all_ours_too() -> None:
             assert any(each and cause.endswith(each) for each in said), f"crd/cel-compile:{line}"
 
 
-REQUEST = types.Struct(
-    "kubernetes.AdmissionRequest",
-    {
-        "userInfo": types.Field(
-            types.Struct("kubernetes.UserInfo", {"username": types.Field(types.STRING, "username")}), "userInfo"
-        ),
-        "operation": types.Field(types.STRING, "operation"),
-        "dryRun": types.Field(types.BOOL, "dryRun"),
-        "kind": types.Field(
-            types.Struct("kubernetes.GroupVersionKind", {"kind": types.Field(types.STRING, "kind")}), "kind"
-        ),
-    },
-)
-META = types.Struct(
-    "kubernetes.NamespaceMetadata",
-    {"labels": types.Field(types.map_of(types.STRING, types.STRING), "labels")},
-)
-NAMESPACE = types.Struct("kubernetes.Namespace", {"metadata": types.Field(META, "metadata")})
-
-
 def _variables(spec: Object) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "object": types.DYN, "oldObject": types.DYN, "request": REQUEST, "namespaceObject": NAMESPACE,
-        "authorizer": types.AUTHORIZER, "authorizer.requestResource": types.RESOURCE_CHECK,
-    }  # fmt: skip
+    found: dict[str, Any] = dict(admission.VARIABLES)
     if spec.get("paramKind"):
         found["params"] = types.DYN
     if spec.get("variables"):
-        fields: dict[str, types.Field] = {}
+        fields: dict[str, types.Type] = {}
         for variable in spec["variables"]:
-            found["variables"] = types.Struct("kubernetes.variables", dict(fields))
+            found["variables"] = admission.composed(fields)
             try:
                 result = cel.compile(variable["expression"], found).result
             except cel.CompileError:
                 result = types.DYN
-            fields[variable["name"]] = types.Field(result, variable["name"])
-        found["variables"] = types.Struct("kubernetes.variables", fields)
+            fields[variable["name"]] = result
+        found["variables"] = admission.composed(fields)
     return found
 
 
