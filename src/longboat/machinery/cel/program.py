@@ -22,7 +22,7 @@ from longboat.machinery.cel.values import NO_OVERLOAD
 
 CALL_BUDGET = 1_000_000  # of one expression (apiserver, PerCallLimit)
 REQUEST_BUDGET = 10_000_000  # of all expressions that are about one request (apiserver, RuntimeCELCostBudget)
-AT_ONCE = 20_000  # what may hold the event loop: less than 10 ms
+AT_ONCE = 10_000  # what may hold the event loop: some 3 ms
 _BROKEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 
