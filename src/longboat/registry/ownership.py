@@ -310,6 +310,8 @@ class Ownership:
                 reset = _STATUS if self.strategy.has_status else {}
             elif reset is None:
                 reset = _SPEC if part == "status" else {}
+                if reset and isinstance(self._type, Structural):  # a custom kind's status is all that is written
+                    reset = {**_SPEC, "f:metadata": LEAF}
             only = _ONLY.get((resource, part), ())
             found = self._views[part] = Requested(self, self._version, reset, only)
         return found

@@ -54,7 +54,8 @@ def with_conditions(status: Object, found: Iterable[Object], now: str) -> Object
 def ending(obj: Object, reason: str, message: str, now: str) -> Object:
     """A definition whose objects are being deleted."""
     told = _condition(TERMINATING, "False" if reason == "InstanceDeletionCompleted" else "True", reason, message)
-    return obj | {"status": with_conditions(dict(obj.get("status") or {}), (told,), now)}
+    status = with_conditions(dict(obj.get("status") or {}), (told,), now)
+    return obj | {"metadata": dict(meta(obj)), "status": status}
 
 
 def waits_for_objects(obj: Object) -> bool:
