@@ -33,6 +33,11 @@ from longboat.registry.write import Write
 
 MANAGED = "managedFields"
 
+_INVALID = (
+    ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating "
+    "admission controller; please fix your requests"
+)
+
 _STATUS: FieldSet = {"f:status": LEAF}
 _SPEC: FieldSet = {"f:spec": LEAF}
 # What a write through a subresource cannot change beside that (upstream's strategies, GetResetFields).
@@ -365,6 +370,20 @@ def check_kind(config: Object, version: str, name: str) -> None:
     if given != version or called != name:
         shown = "/" if not given else given if "/" in given else f"/{given}"
         raise bad_request(f"invalid object type: {shown}, Kind={called}")
+
+
+def keep_valid(obj: Object, before: list[Object] | None, write: Write) -> None:
+    """Put back the entries that an object had before admission, where that has left something that is none."""
+    now = meta(obj).get(MANAGED)
+    if not now or now is before or now == before:
+        return
+    try:
+        managed.check(now)
+    except managed.BadEntries as error:
+        write.warnings.append(f"{_INVALID}: {error}")
+        meta(obj)[MANAGED] = before
+        if not before:
+            del meta(obj)[MANAGED]
 
 
 def keep_times(new: Object, old: Object) -> None:

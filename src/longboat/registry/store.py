@@ -19,7 +19,7 @@ from longboat.registry import deletion, judging, metadata, preconditions
 from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.codec import LARGE, lost_to
 from longboat.registry.custom import codec_for
-from longboat.registry.ownership import Ownership, keep_times
+from longboat.registry.ownership import MANAGED, Ownership, keep_times, keep_valid
 from longboat.registry.reservation import Held, Reserver
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
@@ -154,7 +154,9 @@ class Store:
         await work(self.strategy.default, obj)
         if write.manager is not None and not write.applies:
             await work(self.ownership.update, old, obj, write)
+        owners = meta(obj).get(MANAGED)
         await admission.mutate(attributes)
+        keep_valid(obj, owners, write)
         await work(self.strategy.default, obj)
 
     def _free_name(self, namespace: str, base: str) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 from longboat.aio.clock import VirtualClock
 from longboat.assembly import components
+from longboat.registry.ownership import keep_valid
+from longboat.registry.write import Write
 from unit.apiserver.harness import Api, play, user
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
@@ -151,6 +153,21 @@ def test_entries_that_a_client_sends_are_taken_if_they_are_any() -> None:
         assert owners(gone) == {}
 
     play(scene)
+
+
+def test_entries_that_admission_has_spoilt_are_put_back() -> None:
+    spoilt: list[Any] = [{"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+                          "fieldsV1": {"nope": 1}}]  # fmt: skip
+    obj, entries = config(), [{**spoilt[0], "fieldsV1": {"f:data": {}}}]
+    write = Write()
+    for before in (entries, None):
+        obj["metadata"]["managedFields"] = spoilt
+        keep_valid(obj, before, write)
+        assert obj["metadata"].get("managedFields") == before
+    obj["metadata"]["managedFields"] = entries
+    keep_valid(obj, None, write)
+    assert obj["metadata"]["managedFields"] == entries
+    assert len(write.warnings) == 2 and "invalid state after admission" in write.warnings[0]
 
 
 def test_many_may_apply_what_is_not_there_yet() -> None:
