@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from longboat.aio.clock import Clock
@@ -30,7 +31,7 @@ class Home(Protocol):
         ...
 
 
-class Sending(asyncio.Protocol):
+class Sending(asyncio.Protocol, ABC):
     """What of a connection has to do with sending. The transport tells it when to wait."""
 
     _home: Home
@@ -136,6 +137,6 @@ class Sending(asyncio.Protocol):
         if not self.ended:
             self._transport.write(data)
 
+    @abstractmethod
     def abort(self) -> None:
         """Hang up; what has yet to be sent is let go of at once."""
-        raise NotImplementedError

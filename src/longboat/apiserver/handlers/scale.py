@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -82,7 +83,13 @@ async def _apply(endpoint: Endpoint, request: Request, fields: ScaleFields) -> b
 
 
 async def _write(
-    endpoint: Endpoint, request: Request, fields: ScaleFields, change: object, *, retry: bool, uid: str = ""
+    endpoint: Endpoint,
+    request: Request,
+    fields: ScaleFields,
+    change: Callable[[Object], Object],
+    *,
+    retry: bool,
+    uid: str = "",
 ) -> bytes:
     """`retry`: it rests on nothing but the object given to it; `uid`: of the object that is meant."""
     info = request.info
@@ -90,7 +97,7 @@ async def _write(
 
     def apply(old: Object) -> Object:
         shown = old if not fields.must_have else _having(old, fields)
-        wanted = change(view(shown, fields))  # type: ignore[operator]
+        wanted = change(view(shown, fields))
         return _scaled({**old, "metadata": dict(meta(old))}, wanted, fields, info.name)
 
     admission = _AsScale(endpoint.admission, fields)

@@ -256,14 +256,8 @@ class Planner:
                 key, value = key_of(frame), value_of(frame)
                 if type(key) not in _KEYS:
                     raise EvalError(f"unsupported key type: {shown(key)}")
-                if optional:
-                    if not isinstance(value, Optional):
-                        raise EvalError(
-                            f"cannot initialize optional entry '{shown(key)}' from non-optional value {shown(value)}"
-                        )
-                    if value.value is MISSING:
-                        continue
-                    value = value.value
+                if optional and (value := _held(shown(key), value)) is MISSING:
+                    continue
                 if key in made:  # which True is too where 1 is: no schema has such a map
                     raise EvalError(f"Failed with repeated key: {shown(key)}")
                 made[key] = value
@@ -285,14 +279,8 @@ class Planner:
             made: dict[str, Any] = {}
             for key, run, optional in runs:
                 value = run(frame)
-                if optional:
-                    if not isinstance(value, Optional):
-                        raise EvalError(
-                            f"cannot initialize optional entry '{key}' from non-optional value {shown(value)}"
-                        )
-                    if value.value is MISSING:
-                        continue
-                    value = value.value
+                if optional and (value := _held(key, value)) is MISSING:
+                    continue
                 made[key] = value
             return Record(name, made)
 
@@ -348,6 +336,13 @@ def _within(holder: Any, key: Any) -> Optional:
             raise EvalError(NO_OVERLOAD)
         return Optional(holder[key]) if 0 <= key < len(holder) else NONE
     raise EvalError(NO_OVERLOAD)
+
+
+def _held(key: str, value: Any) -> Any:
+    """What an optional entry of a map or an object holds; MISSING where there is to be no entry. Raises EvalError."""
+    if not isinstance(value, Optional):
+        raise EvalError(f"cannot initialize optional entry '{key}' from non-optional value {shown(value)}")
+    return value.value
 
 
 def _optionally(operand: Run, key: str, convert: Callable[[Any], Any] | None) -> Run:

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.aio.http.exchange import Response
 from longboat.client.interface import Key
 
 LATE = 60.0  # seconds a change may wait for the kernel (upstream: twice the period of full syncs)
 NEVER = datetime.min.replace(tzinfo=UTC)
+HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an HTTP client is told."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = (
-        ("Content-Type", "application/json"),
-        ("X-Content-Type-Options", "nosniff"),
-    )
-
-
-NOT_FOUND = Answer(
-    404,
-    b"404 page not found\n",
-    (("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")),
-)
+def not_found() -> Response:
+    return Response(404, b"404 page not found\n", "text/plain; charset=utf-8", dict(HEADERS))
 
 
 class ProxyHealth:
@@ -57,7 +43,7 @@ class ProxyHealth:
         late = self._waiting_since is not None and self._clock.monotonic() - self._waiting_since >= LATE
         return self._updated is None or not late
 
-    def report(self, eligible: bool | None = None) -> Answer:
+    def report(self, eligible: bool | None = None) -> Response:
         """kube-proxy's answer to /healthz, which says whether new connections should come to this node at all, or
         (None) /livez."""
         healthy, now = self.healthy, self._clock.now()
@@ -72,10 +58,10 @@ class ProxyHealth:
         if self._updated is not None:
             said = {"lastUpdated": _written(self._updated), "healthy": healthy}
             body["status"] = dict.fromkeys(self.families, said)
-        return Answer(200 if well else 503, msgspec.json.encode(body))
+        return Response(200 if well else 503, msgspec.json.encode(body), headers=dict(HEADERS))
 
 
-def service_report(service: Key, endpoints: int, healthy: bool) -> Answer:
+def service_report(service: Key, endpoints: int, healthy: bool) -> Response:
     """What a load balancer is told that looks whether this node has endpoints of a Service (healthCheckNodePort)."""
     body = {
         "service": {"namespace": service.namespace, "name": service.name},
@@ -83,9 +69,8 @@ def service_report(service: Key, endpoints: int, healthy: bool) -> Answer:
         "serviceProxyHealthy": healthy,
     }
     text = msgspec.json.format(msgspec.json.encode(body), indent=4).replace(b"    ", b"\t")
-    weight = ("X-Load-Balancing-Endpoint-Weight", str(endpoints))
-    plain = Answer(200 if endpoints and healthy else 503, text)
-    return Answer(plain.status, plain.body, (*plain.headers, weight))
+    headers = {**HEADERS, "X-Load-Balancing-Endpoint-Weight": str(endpoints)}
+    return Response(200 if endpoints and healthy else 503, text, headers=headers)
 
 
 def _written(time: datetime) -> str:

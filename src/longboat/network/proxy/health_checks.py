@@ -6,12 +6,13 @@ import logging
 from collections.abc import Iterable
 
 from longboat.aio.clock import Clock
+from longboat.aio.http.exchange import Response
 from longboat.aio.reconciler import Reconciler
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.families import FAMILIES
-from longboat.network.proxy.health import NOT_FOUND, Answer, ProxyHealth, service_report
+from longboat.network.proxy.health import ProxyHealth, not_found, service_report
 from longboat.network.proxy.health_port import HealthPort
 from longboat.network.views import EndpointSlice, Node, Service
 
@@ -116,12 +117,12 @@ class HealthChecks:
         self._open[key] = (number, port)
         return True
 
-    def _say(self, path: str) -> Answer:
+    def _say(self, path: str) -> Response:
         if path == "/healthz":
             return self._health.report(self._eligible())
-        return self._health.report() if path == "/livez" else NOT_FOUND
+        return self._health.report() if path == "/livez" else not_found()
 
-    def _say_of(self, key: Key) -> Answer:
+    def _say_of(self, key: Key) -> Response:
         service = self._services.get(key)
         family = next(iter(service.spec.ipFamilies), "IPv4") if service else "IPv4"
         count = local_endpoints(self._slices.by_index("service", str(key)), self._node, family)

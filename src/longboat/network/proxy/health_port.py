@@ -9,7 +9,6 @@ from longboat.aio.clock import Clock
 from longboat.aio.http.census import Census
 from longboat.aio.http.exchange import Incoming, Response
 from longboat.aio.http.server import Server
-from longboat.network.proxy.health import Answer
 
 MOST_CONNECTIONS = 64
 HELD = 1 << 20  # bytes of requests, and of answers, for all clients together
@@ -31,11 +30,9 @@ class _Asked:
 class HealthPort:
     """`answer` is given the path, without query."""
 
-    def __init__(self, clock: Clock, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, clock: Clock, answer: Callable[[str], Response]) -> None:
         async def handle(asked: _Asked) -> Response:
-            found = answer(asked.path)
-            headers = dict(found.headers)
-            return Response(found.status, found.body, headers.pop("Content-Type", "text/plain; charset=utf-8"), headers)
+            return answer(asked.path)
 
         census = Census(MOST_CONNECTIONS, MOST_CONNECTIONS)
         self._server = Server(_Asked.received, handle, None, clock, census, held=HELD)

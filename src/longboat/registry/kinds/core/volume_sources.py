@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.core.pod import security, volumes
-
-Check = Callable[[Object, Path, Errors], None]
+from longboat.registry.kinds.core.pod.remote_volumes import Check, flocker, quobyte, required
 
 MANY = "may not specify more than 1 volume type"
 RESERVED = "kubernetes.io and k8s.io namespaces are reserved"
@@ -19,9 +18,7 @@ CACHING, DISK_KINDS = ("None", "ReadOnly", "ReadWrite"), ("Dedicated", "Managed"
 MANAGED_DISK = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}"
 BLOB_DISK = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"
 MOST_LUNS = 255
-LONGEST_TENANT = LONGEST_INTERFACE = 64
-PAIRS = "must be a host:port pair or multiple pairs separated by commas"
-_PAIR = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*):[^:\[\]]*")
+LONGEST_INTERFACE = 64
 _ISCSI_NAMES = {
     "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.[A-Za-z0-9.-]+:[^,;*&$|\s]+\Z", re.ASCII),
     "eui": re.compile(r"eui.[A-Za-z0-9]{16}\Z"),
@@ -43,15 +40,6 @@ def validate(sources: Object, placed: bool, path: Path, err: Errors) -> None:
             err.required(path.at("nodeAffinity"), "Local volume requires node affinity")
     if not given:
         err.required(path, "must specify a volume type")
-
-
-def required(*fields: str) -> Check:
-    def check(found: Object, path: Path, err: Errors) -> None:
-        for field in fields:
-            if not found.get(field):
-                err.required(path.at(field))
-
-    return check
 
 
 def both(*checks: Check) -> Check:
@@ -87,30 +75,6 @@ def _glusterfs(found: Object, path: Path, err: Errors) -> None:
         err.invalid(path.at("endpointsNamespace"), namespace, wrong)
     elif namespace is not None:
         err.extend(path.at("endpointsNamespace"), names.dns1123_label(namespace), namespace)
-
-
-def _flocker(found: Object, path: Path, err: Errors) -> None:
-    name, uuid = found.get("datasetName") or "", found.get("datasetUUID") or ""
-    if not name and not uuid:
-        err.required(path, "one of datasetName and datasetUUID is required")
-    if name and uuid:
-        err.invalid(path, "resource", "datasetName and datasetUUID can not be specified simultaneously")
-    if "/" in name:
-        err.invalid(path.at("datasetName"), name, "must not contain '/'")
-
-
-def _quobyte(found: Object, path: Path, err: Errors) -> None:
-    registry, tenant = found.get("registry") or "", found.get("tenant") or ""
-    if not registry:
-        err.required(path.at("registry"), PAIRS)
-    elif len(tenant.encode()) > LONGEST_TENANT:
-        err.required(path.at("tenant"), f"must be a UUID and may not exceed a length of {LONGEST_TENANT} characters")
-    else:
-        for pair in registry.split(","):
-            if not _PAIR.fullmatch(pair):
-                err.invalid(path.at("registry"), registry, PAIRS)
-    if not found.get("volume"):
-        err.required(path.at("volume"))
 
 
 def _iscsi(found: Object, path: Path, err: Errors) -> None:
@@ -214,10 +178,10 @@ CHECKS: Mapping[str, Check] = {
     "gcePersistentDisk": _disk("pdName"),
     "awsElasticBlockStore": _disk("volumeID"),
     "glusterfs": _glusterfs,
-    "flocker": _flocker,
+    "flocker": flocker,
     "nfs": volumes.CHECKS["nfs"],
     "rbd": required("monitors", "image"),
-    "quobyte": _quobyte,
+    "quobyte": quobyte,
     "cephfs": required("monitors"),
     "iscsi": _iscsi,
     "cinder": both(required("volumeID"), _secret),

@@ -80,7 +80,7 @@ def _fc(found: Object, path: Path, err: Errors) -> None:
         rules.in_range(lun, 0, 255, path.at("lun"), err)
 
 
-def _flocker(found: Object, path: Path, err: Errors) -> None:
+def flocker(found: Object, path: Path, err: Errors) -> None:
     name, uuid = found.get("datasetName") or "", found.get("datasetUUID") or ""
     if not name and not uuid:
         err.required(path, "one of datasetName and datasetUUID is required")
@@ -90,7 +90,7 @@ def _flocker(found: Object, path: Path, err: Errors) -> None:
         err.invalid(path.at("datasetName"), name, "must not contain '/'")
 
 
-def _quobyte(found: Object, path: Path, err: Errors) -> None:
+def quobyte(found: Object, path: Path, err: Errors) -> None:
     registry = found.get("registry") or ""
     if not registry:
         err.required(path.at("registry"), REGISTRY)
@@ -153,14 +153,14 @@ CHECKS: dict[str, Check] = {
     "cinder": _cinder,
     "fc": _fc,
     "flexVolume": _flex,
-    "flocker": _flocker,
+    "flocker": flocker,
     "gcePersistentDisk": _disk("pdName"),
     "glusterfs": required("endpoints", "path"),
     "iscsi": _iscsi,
     "nfs": _nfs,
     "photonPersistentDisk": required("pdID"),
     "portworxVolume": required("volumeID"),
-    "quobyte": _quobyte,
+    "quobyte": quobyte,
     "rbd": required("monitors", "image"),
     "scaleIO": required("gateway", "system", "volumeName"),
     "storageos": _storage_os,
