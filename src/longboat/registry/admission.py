@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from longboat.aio.bench import Seat
 from longboat.machinery.kinds import Kind
@@ -11,6 +11,14 @@ from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.user import User
 from longboat.registry.write import Write
+
+
+class Target(NamedTuple):
+    """The sort of a request: all that says which plugins are asked about it. `kind` is the resource's."""
+
+    kind: Kind
+    operation: str  # CREATE UPDATE DELETE CONNECT
+    subresource: str
 
 
 @dataclass(slots=True)
@@ -34,6 +42,10 @@ class Attributes:
     again: bool = False
     round: int = 0
     left_by: dict[Any, bytes] = field(default_factory=dict)
+
+    @property
+    def target(self) -> Target:
+        return Target(self.kind, self.write.operation, "" if self.part is None else self.part.name)
 
     @property
     def operation(self) -> str:

@@ -101,6 +101,11 @@ class Store:
             raise errors.not_found(self.kind, name)
         return entry
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is stored. What every write asks of kinds that most clusters have nothing of."""
+        return not self.cache.unopened and not len(self.cache)
+
     def entries(self, namespace: str = "") -> list[Entry]:
         """Raises Unreadable."""
         prefix = self.prefix(namespace)

@@ -34,4 +34,4 @@ def test_what_is_there_may_stay_or_go() -> None:
     plugin.validate(write())
     plugin.validate(write("5.6.7.8", "1.2.3.4", old=["1.2.3.4", "5.6.7.8"]))
     plugin.validate(write(old=["1.2.3.4"]))
-    assert not plugin.handles(attributes("CREATE", kinds.POD, "default", "p", {}))
+    assert not plugin.handles(attributes("CREATE", kinds.POD, "default", "p", {}).target)

@@ -102,7 +102,7 @@ def test_a_claim() -> None:
 def test_how_it_is_refused(found: Any, said: str) -> None:
     plugin = LimitRanger(lambda namespace: [ranged(**found)])
     write = attributes("CREATE", kinds.POD, "ns", "p", pod("p", container()))
-    assert plugin.handles(write)
+    assert plugin.handles(write.target)
     with pytest.raises(StatusError) as refused:
         plugin.validate(write)
     assert (refused.value.code, refused.value.message) == (403, said)
@@ -122,4 +122,4 @@ def test_how_it_is_refused(found: Any, said: str) -> None:
 )
 def test_what_it_looks_at(operation: str, kind: Any, subresource: str, handled: bool) -> None:
     write = attributes(operation, kind, "ns", "x", {}, subresource=subresource)
-    assert LimitRanger(lambda namespace: []).handles(write) is handled
+    assert LimitRanger(lambda namespace: []).handles(write.target) is handled

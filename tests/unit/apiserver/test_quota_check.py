@@ -107,8 +107,9 @@ def test_a_limit_that_was_lowered_since_is_nothing_to_who_takes_no_more() -> Non
         (kinds.CONFIG_MAP, "CREATE", "", True),
         (kinds.CONFIG_MAP, "UPDATE", "", False),
         (kinds.CORE_EVENT, "CREATE", "", False),
+        (kinds.NODE, "CREATE", "", False),
+        (kinds.NAMESPACE, "CREATE", "", False),
     ],
 )
 def test_what_is_counted(kind: Kind, operation: str, subresource: str, counted: bool) -> None:
-    assert is_counted(attributes(operation, kind, "default", "x", {}, subresource=subresource)) is counted
-    assert not is_counted(attributes(operation, kind, "", "x", {}, subresource=subresource))
+    assert is_counted(attributes(operation, kind, "default", "x", {}, subresource=subresource).target) is counted

@@ -57,7 +57,7 @@ def test_claims_and_volumes_are_born_protected() -> None:
     plugin.mutate(creation(volume, kinds.PERSISTENT_VOLUME))
     plugin.mutate(creation(volume, kinds.PERSISTENT_VOLUME))
     assert volume["metadata"]["finalizers"] == ["mine", "kubernetes.io/pv-protection"]
-    assert not plugin.handles(creation({}, kinds.POD))
+    assert not plugin.handles(creation({}, kinds.POD).target)
 
 
 @pytest.mark.parametrize(

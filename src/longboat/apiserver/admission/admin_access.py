@@ -13,7 +13,7 @@ from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 LABEL = "resource.kubernetes.io/admin-access"
 REFUSED = f"admin access to devices requires the `{LABEL}: true` label on the containing namespace"
@@ -27,10 +27,10 @@ class AdminAccess(Plugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
-    def handles(self, attributes: Attributes) -> bool:
-        what = attributes.operation, attributes.subresource
-        return (what == ("CREATE", "") and attributes.kind in _SPECS) or (
-            what == ("UPDATE", "status") and attributes.kind == kinds.RESOURCE_CLAIM
+    def handles(self, target: Target) -> bool:
+        what = target.operation, target.subresource
+        return (what == ("CREATE", "") and target.kind in _SPECS) or (
+            what == ("UPDATE", "status") and target.kind == kinds.RESOURCE_CLAIM
         )
 
     def validate(self, attributes: Attributes) -> None:

@@ -8,7 +8,7 @@ from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 
@@ -19,8 +19,8 @@ class Approval(Plugin):
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _is(attributes, "UPDATE", "approval")
+    def handles(self, target: Target) -> bool:
+        return _is(target, "UPDATE", "approval")
 
     async def validate(self, attributes: Attributes) -> None:
         _permit(self._authorizer, attributes, "approve")
@@ -32,8 +32,8 @@ class Signing(Plugin):
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _is(attributes, "UPDATE", "status")
+    def handles(self, target: Target) -> bool:
+        return _is(target, "UPDATE", "status")
 
     async def validate(self, attributes: Attributes) -> None:
         if _signs(attributes.obj or {}, attributes.old or {}):
@@ -43,8 +43,8 @@ class Signing(Plugin):
 class SubjectRestriction(Plugin):
     """Upstream's CertificateSubjectRestriction: what nobody may ask for."""
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _is(attributes, "CREATE", "")
+    def handles(self, target: Target) -> bool:
+        return _is(target, "CREATE", "")
 
     def validate(self, attributes: Attributes) -> None:
         request = attributes.obj or {}
@@ -62,10 +62,8 @@ class SubjectRestriction(Plugin):
             raise forbidden(attributes.kind, attributes.name, why)
 
 
-def _is(attributes: Attributes, operation: str, subresource: str) -> bool:
-    if attributes.kind != kinds.CERTIFICATE_SIGNING_REQUEST:
-        return False
-    return (attributes.operation, attributes.subresource) == (operation, subresource)
+def _is(target: Target, operation: str, subresource: str) -> bool:
+    return target == Target(kinds.CERTIFICATE_SIGNING_REQUEST, operation, subresource)
 
 
 def _permit(authorizer: Authorizer, attributes: Attributes, verb: str) -> None:

@@ -7,8 +7,11 @@ from typing import Protocol
 
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
+MOST = 4096  # sorts of requests that are remembered
+
+Step = Callable[[Attributes], Awaitable[None] | None]
 Lookup = Callable[[Kind, str, str], Object | None]
 """kind, namespace, name → the object as it is now, or None."""
 
@@ -21,7 +24,8 @@ class Seek(Protocol):
 
 
 class Plugin:
-    """The plugin that lets everything pass. `handles` spares it what it does not look at.
+    """The plugin that lets everything pass. `handles` spares it what it does not look at, and says so of a sort of
+    request: it is asked once for all of that sort.
 
     One that has to wait returns what to await (it may be a coroutine function); the others cost no more for it.
 
@@ -30,7 +34,7 @@ class Plugin:
     authorizer, a store) makes of it a coroutine: what is awaited runs on the loop.
     """
 
-    def handles(self, attributes: Attributes) -> bool:
+    def handles(self, target: Target) -> bool:
         return True
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
@@ -43,11 +47,16 @@ class Plugin:
 
 
 class Chain:
-    """Implements registry.admission.Admission."""
+    """Implements registry.admission.Admission.
+
+    Who is to be asked about a sort of request is found out at the first of it: of some twenty plugins two or three have
+    anything to say of a ConfigMap.
+    """
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._mutating = [p for p in plugins if type(p).mutate is not Plugin.mutate]
         self._validating = [p for p in plugins if type(p).validate is not Plugin.validate]
+        self._chosen: dict[Target, tuple[list[Step], list[Step]]] = {}
 
     async def mutate(self, attributes: Attributes) -> None:
         await self._mutate(attributes)
@@ -57,16 +66,26 @@ class Chain:
 
     async def _mutate(self, attributes: Attributes) -> None:
         run = attributes.seat.run if attributes.seat.taken else None
-        for plugin in self._mutating:
-            if plugin.handles(attributes):
-                pending = plugin.mutate(attributes) if run is None else await run(plugin.mutate, attributes)
-                if pending is not None:
-                    await pending
+        for step in self._steps(attributes.target)[0]:
+            pending = step(attributes) if run is None else await run(step, attributes)
+            if pending is not None:
+                await pending
 
     async def validate(self, attributes: Attributes) -> None:
         run = attributes.seat.run if attributes.seat.taken else None
-        for plugin in self._validating:
-            if plugin.handles(attributes):
-                pending = plugin.validate(attributes) if run is None else await run(plugin.validate, attributes)
-                if pending is not None:
-                    await pending
+        for step in self._steps(attributes.target)[1]:
+            pending = step(attributes) if run is None else await run(step, attributes)
+            if pending is not None:
+                await pending
+
+    def _steps(self, target: Target) -> tuple[list[Step], list[Step]]:
+        """Those that may change a request of this sort, and those that judge it."""
+        found = self._chosen.get(target)
+        if found is None:
+            if len(self._chosen) == MOST:
+                self._chosen.clear()  # custom kinds come and go
+            found = self._chosen[target] = (
+                [plugin.mutate for plugin in self._mutating if plugin.handles(target)],
+                [plugin.validate for plugin in self._validating if plugin.handles(target)],
+            )
+        return found

@@ -11,7 +11,7 @@ from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.user import User
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 ROLES = frozenset((kinds.ROLE, kinds.CLUSTER_ROLE))
 BINDINGS = frozenset((kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING))
@@ -22,8 +22,8 @@ class Escalation(Plugin):
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind.group == kinds.ROLE.group and attributes.operation in ("CREATE", "UPDATE")
+    def handles(self, target: Target) -> bool:
+        return target.kind.group == kinds.ROLE.group and target.operation in ("CREATE", "UPDATE")
 
     async def mutate(self, attributes: Attributes) -> None:
         """Changes nothing: it comes last of those that change, before the object is validated, as upstream's does."""

@@ -6,15 +6,15 @@ from longboat.api import kinds
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 
 class DenyServiceExternalIPs(Plugin):
     """What a service has already it may keep, in any order."""
 
-    def handles(self, attributes: Attributes) -> bool:
-        writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
-        return attributes.kind == kinds.SERVICE and writes
+    def handles(self, target: Target) -> bool:
+        writes = target.operation in ("CREATE", "UPDATE") and not target.subresource
+        return target.kind == kinds.SERVICE and writes
 
     def validate(self, attributes: Attributes) -> None:
         had = dig(attributes.old, "spec", "externalIPs", default=())

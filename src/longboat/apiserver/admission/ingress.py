@@ -8,7 +8,7 @@ from longboat.api import kinds
 from longboat.api.ingress import LEGACY_CLASS
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 
@@ -19,9 +19,9 @@ class DefaultIngressClass(Plugin):
     def __init__(self, classes: Callable[[], list[Object]]) -> None:
         self._classes = classes
 
-    def handles(self, attributes: Attributes) -> bool:
-        creates = attributes.operation == "CREATE" and not attributes.subresource
-        return creates and attributes.kind == kinds.INGRESS
+    def handles(self, target: Target) -> bool:
+        creates = target.operation == "CREATE" and not target.subresource
+        return creates and target.kind == kinds.INGRESS
 
     def mutate(self, attributes: Attributes) -> None:
         ingress = attributes.obj

@@ -9,7 +9,7 @@ from longboat.apiserver.admission import limits
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 
@@ -20,11 +20,11 @@ class LimitRanger(Plugin):
     def __init__(self, ranges: Callable[[str], list[Object]]) -> None:
         self._ranges = ranges
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.kind == kinds.POD:  # what a pod asks for never changes but by resizing
-            return (attributes.operation, attributes.subresource) in (("CREATE", ""), ("UPDATE", "resize"))
-        writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
-        return writes and attributes.kind == kinds.PERSISTENT_VOLUME_CLAIM
+    def handles(self, target: Target) -> bool:
+        if target.kind == kinds.POD:  # what a pod asks for never changes but by resizing
+            return (target.operation, target.subresource) in (("CREATE", ""), ("UPDATE", "resize"))
+        writes = target.operation in ("CREATE", "UPDATE") and not target.subresource
+        return writes and target.kind == kinds.PERSISTENT_VOLUME_CLAIM
 
     def mutate(self, attributes: Attributes) -> None:
         if attributes.kind != kinds.POD or attributes.operation != "CREATE":

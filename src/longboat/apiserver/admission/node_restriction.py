@@ -13,7 +13,7 @@ from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.authz.node import LEASES, node_of
 from longboat.machinery.errors import forbidden, not_found
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 MIRROR = "kubernetes.io/config.mirror"
 RESTRICTED = "node-restriction.kubernetes.io"
@@ -60,15 +60,14 @@ class NodeRestriction(Plugin):
             ("certificatesigningrequests", ""): self._certificate,
         }
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.operation == "CONNECT":
-            return False  # the authorizer lets no node connect to anything
-        return attributes.user is not None and node_of(attributes.user) is not None
+    def handles(self, target: Target) -> bool:
+        return target.operation != "CONNECT"  # the authorizer lets no node connect to anything
 
     def mutate(self, attributes: Attributes) -> None:
         user, resource = attributes.user, attributes.kind.plural
-        assert user is not None
-        if not (node := node_of(user)):
+        if user is None or (node := node_of(user)) is None:
+            return
+        if not node:
             why: str | None = f'could not determine node from user "{user.name}"'
         elif check := self._checks.get((resource, attributes.subresource)):
             why = check(node, attributes)

@@ -9,14 +9,14 @@ from longboat.api.taints import NO_SCHEDULE, NOT_READY
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 TAINT = {"key": NOT_READY, "effect": NO_SCHEDULE}
 
 
 class _NewNode(Plugin):
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.NODE and attributes.operation == "CREATE" and not attributes.subresource
+    def handles(self, target: Target) -> bool:
+        return target.kind == kinds.NODE and target.operation == "CREATE" and not target.subresource
 
 
 class NodeNames(_NewNode):

@@ -12,7 +12,7 @@ from longboat.api.view import Part
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.objects import Object, dig, meta
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 OS = "kubernetes.io/os"
 
@@ -28,8 +28,8 @@ class PodResizeValidator(Plugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
-    def handles(self, attributes: Attributes) -> bool:
-        return (attributes.kind, attributes.operation, attributes.subresource) == (kinds.POD, "UPDATE", "resize")
+    def handles(self, target: Target) -> bool:
+        return (target.kind, target.operation, target.subresource) == (kinds.POD, "UPDATE", "resize")
 
     def validate(self, attributes: Attributes) -> None:
         new, old = attributes.obj, attributes.old

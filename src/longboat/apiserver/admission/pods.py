@@ -9,15 +9,14 @@ from longboat.api.taints import NO_EXECUTE, NOT_READY, UNREACHABLE
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 TOLERATED_SECONDS = 300
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2000000000, "system-node-critical": 2000001000}
 
 
-def _writes(attributes: Attributes) -> bool:
-    writes = attributes.operation in ("CREATE", "UPDATE")
-    return writes and attributes.kind == kinds.POD and not attributes.subresource
+def _writes(target: Target) -> bool:
+    return target.operation in ("CREATE", "UPDATE") and target.kind == kinds.POD and not target.subresource
 
 
 class DefaultTolerationSeconds(Plugin):
@@ -26,8 +25,8 @@ class DefaultTolerationSeconds(Plugin):
     On every write: who replaces the tolerations need not know of these.
     """
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _writes(attributes)
+    def handles(self, target: Target) -> bool:
+        return _writes(target)
 
     def mutate(self, attributes: Attributes) -> None:
         assert attributes.obj is not None
@@ -53,9 +52,9 @@ class Priority(Plugin):
         self._seek = seek
         self._classes = classes
 
-    def handles(self, attributes: Attributes) -> bool:
-        writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
-        return writes and attributes.kind in (kinds.POD, kinds.PRIORITY_CLASS)
+    def handles(self, target: Target) -> bool:
+        writes = target.operation in ("CREATE", "UPDATE") and not target.subresource
+        return writes and target.kind in (kinds.POD, kinds.PRIORITY_CLASS)
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None

@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from longboat.api import kinds, quota
+from longboat.api import quota
 from longboat.api.amounts import Amounts, only, plus
 from longboat.api.quota_usage import unasked, usage
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.quantity import Quantity
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 PLAIN_UPDATES = (quota.SERVICES, quota.CLAIMS)  # what else might grow by an update of its spec
 
 
-def is_counted(attributes: Attributes) -> bool:
+def is_counted(target: Target) -> bool:
     """Whether the write is of a sort that might use more of anything."""
-    kind, operation = attributes.kind.resource, attributes.operation
-    if not attributes.namespace or attributes.kind == kinds.NAMESPACE or kind in quota.NOT_COUNTED:
+    kind, operation = target.kind.resource, target.operation
+    if not target.kind.namespaced or kind in quota.NOT_COUNTED:
         return False
-    if attributes.subresource:
-        return (kind, attributes.subresource, operation) == (quota.PODS, "resize", "UPDATE")
+    if target.subresource:
+        return (kind, target.subresource, operation) == (quota.PODS, "resize", "UPDATE")
     return operation == "CREATE" or (operation == "UPDATE" and kind in PLAIN_UPDATES)
 
 

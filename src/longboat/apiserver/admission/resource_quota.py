@@ -7,7 +7,7 @@ write that then fails leaves too much noted, until the controller counts anew.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,7 +19,7 @@ from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.admission.quota_check import Account, Claim, decide, is_counted
 from longboat.machinery.errors import StatusError, conflict
 from longboat.machinery.objects import Object, meta
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 from longboat.registry.store import Store
 from longboat.registry.write import Write
 
@@ -51,12 +51,16 @@ class ResourceQuota(Plugin):
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
 
-    def handles(self, attributes: Attributes) -> bool:
-        return is_counted(attributes)
+    def handles(self, target: Target) -> bool:
+        return is_counted(target)
 
-    async def validate(self, attributes: Attributes) -> None:
-        if not self._quotas.entries(attributes.namespace):
-            return
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
+        """Raises Unreadable."""
+        if self._quotas.empty or not self._quotas.entries(attributes.namespace):
+            return None
+        return self._judge(attributes)
+
+    async def _judge(self, attributes: Attributes) -> None:
         claim = Claim(attributes, self._clock.now())
         queue = self._queues.setdefault(attributes.namespace, _Queue())
         queue.claims.append(claim)

@@ -10,7 +10,7 @@ from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery import quantity
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 MISMATCH = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"
 UNFOUNDED = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
@@ -23,8 +23,8 @@ class RuntimeClass(Plugin):
         self._lookup = lookup
         self._seek = seek
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+    def handles(self, target: Target) -> bool:
+        return target.kind == kinds.POD and target.operation == "CREATE" and not target.subresource
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         assert attributes.obj is not None

@@ -12,7 +12,7 @@ from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
 from longboat.registry import metadata
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607  # an hour, and a tell-tale (upstream's WarnOnlyBoundTokenExpirationSeconds)
@@ -32,12 +32,12 @@ class ServiceAccount(Plugin):
         self._lookup = lookup
         self._seek = seek
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.kind != kinds.POD:
+    def handles(self, target: Target) -> bool:
+        if target.kind != kinds.POD:
             return False
-        if attributes.operation == "CREATE":
-            return not attributes.subresource
-        return attributes.operation == "UPDATE" and attributes.subresource == "ephemeralcontainers"
+        if target.operation == "CREATE":
+            return not target.subresource
+        return target.operation == "UPDATE" and target.subresource == "ephemeralcontainers"
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         pod = attributes.obj

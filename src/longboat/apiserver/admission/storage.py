@@ -16,7 +16,7 @@ from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery import quantity
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 NOT_BOUND = "Only bound persistent volume claims can be expanded"
 NO_EXPANSION = (
@@ -41,9 +41,9 @@ class DefaultStorageClass(Plugin):
     def __init__(self, classes: Callable[[], list[Object]]) -> None:
         self._classes = classes
 
-    def handles(self, attributes: Attributes) -> bool:
-        creates = attributes.operation == "CREATE" and not attributes.subresource
-        return creates and attributes.kind == kinds.PERSISTENT_VOLUME_CLAIM
+    def handles(self, target: Target) -> bool:
+        creates = target.operation == "CREATE" and not target.subresource
+        return creates and target.kind == kinds.PERSISTENT_VOLUME_CLAIM
 
     def mutate(self, attributes: Attributes) -> None:
         claim = attributes.obj
@@ -69,8 +69,8 @@ def _note(obj: Object | None, name: str) -> str:
 class StorageObjectInUseProtection(Plugin):
     """Claims and volumes are born with a finalizer; the protection controllers take it off when nobody uses them."""
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.operation == "CREATE" and not attributes.subresource and attributes.kind in PROTECTED
+    def handles(self, target: Target) -> bool:
+        return target.operation == "CREATE" and not target.subresource and target.kind in PROTECTED
 
     def mutate(self, attributes: Attributes) -> None:
         assert attributes.obj is not None
@@ -86,9 +86,9 @@ class PersistentVolumeClaimResize(Plugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
-    def handles(self, attributes: Attributes) -> bool:
-        updates = attributes.operation == "UPDATE" and not attributes.subresource
-        return updates and attributes.kind == kinds.PERSISTENT_VOLUME_CLAIM
+    def handles(self, target: Target) -> bool:
+        updates = target.operation == "UPDATE" and not target.subresource
+        return updates and target.kind == kinds.PERSISTENT_VOLUME_CLAIM
 
     def validate(self, attributes: Attributes) -> None:
         new, old = attributes.obj, attributes.old

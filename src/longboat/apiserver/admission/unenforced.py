@@ -14,8 +14,9 @@ from typing import Any
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.fieldpath import Path
 from longboat.machinery.kinds import Kind
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
+WRITES = ("CREATE", "UPDATE")
 PARTS = ("", "ephemeralcontainers")  # the writes that may bring such fields; others carry over what was told before
 
 
@@ -49,8 +50,8 @@ class WarnUnenforced(Plugin):
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind in self._table and attributes.subresource in PARTS and attributes.obj is not None
+    def handles(self, target: Target) -> bool:
+        return target.kind in self._table and target.subresource in PARTS and target.operation in WRITES
 
     def validate(self, attributes: Attributes) -> None:
         found: dict[Unenforced, Where] = {}

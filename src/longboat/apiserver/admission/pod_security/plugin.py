@@ -20,7 +20,7 @@ from longboat.apiserver.admission.pod_security.subject import Subject
 from longboat.apiserver.admission.pod_security.verdict import ERROR, Verdict, exempted, judge, unbound
 from longboat.machinery.errors import forbidden, internal, invalid
 from longboat.machinery.objects import Object, dig
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 TEMPLATES = {
     kinds.POD_TEMPLATE: ("template",),
@@ -51,11 +51,11 @@ class PodSecurity(Plugin):
         self._figures = figures
         self._settings = settings
 
-    def handles(self, attributes: Attributes) -> bool:
-        kind = attributes.kind
-        if kind not in IN_SCOPE or attributes.operation not in ("CREATE", "UPDATE"):
+    def handles(self, target: Target) -> bool:
+        kind = target.kind
+        if kind not in IN_SCOPE or target.operation not in ("CREATE", "UPDATE"):
             return False
-        return attributes.subresource not in NO_PODS if kind == kinds.POD else not attributes.subresource
+        return target.subresource not in NO_PODS if kind == kinds.POD else not target.subresource
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         """Judges where it is called, which may be a thread; what it then tells and counts, it does on the loop."""

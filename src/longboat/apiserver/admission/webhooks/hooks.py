@@ -116,8 +116,7 @@ class Hooks:
     def now(self) -> tuple[Hook, ...]:
         """A change of a configuration is in force with the next request. Raises Unreadable: one that cannot be read
         may guard."""
-        cache = self._store.cache
-        if not cache.unopened and not len(cache):  # as in most clusters: every write asks
+        if self._store.empty:  # as in most clusters: every write asks
             return ()
         entries = self._store.entries()
         key = tuple((entry.key, entry.revision) for entry in entries)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from longboat.apiserver.admission.webhooks.hooks import EXEMPT, Hook, Hooks
 from longboat.apiserver.admission.webhooks.patching import Typed, patched
 from longboat.apiserver.admission.webhooks.review import Answer, Printed, Unanswered
 from longboat.machinery.errors import StatusError, bad_request, internal
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 
 class _Webhooks(Plugin):
@@ -32,8 +32,8 @@ class _Webhooks(Plugin):
         self._caller = caller
         self._lookup = lookup
 
-    def handles(self, attributes: Attributes) -> bool:
-        return bool(self._hooks.now()) and attributes.kind not in EXEMPT
+    def handles(self, target: Target) -> bool:
+        return target.kind not in EXEMPT
 
     def _labels(self, attributes: Attributes) -> Mapping[str, str] | None:
         """Those of the request's namespace; of none, where there is none."""
@@ -76,7 +76,10 @@ class _Webhooks(Plugin):
 
 
 class ValidatingAdmissionWebhook(_Webhooks):
-    async def validate(self, attributes: Attributes) -> None:
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
+        return self._validate(attributes) if self._hooks.now() else None
+
+    async def _validate(self, attributes: Attributes) -> None:
         hooks = [hook for hook in self._hooks.now() if self._concerns(hook, attributes)]
         refusals: list[StatusError] = []  # in the order in which they came
 
@@ -111,7 +114,10 @@ class MutatingAdmissionWebhook(_Webhooks):
         super().__init__(hooks, caller, lookup, printed)
         self._typed = typed
 
-    async def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
+        return self._mutate(attributes) if self._hooks.now() else None
+
+    async def _mutate(self, attributes: Attributes) -> None:
         round_, left = attributes.round, attributes.left_by
         for i, hook in enumerate(self._hooks.now()):
             if round_ and (hook.ref not in left or left[hook.ref] == _encoded(attributes)):
