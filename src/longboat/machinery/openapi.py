@@ -42,15 +42,15 @@ class Definitions:
         self._texts = memoryview(data)[4 + size :]
         self._brought: dict[str, Object] = {}  # by definition
 
-    def bring(self, resources: Iterable[Resource]) -> None:
-        """Take up the definitions of kinds that have brought their types."""
+    def bring(self, resources: Iterable[Resource], *, older: bool = False) -> None:
+        """Take up the definitions of kinds that have brought their types; `older`: of what v2 can say."""
         brought = [(each.kind, each.type) for each in resources if each.type is not None]
         pod, pods = (self._decoded(f"{CORE}{name}") for name in ("Pod", "PodList")) if brought else ({}, {})
         for kind, kind_type in brought:
             name = kind_type.name
             by = {SELECTABLE: [{"fieldPath": path} for path in kind_type.selectable]} if kind_type.selectable else {}
-            self._brought[name] = published.definition(kind, kind_type.schema, pod) | by
-            self._brought[f"{name}List"] = published.list_definition(kind, name, pods) | by
+            self._brought[name] = published.definition(kind, kind_type.schema, pod, older=older) | by
+            self._brought[f"{name}List"] = published.list_definition(kind, name, pods, older=older) | by
             for each in (kind.name, kind.list_kind):
                 self._kinds[f"{kind.group}/{kind.version}/{each}"] = f"{name}List" if each == kind.list_kind else name
 
@@ -85,8 +85,7 @@ class Definitions:
         built, brought = [], []
         for name in names:
             if name in self._brought:
-                body = self._brought[name]
-                brought.append(b"%b:%b" % (_encode(name), _encode(published.swagger(body) if older else body)))
+                brought.append(b"%b:%b" % (_encode(name), _encode(self._brought[name])))
                 continue
             at, length, _ = self._types[name]
             built.append(b'"%b":%b' % (name.encode(), bytes(self._texts[at : at + length])))
@@ -138,7 +137,7 @@ def _v3(info: Mapping[str, str], paths: Object, components: bytes) -> bytes:
 def v2(resources: Iterable[Resource], *, openid: bool = False) -> bytes:
     """The Swagger 2.0 document of everything served; `openid`: its two paths too."""
     found, resources = load(), list(resources)
-    found.bring(resources)
+    found.bring(resources, older=True)
     paths, parameters = openapi_forms.v2(resources, found, openid=openid)
     names = found.closure((*ALWAYS, *_named(paths), *_named(parameters)))
     secured = _encode(openapi_forms.SECURITY), _encode([{name: [] for name in openapi_forms.SECURITY}])

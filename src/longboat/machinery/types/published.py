@@ -10,6 +10,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, PRESERVE
 
 GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+_PLACE, _OLDER_PLACE = "#/components/schemas/", "#/definitions/"
 NUMBER_OR_NAME = [{"type": "integer"}, {"type": "string"}]
 _CONVENTIONS = "More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
 _EMBEDDED = {
@@ -17,47 +18,57 @@ _EMBEDDED = {
     f"{_CONVENTIONS}#resources",
     "kind": f"kind is a string value representing the type of this object. In CamelCase. {_CONVENTIONS}#types-kinds",
 }
-# kubectl checks values by the older form: what cannot be said in it is left out, and then nothing is checked.
-_UNSAID = ("default", "nullable", "anyOf", "oneOf", "allOf", "not")
-_UNKNOWN = ("type", "items", "properties", "additionalProperties", "required")
+_UNSAID = ("nullable", "anyOf", "oneOf", "allOf", "not")  # nor defaults, which upstream prunes as it serves
 
 
-def definition(kind: Kind, schema: Object, pod: Object) -> Object:
-    """The definition in OpenAPI v3's form. `pod` is a built-in kind's, whose identity and metadata are described so."""
-    head = _head(pod)
-    found = _described(schema, head["metadata"])
+def definition(kind: Kind, schema: Object, pod: Object, *, older: bool = False) -> Object:
+    """The definition in OpenAPI v3's form. `pod` is a built-in kind's, whose identity and metadata are described so.
+
+    `older`: in v2's form. Clients of old check values by it, and think that what has properties has no others: so where
+    others are kept, none is named.
+    """
+    by = {GROUP_VERSION_KIND: [{"group": kind.group, "kind": kind.name, "version": kind.version}]}
+    if older and schema.get(PRESERVE):
+        return {"type": "object"} | by
+    head = _head(pod, older)
+    found = _described(_sayable(schema) if older else schema, head["metadata"], older=older)
     found["properties"] = (found.get("properties") or {}) | head
-    return found | {GROUP_VERSION_KIND: [{"group": kind.group, "kind": kind.name, "version": kind.version}]}
+    return found | by
 
 
-def list_definition(kind: Kind, name: str, pods: Object) -> Object:
+def list_definition(kind: Kind, name: str, pods: Object, *, older: bool = False) -> Object:
     """The definition of a list of the kind that `name` defines. `pods` is that of a built-in list."""
     said = pods["properties"]["items"]["description"].replace("pods", kind.plural)
-    items = {"description": said, "type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    item = {"$ref": f"{_OLDER_PLACE if older else _PLACE}{name}"}
     return {
         "description": f"{kind.list_kind} is a list of {kind.name}",
         "type": "object",
         "required": ["items"],
-        "properties": _head(pods) | {"items": items},
+        "properties": _head(pods, older) | {"items": {"description": said, "type": "array", "items": item}},
         GROUP_VERSION_KIND: [{"group": kind.group, "kind": kind.list_kind, "version": kind.version}],
     }
 
 
-def _head(body: Object) -> Object:
+def _head(body: Object, older: bool) -> Object:
     found = {name: body["properties"][name] for name in ("apiVersion", "kind", "metadata")}
-    return found | {"metadata": {key: value for key, value in found["metadata"].items() if key != "default"}}
+    meta = {key: value for key, value in found["metadata"].items() if key != "default"}
+    if older:  # v2 knows no description beside a reference; upstream writes one
+        (place,) = meta.pop("allOf")
+        meta["$ref"] = place["$ref"].replace(_PLACE, _OLDER_PLACE)
+    return found | {"metadata": meta}
 
 
-def _described(schema: Object, metadata: Object) -> Object:
+def _described(schema: Object, metadata: Object, *, older: bool) -> Object:
     """A schema, and in it what embedded resources and numbers or names imply."""
     found = dict(schema)
-    if schema.get(INT_OR_STRING) and not schema.get("anyOf") and not schema.get("allOf"):
+    if not older and schema.get(INT_OR_STRING) and not schema.get("anyOf") and not schema.get("allOf"):
         found["anyOf"] = NUMBER_OR_NAME
     for name, inner in _inner(schema):
-        found[name] = _described(inner, metadata)
+        found[name] = _described(inner, metadata, older=older)
     if "properties" in schema:
-        found["properties"] = {name: _described(inner, metadata) for name, inner in schema["properties"].items()}
-    if schema.get(EMBEDDED):
+        fields = schema["properties"].items()
+        found["properties"] = {name: _described(inner, metadata, older=older) for name, inner in fields}
+    if schema.get(EMBEDDED) and not (older and schema.get(PRESERVE)):
         identity = {name: {"description": said, "type": "string"} for name, said in _EMBEDDED.items()}
         found["properties"] = (found.get("properties") or {}) | identity | {"metadata": metadata}
         required = schema.get("required") or []
@@ -65,25 +76,25 @@ def _described(schema: Object, metadata: Object) -> Object:
     return found
 
 
-def swagger(node: Any) -> Any:
-    """A definition in OpenAPI v2's form."""
-    loose = any(node.get(mark) for mark in ("nullable", PRESERVE, INT_OR_STRING))
-    found = {key: value for key, value in node.items() if key not in _UNSAID and not (loose and key in _UNKNOWN)}
-    for part in (node.get("allOf") or ()) if len(node.get("allOf") or ()) == 1 else ():
-        if "$ref" in part:  # v2 knows no description beside a reference; upstream writes one
-            found |= {"$ref": part["$ref"]}
-    if "$ref" in found:
-        found["$ref"] = found["$ref"].replace("#/components/schemas/", "#/definitions/")
+def _sayable(schema: Object) -> Object:
+    """What v2 can say of a schema: what may be null, or have more than is known, has no type that would hold it."""
+    nullable, preserves, kind = schema.get("nullable"), schema.get(PRESERVE), schema.get("type")
+    gone = {"default", *_UNSAID}
+    if nullable or preserves:
+        gone |= {"items", "properties"}
+    if nullable or (preserves and kind == "object") or (kind == "array" and (preserves or "items" not in schema)):
+        gone.add("type")
+    found = {key: value for key, value in schema.items() if key not in gone}
+    nulls = {name for name, inner in (found.get("properties") or {}).items() if inner.get("nullable")}
     for name, inner in _inner(found):
-        found[name] = swagger(inner)
+        found[name] = _sayable(inner)
+        if name == "additionalProperties" and inner.get("nullable"):
+            nulls |= set(found.get("required") or ())
     if "properties" in found:
-        nulls = {name for name, inner in found["properties"].items() if inner.get("nullable")}
-        found["properties"] = {name: swagger(inner) for name, inner in found["properties"].items()}
-        required = [name for name in found.get("required") or () if name not in nulls]
-        found = {key: value for key, value in found.items() if key != "required"} | (
-            {"required": required} if required else {}
-        )
-    return found
+        found["properties"] = {name: _sayable(inner) for name, inner in found["properties"].items()}
+    if nulls:
+        found["required"] = [name for name in found.get("required") or () if name not in nulls]
+    return found if found.get("required") else {key: value for key, value in found.items() if key != "required"}
 
 
 def _inner(schema: Mapping[str, Any]) -> list[tuple[str, Object]]:
