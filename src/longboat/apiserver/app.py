@@ -139,7 +139,7 @@ class APIServer:
             self.encryption.on_change = self.feed.read_again
         await move_all(self.storage, self.strategies)
         await self.feed.start()
-        await bootstrap(self.config, self.stores)
+        await bootstrap(self.config, self.stores, self.clock)
         await self._settle()
         for kind, store in self.stores.items():
             if store.reserver is not None:

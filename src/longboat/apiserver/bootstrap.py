@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 
 import msgspec
 
+from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
@@ -24,7 +25,7 @@ from longboat.apiserver.config import Config
 from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import Object
+from longboat.machinery.objects import Object, dig, timestamp
 from longboat.registry.kinds.flowcontrol import mandatory
 from longboat.registry.store import Store
 from longboat.registry.write import Write
@@ -34,12 +35,14 @@ log = logging.getLogger(__name__)
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
+_PRODUCER = "api-priority-and-fairness-config-producer-v1"  # as upstream calls who makes its objects
+_RANGES = "kubernetes-service-cidr-controller"  # and who says that their ranges are ready
 _ROLES = frozenset(("ClusterRole", "Role"))
 
 
-async def bootstrap(config: Config, stores: Mapping[Kind, Store]) -> None:
+async def bootstrap(config: Config, stores: Mapping[Kind, Store], clock: Clock) -> None:
     """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
-    lay = _Layer(config, stores)
+    lay = _Layer(config, stores, clock)
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
     (exempt, exempt_level), *fixed = _flow_control()
     await _together(
@@ -80,9 +83,13 @@ _USE = {
 }
 
 
+def _write(kind: Kind) -> Write:
+    return Write(manager=_PRODUCER) if kind.group == kinds.FLOW_SCHEMA.group else Write()
+
+
 class _Layer:
-    def __init__(self, config: Config, stores: Mapping[Kind, Store]) -> None:
-        self._config, self._stores = config, stores
+    def __init__(self, config: Config, stores: Mapping[Kind, Store], clock: Clock) -> None:
+        self._config, self._stores, self._clock = config, stores, clock
 
     def found(self, kind: Kind) -> list[Object]:
         return [msgspec.json.decode(entry.body) for entry in self._stores[kind].entries()]
@@ -92,7 +99,8 @@ class _Layer:
         store = self._stores[kind]
         if store.find(namespace, obj["metadata"]["name"]) is None:
             try:
-                await store.create({"kind": kind.name, "apiVersion": kind.api_version, **obj}, namespace, Write())
+                made = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
+                await store.create(made, namespace, _write(kind))
             except StatusError as error:
                 if error.reason != "AlreadyExists":
                     raise
@@ -108,7 +116,7 @@ class _Layer:
         def replace(old: Object) -> Object:
             return {**old, **whole, "metadata": {**old["metadata"], **obj["metadata"]}}
 
-        await store.update(namespace, name, replace, Write(), retry=True)
+        await store.update(namespace, name, replace, _write(kind), retry=True)
 
     async def reconcile(self, kind: Kind, wanted: Object) -> None:
         """Add what a default role or binding lacks, and take back what it gave too much once.
@@ -140,8 +148,7 @@ class _Layer:
         config = self._config
         networks = [ipaddress.ip_network(each) for each in split(config.service_cidr)]
         network, family = networks[0], f"IPv{networks[0].version}"  # it is of one family, the primary
-        cidrs = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [str(each) for each in networks]}}
-        await self.ensure(kinds.SERVICE_CIDR, "", cidrs)
+        await self._service_range([str(each) for each in networks])
         labels = {"component": "apiserver", "provider": "kubernetes"}
         spec: Object = {
             "type": "ClusterIP",
@@ -159,6 +166,20 @@ class _Layer:
             log.info("%s is no address pods could reach: the kubernetes Service has no endpoints", address)
             return
         await self._api_endpoints(config.advertise, config.port, family)
+
+    async def _service_range(self, cidrs: list[str]) -> None:
+        """What this server gives Services addresses from. It is ready, unless somebody has said otherwise."""
+        kind = kinds.SERVICE_CIDR
+        await self.ensure(kind, "", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": cidrs}})
+        (found,) = (each for each in self.found(kind) if each["metadata"]["name"] == "kubernetes")
+        known = dig(found, "status", "conditions", default=())
+        if found["spec"]["cidrs"] != cidrs or any(each["type"] == "Ready" for each in known):
+            return
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": timestamp(self._clock.now())}
+        ready["message"] = "Kubernetes default Service CIDR is ready"
+        config = {"metadata": {"name": "kubernetes"}, "status": {"conditions": [ready]}}
+        config |= {"kind": kind.name, "apiVersion": kind.api_version}
+        await self._stores[kind].apply(config, Write(subresource="status", manager=_RANGES))
 
     async def dns_service(self) -> None:
         """The `kube-dns` Service, by whose address pods know the cluster's DNS; every node answers there itself.

@@ -8,10 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.api import kinds
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig, timestamp
 from longboat.registry.store import Store
 from longboat.registry.write import Write
+
+MANAGER = "api-priority-and-fairness-config-consumer-v1"  # as upstream calls who applies these conditions
 
 _decode = msgspec.json.Decoder().decode
 
@@ -35,14 +38,14 @@ async def settle(schemas: Store, levels: Store, clock: Clock) -> None:
         wanted = condition(level, found=levels.find("", level) is not None)
         if any(wanted.items() <= known.items() for known in dig(schema, "status", "conditions", default=())):
             continue
-
-        def told(old: Object, wanted: Object = wanted) -> Object:
-            others = [c for c in dig(old, "status", "conditions", default=()) if c.get("type") != wanted["type"]]
-            made = {**wanted, "lastTransitionTime": timestamp(clock.now())}
-            return {**old, "status": {**(old.get("status") or {}), "conditions": [*others, made]}}
-
+        config = {
+            "kind": kinds.FLOW_SCHEMA.name,
+            "apiVersion": kinds.FLOW_SCHEMA.api_version,
+            "metadata": {"name": schema["metadata"]["name"]},
+            "status": {"conditions": [{**wanted, "lastTransitionTime": timestamp(clock.now())}]},
+        }
         try:
-            await schemas.update("", schema["metadata"]["name"], told, Write(subresource="status"), retry=True)
+            await schemas.apply(config, Write(subresource="status", manager=MANAGER))
         except StatusError as error:
             if error.code != 404:  # deleted meanwhile
                 raise

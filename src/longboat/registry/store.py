@@ -236,6 +236,8 @@ class Store:
             old = await write.seat.run(self.codec.read, current)
             preconditions.check_stored(self.kind, name, key, meta(old), uid=uid)
             new = await write.seat.run(transform, old)
+            if meta(new) is meta(old):  # it is changed below, and the old one is looked at
+                new["metadata"] = dict(meta(old))
             version = preconditions.version_of(meta(new).pop("resourceVersion", None))
             preconditions.check_version(
                 self.kind, name, version, current.revision, unconditional=self.strategy.unconditional_update
@@ -266,6 +268,16 @@ class Store:
                 except RevisionMismatch as lost:
                     current = lost_to(lost.current)
                     await asyncio.sleep(0)
+
+    async def apply(self, config: Object, write: Write) -> Result:
+        """Lay a configuration over an object that is there, taking over what it says. Raises StatusError."""
+        write.applies, found = True, meta(config)
+
+        def change(live: Object) -> Object:
+            write.now = self._clock.now()
+            return self.ownership.apply(live, config, write, force=True)
+
+        return await self.update(found.get("namespace") or "", found["name"], change, write, retry=True)
 
     def _current(self, key: str) -> Item | None:
         entry = self.cache.get(key)

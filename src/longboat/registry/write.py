@@ -9,6 +9,7 @@ from longboat.aio.bench import HERE, Seat
 from longboat.machinery.objects import Object
 from longboat.machinery.user import User
 
+OWN = "kube-apiserver"  # whose fields the server's own writes are, as upstream's
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -22,7 +23,7 @@ class Write:
 
     user: User | None = None
     operation: str = ""  # CREATE UPDATE DELETE CONNECT
-    manager: str | None = None  # who owns what it changes, in managedFields; None: who owns what stays as it was
+    manager: str | None = OWN  # who owns what it changes, in managedFields; None: who owns what stays as it was
     applies: bool = False  # it settles itself who owns what
     subresource: str = ""  # "", "status", "binding", "resize", …
     dry_run: bool = False

@@ -11,9 +11,11 @@ from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import csi
+from longboat.assembly.node.identity import USER_AGENT
 from longboat.assembly.node.simulated import config, names
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informers
+from longboat.client.rest import RestClient
 from longboat.machinery.errors import not_found
 from longboat.node.agent import Agent
 from longboat.node.cri.memory import MemoryRuntime
@@ -38,8 +40,10 @@ class Nodes:
     def __init__(self, cluster: Cluster, count: int = 1) -> None:
         self._cluster, self._count = cluster, count
         self._tasks = Tasks("simulated nodes")
-        self._informers = Informers(cluster.client, cluster.clock, "simulated")
-        self._recorders = [EventRecorder(cluster.client, cluster.clock, "kubelet", "simulated")]
+        transport = cluster.api.transport("admin", "system:masters", agent=USER_AGENT)
+        self._client = RestClient(transport, cluster.clock)
+        self._informers = Informers(self._client, cluster.clock, "simulated")
+        self._recorders = [EventRecorder(self._client, cluster.clock, "kubelet", "simulated")]
         self.runtimes: dict[str, MemoryRuntime] = {}
         self.agents: dict[str, Agent] = {}
 
@@ -75,7 +79,7 @@ class Nodes:
         cluster = self._cluster
         recorder = ApiRecorder(self._recorders[0], name, cluster.clock)
         return Agent(
-            cluster.client, self._informers, cluster.clock, self.runtimes[name], recorder,
+            self._client, self._informers, cluster.clock, self.runtimes[name], recorder,
             config(name, address, NOWHERE),
             shared_port=SharedPort(),
         )  # fmt: skip

@@ -165,7 +165,7 @@ def test_default_roles_are_mended_unless_told_otherwise() -> None:
             await api.ask("PATCH", f"{RBAC}/clusterroles/{name}", {"rules": [rules("get: things")[0]]}, **merge)
         off = {"metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}}
         await api.ask("PATCH", f"{RBAC}/clusterroles/system:basic-user", off, **merge)
-        await bootstrap(api.server.config, api.server.stores)
+        await bootstrap(api.server.config, api.server.stores, api.server.clock)
         _, mended = await api.ask("GET", f"{RBAC}/clusterroles/system:discovery")
         _, left = await api.ask("GET", f"{RBAC}/clusterroles/system:basic-user")
         assert [rule["verbs"] for rule in mended["rules"]] == [["get"], ["get"]]
@@ -184,7 +184,7 @@ def test_a_role_that_gives_all_is_left_however_its_rules_are_arranged() -> None:
         apart = [{**events, "apiGroups": [group]} for group in events["apiGroups"]]
         role["rules"] = [*role["rules"][:2], *apart]
         _, made = await api.ask("PUT", target, role)
-        await bootstrap(api.server.config, api.server.stores)
+        await bootstrap(api.server.config, api.server.stores, api.server.clock)
         assert (await api.ask("GET", target))[1] == made
 
     play(scene)
@@ -200,7 +200,7 @@ def test_default_roles_do_not_keep_what_they_should_not_have_had() -> None:
         added = rules("get: things")
         role["rules"] = [*policy.withdrawn(name), *added]
         assert (await api.ask("PUT", f"{RBAC}/clusterroles/{name}", role))[0] == 200
-        await bootstrap(api.server.config, api.server.stores)
+        await bootstrap(api.server.config, api.server.stores, api.server.clock)
         controller = user("system:serviceaccount:kube-system:csi-controller")
         may = api.server.authorizer.allowed
         assert not may(controller, Action("create", resource="nodes", subresource="proxy", name="n"))

@@ -12,12 +12,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from longboat.api import kinds
 from longboat.machinery import selectors
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 from longboat.registry.write import Write
 
 log = logging.getLogger(__name__)
+
+MANAGER = "clusterrole-aggregation-controller"  # as upstream's controller calls itself where it applies rules
+_HEAD = {"kind": kinds.CLUSTER_ROLE.name, "apiVersion": kinds.CLUSTER_ROLE.api_version}
 
 _decode = msgspec.json.Decoder().decode
 
@@ -46,8 +50,8 @@ async def gather(store: Store) -> bool:
         if rules != (role.get("rules") or []):
             role["rules"] = rules
             changed = True
-            name = role["metadata"]["name"]
-            await store.update("", name, lambda old, rules=rules: {**old, "rules": rules}, Write(), retry=True)  # type: ignore[misc]
+            config = {**_HEAD, "metadata": {"name": role["metadata"]["name"]}} | ({"rules": rules} if rules else {})
+            await store.apply(config, Write(manager=MANAGER))
     return changed
 
 

@@ -13,7 +13,6 @@ from longboat.registry.store import Store
 from longboat.registry.strategy import Deletion
 from longboat.registry.write import Write
 
-MANAGER = "kube-apiserver"  # whose fields conditions and names are, as upstream's server says
 _PROGRESS = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
 _DONE = ("InstanceDeletionCompleted", "removed all instances")
 
@@ -30,16 +29,14 @@ async def clean(definitions: Store, name: str, instances: Store | None, clock: C
         found["finalizers"] = [each for each in found.get("finalizers") or () if each != FINALIZER]
         return {**old, "metadata": found}
 
-    await _passing_absence(definitions.update("", name, released, Write(manager=MANAGER), retry=True))
+    await _passing_absence(definitions.update("", name, released, Write(), retry=True))
 
 
 async def _tell(definitions: Store, name: str, told: tuple[str, str], clock: Clock) -> None:
     def changed(old: Object) -> Object:
         return conditions.ending(old, *told, timestamp(clock.now()))
 
-    await _passing_absence(
-        definitions.update("", name, changed, Write(subresource="status", manager=MANAGER), retry=True)
-    )
+    await _passing_absence(definitions.update("", name, changed, Write(subresource="status"), retry=True))
 
 
 async def _empty(instances: Store) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.custom import conditions
-from longboat.apiserver.custom.cleanup import MANAGER, clean
+from longboat.apiserver.custom.cleanup import clean
 from longboat.apiserver.custom.serving import versions_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
@@ -117,9 +117,9 @@ class Definitions:
 
             def told(old: Object) -> Object:
                 status = conditions.settled(old, taken, timestamp(self._clock.now()))
-                return {**old, "metadata": dict(old["metadata"]), "status": status}
+                return {**old, "status": status}
 
-            write = Write(subresource="status", manager=MANAGER)
+            write = Write(subresource="status")
             await self._store.update("", name, told, write, retry=True)
             self._note(now)
             if before != status["acceptedNames"]:

@@ -119,7 +119,7 @@ async def _take_one(budgets: Store, budget: Object, pod: str, now: datetime, wri
         return {**current, "status": status}
 
     meta_ = budget["metadata"]
-    own = Write(user=write.user, dry_run=write.dry_run, subresource="status")
+    own = Write(user=write.user, dry_run=write.dry_run, subresource="status")  # as the server itself, as upstream
     await budgets.update(meta_["namespace"], meta_["name"], taken, own, retry=True)
 
 
@@ -169,5 +169,5 @@ async def _announce(store: Store, pod: Object, now: datetime, write: Write) -> N
         return {**current, "status": status}
 
     found = pod["metadata"]
-    own = Write(user=write.user, subresource="status")
+    own = Write(user=write.user, subresource="status", manager=None)  # upstream leaves the entries as they are
     await store.update(found["namespace"], found["name"], told, own, retry=True)
