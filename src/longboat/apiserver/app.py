@@ -17,6 +17,7 @@ from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.pod_security.figures import Figures
 from longboat.apiserver.admission.unenforced_table import TABLE
+from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.audit.filter import audit
@@ -319,7 +320,7 @@ class APIServer:
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
             self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.pod_security, figures,
             hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
-            typed, printed,
+            typed, printed, Versions(self.stores, self.resources),
         )  # fmt: skip
         return Chain(plugins(means, self.config.disable_admission_plugins))
 

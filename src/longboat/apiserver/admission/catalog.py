@@ -36,6 +36,7 @@ from longboat.apiserver.admission.storage import (
     StorageObjectInUseProtection,
 )
 from longboat.apiserver.admission.unenforced import Table, WarnUnenforced
+from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.admission.webhooks.patching import Typed
@@ -73,6 +74,7 @@ class Means:
     caller: Caller
     typed: Typed
     printed: Printed
+    versions: Versions
 
 
 Make = Callable[[Means], Plugin]
@@ -103,11 +105,14 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     (
         "MutatingAdmissionWebhook",
-        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.typed),
+        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.versions.others, m.typed),
     ),
     ("", lambda m: Escalation(m.authorizer)),  # upstream's is in the storage of roles and bindings
     ("", lambda m: WarnUnenforced(m.unenforced)),
-    ("ValidatingAdmissionWebhook", lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed)),
+    (
+        "ValidatingAdmissionWebhook",
+        lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed, m.versions.others),
+    ),
     ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # last: it notes what nobody else refuses
 )
 NAMES = frozenset(name for name, _ in CATALOGUE if name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 
 from longboat.api import kinds
+from longboat.apiserver.admission import matching
+from longboat.apiserver.admission.matching import Equivalents
 from longboat.machinery import selectors
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.selectors import LabelSelector
 from longboat.registry.admission import Attributes
@@ -87,22 +90,21 @@ class Hook:
         context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
         return context
 
-    def asked_about(self, attributes: Attributes, labels: Callable[[], Mapping[str, str] | None]) -> bool:
-        """`labels`: those of the request's namespace; None where it is not there."""
-        exactly = self.spec.get("matchPolicy") == "Exact"
-        if not any(_covers(rule, attributes, exactly) for rule in self.spec.get("rules") or ()):
-            return False
-        if not self.objects.empty and not any(map(self._selected, (attributes.obj, attributes.old))):
-            return False
-        if self.namespaces.empty:
-            return True
-        found = labels()
-        return found is None or self.namespaces.matches(found)  # unknown counts as asked: it may guard
+    def asked_about(
+        self, attributes: Attributes, labels: Callable[[], Mapping[str, str] | None], others: Equivalents
+    ) -> Kind | None:
+        """The version of the resource that it is to be shown the request in; None where it is not asked.
 
-    def _selected(self, obj: Object | None) -> bool:
-        if obj is None or not isinstance(metadata := obj.get("metadata"), dict):
-            return False
-        return self.objects.matches(metadata.get("labels") or {})
+        `labels`: those of the request's namespace; None where it is not there.
+        """
+        exactly = self.spec.get("matchPolicy") == "Exact"
+        kind = matching.matched(self.spec.get("rules") or (), attributes, exactly=exactly, others=others)
+        if kind is None or not matching.selected(self.objects, attributes):
+            return None
+        if self.namespaces.empty:
+            return kind
+        found = labels()
+        return kind if found is None or self.namespaces.matches(found) else None  # unknown counts: it may guard
 
 
 class Hooks:
@@ -130,32 +132,3 @@ class Hooks:
             )
             self._read_from = key
         return self._hooks
-
-
-def _covers(rule: Object, attributes: Attributes, exactly: bool) -> bool:
-    """Unless it is to be exactly so, other versions of a resource are meant as well: it could be written by them."""
-    kind = attributes.kind
-    return (
-        _among(rule.get("operations"), attributes.operation)
-        and _among(rule.get("apiGroups"), kind.group)
-        and (not exactly or _among(rule.get("apiVersions"), kind.version))
-        and _in_scope(rule.get("scope") or "*", attributes)
-        and any(_names(pattern, kind.plural, attributes.subresource) for pattern in rule.get("resources") or ())
-    )
-
-
-def _among(allowed: Sequence[str] | None, value: str) -> bool:
-    return allowed is not None and ("*" in allowed or value in allowed)
-
-
-def _in_scope(scope: str, attributes: Attributes) -> bool:
-    in_one = bool(attributes.namespace) and attributes.kind != kinds.NAMESPACE
-    return scope == "*" or (scope == "Namespaced") == in_one
-
-
-def _names(pattern: str, plural: str, subresource: str) -> bool:
-    """`pods`, `pods/status`, `pods/*` (which names pods, too), `*`, `*/scale`, `*/*`."""
-    resource, slash, part = pattern.partition("/")
-    if resource not in ("*", plural):
-        return False
-    return part in ("*", subresource) if slash else not subresource

@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 
 from longboat.api import kinds
+from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.chain import Lookup, Plugin
+from longboat.apiserver.admission.matching import Equivalents
 from longboat.apiserver.admission.webhooks import review
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import EXEMPT, Hook, Hooks
@@ -26,8 +28,9 @@ from longboat.registry.admission import Attributes, Target
 
 
 class _Webhooks(Plugin):
-    def __init__(self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed) -> None:
+    def __init__(self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, others: Equivalents) -> None:
         self._printed = printed
+        self._others = others
         self._hooks = hooks
         self._caller = caller
         self._lookup = lookup
@@ -36,18 +39,18 @@ class _Webhooks(Plugin):
         return target.kind not in EXEMPT
 
     def _labels(self, attributes: Attributes) -> Mapping[str, str] | None:
-        """Those of the request's namespace; of none, where there is none."""
-        if attributes.kind == kinds.NAMESPACE and not attributes.subresource:
-            obj = attributes.obj if attributes.obj is not None else attributes.old
-            return (obj or {}).get("metadata", {}).get("labels") or {}
-        namespace = attributes.name if attributes.kind == kinds.NAMESPACE else attributes.namespace
-        found = self._lookup(kinds.NAMESPACE, "", namespace)
-        return None if found is None else found["metadata"].get("labels") or {}
+        """Those of the request's namespace."""
+
+        def of(namespace: str) -> Mapping[str, str] | None:
+            found = self._lookup(kinds.NAMESPACE, "", namespace)
+            return None if found is None else found["metadata"].get("labels") or {}
+
+        return matching.labels_of(attributes, of)
 
     def _concerns(self, hook: Hook, attributes: Attributes) -> bool:
-        if not attributes.namespace and attributes.kind != kinds.NAMESPACE:
-            return hook.asked_about(attributes, lambda: None)  # no selector of namespaces lets it off
-        return hook.asked_about(attributes, lambda: self._labels(attributes))
+        if not matching.is_about_namespaced(attributes):
+            return hook.asked_about(attributes, lambda: None, self._others) is not None  # no selector lets it off
+        return hook.asked_about(attributes, lambda: self._labels(attributes), self._others) is not None
 
     async def _answer(self, hook: Hook, attributes: Attributes, mutating: bool) -> Answer:
         """Raises Unanswered; StatusError for a refusal."""
@@ -110,8 +113,10 @@ class MutatingAdmissionWebhook(_Webhooks):
     """What is changed is seen by all that may change it once more (`Attributes.again`), and by those webhooks that ask
     for it (`reinvocationPolicy`) where it is not any more as they left it."""
 
-    def __init__(self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, typed: Typed) -> None:
-        super().__init__(hooks, caller, lookup, printed)
+    def __init__(
+        self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, others: Equivalents, typed: Typed
+    ) -> None:
+        super().__init__(hooks, caller, lookup, printed, others)
         self._typed = typed
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:

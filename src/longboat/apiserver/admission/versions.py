@@ -1,0 +1,48 @@
+"""A request in another version of its resource: which there are, and its objects in them. What a webhook or a policy
+names by one version it is shown in that (matchPolicy Equivalent)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from longboat.apiserver.resources import Resources
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.registry.admission import Attributes
+from longboat.registry.store import Store
+
+
+class Versions:
+    def __init__(self, stores: Mapping[Kind, Store], resources: Resources) -> None:
+        self._stores, self._resources = stores, resources
+
+    @property
+    def version(self) -> int:
+        """Moves with what is served."""
+        return self._resources.version
+
+    def others(self, kind: Kind, subresource: str) -> list[Kind]:
+        """matching.Equivalents."""
+        store = self._stores.get(kind)
+        found = []
+        for each in () if store is None else store.ownership.versions.values():
+            other = each.strategy.kind
+            served = self._resources.of(other)
+            if other != kind and served is not None and (not subresource or subresource in served.parts):
+                found.append(other)
+        return found
+
+    def convert(self, obj: Object, kind: Kind, to: Kind) -> Object:
+        """The object itself where it is of that version already."""
+        if kind == to:
+            return obj
+        versions = self._stores[kind].ownership.versions
+        found = versions[to.api_version].from_hub(versions[kind.api_version].to_hub(obj))
+        return {**found, "kind": to.name, "apiVersion": to.api_version}
+
+
+def body_of(attributes: Attributes, kind: Kind | None = None) -> Kind:
+    """What kind the request's objects are of: the subresource's, where that has one of its own. `kind`: the version of
+    the resource that the request is shown in."""
+    part = attributes.part
+    return part.body if part is not None and part.body is not None else kind or attributes.kind
