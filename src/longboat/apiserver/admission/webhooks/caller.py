@@ -20,6 +20,7 @@ from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.admission.webhooks.figures import Figures
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.apiserver.admission.webhooks.review import Unanswered
+from longboat.apiserver.admission.webhooks.target import Target
 from longboat.apiserver.dial import Dialer, NotAllowed
 from longboat.apiserver.endpoints import ready
 from longboat.machinery.objects import dig
@@ -43,25 +44,32 @@ class Caller:
 
     async def ask(self, hook: Hook, body: bytes) -> bytes:
         """The answer's body. Raises Unanswered."""
-        url = _url(hook)
         try:
-            async with self._clock.timeout(hook.seconds), hook.places:
-                return await self._exchange(hook, url, body)
-        except TimeoutError:
-            raise Unanswered(f'failed to call webhook: Post "{url}": context deadline exceeded') from None
-        except ssl.SSLCertVerificationError as error:
-            raise Unanswered(f'failed to call webhook: Post "{url}": {_untrusted(error)}') from None
-        except (OSError, NotAllowed, BadMessage, ValueError) as error:
-            raise Unanswered(f'failed to call webhook: Post "{url}": {error}') from None
+            return await self.exchange(hook.target, body)
+        except Unanswered as error:
+            raise Unanswered(f"failed to call webhook: {error}") from None
 
-    async def _exchange(self, hook: Hook, url: str, body: bytes) -> bytes:
+    async def exchange(self, target: Target, body: bytes) -> bytes:
+        """As `ask`, of any webhook. Raises Unanswered, in the words of upstream's client."""
+        url = target.url
+        try:
+            async with self._clock.timeout(target.seconds), target.places:
+                return await self._exchange(target, url, body)
+        except TimeoutError:
+            raise Unanswered(f'Post "{url}": context deadline exceeded') from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unanswered(f'Post "{url}": {_untrusted(error)}') from None
+        except (OSError, NotAllowed, BadMessage, ValueError) as error:
+            raise Unanswered(f'Post "{url}": {error}') from None
+
+    async def _exchange(self, target: Target, url: str, body: bytes) -> bytes:
         split = urlsplit(url)
         name, port = split.hostname or "", split.port or 443
-        service = hook.spec["clientConfig"].get("service")
+        service = target.config.get("service")
         targets = self._endpoints(service) if service else [(ip, port) for ip in await self._addresses(name, port)]
         ip, number = self._dice.choice(targets) if service else targets[0]
         try:
-            reader, writer = await self.dialer.open(ip, number, hook.context, local=not service, name=name)
+            reader, writer = await self.dialer.open(ip, number, target.context, local=not service, name=name)
         except ConnectionRefusedError:
             raise OSError(f"dial tcp {in_url(ip)}:{number}: connect: connection refused") from None
         try:
@@ -107,27 +115,14 @@ class Caller:
         return targets
 
 
-def _url(hook: Hook) -> str:
-    """As upstream writes it, with what it tells the webhook of its time."""
-    config = hook.spec["clientConfig"]
-    if service := config.get("service"):
-        port = service.get("port") or 443
-        url = f"https://{service['name']}.{service['namespace']}.svc:{port}{service.get('path') or ''}"
-    else:
-        url = config["url"]
-    return f"{url}?timeout={hook.seconds}s"
-
-
 def _accepted(status: int, content_type: str, data: bytes) -> bytes:
     """Raises Unanswered, in the words of upstream's client."""
     if len(data) > MOST:
-        raise Unanswered(f"failed to call webhook: the answer is larger than {MOST} bytes")
+        raise Unanswered(f"the answer is larger than {MOST} bytes")
     if not 200 <= status < 300:
-        raise Unanswered(f"failed to call webhook: {_refusal(status, data)}")
+        raise Unanswered(_refusal(status, data))
     if not data:
-        raise Unanswered(
-            f"failed to call webhook: 0-length response with status code: {status} and content type: {content_type}"
-        )
+        raise Unanswered(f"0-length response with status code: {status} and content type: {content_type}")
     return data
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +12,7 @@ import msgspec
 from longboat.api import kinds
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.matching import Equivalents
+from longboat.apiserver.admission.webhooks.target import Target
 from longboat.machinery import selectors
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -68,9 +66,8 @@ class Hook:
         return next((version for version in offered if version in UNDERSTOOD), UNDERSTOOD[0])
 
     @cached_property
-    def places(self) -> asyncio.Semaphore:
-        """For exchanges with it; who finds none waits, and its time runs."""
-        return asyncio.Semaphore(AT_ONCE)
+    def target(self) -> Target:
+        return Target(self.spec.get("clientConfig") or {}, self.seconds, AT_ONCE)
 
     @cached_property
     def namespaces(self) -> LabelSelector:
@@ -79,16 +76,6 @@ class Hook:
     @cached_property
     def objects(self) -> LabelSelector:
         return selectors.from_api(self.spec.get("objectSelector") or {})
-
-    @cached_property
-    def context(self) -> ssl.SSLContext:
-        """Raises ssl.SSLError, ValueError."""
-        bundle = (self.spec.get("clientConfig") or {}).get("caBundle")
-        if not bundle:
-            return ssl.create_default_context()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
-        return context
 
     def asked_about(
         self, attributes: Attributes, labels: Callable[[], Mapping[str, str] | None], others: Equivalents
