@@ -14,6 +14,7 @@ from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.admission import certificates
 from longboat.apiserver.admission.admin_access import AdminAccess
+from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
@@ -41,7 +42,6 @@ from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.admission.webhooks.patching import Typed
 from longboat.apiserver.admission.webhooks.plugin import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
-from longboat.apiserver.admission.webhooks.review import Printed
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object

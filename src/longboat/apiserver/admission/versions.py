@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from longboat.apiserver.resources import Resources
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
 from longboat.registry.store import Store
 
 
@@ -39,10 +38,3 @@ class Versions:
         versions = self._stores[kind].ownership.versions
         found = versions[to.api_version].from_hub(versions[kind.api_version].to_hub(obj))
         return {**found, "kind": to.name, "apiVersion": to.api_version}
-
-
-def body_of(attributes: Attributes, kind: Kind | None = None) -> Kind:
-    """What kind the request's objects are of: the subresource's, where that has one of its own. `kind`: the version of
-    the resource that the request is shown in."""
-    part = attributes.part
-    return part.body if part is not None and part.body is not None else kind or attributes.kind

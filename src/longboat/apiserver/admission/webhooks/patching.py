@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.apiserver.admission.webhooks.review import Printed, kind_of, shown
+from longboat.apiserver.admission.asked import Printed, kind_of, shown
 from longboat.machinery.errors import StatusError, bad_request, internal
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object

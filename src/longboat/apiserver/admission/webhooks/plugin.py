@@ -16,13 +16,14 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.admission import matching
+from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.apiserver.admission.matching import Equivalents
 from longboat.apiserver.admission.webhooks import review
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import EXEMPT, Hook, Hooks
 from longboat.apiserver.admission.webhooks.patching import Typed, patched
-from longboat.apiserver.admission.webhooks.review import Answer, Printed, Unanswered
+from longboat.apiserver.admission.webhooks.review import Answer, Unanswered
 from longboat.machinery.errors import StatusError, bad_request, internal
 from longboat.registry.admission import Attributes, Target
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from longboat.api import kinds
+from longboat.apiserver.admission.asked import Printed, kind_of, kind_ref, options_of, resource_ref, shown, user_of
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.machinery import configfile, text
 from longboat.machinery.errors import StatusError
-from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check
 from longboat.machinery.types.shapes import ANY, SCALARS, List, Map
@@ -40,11 +39,6 @@ _ANSWER = configfile.struct(
 )
 
 
-VERSION = "resourceVersion"
-Printed = Callable[[Kind, Object], bytes]
-"""An object as clients get it, in JSON."""
-
-
 class Unanswered(Exception):
     """The webhook could not be asked, or its answer says nothing. The message is upstream's."""
 
@@ -62,7 +56,7 @@ class Answer:
 def request(attributes: Attributes, hook: Hook, uid: str, printed: Printed) -> bytes:
     """The body of the review."""
     of = kind_of(attributes)
-    kind, resource = _kind(of), _resource(attributes.kind)
+    kind, resource = kind_ref(of), resource_ref(attributes.kind)
     found: Object = {"uid": uid, "kind": kind, "resource": resource}
     if attributes.subresource:
         found["subResource"] = attributes.subresource
@@ -75,62 +69,13 @@ def request(attributes: Attributes, hook: Hook, uid: str, printed: Printed) -> b
         found["namespace"] = namespace
     found |= {
         "operation": attributes.operation,
-        "userInfo": _user(attributes),
+        "userInfo": user_of(attributes),
         "object": None if attributes.obj is None else msgspec.Raw(printed(of, shown(attributes) or {})),
         "oldObject": None if attributes.old is None else msgspec.Raw(printed(of, attributes.old)),
         "dryRun": attributes.dry_run,
-        "options": _options(attributes),
+        "options": options_of(attributes),
     }
     return msgspec.json.encode({"kind": KIND, "apiVersion": f"{GROUP}/{hook.review_version}", "request": found})
-
-
-def shown(attributes: Attributes) -> Object | None:
-    """The object, with the version that it follows and the namespace that it is written in."""
-    obj, old = attributes.obj, attributes.old
-    if obj is None or "metadata" not in obj:
-        return obj
-    metadata = dict(obj["metadata"])
-    if attributes.kind.namespaced:
-        metadata.setdefault("namespace", attributes.namespace)
-    if attributes.operation == "UPDATE" and old is not None and (version := (old.get("metadata") or {}).get(VERSION)):
-        metadata[VERSION] = version
-    return {**obj, "metadata": metadata}
-
-
-def kind_of(attributes: Attributes) -> Kind:
-    """What kind the object is of: the subresource's, where that has one of its own."""
-    part = attributes.part
-    return part.body if part is not None and part.body is not None else attributes.kind
-
-
-def _options(attributes: Attributes) -> Object | None:
-    """Of what is done to the object, whatever verb the client has done it by; a connection has none."""
-    if attributes.operation == "CONNECT":
-        return None
-    kind = f"{attributes.operation.capitalize()}Options"
-    return {**attributes.write.options, "kind": kind, "apiVersion": "meta.k8s.io/v1"}
-
-
-def _kind(kind: Kind) -> Object:
-    return {"group": kind.group, "version": kind.version, "kind": kind.name}
-
-
-def _resource(kind: Kind) -> Object:
-    return {"group": kind.group, "version": kind.version, "resource": kind.plural}
-
-
-def _user(attributes: Attributes) -> Object:
-    user = attributes.user
-    if user is None:
-        return {}
-    found: Object = {"username": user.name}
-    if user.uid:
-        found["uid"] = user.uid
-    if user.groups:
-        found["groups"] = list(user.groups)
-    if user.extra:
-        found["extra"] = {key: list(values) for key, values in user.extra.items()}
-    return found
 
 
 def read(data: bytes, hook: Hook, uid: str, mutating: bool) -> Answer:
