@@ -67,6 +67,24 @@ VARIABLES: dict[str, Type] = {
 }
 
 
+def variables(*, params: bool = False, authorizer: bool = True) -> dict[str, Type]:
+    """What an expression may name. `params`: its policy has some; `authorizer`: it may ask what users may do."""
+    found = {name: type_ for name, type_ in VARIABLES.items() if authorizer or not name.startswith("authorizer")}
+    return {**found, "params": DYN} if params else found
+
+
 def composed(variables: dict[str, Type]) -> Struct:
-    """The type of `variables`: a policy's own, by their names, each of the type that its expression has."""
-    return Struct("kubernetes.variables", {name: Field(type_, name) for name, type_ in variables.items()})
+    """The type of `variables`: a policy's own, by their names, each of the type that its expression has. Objects are
+    not told apart."""
+    return Struct("kubernetes.variables", {name: Field(_kept(type_), name) for name, type_ in variables.items()})
+
+
+def _kept(type_: Type) -> Type:
+    if type_.kind in ("list", "map"):
+        return Type(type_.kind, type_.name, tuple(map(_kept, type_.params)))
+    return type_ if type_.kind in _KEPT else DYN
+
+
+_KEPT = frozenset((
+    "any", "bool", "bytes", "double", "duration", "dyn", "int", "null", "string", "timestamp", "uint",
+))  # fmt: skip

@@ -289,7 +289,7 @@ class _Checker:
         if over.kind == "param":
             self._bindings.assignable(DYN, over)
             return [DYN] * len(node.variables)
-        if not types.is_dyn_or_error(over):
+        if over.kind not in ("dyn", "error"):
             self._issues.add(
                 node.over.at,
                 f"expression of type '{over}' cannot be range of a comprehension (must be list, map, or dynamic)",

@@ -47,13 +47,15 @@ def _all_functions() -> Functions:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """`structs` are the objects that can be made (`Object{}`), by name; their fields are looked up there too.
-    `mixed`: lists and maps may be written with values of several types, as Kubernetes does not allow."""
+    `mixed`: lists and maps may be written with values of several types, as Kubernetes does not allow.
+    `binds`: `cel.bind` names what is used more than once."""
 
     functions: Functions
     variables: Mapping[str, Type] = field(default_factory=dict)
     structs: Mapping[str, Struct] = field(default_factory=dict)
     container: str = ""
     mixed: bool = False
+    binds: bool = False
 
     def having(self, variables: Mapping[str, Type], structs: Mapping[str, Struct] | None = None) -> Environment:
         """With these variables besides, and with these structs if any are given."""
@@ -63,6 +65,7 @@ class Environment:
             self.structs if structs is None else structs,
             self.container,
             self.mixed,
+            self.binds,
         )
 
     def candidates(self, name: str) -> Iterator[str]:

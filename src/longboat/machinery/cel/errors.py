@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from longboat.machinery.cel.types import Type
 
 MOST_SHOWN = 100  # issues of one expression
 
@@ -52,6 +56,9 @@ class Issues:
         if position < 0:
             self.found.append(Issue(-1, 0, message))
             return
+        if not self.source:
+            self.found.append(Issue(1, -1, message))  # the end of nothing is before its beginning
+            return
         if not self._starts:
             self._starts = [0, *(i + 1 for i, sign in enumerate(self.source) if sign == "\n")]
         line = bisect_right(self._starts, position)
@@ -71,7 +78,7 @@ class Issues:
 
 def _shown(issue: Issue, lines: list[str]) -> str:
     text = f"ERROR: <input>:{issue.line}:{issue.column + 1}: {issue.message}"
-    if not 0 < issue.line <= len(lines):
+    if not 0 < issue.line <= len(lines) or issue.column < 0:
         return text
     line = lines[issue.line - 1].replace("\t", " ")
     dots = "".join("." if sign.isascii() else "．" for sign in line[: issue.column])
@@ -80,9 +87,11 @@ def _shown(issue: Issue, lines: list[str]) -> str:
 
 
 class CompileError(Exception):
-    """The expression cannot be used. `issues` is empty where only its constants could not be computed."""
+    """The expression cannot be used. `issues` is empty where only its constants could not be computed; `result` is the
+    type of such an expression."""
 
     def __init__(self, message: str, issues: tuple[Issue, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.issues = issues
+        self.result: Type | None = None

@@ -155,6 +155,17 @@ def _sort_by(at: int, target: Node, args: list[Node]) -> Node:
     return make.bind(given, target, make.member(Ident(at, given), "@sortByAssociatedKeys", keys))
 
 
+def is_bind(target: Node, name: str, args: list[Node]) -> bool:
+    return name == "bind" and len(args) == 3 and isinstance(target, Ident) and target.name == "cel"
+
+
+def bind(at: int, target: Node, args: list[Node]) -> Node:
+    """`cel.bind(name, value, within)`"""
+    if not isinstance(args[0], Ident) or args[0].name.startswith("."):
+        raise Wrong(args[0].at, "cel.bind() variable names must be simple identifiers")
+    return _Maker(at).bind(args[0].name, args[1], args[2])
+
+
 RECEIVER: dict[tuple[str, int], Callable[[int, Node, list[Node]], Node]] = {
     ("all", 2): _quantifier("all", 1),
     ("exists", 2): _quantifier("exists", 1),

@@ -35,13 +35,13 @@ class _Stop(Exception):
     """Nothing can be made of the rest."""
 
 
-def parse(text: str, expand: bool = True) -> Node:
-    """The tree. `expand`: macros are put in. Raises CompileError."""
+def parse(text: str, expand: bool = True, binds: bool = False) -> Node:
+    """The tree. `expand`: macros are put in, of these `cel.bind` where it `binds`. Raises CompileError."""
     issues = Issues(text)
     if len(text) > LONGEST:
         issues.add(-1, f"expression code point size exceeds limit: size: {len(text)}, limit {LONGEST}")
         raise failed(issues)
-    parser = _Parser(text, lexer.words(text, issues), issues, expand)
+    parser = _Parser(text, lexer.words(text, issues), issues, expand, binds)
     root: Node | None = None
     try:
         root = parser.expression()
@@ -65,13 +65,13 @@ class _TooDeep(Exception):
 
 
 class _Parser:
-    def __init__(self, text: str, tokens: list[Token], issues: Issues, expand: bool) -> None:
+    def __init__(self, text: str, tokens: list[Token], issues: Issues, expand: bool, binds: bool) -> None:
         self._text = text
         self._tokens = tokens
         self._next = 0
         self._token = tokens[0]
         self._issues = issues
-        self._expand = expand
+        self._expand, self._binds = expand, binds
         self._depth = 0
         self._recovering = False
         self._within = [frozenset((END,))]  # what ends each of the brackets that are open
@@ -259,6 +259,8 @@ class _Parser:
         at = self._advance().at
         args = self._arguments()
         expand = macros.RECEIVER.get((name, len(args))) if self._expand else None
+        if self._binds and macros.is_bind(operand, name, args):
+            expand = macros.bind
         if expand is None:
             return Call(at, name, operand, args)
         return self._expanded(lambda: expand(at, operand, args))

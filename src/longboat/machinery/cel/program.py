@@ -96,7 +96,7 @@ def compile(
     """
     declared = {name: each if isinstance(each, Declared) else Declared(each) for name, each in variables.items()}
     within = environment.having({name: each.type for name, each in declared.items()}, structs)
-    root = parse(source)
+    root = parse(source, binds=environment.binds)
     issues = Issues(source)
     try:
         root = check(root, within, issues)
@@ -104,7 +104,11 @@ def compile(
             validate(root, issues, environment.mixed)
         if issues:
             raise failed(issues)
-        return _program(source, root, declared, within)
+        try:
+            return _program(source, root, declared, within)
+        except CompileError as error:
+            error.result = root.type  # what it would give: upstream asks that first
+            raise
     except RecursionError:
         issues.add(-1, "expression recursion limit exceeded: 250")
         raise failed(issues) from None

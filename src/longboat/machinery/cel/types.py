@@ -41,6 +41,14 @@ class Type:
 
     __repr__ = __str__
 
+    @property
+    def declared(self) -> str:
+        """As messages about a whole expression have it: `list(google.protobuf.Duration)`."""
+        if self.kind == "error":
+            return "!error!"
+        own = self.name or self.kind
+        return f"{own}({', '.join(each.declared for each in self.params)})" if self.params else own
+
 
 _SHOWN = frozenset(("duration", "timestamp", "any"))
 
@@ -70,6 +78,7 @@ class Struct(Type):
 DYN, ERROR, NULL = Type("dyn"), Type("error"), Type("null", "null_type")
 BOOL, INT, UINT, DOUBLE = Type("bool"), Type("int"), Type("uint"), Type("double")
 STRING, BYTES = Type("string"), Type("bytes")
+ANY = Type("any", "google.protobuf.Any")  # as dyn, but nothing walks over it
 DURATION = Type("duration", "google.protobuf.Duration")
 TIMESTAMP = Type("timestamp", "google.protobuf.Timestamp")
 TYPE = Type("type")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from longboat.machinery import cel
-from longboat.machinery.cel import budgets, schemas, types
+from longboat.machinery.cel import budgets, devices, schemas, types
 from longboat.machinery.cel.lib.authorizer import Authorizer, Decision
 
 INTS = "[1, 2, 3, 4, 5]"
@@ -188,3 +188,30 @@ def test_what_is_said_of_too_much() -> None:
     ]
     assert all(advice in each for each in said)
     assert budgets.multiplied(1 << 60, 1 << 60) == (1 << 64) - 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "most"),
+    [
+        ("true", 0),
+        ("'a.example.com' in device.attributes", 3),
+        ("device.driver == ''", 2),
+        ("device.driver == 'a.example.com'", 4),
+        ("device.allowMultipleAllocations == true", 3),
+        ("device.attributes['a.example.com'].name", 4),
+        ("device.attributes['a.example.com']['name']", 4),
+        ("cel.bind(own, device.attributes['a.example.com'], own.name)", 15),
+        ("device.attributes['a.example.com'].name == 'fish'", 5),
+        ("device.attributes['a.example.com'].v.isGreaterThan(semver('v0.0.1', true)) && isSemver('v1.0.0', true)", 7),
+        ("'name' in device.capacity['a.example.com'] && "
+         "device.capacity['a.example.com'].name.isGreaterThan(quantity('1Ki'))", 10),
+        ("device.attributes.exists_one(x, x == 'a.example.com')", 164),
+        ("device.attributes['a.example.com'].exists_one(x, x == 'services')", 133),
+        ("device.capacity.exists_one(x, x == 'a.example.com')", 164),
+        ("device.capacity['a.example.com'].exists_one(x, x == 'memory')", 133),
+        ("device.attributes['a.example.com'].services.split('example').size() >= 2", 19),
+        ("device.attributes['a.example.com'].services.matches('[^a]?sym')", 18),
+    ],
+)  # fmt: skip
+def test_selectors_of_devices_cost_what_upstreams_tests_say(expression, most):
+    assert devices.compile(expression).estimated_cost.most == most

@@ -1,4 +1,4 @@
-"""What holds the expressions of policies, and what is around them. Whether they compile is not asked here."""
+"""What holds the expressions of policies, and what is around them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.admissionregistration import matching
+from longboat.registry.kinds.admissionregistration.compiler import Compiler
 
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
 PATCH_TYPES = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
@@ -21,20 +22,24 @@ _RESERVED = frozenset((  # words of CEL
 _LINE_BREAK = re.compile(r"[\n\r]")
 
 
-def variable(found: Object, path: Path, err: Errors) -> None:
+def variable(found: Object, compiler: Compiler, path: Path, err: Errors) -> None:
     name = found.get("name") or ""
     if not name.strip():
         err.required(path.at("name"), "name is not specified")
     elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
         err.invalid(path.at("name"), name, "must be a valid CEL identifier")
-    _required(found, "expression", path, err)
+    if _required(found, "expression", path, err):
+        compiler.variable(name, found["expression"], path.at("expression"), err)
 
 
-def validation(found: Object, path: Path, err: Errors) -> None:
-    message = found.get("message") or ""
-    _required(found, "expression", path, err)
-    if (says := found.get("messageExpression") or "") and not says.strip():
+def validation(found: Object, compiler: Compiler, path: Path, err: Errors) -> None:
+    message, says = found.get("message") or "", found.get("messageExpression") or ""
+    if _required(found, "expression", path, err):
+        compiler.condition(found["expression"], path.at("expression"), err)
+    if says and not says.strip():
         err.invalid(path.at("messageExpression"), says, "must be non-empty if specified")
+    elif says:
+        compiler.message(says, path.at("messageExpression"), err)
     if message and not message.strip():
         err.invalid(path.at("message"), message, "must be non-empty if specified")
     elif _LINE_BREAK.search(message.strip()):
@@ -42,7 +47,7 @@ def validation(found: Object, path: Path, err: Errors) -> None:
     matching.one_of_set(found.get("reason"), REASONS, path.at("reason"), err)
 
 
-def audit_annotations(found: list[Object], policy: str, path: Path, err: Errors) -> None:
+def audit_annotations(found: list[Object], policy: str, compiler: Compiler, path: Path, err: Errors) -> None:
     """`policy`: the name of the policy, which their keys begin with where they are written."""
     if len(found) > MOST_ANNOTATIONS:
         shown = [internal.whole("io.k8s.api.admissionregistration.v1.AuditAnnotation", each) for each in found]
@@ -54,14 +59,16 @@ def audit_annotations(found: list[Object], policy: str, path: Path, err: Errors)
             rules.label_name(f"{policy}/{key}", at.at("key"), err)
         else:
             err.invalid(at.at("key"), key, "requires metadata.name be non-empty")
-        _required(each, "valueExpression", at, err)
-        if len((each.get("valueExpression") or "").strip().encode()) > LONGEST_VALUE:
+        given = _required(each, "valueExpression", at, err)
+        if given and len(each["valueExpression"].strip().encode()) > LONGEST_VALUE:
             err.required(at.at("valueExpression"), f"must not exceed {LONGEST_VALUE} bytes in length")
+        elif given:
+            compiler.annotation(each["valueExpression"], at.at("valueExpression"), err)
         if i in repeated:
             err.duplicate(at.at("key"), key)
 
 
-def mutation(found: Object, path: Path, err: Errors) -> None:
+def mutation(found: Object, compiler: Compiler, path: Path, err: Errors) -> None:
     """One change: the expression that its patchType asks for, and not the other."""
     kind = found.get("patchType") or ""
     if not kind:
@@ -78,8 +85,13 @@ def mutation(found: Object, path: Path, err: Errors) -> None:
             err.required(path.at(field), f"must be specified when patchType is {kind}")
         elif not (found[field].get("expression") or "").strip():
             err.required(path.at(field, "expression"))
+        else:
+            compiler.mutation(kind, found[field]["expression"], path.at(field, "expression"), err)
 
 
-def _required(found: Object, field: str, path: Path, err: Errors) -> None:
-    if not (found.get(field) or "").strip():
-        err.required(path.at(field), f"{field} is not specified")
+def _required(found: Object, field: str, path: Path, err: Errors) -> bool:
+    """Whether it is there."""
+    if (found.get(field) or "").strip():
+        return True
+    err.required(path.at(field), f"{field} is not specified")
+    return False

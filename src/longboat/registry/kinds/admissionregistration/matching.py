@@ -1,7 +1,4 @@
-"""Which requests webhooks and policies are asked about: rules, selectors, and conditions (admissionregistration/v1).
-
-Conditions are only held to their form: whether their expressions compile is not asked here.
-"""
+"""Which requests webhooks and policies are asked about: rules, selectors, and conditions (admissionregistration/v1)."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.registry.kinds import rules
+from longboat.registry.kinds.admissionregistration.compiler import Compiler
 
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 SCOPES = ("*", "Cluster", "Namespaced")
@@ -104,14 +102,17 @@ def _named_rule(found: Object, path: Path, err: Errors) -> None:
     rule(found, path, err)
 
 
-def conditions(found: list[Object], path: Path, err: Errors) -> None:
-    """Match conditions."""
+def conditions(found: list[Object], path: Path, err: Errors, *, params: bool = False) -> None:
+    """Match conditions. `params`: they may speak of parameters."""
+    compiler = Compiler(params=params)
     if len(found) > MOST_CONDITIONS:
         err.too_many(path, len(found), MOST_CONDITIONS)
     repeated = set(rules.repeated(condition.get("name") for condition in found))
     for i, condition in enumerate(found):
         at, name = path.index(i), condition.get("name") or ""
-        if not (condition.get("expression") or "").strip():
+        if text := (condition.get("expression") or "").strip():
+            compiler.condition(text, at.at("expression"), err)
+        else:
             err.required(at.at("expression"))
         if not name:
             err.required(at.at("name"))

@@ -10,6 +10,7 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
 from longboat.registry.kinds import cells, conditions, fill, rules
 from longboat.registry.kinds.admissionregistration import expressions, matching, params
+from longboat.registry.kinds.admissionregistration.compiler import Compiler
 from longboat.registry.strategy import CHANGE, METADATA, OBJECT, Strategy
 
 
@@ -39,8 +40,10 @@ MUTABLE_OPERATIONS = ("*", "CONNECT", "CREATE", "UPDATE")
 REINVOCATIONS = ("Never", "IfNeeded")
 
 
-def _common(spec: Object, old: Object | None, err: Errors, mutable: bool) -> None:
-    """What all policies have. Conditions that have not changed, nor what their parameters are, are let be."""
+def _common(spec: Object, old: Object | None, err: Errors, mutable: bool) -> Compiler:
+    """What all policies have. Conditions that have not changed, nor what their parameters are, are let be. Returns what
+    compiles the rest."""
+    compiler = Compiler(params=spec.get("paramKind") is not None, composes=mutable or bool(spec.get("variables")))
     if spec.get("failurePolicy") is None:
         err.required(_SPEC.at("failurePolicy"))
     matching.one_of_set(spec.get("failurePolicy"), matching.FAILURE_POLICIES, _SPEC.at("failurePolicy"), err)
@@ -56,9 +59,11 @@ def _common(spec: Object, old: Object | None, err: Errors, mutable: bool) -> Non
         if mutable:
             _mutable(constraints, path, err)
     if old is None or any(old.get(f) != spec.get(f) for f in ("paramKind", "matchConditions")):
-        matching.conditions(spec.get("matchConditions") or [], _SPEC.at("matchConditions"), err)
+        found = spec.get("matchConditions") or []
+        matching.conditions(found, _SPEC.at("matchConditions"), err, params=spec.get("paramKind") is not None)
     for i, variable in enumerate(spec.get("variables") or ()):
-        expressions.variable(variable, _SPEC.at("variables").index(i), err)
+        expressions.variable(variable, compiler, _SPEC.at("variables").index(i), err)
+    return compiler
 
 
 def _mutable(found: Object, path: Path, err: Errors) -> None:
@@ -74,6 +79,7 @@ _PARAM_KIND = Column("ParamKind", str, _param_kind, description="What parametriz
 
 class ValidatingAdmissionPolicy(Strategy):
     kind = kinds.VALIDATING_ADMISSION_POLICY
+    heavy = True  # its expressions are compiled
     update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False
@@ -99,14 +105,15 @@ class ValidatingAdmissionPolicy(Strategy):
 
     def _validate(self, new: Object, old: Object | None, err: Errors) -> None:
         spec = new.get("spec") or {}
-        _common(spec, None if old is None else old.get("spec") or {}, err, mutable=False)
+        compiler = _common(spec, None if old is None else old.get("spec") or {}, err, mutable=False)
         validations, notes = spec.get("validations") or [], spec.get("auditAnnotations") or []
         if not (validations or notes):
             for field in ("validations", "auditAnnotations"):
                 err.required(_SPEC.at(field), "validations or auditAnnotations must contain at least one item")
         for i, validation in enumerate(validations):
-            expressions.validation(validation, _SPEC.at("validations").index(i), err)
-        expressions.audit_annotations(notes, dig(new, "metadata", "name") or "", _SPEC.at("auditAnnotations"), err)
+            expressions.validation(validation, compiler, _SPEC.at("validations").index(i), err)
+        name = dig(new, "metadata", "name") or ""
+        expressions.audit_annotations(notes, name, compiler, _SPEC.at("auditAnnotations"), err)
 
     def validate_status(self, new: Object, old: Object, err: Errors) -> None:
         warnings = dig(new, "status", "typeChecking", "expressionWarnings") or ()
@@ -121,6 +128,7 @@ class ValidatingAdmissionPolicy(Strategy):
 
 class MutatingAdmissionPolicy(Strategy):
     kind = kinds.MUTATING_ADMISSION_POLICY
+    heavy = True  # its expressions are compiled
     update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False
@@ -145,12 +153,12 @@ class MutatingAdmissionPolicy(Strategy):
 
     def _validate(self, new: Object, old: Object | None, err: Errors) -> None:
         spec = new.get("spec") or {}
-        _common(spec, None if old is None else old.get("spec") or {}, err, mutable=True)
+        compiler = _common(spec, None if old is None else old.get("spec") or {}, err, mutable=True)
         mutations, again = spec.get("mutations") or [], spec.get("reinvocationPolicy") or ""
         if not mutations:
             err.required(_SPEC.at("mutations"), "mutations must contain at least one item")
         for i, mutation in enumerate(mutations):
-            expressions.mutation(mutation, _SPEC.at("mutations").index(i), err)
+            expressions.mutation(mutation, compiler, _SPEC.at("mutations").index(i), err)
         if not again:
             err.required(_SPEC.at("reinvocationPolicy"))
         elif again not in REINVOCATIONS:

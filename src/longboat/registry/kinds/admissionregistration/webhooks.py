@@ -58,6 +58,7 @@ def _oddly_selecting(hook: Object) -> bool:
 
 class ValidatingWebhookConfiguration(Strategy):
     kind = kinds.VALIDATING_WEBHOOK_CONFIGURATION
+    heavy = True  # its conditions are compiled
     update_order = (METADATA, CHANGE)
     standard_finalizers = False
     unconditional_update = False

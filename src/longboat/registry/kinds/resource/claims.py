@@ -1,11 +1,9 @@
-"""What a claim asks for: requests, constraints between them, and configuration for drivers (resource.k8s.io/v1).
-
-Selectors are only held to their form: whether their expressions compile is not asked here.
-"""
+"""What a claim asks for: requests, constraints between them, and configuration for drivers (resource.k8s.io/v1)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,8 +11,11 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.types import internal
-from longboat.registry.kinds import rules
+from longboat.registry.kinds import compiled, rules
 from longboat.registry.kinds.resource import checks
+
+if TYPE_CHECKING:
+    from longboat.machinery.cel.types import Type
 
 MOST, MOST_ALTERNATIVES = 32, 8  # requests, constraints, configurations and selectors of each; of one request
 LONGEST_EXPRESSION = 10 << 10
@@ -104,8 +105,19 @@ def selectors(found: list[Object], path: Path, err: Errors) -> None:
 def _selector(found: Object, path: Path, err: Errors) -> None:
     if (cel := found.get("cel")) is None:
         err.required(path.at("cel"))
-    elif len((cel.get("expression") or "").encode()) > LONGEST_EXPRESSION:
-        err.too_long(path.at("cel", "expression"), LONGEST_EXPRESSION)
+        return
+    text, path = cel.get("expression") or "", path.at("cel", "expression")
+    if len(text.encode()) > LONGEST_EXPRESSION:
+        err.too_long(path, LONGEST_EXPRESSION)
+        return
+    from longboat.machinery.cel import devices
+
+    def says(gives: Type) -> str:
+        return f"must evaluate to bool or the unknown type, not {gives.declared}"
+
+    program = compiled.compiled(text, lambda: devices.compile(text), devices.RESULTS, says, path, err)
+    if program is not None and program.estimated_cost.most > devices.LIMIT:
+        err.forbidden(path, "too complex, exceeds cost limit")
 
 
 def _constraint(found: Object, path: Path, err: Errors, known: Requests) -> None:

@@ -39,6 +39,7 @@ _SPEC = Path("spec")
 
 class DeviceClass(Strategy):
     kind = kinds.DEVICE_CLASS
+    heavy = True  # its selectors are compiled
     returns_deleted = True
     update_order = (*WHOLE_METADATA, *WHOLE_METADATA_CHANGE, CHANGE)
 
@@ -51,6 +52,7 @@ class DeviceClass(Strategy):
 
 class ResourceClaim(Strategy):
     kind = kinds.RESOURCE_CLAIM
+    heavy = True  # its selectors are compiled
     returns_deleted = True
     columns = (Column("State", str, _state, description="Whether devices have been given."), AGE)
     has_status = True
@@ -76,6 +78,7 @@ class ResourceClaim(Strategy):
 
 class ResourceClaimTemplate(Strategy):
     kind = kinds.RESOURCE_CLAIM_TEMPLATE
+    heavy = True  # its selectors are compiled
     returns_deleted = True
     generation = False
 

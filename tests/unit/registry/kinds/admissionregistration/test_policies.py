@@ -17,7 +17,7 @@ POLICY: Thing = {
     "metadata": {"name": "p"},
     "spec": {"matchConstraints": {"resourceRules": [RULE]}, "validations": [{"expression": "true"}]},
 }
-MUTATION: Thing = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}
+MUTATION: Thing = {"patchType": "JSONPatch", "jsonPatch": {"expression": "[JSONPatch{op: 'remove', path: '/a'}]"}}
 CHANGE: Thing = {
     "metadata": {"name": "p"},
     "spec": {
@@ -84,6 +84,70 @@ def test_validating_policies(changes, wrong):
 )  # fmt: skip
 def test_mutating_policies(changes, wrong):
     assert said(MUTATING, changed(CHANGE, **changes)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"spec__validations__0__expression": "1"}, ["must evaluate to bool but got int"]),
+        ({"spec__validations__0__expression": "duration('1s')"}, [
+            "validations[0].expression: \"duration('1s')\": must evaluate to bool but got google.protobuf.Duration",
+        ]),
+        ({"spec__validations__0__expression": "int('x')"},  # what it gives is asked before its constants are computed
+         ["validations[0].expression: \"int('x')\": must evaluate to bool but got int"]),
+        ({"spec__validations__0__expression": "int('x') == 1"}, [
+            "validations[0].expression: Internal error: program instantiation failed: type conversion error from "
+            "'string' to 'int'",
+        ]),
+        ({"spec__validations__0__messageExpression": "[null]"},
+         ['validations[0].messageExpression: "[null]": must evaluate to string but got list(null_type)']),
+        ({"spec__validations__0__messageExpression": "string(authorizer.path('/').check('get').allowed())"}, [
+            "undeclared reference to 'authorizer'",
+        ]),
+        ({"spec__auditAnnotations": [{"key": "k", "valueExpression": " 1 "}]},  # shown as it is, compiled without
+         ['auditAnnotations[0].valueExpression: " 1 ": must evaluate to one of [string null_type] but got int']),
+        ({"spec__auditAnnotations": [{"key": "k", "valueExpression": "null"}]}, []),
+        ({"spec__matchConditions": [{"name": "m", "expression": "params.x == 1"}]},
+         ["undeclared reference to 'params'"]),
+        ({"spec__matchConditions": [{"name": "m", "expression": "params.x == 1"}],
+          "spec__paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}}, []),
+        ({"spec__matchConditions": [{"name": "m", "expression": "variables.a == 1"}],  # they are not theirs to use
+          "spec__variables": [{"name": "a", "expression": "1"}]}, ["undeclared reference to 'variables'"]),
+        ({"spec__variables": [{"name": "a", "expression": "[1]"}, {"name": "b", "expression": "variables.a[0]"}],
+          "spec__validations__0__expression": "variables.b == 'x'"},
+         ["found no matching overload for '_==_' applied to '(int, string)'"]),
+        ({"spec__variables": [{"name": "b", "expression": "variables.a"}, {"name": "a", "expression": "1"}]},
+         ["undefined field 'a'"]),
+        ({"spec__variables": [{"name": "a", "expression": "quantity('1')"}],  # objects are not told apart
+          "spec__validations__0__expression": "variables.a.nope"},
+         ["must evaluate to bool but got dyn"]),
+    ],
+)  # fmt: skip
+def test_expressions_of_validating_policies(changes, wrong):
+    found = said(VALIDATING, changed(POLICY, **changes))
+    found = [each.replace("spec.", "", 1).replace("Invalid value: ", "", 1) for each in found]
+    assert len(found) == len(wrong) and all(part in each for part, each in zip(wrong, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "wrong"),
+    [
+        ("applyConfiguration", "Object{spec: Object.spec{replicas: 1}}", ""),
+        ("applyConfiguration", "{}", "must evaluate to Object but got map(dyn, dyn)"),
+        ("applyConfiguration", "Object.spec{}", "must evaluate to Object but got Object.spec"),
+        ("applyConfiguration", "Nope{}", "undeclared reference to 'Nope'"),
+        ("jsonPatch", "[JSONPatch{op: 'add', path: '/a/' + jsonpatch.escapeKey('b/c'), value: 1}]", ""),
+        ("jsonPatch", "Object{}", "must evaluate to list(JSONPatch) but got Object"),
+        ("jsonPatch", "[]", "must evaluate to list(JSONPatch) but got list(dyn)"),
+        ("jsonPatch", "[JSONPatch{op: variables.a}]", "undefined field 'a'"),  # there are variables, if none
+    ],
+)
+def test_expressions_of_mutating_policies(kind, expression, wrong):
+    mutation = {"patchType": kind[0].upper() + kind[1:], kind: {"expression": expression}}
+    mutation["patchType"] = {"jsonPatch": "JSONPatch"}.get(kind, mutation["patchType"])
+    found = said(MUTATING, changed(CHANGE, spec__mutations=[mutation]))
+    assert len(found) == bool(wrong)
+    assert not wrong or (f"spec.mutations[0].{kind}.expression: " in found[0] and wrong in found[0])
 
 
 def test_conditions_that_do_not_change_are_let_be():

@@ -41,6 +41,11 @@ def named(name: str, **changes: object) -> Thing:
         (named("a.b.c", matchConditions=[{"name": f"m{i}", "expression": "true"} for i in range(65)]), [
             f"{AT}.matchConditions: Too many: 65: must have at most 64 items",
         ]),
+        (named("a.b.c", matchConditions=[{"name": "m", "expression": " request.name "}]), [
+            f'{AT}.matchConditions[0].expression: Invalid value: "request.name": must evaluate to bool but got string',
+        ]),
+        (named("a.b.c", matchConditions=[{"name": "m", "expression": "authorizer.path('/').check('get').allowed()"}]),
+         []),
     ],
 )  # fmt: skip
 def test_what_is_refused(hook, wrong):

@@ -172,3 +172,38 @@ def test_what_a_claim_is_given():
     assert said_of_status(allocated, status__devices=[{**result, "device": "e"}]) == [
         'status.devices[0]: Invalid value: "d.example.com/p/e": must be an allocated device in the claim'
     ]
+
+
+SELECTOR = "spec.selectors[0].cel.expression"
+
+
+def nested(times: int) -> str:
+    """An expression that is dear without looking at anything."""
+    text = "true"
+    for i in range(times):
+        text = f"[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].all(x{i}, {text})"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("device.attributes['a.example.com'].ready && device.allowMultipleAllocations", ""),
+        ("device.attributes['a.example.com'].ready", ""),
+        ("cel.bind(own, device.attributes['a.example.com'], own.a > 1 && own.b < 2)", ""),
+        ("cel.bind('own', 1, true)", "cel.bind() variable names must be simple identifiers"),
+        ("device.capacity['a.example.com'].memory", "to bool or the unknown type, not kubernetes.Quantity"),
+        ("dyn(true)", "must evaluate to bool or the unknown type, not dyn"),
+        ("device.attributes['a.example.com'].a.exists(x, x)", "type 'any' cannot be range of a comprehension"),
+        ("object.metadata.name == ''", "undeclared reference to 'object'"),
+        ("int('x') == 1", "Internal error: program instantiation failed: type conversion error from 'string' to 'int'"),
+        (nested(4), ""),
+        (nested(6), "Forbidden: too complex, exceeds cost limit"),
+        (f"'{'a' * 10238}' == ''", "Too long: may not be more than 10240 bytes"),
+    ],
+)  # fmt: skip
+def test_selectors_are_compiled_for_what_they_cost(expression, wrong):
+    selectors = [{"cel": {"expression": expression}}]
+    found = said(CLASSES, {"metadata": {"name": "c"}, "spec": {"selectors": selectors}})
+    assert len(found) == bool(wrong)
+    assert not wrong or (found[0].startswith(SELECTOR) and wrong in found[0])
