@@ -314,15 +314,18 @@ class APIServer:
         def hooks(kind: Kind) -> Hooks:
             return Hooks(self.stores[kind])
 
+        async def make_namespace(obj: Object) -> None:
+            await self.stores[kinds.NAMESPACE].create(obj, "", Write())
+
         figures = Figures()
         self.exposition.add(figures.families)
         means = Means(
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
-            self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.pod_security, figures,
+            self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.admission, figures,
             hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
-            typed, printed, Versions(self.stores, self.resources),
+            typed, printed, Versions(self.stores, self.resources), make_namespace, self.resources.named,
         )  # fmt: skip
-        return Chain(plugins(means, self.config.disable_admission_plugins))
+        return Chain(plugins(means, self.config.enable_admission_plugins, self.config.disable_admission_plugins))
 
     def _others(self) -> list[Authenticator]:
         """Who knows clients by anything but a ServiceAccount's token."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longboat.api.rights import Rights
-from longboat.apiserver.admission.pod_security.settings import Settings
+from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.pki import SERVING_NAMES
@@ -21,8 +21,8 @@ class Config:
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `rights`: what components declare to need: they are given it by roles.
     `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
-    `disable_admission_plugins`: by their names in `admission.catalog`.
-    `pod_security`: the standards of namespaces that ask for none, and whom no standard binds.
+    `enable_admission_plugins`, `disable_admission_plugins`: by their names in `admission.catalog`.
+    `admission`: what admission plugins are told.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
 
@@ -39,8 +39,9 @@ class Config:
     audit_limits: Limits = field(default_factory=Limits)
     encryption: Path | None = None
     warn_unenforced: bool = True
+    enable_admission_plugins: frozenset[str] = frozenset()
     disable_admission_plugins: frozenset[str] = frozenset()
-    pod_security: Settings = field(default_factory=Settings)
+    admission: Configured = field(default_factory=Configured)
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()
     gathers_roles: bool = True

@@ -55,6 +55,11 @@ class Resources:
     def of(self, kind: Kind) -> Resource | None:
         return self._by_kind.get(kind)
 
+    def named(self, group: str, version: str, name: str) -> Kind | None:
+        """The kind of this name, if it is served."""
+        found = self._by_kind.get(Kind(group, version, name, ""))
+        return None if found is None else found.kind
+
     def install(self, resource: Resource) -> None:
         """Serve it from now on, in place of what has been of its kind. Raises ValueError if its path is another's."""
         kind = resource.kind

@@ -80,6 +80,7 @@ def settings(options: Options) -> Settings:
         extend_tokens=options.service_account_extend_token_expiration,
         audit_log=_file(options.audit_log_path),
         audit_limits=Limits(options.audit_log_maxage, options.audit_log_maxbackup, options.audit_log_maxsize),
+        enabled_plugins=frozenset(options.enable_admission_plugins),
         disabled_plugins=frozenset(options.disable_admission_plugins),
         admission_config=_file(options.admission_control_config_file),
         warn_unenforced=options.warn_unenforced,

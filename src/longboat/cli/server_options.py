@@ -47,7 +47,7 @@ class Options:
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)
     audit_log_maxsize: int = flag(100, "megabytes of a part", parse=count)
     enable_admission_plugins: list[str] = flag(
-        [], "admission plugins that should be enabled in addition to default enabled ones (all of ours are)"
+        [], "admission plugins that should be enabled in addition to default enabled ones (docs/admission.md)"
     )
     disable_admission_plugins: list[str] = flag(
         [], "admission plugins that should be disabled although they are in the default enabled plugins list"

@@ -8,18 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from longboat.cli import alive, flags, node_defaults, node_upkeep, preflight, registry, startup, trust
+from longboat.cli import alive, flags, node_defaults, node_upkeep, preflight, registry, server_files, startup, trust
 from longboat.cli.agent_options import MAX_PIDS
 from longboat.cli.cluster import Cluster, load
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import duration, flag
 from longboat.cli.plan import plan, supervisor
-from longboat.cli.server import check_plugins
 from longboat.cli.steps import Steps
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(server_files.Flags):
     """Start a cluster. On a running one: add missing nodes and repair what is broken."""
 
     name: str = flag("default", "name of the cluster")
@@ -31,11 +30,6 @@ class Options:
     egress: bool | None = flag(None, "let pods reach the world outside (default: yes)")
     allowed_unsafe_sysctls: list[str] = flag(
         [], "kernel parameters (or net.core.*) that pods may set besides safe ones"
-    )
-    enable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
-    disable_admission_plugins: list[str] = flag([], "as `longboat server` has it (default: as it was)")
-    admission_control_config_file: str | None = flag(
-        None, "as `longboat server` has it (default: as it was; empty: none)"
     )
     warn_unenforced: bool | None = flag(None, "warn clients of what is stored and not in force (default: yes)")
     seccomp_default: bool | None = flag(
@@ -83,7 +77,9 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         fresh = replace(fresh, seccomp_default=True, pod_max_pids=MAX_PIDS)
         fresh = replace(fresh, **_limits(options))
         nodes = 1 if options.nodes is None else options.nodes
-        return _with_simulated_port(replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0))
+        fresh = replace(fresh, nodes=nodes, simulated_nodes=options.simulated_nodes or 0)
+        server_files.check(fresh)
+        return _with_simulated_port(fresh)
     if options.api_port not in (0, before.api_port) and alive.running(before.run_dir):
         raise Failure(
             f"cluster {before.name!r} runs with its API on port {before.api_port}",
@@ -99,6 +95,7 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         unsafe_sysctls=sysctls or before.unsafe_sysctls,
         **_limits(options),
     )
+    server_files.check(after)
     return _with_simulated_port(after)
 
 
@@ -117,29 +114,10 @@ def _limits(options: Options) -> dict[str, Any]:
         said["seccomp_default"] = options.seccomp_default
     if options.pod_max_pids is not None:
         said["pod_max_pids"] = node_defaults.checked_pids(options.pod_max_pids)
-    check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
-    if options.enable_admission_plugins or options.disable_admission_plugins:
-        said["enabled_plugins"] = ",".join(options.enable_admission_plugins)
-        said["disabled_plugins"] = ",".join(options.disable_admission_plugins)
-    if options.admission_control_config_file is not None:
-        said["admission_config"] = _admission_config(options.admission_control_config_file)
+    said |= server_files.said(options)
     if options.eviction_hard:
         said["eviction_hard"] = node_upkeep.checked(options.eviction_hard)
     return said
-
-
-def _admission_config(name: str) -> str:
-    """An absolute path, of a file that can be used. Raises Usage."""
-    if not name:
-        return ""
-    from longboat.apiserver.admission import configuration
-    from longboat.machinery.configfile import BadConfiguration
-
-    try:
-        configuration.load(file := Path(name).absolute())
-    except BadConfiguration as error:
-        raise Usage(f"--admission-control-config-file: {error}") from error
-    return str(file)
 
 
 def _sysctls(patterns: list[str]) -> str:

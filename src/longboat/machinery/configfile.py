@@ -22,7 +22,7 @@ def struct(name: str, /, **fields: Shape) -> Struct:
 def read(data: bytes, kind: str, versions: tuple[str, ...], shape: Struct) -> dict[str, Any]:
     """The document, JSON or YAML, its types and field names checked; not yet whether it makes sense.
 
-    `versions`: those it may be of. Raises BadConfiguration.
+    `versions`: those it may be of. Without a `kind` it is one that says none of itself. Raises BadConfiguration.
     """
     try:
         as_json = data.lstrip()[:1] == b"{"
@@ -43,7 +43,8 @@ def within(value: Any, kind: str, versions: tuple[str, ...], shape: Struct) -> d
 def _checked(
     value: Any, kind: str, versions: tuple[str, ...], shape: Struct, repeated: list[str], written: Any
 ) -> dict[str, Any]:
-    _check_kind(value, kind, versions)
+    if kind:
+        _check_kind(value, kind, versions)
     found = check.struct(shape, value)
     if complaints := repeated + strict.problems(shape, written):
         raise BadConfiguration(f"strict decoding error: {', '.join(complaints)}")

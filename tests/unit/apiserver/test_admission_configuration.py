@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from integration.apiserver.process import SOURCE
+from longboat.apiserver.admission import image_policy
 from longboat.apiserver.admission.configuration import Configured, load
+from longboat.apiserver.admission.event_rate import Limit
 from longboat.apiserver.admission.pod_security.levels import NONE, Policy, Standard
 from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.machinery.configfile import BadConfiguration
@@ -74,6 +76,77 @@ def test_bad_files(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(BadConfiguration) as raised:
         load(file)
     assert why in str(raised.value) and str(tmp_path) in str(raised.value)
+
+
+def other(name: str, text: str) -> str:
+    return plugin(text).replace("PodSecurity", name, 1)
+
+
+EVENTS = "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\nkind: Configuration\n"
+TOLERATIONS = "apiVersion: podtolerationrestriction.admission.k8s.io/v1alpha1\nkind: Configuration\n"
+IMAGES = "imagePolicy: {kubeConfigFile: reviewer.kubeconfig, allowTTL: 50, denyTTL: -1, defaultAllow: true}"
+REVIEWER = """{clusters: [{name: c, cluster: {server: "https://images.example:1/review"}}], current-context: x,
+users: [{name: u, user: {token: t}}], contexts: [{name: x, context: {cluster: c, user: u}}]}"""
+
+
+def test_settings_of_plugins_that_are_off_by_default(tmp_path: Path) -> None:
+    (tmp_path / "reviewer.kubeconfig").write_text(REVIEWER)
+    file = tmp_path / "admission.yaml"
+
+    def told(name: str, text: str) -> Configured:
+        file.write_text(other(name, text))
+        return load(file, [name])
+
+    limits = "limits: [{type: Server, qps: 5, burst: 10}, {type: User, qps: 1, burst: 2, cacheSize: 3}]"
+    assert told("EventRateLimit", EVENTS + limits).event_limits == (Limit("Server", 5, 10), Limit("User", 1, 2, 3))
+    chosen = "podNodeSelectorPluginConfig: {clusterDefaultNodeSelector: 'a=b,c=d', prod: 'e=f', any: ''}"
+    assert told("PodNodeSelector", chosen).node_selectors == {
+        "clusterDefaultNodeSelector": {"a": "b", "c": "d"}, "prod": {"e": "f"}, "any": {},
+    }  # fmt: skip
+    tolerated = "default: [{key: k, operator: Exists}]\nwhitelist: [{operator: Exists, tolerationSeconds: 5}]"
+    found = told("PodTolerationRestriction", TOLERATIONS + tolerated).tolerations
+    assert found.default == ({"key": "k", "operator": "Exists"},)
+    assert found.listed == ({"operator": "Exists", "tolerationSeconds": 5},)
+    found_policy = told("ImagePolicyWebhook", IMAGES)
+    assert found_policy.image_policy == image_policy.Settings("reviewer.kubeconfig", 50.0, 0.0, 0.5, True)
+    assert found_policy.image_reviewer is not None
+    assert found_policy.image_reviewer.url == "https://images.example:1/review"
+    assert found_policy.image_reviewer.token == "t"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("EventRateLimit", EVENTS, "limits: Invalid value: null: must not be empty"),
+        ("EventRateLimit", EVENTS + "limits: [{type: Pod, qps: 1, burst: 1}]",
+         'limits[0].type: Unsupported value: "Pod": supported values: "Namespace", "Server", "SourceAndObject", "Us'),
+        ("EventRateLimit", EVENTS + "limits: [{type: User, qps: 0, burst: -1, cacheSize: -1}]",
+         "limits[0].burst: Invalid value: -1: must be positive, limits[0].qps: Invalid value: 0: must be positive, "
+         "limits[0].cacheSize: Invalid value: -1: must not be negative"),
+        ("PodNodeSelector", "podNodeSelectorPluginConfig: {a: b}", "invalid selector: b"),
+        ("PodNodeSelector", "podNodeSelectorConfig: {a: b=c}", 'unknown field "podNodeSelectorConfig"'),
+        ("PodTolerationRestriction", TOLERATIONS + "default: [{keys: a}]", 'unknown field "default[0].keys"'),
+        ("ImagePolicyWebhook", "imagePolicy: {allowTTL: 3600}", "imagePolicy.kubeConfigFile: Required value"),
+        ("ImagePolicyWebhook", "imagePolicy: {kubeConfigFile: x, allowTTL: 3600}", "valid value is between 1 and 1800"),
+        ("ImagePolicyWebhook", IMAGES, "reviewer.kubeconfig: No such file or directory"),
+    ],
+)  # fmt: skip
+def test_bad_settings_of_other_plugins(tmp_path: Path, name: str, text: str, why: str) -> None:
+    file = tmp_path / "admission.yaml"
+    file.write_text(other(name, text))
+    with pytest.raises(BadConfiguration) as raised:
+        load(file, [name])
+    assert why in str(raised.value) and str(tmp_path) in str(raised.value)
+
+
+def test_what_is_configured_runs_and_what_needs_a_configuration_has_one(tmp_path: Path) -> None:
+    file = tmp_path / "admission.yaml"
+    file.write_text(other("PodNodeSelector", "podNodeSelectorPluginConfig: {a: b=c}"))
+    with pytest.raises(BadConfiguration, match="PodNodeSelector is configured and not enabled"):
+        load(file, ["PodSecurity"])
+    for given in (None, file):
+        with pytest.raises(BadConfiguration, match="EventRateLimit needs a configuration"):
+            load(given, ["PodNodeSelector", "EventRateLimit"])
 
 
 def test_a_bad_file_stops_the_start(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from longboat.apiserver.admission.catalog import CATALOGUE, NAMES, Means, plugins, problems
+from longboat.apiserver.admission.always_pull_images import AlwaysPullImages
+from longboat.apiserver.admission.catalog import CATALOGUE, NAMES, Means, plugins, problems, running
 from longboat.apiserver.admission.chain import Plugin
+from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.cli import plan, up
 from longboat.cli.cluster import Cluster
@@ -17,21 +19,47 @@ from longboat.cli.flags import parse
 from longboat.cli.server import Options, check_plugins
 from unit.apiserver.harness import Api, play
 
-# Upstream's own order (kube-apiserver's recommended plugin order), of those that we have.
+# Upstream's own order (kube-apiserver v1.36, AllOrderedPlugins).
 UPSTREAM = [
-    "NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition",
-    "PodSecurity", "Priority", "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection",
+    "AlwaysAdmit", "NamespaceAutoProvision", "NamespaceLifecycle", "NamespaceExists",
+    "LimitPodHardAntiAffinityTopology", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition",
+    "AlwaysPullImages", "ImagePolicyWebhook", "PodSecurity", "PodNodeSelector", "Priority", "DefaultTolerationSeconds",
+    "PodTolerationRestriction", "EventRateLimit", "ExtendedResourceToleration", "DefaultStorageClass",
+    "StorageObjectInUseProtection", "PodGroupProtection", "OwnerReferencesPermissionEnforcement",
     "PersistentVolumeClaimResize", "RuntimeClass", "CertificateApproval", "CertificateSigning",
-    "CertificateSubjectRestriction", "DefaultIngressClass", "DenyServiceExternalIPs", "PodResizeValidator",
-    "MutatingAdmissionWebhook", "ValidatingAdmissionWebhook", "ResourceQuota",
+    "ClusterTrustBundleAttest", "CertificateSubjectRestriction", "DefaultIngressClass", "DenyServiceExternalIPs",
+    "PodTopologyLabels", "PodGroupWorkloadExists", "NodeDeclaredFeatureValidator", "JobValidation",
+    "PodResizeValidator", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionWebhook", "ResourceQuota", "AlwaysDeny",
 ]  # fmt: skip
+OURS = {"NodeRestriction", "DenyServiceExternalIPs"}  # that upstream leaves off
+UPSTREAMS_OFF = {
+    "AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "DenyServiceExternalIPs", "EventRateLimit",
+    "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision",
+    "NamespaceExists", "NodeRestriction", "OwnerReferencesPermissionEnforcement", "PodNodeSelector",
+    "PodTolerationRestriction",
+}  # fmt: skip
 
-ANYTHING: Any = Means(*[()] * len(fields(Means)))  # plugins only keep what they are given
+# plugins only keep what they are given
+ANYTHING: Any = Means(**{each.name: Configured() if each.name == "configured" else () for each in fields(Means)})
 
 
 def test_the_order_is_upstream_s_and_quotas_come_last() -> None:
-    assert [name for name, _ in CATALOGUE if name] == UPSTREAM
-    assert CATALOGUE[-1][0] == "ResourceQuota"
+    here = [name for name, _ in CATALOGUE if name]
+    assert here == [name for name in UPSTREAM if name in here]
+    assert {*UPSTREAM} - {*here} <= {
+        "MutatingAdmissionPolicy",
+        "ValidatingAdmissionPolicy",
+        "NodeDeclaredFeatureValidator",
+    }
+    assert here[-2:] == ["ResourceQuota", "AlwaysDeny"]
+    assert running() == {*here} - UPSTREAMS_OFF | OURS
+
+
+def test_what_is_off_is_asked_only_where_it_is_enabled() -> None:
+    assert AlwaysPullImages not in map(type, plugins(ANYTHING))
+    assert AlwaysPullImages in map(type, plugins(ANYTHING, enabled=["AlwaysPullImages"]))
+    assert running(["AlwaysPullImages"], ["Priority"]) == (running() | {"AlwaysPullImages"}) - {"Priority"}
 
 
 def test_nothing_changes_an_object_after_it_was_judged_for_escalation() -> None:

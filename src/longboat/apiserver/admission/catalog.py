@@ -14,19 +14,26 @@ from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.admission import certificates
 from longboat.apiserver.admission.admin_access import AdminAccess
+from longboat.apiserver.admission.always import AlwaysDeny, Inert
+from longboat.apiserver.admission.always_pull_images import AlwaysPullImages
 from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
+from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.admission.escalation import Escalation
+from longboat.apiserver.admission.event_rate import EventRateLimit
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
+from longboat.apiserver.admission.image_policy import ImagePolicyWebhook
 from longboat.apiserver.admission.ingress import DefaultIngressClass
 from longboat.apiserver.admission.limit_ranger import LimitRanger
 from longboat.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from longboat.apiserver.admission.namespaces import Create, NamespaceAutoProvision, NamespaceExists
 from longboat.apiserver.admission.node_restriction import NodeRestriction
+from longboat.apiserver.admission.node_selectors import PodNodeSelector
 from longboat.apiserver.admission.nodes import NodeNames, TaintNodesByCondition
+from longboat.apiserver.admission.owner_references import OwnerReferencesPermissionEnforcement, Served
 from longboat.apiserver.admission.pod_resize import PodResizeValidator
 from longboat.apiserver.admission.pod_security import plugin as pod_security
 from longboat.apiserver.admission.pod_security.figures import Figures
-from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
@@ -36,6 +43,8 @@ from longboat.apiserver.admission.storage import (
     PersistentVolumeClaimResize,
     StorageObjectInUseProtection,
 )
+from longboat.apiserver.admission.tolerations import ExtendedResourceToleration, PodTolerationRestriction
+from longboat.apiserver.admission.topology import LimitPodHardAntiAffinityTopology, PodTopologyLabels
 from longboat.apiserver.admission.unenforced import Table, WarnUnenforced
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
@@ -67,7 +76,7 @@ class Means:
     clock: Clock
     serving_names: Collection[str]
     unenforced: Table
-    pod_security: Settings
+    configured: Configured
     pod_figures: Figures
     mutating: Hooks
     validating: Hooks
@@ -75,33 +84,57 @@ class Means:
     typed: Typed
     printed: Printed
     versions: Versions
+    make_namespace: Create
+    served: Served
 
 
 Make = Callable[[Means], Plugin]
 
 CATALOGUE: tuple[tuple[str, Make], ...] = (
+    ("AlwaysAdmit", lambda m: Inert()),
+    ("NamespaceAutoProvision", lambda m: NamespaceAutoProvision(m.lookup, m.make_namespace)),
     ("NamespaceLifecycle", lambda m: NamespaceLifecycle(m.lookup, m.seek)),
+    ("NamespaceExists", lambda m: NamespaceExists(m.lookup, m.seek)),
+    ("LimitPodHardAntiAffinityTopology", lambda m: LimitPodHardAntiAffinityTopology()),
     ("LimitRanger", lambda m: LimitRanger(lambda namespace: m.every(kinds.LIMIT_RANGE, namespace))),
     ("ServiceAccount", lambda m: ServiceAccount(m.lookup, m.seek)),
     ("NodeRestriction", lambda m: NodeRestriction(m.lookup, m.authorizer)),
     ("", lambda m: NodeNames(m.serving_names)),
     ("TaintNodesByCondition", lambda m: TaintNodesByCondition()),
+    ("AlwaysPullImages", lambda m: AlwaysPullImages()),
+    ("ImagePolicyWebhook", lambda m: _image_policy(m)),
     (
         "PodSecurity",
-        lambda m: pod_security.PodSecurity(m.lookup, m.seek, m.pods, m.clock, m.pod_figures, m.pod_security),
+        lambda m: pod_security.PodSecurity(m.lookup, m.seek, m.pods, m.clock, m.pod_figures, m.configured.pod_security),
     ),
+    ("PodNodeSelector", lambda m: PodNodeSelector(m.lookup, m.seek, m.configured.node_selectors)),
     ("Priority", lambda m: Priority(m.lookup, m.seek, lambda: m.every(kinds.PRIORITY_CLASS))),
     ("DefaultTolerationSeconds", lambda m: DefaultTolerationSeconds()),
+    (
+        "PodTolerationRestriction",
+        lambda m: PodTolerationRestriction(m.lookup, m.seek, m.configured.tolerations),
+    ),
+    ("EventRateLimit", lambda m: EventRateLimit(m.configured.event_limits, m.clock)),
+    ("ExtendedResourceToleration", lambda m: ExtendedResourceToleration()),
     ("DefaultStorageClass", lambda m: DefaultStorageClass(lambda: m.every(kinds.STORAGE_CLASS))),
     ("StorageObjectInUseProtection", lambda m: StorageObjectInUseProtection()),
+    ("PodGroupProtection", lambda m: Inert()),  # PodGroups are not served
+    (
+        "OwnerReferencesPermissionEnforcement",
+        lambda m: OwnerReferencesPermissionEnforcement(m.authorizer, m.served),
+    ),
     ("PersistentVolumeClaimResize", lambda m: PersistentVolumeClaimResize(m.lookup)),
     ("RuntimeClass", lambda m: RuntimeClass(m.lookup, m.seek)),
     ("CertificateApproval", lambda m: certificates.Approval(m.authorizer)),
     ("CertificateSigning", lambda m: certificates.Signing(m.authorizer)),
+    ("ClusterTrustBundleAttest", lambda m: Inert()),  # ClusterTrustBundles are not served
     ("CertificateSubjectRestriction", lambda m: certificates.SubjectRestriction()),
     ("DefaultIngressClass", lambda m: DefaultIngressClass(lambda: m.every(kinds.INGRESS_CLASS))),
     ("DenyServiceExternalIPs", lambda m: DenyServiceExternalIPs()),
     ("", lambda m: AdminAccess(m.lookup)),  # upstream's is in the validation of claims
+    ("PodTopologyLabels", lambda m: PodTopologyLabels(m.lookup)),
+    ("PodGroupWorkloadExists", lambda m: Inert()),  # PodGroups are not served
+    ("JobValidation", lambda m: Inert()),  # of Jobs that name a Workload: no field here does
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     (
         "MutatingAdmissionWebhook",
@@ -113,10 +146,23 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
         "ValidatingAdmissionWebhook",
         lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed, m.versions.others),
     ),
-    ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # last: it notes what nobody else refuses
+    ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # it notes what nobody but AlwaysDeny refuses then
+    ("AlwaysDeny", lambda m: AlwaysDeny()),
 )
 NAMES = frozenset(name for name, _ in CATALOGUE if name)
-# All are enabled by default: those that upstream leaves off, too (NodeRestriction, DenyServiceExternalIPs).
+OFF = frozenset((
+    "AlwaysAdmit", "AlwaysDeny", "AlwaysPullImages", "EventRateLimit", "ExtendedResourceToleration",
+    "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology", "NamespaceAutoProvision", "NamespaceExists",
+    "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
+))  # fmt: skip
+"""Plugins that are off unless they are enabled, as upstream's. Two that upstream leaves off are on: NodeRestriction and
+DenyServiceExternalIPs."""
+
+
+def _image_policy(means: Means) -> Plugin:
+    settings, reviewer = means.configured.image_policy, means.configured.image_reviewer
+    assert settings is not None and reviewer is not None, "configuration.load has seen to it"
+    return ImagePolicyWebhook(settings, reviewer, means.clock)
 
 
 def problems(enabled: Collection[str], disabled: Collection[str]) -> Iterator[str]:
@@ -129,6 +175,12 @@ def problems(enabled: Collection[str], disabled: Collection[str]) -> Iterator[st
         yield f"[{' '.join(both)}] in enable-admission-plugins and disable-admission-plugins overlapped"
 
 
-def plugins(means: Means, disabled: Collection[str] = ()) -> Sequence[Plugin]:
-    """Those that are not disabled, in order."""
-    return [make(means) for name, make in CATALOGUE if not name or name not in disabled]
+def running(enabled: Collection[str] = (), disabled: Collection[str] = ()) -> frozenset[str]:
+    """The names of those that are enabled."""
+    return (NAMES - OFF | {*enabled}) - {*disabled}
+
+
+def plugins(means: Means, enabled: Collection[str] = (), disabled: Collection[str] = ()) -> Sequence[Plugin]:
+    """Those that are enabled, in order."""
+    names = running(enabled, disabled)
+    return [make(means) for name, make in CATALOGUE if not name or name in names]

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from longboat.api import kinds
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
+from longboat.apiserver.admission.tolerations import merged
 from longboat.machinery import quantity
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
@@ -77,41 +78,6 @@ class RuntimeClass(Plugin):
         """Empty for a pod of no class; None for one whose class is not there."""
         name = spec.get("runtimeClassName")
         return {} if name is None else self._lookup(kinds.RUNTIME_CLASS, "", name)
-
-
-MOST_MERGED = 500  # tolerations that are compared with each other
-
-
-def merged(first: list[Object], second: list[Object]) -> list[Object]:
-    """Both lists of tolerations, without those that another one covers. Very long ones stay as they are."""
-    every = [*first, *second]
-    if len(every) > MOST_MERGED:
-        return every
-    kept: list[Object] = []
-    for i, one in enumerate(every):
-        covered_before = any(_covers(other, one) for other in kept)
-        covered_later = any(other != one and _covers(other, one) for other in every[i + 1 :])
-        if not (covered_before or covered_later):
-            kept.append(one)
-    return kept
-
-
-def _covers(wide: Object, narrow: Object) -> bool:
-    """Whether what `narrow` tolerates, `wide` tolerates for at least as long."""
-    if wide == narrow:
-        return True
-    operator = wide.get("operator") or "Equal"
-    if (wide.get("key") or operator != "Exists") and wide.get("key") != narrow.get("key"):
-        return False
-    if wide.get("effect") and wide["effect"] != narrow.get("effect"):
-        return False
-    limit, asked = wide.get("tolerationSeconds"), narrow.get("tolerationSeconds")
-    if wide.get("effect") == "NoExecute" and limit is not None and (asked is None or asked > limit):
-        return False
-    if operator == "Exists":
-        return True
-    same_operator = (narrow.get("operator") or "Equal") == operator
-    return operator == "Equal" and same_operator and (wide.get("value") or "") == (narrow.get("value") or "")
 
 
 def _overhead(runtime_class: Object) -> dict[str, str]:

@@ -39,6 +39,8 @@ async def bind(endpoint: Endpoint, request: Request) -> Response:
             raise errors.conflict(kinds.BINDING, name, f"pod {name} has non-empty .spec.schedulingGates")
         notes = {**(found.get("annotations") or {}), **(given.get("annotations") or {})}
         new_meta = {**found, "annotations": notes} if notes else dict(found)
+        if given.get("labels"):  # what the pod has it keeps (KEP-4742)
+            new_meta["labels"] = {**given["labels"], **(found.get("labels") or {})}
         status = dict(old.get("status") or {})
         others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]
         scheduled = {

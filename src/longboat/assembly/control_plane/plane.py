@@ -13,7 +13,7 @@ from longboat.aio.http.server import Server
 from longboat.aio.parts import Parts
 from longboat.aio.tasks import Tasks
 from longboat.api.families import split
-from longboat.apiserver.admission import configuration
+from longboat.apiserver.admission import catalog, configuration
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates, front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
@@ -94,8 +94,11 @@ class ControlPlane:
             encryption=given.encryption
             or (None if given.store == MEMORY else await keys.ensure(root, kept, self.clock)),
             warn_unenforced=given.warn_unenforced,
+            enable_admission_plugins=given.enabled_plugins,
             disable_admission_plugins=given.disabled_plugins,
-            pod_security=configuration.load(given.admission_config).pod_security,
+            admission=configuration.load(
+                given.admission_config, catalog.running(given.enabled_plugins, given.disabled_plugins)
+            ),
             authenticators=authenticators,
             rights=rights.granted(),
             gathers_roles=CONTROLLERS in given.beside,

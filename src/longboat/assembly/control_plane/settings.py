@@ -32,7 +32,8 @@ class Settings:
     extend_tokens: bool = False  # tokens of pods last a year
     audit_log: Path | None = None  # None for one in the data directory
     audit_limits: Limits = field(default_factory=Limits)
-    disabled_plugins: frozenset[str] = frozenset()  # of admission
+    enabled_plugins: frozenset[str] = frozenset()  # of admission, beside those that are so by default
+    disabled_plugins: frozenset[str] = frozenset()
     admission_config: Path | None = None  # an AdmissionConfiguration
     warn_unenforced: bool = True
     beside: frozenset[str] = BESIDE

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from longboat.aio.clock import VirtualClock
+from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.admission.pod_security import relabelling
 from longboat.apiserver.admission.pod_security.levels import BASELINE, NONE, OPEN, RESTRICTED, Policy, Standard
 from longboat.apiserver.admission.pod_security.settings import Settings
@@ -165,7 +166,7 @@ def test_exemptions(settings: Settings, spec: Any, whose: str) -> None:
         assert (found.get("exempt", ""), code) == (whose, 200 if whose else 404)
         assert await figures(api, "exemptions") == ({"create pod": 1} if whose else {})
 
-    play(scene, pod_security=settings)
+    play(scene, admission=Configured(settings))
 
 
 def test_a_namespace_that_asks_for_nothing_has_the_defaults() -> None:
@@ -176,7 +177,7 @@ def test_a_namespace_that_asks_for_nothing_has_the_defaults() -> None:
         code, status = await api.ask("POST", f"{NS}/m/pods", pod())
         assert (code, "restricted:v1.0" in status["message"]) == (403, True)
 
-    play(scene, pod_security=Settings(Policy(Standard(RESTRICTED), NONE, NONE)))
+    play(scene, admission=Configured(Settings(Policy(Standard(RESTRICTED), NONE, NONE))))
 
 
 def test_labels_that_say_nothing() -> None:

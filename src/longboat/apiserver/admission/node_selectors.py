@@ -1,0 +1,107 @@
+"""PodNodeSelector: the nodes a namespace's pods run on, chosen by an annotation of it or for the whole cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from longboat.api import kinds
+from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
+from longboat.machinery import configfile
+from longboat.machinery.errors import StatusError, forbidden, internal, not_found
+from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.objects import Object
+from longboat.machinery.types.shapes import SCALARS, Map
+from longboat.registry.admission import Attributes
+
+ANNOTATION = "scheduler.alpha.kubernetes.io/node-selector"
+EVERYWHERE = "clusterDefaultNodeSelector"
+CONFLICT = "pod node label selector conflicts with its namespace node label selector"
+NOT_LISTED = "pod node label selector labels conflict with its namespace whitelist"
+SHAPE = configfile.struct("io.k8s.podnodeselector.Configuration", podNodeSelectorPluginConfig=Map(SCALARS["string"]))
+
+Labels = Mapping[str, str]
+
+
+def labels(text: str) -> dict[str, str]:
+    """`a=b,c=d` as labels (labels.ConvertSelectorToLabelsMap). Raises ValueError in upstream's words."""
+    found = {}
+    for part in text.split(",") if text else ():
+        name, equals, value = part.partition("=")
+        if not equals or "=" in value:
+            raise ValueError(f"invalid selector: {text}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def settings(found: dict[str, Any]) -> tuple[dict[str, dict[str, str]], Errors]:
+    """Labels by namespace, and for all others. `found` has the right types already (`SHAPE`)."""
+    err, chosen = Errors(), {}
+    for name, text in (found.get("podNodeSelectorPluginConfig") or {}).items():
+        try:
+            chosen[name] = labels(text)
+        except ValueError as error:
+            err.invalid(Path("podNodeSelectorPluginConfig").key(name), text, str(error))
+    return chosen, err
+
+
+class PodNodeSelector(Plugin):
+    """`chosen`: what the cluster's configuration says, by namespace: there the pods may choose nothing else."""
+
+    def __init__(self, lookup: Lookup, seek: Seek, chosen: Mapping[str, Labels]) -> None:
+        self._lookup = lookup
+        self._seek = seek
+        self._chosen = chosen
+
+    def handles(self, attributes: Attributes) -> bool:
+        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
+        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
+        if namespace is None:
+            return self._look_again(attributes, change=True)
+        self._choose(attributes, namespace)
+        return None
+
+    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
+        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
+        if namespace is None:
+            return self._look_again(attributes, change=False)
+        self._check(attributes, namespace)
+        return None
+
+    async def _look_again(self, attributes: Attributes, *, change: bool) -> None:
+        namespace = await self._seek(kinds.NAMESPACE, "", attributes.namespace)
+        if namespace is None:
+            raise not_found(kinds.NAMESPACE, attributes.namespace)
+        (self._choose if change else self._check)(attributes, namespace)
+
+    def _choose(self, attributes: Attributes, namespace: Object) -> None:
+        self._check(attributes, namespace)
+        assert attributes.obj is not None
+        spec = attributes.obj.setdefault("spec", {})
+        if chosen := {**self._of(namespace), **(spec.get("nodeSelector") or {})}:
+            spec["nodeSelector"] = chosen
+        self._check(attributes, namespace)
+
+    def _check(self, attributes: Attributes, namespace: Object) -> None:
+        """Raises StatusError 403."""
+        own: Labels = ((attributes.obj or {}).get("spec") or {}).get("nodeSelector") or {}
+        if any(own.get(key, value) != value for key, value in self._of(namespace).items()):
+            raise forbidden(kinds.POD, attributes.name, CONFLICT)
+        listed = self._chosen.get(attributes.namespace) or {}
+        if listed and not own.items() <= listed.items():
+            raise forbidden(kinds.POD, attributes.name, NOT_LISTED)
+
+    def _of(self, namespace: Object) -> Labels:
+        said = (namespace["metadata"].get("annotations") or {}).get(ANNOTATION)
+        if said is None:
+            return self._chosen.get(EVERYWHERE) or {}
+        try:
+            return labels(said)
+        except ValueError as error:
+            raise _unreadable(error) from None
+
+
+def _unreadable(error: ValueError) -> StatusError:
+    return internal(str(error))
