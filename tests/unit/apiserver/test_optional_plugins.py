@@ -61,8 +61,10 @@ def test_an_update_without_new_images_may_leave_them_alone_and_a_later_change_is
     from longboat.apiserver.admission.always_pull_images import AlwaysPullImages
 
     plugin, old = AlwaysPullImages(), pod(container={"imagePullPolicy": "Never"})
-    assert not plugin.handles(attributes("UPDATE", kinds.POD, "default", "p", old, old))
-    assert plugin.handles(attributes("UPDATE", kinds.POD, "default", "p", pod(container={"image": "i:2"}), old))
+    plugin.validate(attributes("UPDATE", kinds.POD, "default", "p", old, old))
+    newer = pod(container={"image": "i:2"})
+    plugin.mutate(attributes("UPDATE", kinds.POD, "default", "p", newer, old))
+    assert newer["spec"]["containers"][0]["imagePullPolicy"] == "Always"
     with pytest.raises(StatusError) as raised:
         plugin.validate(attributes("CREATE", kinds.POD, "default", "p", old))
     assert (raised.value.code, raised.value.message) == (
@@ -337,7 +339,7 @@ def test_image_policy_webhook() -> None:
 
     async def ask(plugin: image_policy.ImagePolicyWebhook) -> None:
         wish = attributes("CREATE", kinds.POD, "ns", "p", pod(annotations=notes, initContainers=init))
-        assert plugin.handles(wish)
+        assert plugin.handles(wish.target)
         reviewer.broken = 2  # it is asked again
         await plugin.validate(wish)
         spec = {"containers": [{"image": "i:1"}, {"image": "j:1"}], "namespace": "ns",

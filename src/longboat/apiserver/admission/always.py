@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from longboat.apiserver.admission.chain import Plugin
 from longboat.machinery.errors import forbidden
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 
 class Inert(Plugin):
     """AlwaysAdmit, and what upstream has for kinds that are not served here: the name is known, and guards nothing."""
 
-    def handles(self, attributes: Attributes) -> bool:
+    def handles(self, target: Target) -> bool:
         return False
 
 

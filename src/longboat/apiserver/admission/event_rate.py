@@ -15,7 +15,7 @@ from longboat.machinery import configfile
 from longboat.machinery.errors import too_many_requests
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.types.shapes import SCALARS, List
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 KIND, VERSIONS = "Configuration", ("eventratelimit.admission.k8s.io/v1alpha1",)
 _STRING, _INTEGER = SCALARS["string"], SCALARS["int32"]
@@ -71,8 +71,8 @@ class EventRateLimit(Plugin):
     def __init__(self, limits: tuple[Limit, ...], clock: Clock) -> None:
         self._limits = [_Counted(limit, clock) for limit in limits]
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind in (kinds.CORE_EVENT, kinds.EVENT) and attributes.operation in ("CREATE", "UPDATE")
+    def handles(self, target: Target) -> bool:
+        return target.kind in (kinds.CORE_EVENT, kinds.EVENT) and target.operation in ("CREATE", "UPDATE")
 
     async def validate(self, attributes: Attributes) -> None:
         refused = [limit for limit in self._limits if not limit.takes(attributes)]

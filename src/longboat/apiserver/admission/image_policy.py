@@ -19,7 +19,7 @@ from longboat.machinery.errors import forbidden
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import SCALARS
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 log = logging.getLogger(__name__)
 
@@ -95,10 +95,10 @@ class ImagePolicyWebhook(Plugin):
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, _Status]] = OrderedDict()  # an answer, and until when it is one
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.kind != kinds.POD or attributes.operation not in ("CREATE", "UPDATE"):
+    def handles(self, target: Target) -> bool:
+        if target.kind != kinds.POD or target.operation not in ("CREATE", "UPDATE"):
             return False
-        return attributes.subresource in ("", "ephemeralcontainers")
+        return target.subresource in ("", "ephemeralcontainers")
 
     async def validate(self, attributes: Attributes) -> None:
         spec = _asked(attributes)

@@ -8,7 +8,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.machinery.errors import StatusError, forbidden, not_found
 from longboat.machinery.objects import Object
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 Create = Callable[[Object], Awaitable[object]]
 """Makes a namespace. Raises StatusError."""
@@ -21,8 +21,8 @@ class NamespaceExists(Plugin):
         self._lookup = lookup
         self._seek = seek
 
-    def handles(self, attributes: Attributes) -> bool:
-        return bool(attributes.namespace) and attributes.operation in ("CREATE", "UPDATE", "DELETE")
+    def handles(self, target: Target) -> bool:
+        return target.kind.namespaced and target.operation in ("CREATE", "UPDATE", "DELETE")
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         known = self._lookup(kinds.NAMESPACE, "", attributes.namespace) is not None
@@ -38,8 +38,8 @@ class NamespaceAutoProvision(Plugin):
         self._lookup = lookup
         self._create = create
 
-    def handles(self, attributes: Attributes) -> bool:
-        return bool(attributes.namespace) and attributes.operation == "CREATE" and attributes.kind != kinds.NAMESPACE
+    def handles(self, target: Target) -> bool:
+        return target.kind.namespaced and target.operation == "CREATE"
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         if attributes.dry_run or self._lookup(kinds.NAMESPACE, "", attributes.namespace) is not None:

@@ -12,7 +12,7 @@ from longboat.machinery.errors import StatusError, forbidden, internal, not_foun
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import SCALARS, Map
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 ANNOTATION = "scheduler.alpha.kubernetes.io/node-selector"
 EVERYWHERE = "clusterDefaultNodeSelector"
@@ -53,8 +53,8 @@ class PodNodeSelector(Plugin):
         self._seek = seek
         self._chosen = chosen
 
-    def handles(self, attributes: Attributes) -> bool:
-        return attributes.kind == kinds.POD and attributes.operation == "CREATE" and not attributes.subresource
+    def handles(self, target: Target) -> bool:
+        return target.kind == kinds.POD and target.operation == "CREATE" and not target.subresource
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)

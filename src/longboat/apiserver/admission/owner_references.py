@@ -11,7 +11,7 @@ from longboat.machinery.errors import forbidden
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.user import User
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 Served = Callable[[str, str, str], Kind | None]
 """group, version, name of a kind → the kind, if it is served."""
@@ -22,10 +22,10 @@ class OwnerReferencesPermissionEnforcement(Plugin):
         self._authorizer = authorizer
         self._served = served
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.operation not in ("CREATE", "UPDATE"):
+    def handles(self, target: Target) -> bool:
+        if target.operation not in ("CREATE", "UPDATE"):
             return False
-        return (attributes.kind, attributes.subresource) != (kinds.POD, "status")  # which changes no owners
+        return (target.kind, target.subresource) != (kinds.POD, "status")  # which changes no owners
 
     async def validate(self, attributes: Attributes) -> None:
         new, old = owners(attributes.obj), owners(attributes.old)

@@ -19,7 +19,7 @@ from longboat.machinery.errors import StatusError, not_found
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import SCALARS, List
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 DEFAULTS = "scheduler.alpha.kubernetes.io/defaultTolerations"
 LISTED = "scheduler.alpha.kubernetes.io/tolerationsWhitelist"
@@ -78,8 +78,8 @@ class PodTolerationRestriction(Plugin):
         self._seek = seek
         self._settings = settings
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _writes(attributes)
+    def handles(self, target: Target) -> bool:
+        return _writes(target)
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
         namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
@@ -127,8 +127,8 @@ class PodTolerationRestriction(Plugin):
 class ExtendedResourceToleration(Plugin):
     """Nodes with devices are often tainted by the devices' names: a pod that asks for one tolerates that."""
 
-    def handles(self, attributes: Attributes) -> bool:
-        return _writes(attributes)
+    def handles(self, target: Target) -> bool:
+        return _writes(target)
 
     def mutate(self, attributes: Attributes) -> None:
         assert attributes.obj is not None
@@ -147,9 +147,9 @@ class ExtendedResourceToleration(Plugin):
                 spec["tolerations"] = [*has, wanted]
 
 
-def _writes(attributes: Attributes) -> bool:
-    writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
-    return writes and attributes.kind == kinds.POD
+def _writes(target: Target) -> bool:
+    writes = target.operation in ("CREATE", "UPDATE") and not target.subresource
+    return writes and target.kind == kinds.POD
 
 
 def _same(one: Object, other: Object) -> bool:

@@ -6,7 +6,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig, meta
-from longboat.registry.admission import Attributes
+from longboat.registry.admission import Attributes, Target
 
 COPIED = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 HOST = "kubernetes.io/hostname"
@@ -18,10 +18,10 @@ class PodTopologyLabels(Plugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
-    def handles(self, attributes: Attributes) -> bool:
-        if attributes.operation != "CREATE" or attributes.kind not in (kinds.POD, kinds.BINDING):
+    def handles(self, target: Target) -> bool:
+        if target.operation != "CREATE" or target.kind not in (kinds.POD, kinds.BINDING):
             return False
-        return attributes.subresource in ("", "binding")
+        return target.subresource in ("", "binding")
 
     def mutate(self, attributes: Attributes) -> None:
         obj = attributes.obj
@@ -43,9 +43,9 @@ class PodTopologyLabels(Plugin):
 class LimitPodHardAntiAffinityTopology(Plugin):
     """Who may keep others away from whole zones could keep them out of the cluster."""
 
-    def handles(self, attributes: Attributes) -> bool:
-        writes = attributes.operation in ("CREATE", "UPDATE") and not attributes.subresource
-        return writes and attributes.kind == kinds.POD
+    def handles(self, target: Target) -> bool:
+        writes = target.operation in ("CREATE", "UPDATE") and not target.subresource
+        return writes and target.kind == kinds.POD
 
     def validate(self, attributes: Attributes) -> None:
         terms: list[Object] = dig(
