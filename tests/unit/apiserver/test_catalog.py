@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -42,7 +42,9 @@ UPSTREAMS_OFF = {
 }  # fmt: skip
 
 # plugins only keep what they are given
-ANYTHING: Any = Means(**dict.fromkeys((each.name for each in fields(Means)), Mock()) | {"configured": Configured()})
+ANYTHING: Any = Means(
+    **dict.fromkeys((each.name for each in fields(Means)), MagicMock()) | {"configured": Configured()}
+)
 
 
 def test_the_order_is_upstream_s_and_quotas_come_last() -> None:
