@@ -112,7 +112,7 @@ class Dispatcher:
         if part.listed and not (request.method in part.connects if part.connects else allowed):
             raise method_not_allowed()
         if not part.connects:
-            check_media(request, strategy, forms=part.view, text=part.text)
+            check_media(request, strategy, forms=part.view or part is SCALE, text=part.text)
         if part.connects and part.body is not None:
             options = options_of(request, part.body)
             await admit(self._admission, attributes_of(request, asking(request), "CONNECT", options))

@@ -158,9 +158,10 @@ def list_head(strategy: Strategy, form: Form) -> bytes:
 class Tables:
     """Tables of one kind. A row's cells are kept with the entry; what depends on the hour is made each time."""
 
-    def __init__(self, strategy: Strategy) -> None:
-        named = any(column.name == NAME.name for column in strategy.columns)
-        self._columns: Sequence[Column] = strategy.columns if named else (NAME, *strategy.columns)
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """`columns`: the name comes first where they have none."""
+        named = any(column.name == NAME.name for column in columns)
+        self._columns = columns if named else (NAME, *columns)
         self._timed = tuple((i, c.value) for i, c in enumerate(self._columns) if c.timed)
         self._fixed = tuple((i, c.value) for i, c in enumerate(self._columns) if not c.timed)
         self.definitions = [

@@ -51,7 +51,7 @@ class Endpoint:
     watched: Histogram = field(init=False)  # bytes of the events that were sent
 
     def __post_init__(self) -> None:
-        self.tables = Tables(self.strategy)
+        self.tables = Tables(self.strategy.columns)
         self.watched = Histogram(EVENT_SIZES)
 
     @property
@@ -202,14 +202,14 @@ def result_key(endpoint: Endpoint, request: Request) -> str:
     return endpoint.store.key(request.info.namespace, request.info.name)
 
 
-def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form) -> bytes:
-    """A single object in a form other than itself."""
+def one(endpoint: Endpoint, request: Request, entry: Entry, form: Form, tables: Tables | None = None) -> bytes:
+    """A single object in a form other than itself. `tables`: where it is not one of the endpoint's kind."""
     from longboat.apiserver import encoding
 
     if form.as_kind == TABLE:
         include = include_object(request)
         version = {"resourceVersion": str(entry.revision)} if entry.revision else {}
-        return endpoint.tables.document([entry], version, include, form.version, endpoint.clock.now())
+        return (tables or endpoint.tables).document([entry], version, include, form.version, endpoint.clock.now())
     if form.as_kind == "PartialObjectMetadata":
         return encoding.partial(entry, form.version)
     raise not_acceptable(f"you requested {form.as_kind}, but the requested object is not a list ({go_type(endpoint)})")

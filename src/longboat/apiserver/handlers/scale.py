@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 
 from longboat.api import kinds
-from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import Endpoint, field_validation, read_object, write_of
+from longboat.apiserver.encoding import Tables, respond
+from longboat.apiserver.endpoint import Endpoint, field_validation, one, read_object, result_key, write_of
 from longboat.apiserver.handlers.apply import configuration
 from longboat.apiserver.handlers.patch import patch_type, read_patch
 from longboat.apiserver.options import forced
@@ -20,8 +20,10 @@ from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.patch import json as json_patch
 from longboat.machinery.patch import merge
 from longboat.machinery.patch.document import APPLY, JSON, STRATEGIC
+from longboat.machinery.table import AGE, Column
 from longboat.registry.admission import Admission, Attributes
 from longboat.registry.strategy import ScaleFields
+from longboat.storage.entry import Entry
 
 
 async def scale(endpoint: Endpoint, request: Request) -> Response:
@@ -42,7 +44,7 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
     else:
         media_type = patch_type(endpoint, request)
         if media_type == APPLY:
-            return _shown(await _apply(endpoint, request, fields), fields, request)
+            return _shown(await _apply(endpoint, request, fields), endpoint, fields, request)
         validation = field_validation(request)
         document, complaints, unread = await read_patch(request, media_type, validation)
 
@@ -60,11 +62,34 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
             return new
 
         body = await _write(endpoint, request, fields, patched, retry=True)
-    return _shown(body, fields, request)
+    return _shown(body, endpoint, fields, request)
 
 
-def _shown(body: bytes, fields: ScaleFields, request: Request) -> Response:
-    return respond(200, msgspec.json.encode(view(msgspec.json.decode(body), fields)), request.form)
+def _shown(body: bytes, endpoint: Endpoint, fields: ScaleFields, request: Request) -> Response:
+    shown, form = view(msgspec.json.decode(body), fields), request.form
+    body = msgspec.json.encode(shown)
+    if not form.as_kind:
+        return respond(200, body, form)
+    entry = Entry(result_key(endpoint, request), int(meta(shown).get("resourceVersion") or 0), body, {}, {})
+    tables = _TABLES if endpoint.strategy.type is None else _CUSTOM_TABLES
+    return respond(200, one(endpoint, request, entry, form, tables), form)
+
+
+def _tables(desired: str, available: str, age: Column, absent: int | None) -> Tables:
+    """`absent`: shown for replicas that a Scale, where none are wanted, does not have."""
+    return Tables((
+        Column("Desired", int, lambda scale: dig(scale, "spec", "replicas", default=absent), description=desired),
+        Column("Available", int, lambda scale: dig(scale, "status", "replicas"), description=available),
+        age,
+    ))  # fmt: skip
+
+
+_TABLES = _tables(
+    "replicas is the desired number of instances for the scaled object.",
+    "replicas is the actual number of observed instances of the scaled object.",
+    AGE, 0,
+)  # fmt: skip
+_CUSTOM_TABLES = _tables("Number of desired replicas", "Number of actual replicas", replace(AGE, told_as="date"), None)
 
 
 async def _apply(endpoint: Endpoint, request: Request, fields: ScaleFields) -> bytes:

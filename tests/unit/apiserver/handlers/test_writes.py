@@ -213,6 +213,13 @@ def test_scale() -> None:
         _, shown = await api.ask("GET", target)
         assert (shown["kind"], shown["apiVersion"], shown["spec"]) == ("Scale", "autoscaling/v1", {"replicas": 2})
         assert shown["status"]["selector"] == "a=b"
+        as_table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+        _, table = await api.ask("GET", target, accept=as_table)
+        assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+        assert table["rows"][0]["cells"][:3] == ["d", 2, 0]
+        as_metadata = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+        _, named = await api.ask("GET", target, accept=as_metadata)
+        assert (named["kind"], named["metadata"]) == ("PartialObjectMetadata", shown["metadata"])
         shown["spec"]["replicas"] = 4
         code, scaled = await api.ask("PUT", target, shown)
         assert (code, scaled["spec"]["replicas"]) == (200, 4)
