@@ -20,6 +20,7 @@ from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import Hooks
+from longboat.apiserver.aggregation.aggregator import Aggregator
 from longboat.apiserver.audit.filter import audit
 from longboat.apiserver.audit.trail import AuditTrail
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
@@ -126,6 +127,8 @@ class APIServer:
         }
         definitions = self.stores[kinds.CUSTOM_RESOURCE_DEFINITION]
         self.definitions = Definitions(definitions, self, self.schema, clock, self.tasks)
+        self.aggregator = Aggregator(self.stores, self.resources, self.lookup, clock, self.tasks)
+        self.exposition.add(self.aggregator.figures.families)
         health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)
         self._paths = paths(self.resources, self.exposition, health, self.issuer)
         self.handle: Handler = self._chain()
@@ -147,6 +150,8 @@ class APIServer:
                 self.tasks.spawn(f"{kind.plural} upkeep", store.reserver.upkeep(self.clock))
         await self.definitions.begin()
         self.tasks.spawn("definitions of custom kinds", self.definitions.run())
+        await self.aggregator.begin()
+        self.tasks.spawn("aggregation", self.aggregator.run())
         self.ready = True
 
     async def _settle(self) -> None:
@@ -170,6 +175,7 @@ class APIServer:
 
     async def close(self) -> None:
         await self.tasks.close()
+        await self.aggregator.close()
         await self.feed.close()
         if self.encryption:
             await self.encryption.close()
@@ -353,6 +359,8 @@ class APIServer:
         return compose(links, self._end)
 
     async def _end(self, request: Request) -> Response:
+        if self.resources.foreign and (backend := self.aggregator.answers(request)) is not None:
+            return await self.aggregator.handle(request, backend)
         handle = self.dispatcher if request.info.is_resource else self._handler(request.path)
         response = await handle(request)
         form = response.form

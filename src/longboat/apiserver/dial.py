@@ -74,3 +74,12 @@ def is_own(address: IPAddress) -> bool:
     except OSError as error:
         return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
     return True
+
+
+def untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """In the words of Go's crypto/tls."""
+    if error.verify_code in (18, 19, 20, 21):  # X509_V_ERR_…: self-signed, or without an issuer that is known
+        why = "certificate signed by unknown authority"
+    else:
+        why = error.verify_message
+    return f"tls: failed to verify certificate: x509: {why}"

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from longboat.apiserver.aggregation.priorities import CUSTOM, ordered
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.media import WHOLE, aggregated_discovery, negotiate
 from longboat.apiserver.request import Request, Response
-from longboat.apiserver.resources import Derived, Resource, Resources
+from longboat.apiserver.resources import Derived, Foreign, GroupVersion, Resource, Resources
 from longboat.apiserver.router import check_accept
-from longboat.machinery import version_order
 from longboat.machinery.errors import method_not_allowed
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -28,26 +28,20 @@ Versions = dict[tuple[str, str], list[Resource]]
 class _Documents:
     """By path, and the aggregated ones with their ETags."""
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
+    def __init__(self, resources: Resources) -> None:
         versions: Versions = {}
         for resource in resources:
             versions.setdefault((resource.kind.group, resource.kind.version), []).append(resource)
+        custom = {key: CUSTOM for key, found in versions.items() if found[0].strategy.type is not None}
         groups: dict[str, list[str]] = {}
-        for group, version in _ordered(versions):
+        for group, version in ordered((*versions, *resources.foreign), {**custom, **resources.ranks}):
             if group:
                 groups.setdefault(group, []).append(version)
         self.plain = _plain(versions, groups)
         self.aggregated = {
-            "/api": _aggregate([("", ["v1"])], versions),
-            "/apis": _aggregate(list(groups.items()), versions),
+            "/api": _aggregate([("", ["v1"])], versions, resources.foreign),
+            "/apis": _aggregate(list(groups.items()), versions, resources.foreign),
         }
-
-
-def _ordered(versions: Versions) -> list[tuple[str, str]]:
-    """Group versions of the build as they come; after them those of custom kinds, groups by name, versions by rank."""
-    built = {key: None for key, listed in versions.items() if any(each.strategy.type is None for each in listed)}
-    brought = [key for key in versions if key not in built]
-    return [*built, *sorted(brought, key=lambda key: (key[0], version_order.rank(key[1])))]
 
 
 class Discovery:
@@ -159,18 +153,21 @@ def _response_kind(kind: Kind) -> Object:
     return {"group": kind.group, "version": kind.version, "kind": kind.name}
 
 
-def _aggregate(groups: list[tuple[str, list[str]]], versions: Versions) -> tuple[bytes, str]:
+def _aggregate(
+    groups: list[tuple[str, list[str]]], versions: Versions, foreign: Mapping[GroupVersion, Foreign]
+) -> tuple[bytes, str]:
     """The v2 document of some groups, and its ETag."""
     items = []
     for group, names in groups:
-        found: list[Any] = [
-            {
-                "version": version,
-                "resources": [_aggregated_resource(each) for each in _sorted(versions[group, version])],
-                "freshness": "Current",
-            }
-            for version in names
-        ]
+        found: list[Any] = []
+        for version in names:
+            theirs = foreign.get((group, version))
+            if theirs is None:
+                listed = [_aggregated_resource(each) for each in _sorted(versions[group, version])]
+                found.append({"version": version, "resources": listed, "freshness": "Current"})
+                continue
+            shown = {"resources": theirs.resources} if theirs.resources else {}
+            found.append({"version": version, **shown, "freshness": "Stale" if theirs.stale else "Current"})
         items.append({"metadata": {"name": group}, "versions": found})
     body = msgspec.json.encode(
         {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}

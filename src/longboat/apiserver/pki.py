@@ -111,6 +111,10 @@ class Pki:
         """A client certificate for this user, made once."""
         return self._kept(self.ca, file, name, groups, certificates.CLIENT, [])
 
+    def front_proxy_client(self, file: str, name: str) -> Pair:
+        """As `client`, for who may speak for others."""
+        return self._kept(self.front_proxy, file, name, (), certificates.CLIENT, [])
+
     def issued(self) -> list[Pair]:
         """Every pair here that one of the authorities has issued, as far as it can be read."""
         pairs = [Pair(path, path.with_suffix(".key")) for path in sorted(self.folder.glob("*.crt"))]

@@ -62,6 +62,7 @@ class Request:
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
     seat: Seat = HERE  # where work is done that would hold the loop; set by flow control
+    read_piece: Callable[[], Awaitable[bytes]] | None = None  # of a body from the network, as it comes; b"" at its end
 
     def arg(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -105,6 +106,7 @@ class Request:
             remote=incoming.remote,
             peer_certificate=incoming.peer_certificate,
             raw_query=query,
+            read_piece=incoming.piece,
         )
 
 

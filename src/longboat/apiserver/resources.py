@@ -6,12 +6,13 @@ when the version has moved, and not before somebody asks: `Derived`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from longboat.apiserver.endpoint import Endpoint
 from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
 from longboat.registry.strategy import Strategy
 
@@ -38,19 +39,46 @@ class Resource:
         return self.strategy.kind
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A version of a group that an extension server serves. `resources`: as it says (APIResourceDiscovery), None where
+    it has never said. `stale`: it does not say now."""
+
+    resources: Sequence[Object] | None = None
+    stale: bool = True
+
+
+GroupVersion = tuple[str, str]
+Ranks = Mapping[GroupVersion, tuple[int, int]]
+"""Priorities of a group and of a version in it (APIService.spec)."""
+
+
 class Resources:
-    """In the order in which they were installed, which is that of discovery's groups."""
+    """In the order in which they were installed. What an extension server serves hides what is served here."""
 
     def __init__(self) -> None:
         self.version = 0
+        self.foreign: Mapping[GroupVersion, Foreign] = {}
+        self.ranks: Ranks = {}
         self._by_kind: dict[Kind, Resource] = {}
         self._by_path: dict[tuple[str, str, str], Resource] = {}
 
     def __iter__(self) -> Iterator[Resource]:
-        return iter(self._by_kind.values())
+        if not self.foreign:
+            return iter(self._by_kind.values())
+        theirs = self.foreign
+        return iter([each for each in self._by_kind.values() if (each.kind.group, each.kind.version) not in theirs])
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
+        if self.foreign and (group, version) in self.foreign:
+            return None
         return self._by_path.get((group, version, plural))
+
+    def rank(self, foreign: Mapping[GroupVersion, Foreign], ranks: Ranks) -> None:
+        """Say what extension servers serve, and how groups and versions are ordered."""
+        if (foreign, ranks) != (self.foreign, self.ranks):
+            self.foreign, self.ranks = dict(foreign), dict(ranks)
+            self.version += 1
 
     def of(self, kind: Kind) -> Resource | None:
         return self._by_kind.get(kind)
@@ -81,7 +109,7 @@ class Resources:
 class Derived(Generic[T]):
     """What `make` makes of the table as it is."""
 
-    def __init__(self, resources: Resources, make: Callable[[Iterable[Resource]], T]) -> None:
+    def __init__(self, resources: Resources, make: Callable[[Resources], T]) -> None:
         self._resources, self._make = resources, make
         self._version = -1
         self._made: T

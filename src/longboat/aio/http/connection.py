@@ -235,7 +235,15 @@ class Connection(Sending, Generic[A]):
             self._transport.write(answers.plain(*message.refused))
             return await self._rest(message, keep_alive=False)
         request = self._home.received(
-            Incoming(message.method, message.target, message.headers, message.read, self.remote, self._certificate)
+            Incoming(
+                message.method,
+                message.target,
+                message.headers,
+                message.read,
+                self.remote,
+                self._certificate,
+                message.piece,
+            )
         )
         self._asked = request
         response = await self._home.handler(request)

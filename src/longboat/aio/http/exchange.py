@@ -20,6 +20,7 @@ class Incoming:
     read: Callable[[int], Awaitable[bytes]]  # the body, of at most that many bytes. Raises TooLong, CutShort
     remote: str
     peer_certificate: bytes | None  # DER of a client certificate that TLS has seen proof of possession for
+    piece: Callable[[], Awaitable[bytes]]  # instead of `read`: the body as it comes; b"" at its end. Raises CutShort
 
     def split(self) -> tuple[str, str]:
         """Path, which begins with a slash, and query; both as they came, without the server that a proxy's client names
@@ -69,7 +70,7 @@ class Response:
     warnings: list[str] = field(default_factory=list)  # what is sent as Warning headers, each on a line of its own
     stream: AsyncIterator[bytes] | None = None
     upgrade: Callable[[Socket], Awaitable[None]] | None = None  # status 101 and headers are sent first
-    ends: list[Callable[[], None]] = field(default_factory=list)
+    ends: list[Callable[[], object]] = field(default_factory=list)
     tail: Pieces = NONE  # what comes after the body; other answers may send the same one
 
     @property

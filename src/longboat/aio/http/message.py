@@ -111,6 +111,21 @@ class Message:
         body, self._body = bytes(self._body), bytearray()
         return body
 
+    async def piece(self) -> bytes:
+        """What has come of the body and was not taken yet, once there is any; b"" at its end. Raises CutShort."""
+        if not self.complete and self.expects:
+            self.expects = False
+            self._send(CONTINUE)
+        while not self._body and not self.complete:
+            await self.more()
+        if self.broken and not self._body:
+            raise CutShort
+        body, self._body = bytes(self._body), bytearray()
+        if self.paused:
+            self.paused = False
+            self._resume()
+        return body
+
     @property
     def held(self) -> int:
         """Bytes of the body that wait to be read."""

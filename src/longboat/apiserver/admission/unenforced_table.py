@@ -54,7 +54,6 @@ TABLE: Table = {
     kinds.VALIDATING_WEBHOOK_CONFIGURATION: _WEBHOOKS,
     kinds.MUTATING_WEBHOOK_CONFIGURATION: _WEBHOOKS,
     kinds.CUSTOM_RESOURCE_DEFINITION: {"spec": {"conversion": {"webhook": _CONVERTED}}},
-    kinds.API_SERVICE: {"spec": {"service": Unenforced("nothing is passed on to its service")}},
     kinds.FLOW_SCHEMA: _QUEUED,
     kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,
     kinds.POD: _POD,

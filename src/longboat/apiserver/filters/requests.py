@@ -50,8 +50,15 @@ def understand(request: Request, resources: Resources) -> None:
             request.part = found.parts.get(info.subresource)
 
 
+# Of what somebody else serves (apiserver, BasicLongRunningRequestCheck as kube-apiserver is built with).
+LONG = frozenset(("attach", "exec", "log", "portforward", "proxy"))
+
+
 def long_running(request: Request) -> bool:
-    return request.info.verb == "watch" or (request.part is not None and request.part.long_running)
+    info = request.info
+    if info.verb == "watch" or (request.part is not None and request.part.long_running):
+        return True
+    return request.kind is None and (info.verb == "proxy" or info.subresource in LONG)
 
 
 def deadline(clock: Clock) -> Filter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -43,12 +43,14 @@ def wants_upgrade(request: Request) -> bool:
     return "upgrade" in tokens and bool(request.headers.get("upgrade"))
 
 
-async def upgrade(request: Request, connection: Connection, host: str, target: str) -> Response:
+async def upgrade(
+    request: Request, connection: Connection, host: str, target: str, said: Iterable[tuple[str, str]] = ()
+) -> Response:
     """Ask the backend for the upgrade the client asks for. If it agrees, nothing but bytes follows; if it does not,
-    the connection is closed and never used again (security lesson 1). Raises StatusError."""
+    the connection is closed and never used again (security lesson 1). `said`: headers of ours. Raises StatusError."""
     reader, writer = connection
     headers = [("Host", host), ("Connection", "Upgrade"), ("Upgrade", request.headers["upgrade"])]
-    headers.append(("X-Forwarded-For", forwarded_for(request)))
+    headers += [("X-Forwarded-For", forwarded_for(request)), *said]
     for name in UPGRADE_HEADERS:
         headers += [(name, _without_token(value)) for value in request.header_values(name) if _without_token(value)]
     try:
@@ -143,26 +145,36 @@ def named_by(connection: Iterable[str]) -> frozenset[str]:
     return frozenset(token.strip().lower() for value in connection for token in value.split(","))
 
 
-async def forward(request: Request, connection: Connection, host: str, target: str, body: bytes) -> Response:
-    """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too."""
+async def forward(
+    request: Request, connection: Connection, host: str, target: str, body: bytes | AsyncIterator[bytes],
+    said: Iterable[tuple[str, str]] = (),
+) -> Response:  # fmt: skip
+    """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too. A body that
+    comes in pieces is passed on as it comes. `said`: headers of ours. Raises StatusError."""
     reader, writer = connection
-    headers = [("Host", host), ("Connection", "close"), ("X-Forwarded-For", forwarded_for(request))]
-    headers.append(("X-Forwarded-Uri", quote(request.path, safe=PATH)))
-    hidden = NOT_PASSED_ON | named_by(request.header_values("connection"))
-    headers += [
-        (name, value)
-        for name in request.headers
-        if name not in hidden and not name.startswith(IDENTITY)
-        for value in request.header_values(name)
-    ]
-    if body or request.method in ("POST", "PUT", "PATCH"):
+    headers = [*_passed_on(request, host), *said]
+    framed = False
+    if not isinstance(body, bytes) and (length := request.headers.get("content-length", "")):
+        headers.append(("Content-Length", length))
+    elif not isinstance(body, bytes):
+        framed = True
+        headers.append(("Transfer-Encoding", "chunked"))
+    elif body or request.method in ("POST", "PUT", "PATCH"):
         headers.append(("Content-Length", str(len(body))))
+    sending: asyncio.Future[None] | None = None
     try:
-        writer.write(http1.encode_request(request.method, target, headers) + body)
-        await writer.drain()
+        writer.write(http1.encode_request(request.method, target, headers))
+        if isinstance(body, bytes):
+            writer.write(body)
+            await writer.drain()
+        else:
+            sending = asyncio.ensure_future(_send(writer, body, framed))
+            sending.add_done_callback(lambda task: task.cancelled() or task.exception())
         head = await http1.read_response(reader, request.method)
     except BaseException as error:
         writer.close()
+        if sending is not None:
+            sending.cancel()
         if isinstance(error, (BadMessage, OSError, ValueError)):
             raise StatusError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
         raise
@@ -170,7 +182,40 @@ async def forward(request: Request, connection: Connection, host: str, target: s
     passed = {name.title(): value for name, value in head.headers.items() if name not in hidden}
     content_type = head.headers.get("content-type", "application/octet-stream")
     stream = _closing(reader, writer, head)
-    return Response(head.status, content_type=content_type, headers=passed, stream=stream, ends=[writer.close])
+    ends: list[Callable[[], object]] = [writer.close, *((sending.cancel,) if sending is not None else ())]
+    return Response(head.status, content_type=content_type, headers=passed, stream=stream, ends=ends)
+
+
+def _passed_on(request: Request, host: str) -> list[tuple[str, str]]:
+    """What a backend is told of the request's head. Who somebody is, it is not told by the client: a server may take
+    an underscore for a dash."""
+    hidden = NOT_PASSED_ON | named_by(request.header_values("connection"))
+    return [
+        ("Host", host), ("Connection", "close"), ("X-Forwarded-For", forwarded_for(request)),
+        ("X-Forwarded-Uri", quote(request.path, safe=PATH)),
+        *(
+            (name, value)
+            for name in request.headers
+            if name not in hidden and not name.replace("_", "-").startswith(IDENTITY)
+            for value in request.header_values(name)
+        ),
+    ]  # fmt: skip
+
+
+async def _send(writer: asyncio.StreamWriter, body: AsyncIterator[bytes], framed: bool) -> None:
+    """A body that breaks off breaks the connection off, so that nobody takes it for whole. `framed`: in chunks."""
+    whole = False
+    try:
+        async for piece in body:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framed else piece)
+            await writer.drain()
+        if framed:
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
+        whole = True
+    finally:
+        if not whole:
+            writer.transport.abort()
 
 
 async def _closing(

@@ -28,6 +28,11 @@ def csi_client(pki: Pki) -> Pair:
     return pki.client("apiserver-csi-client", CSI_CALLER)
 
 
+def proxy_client(pki: Pki) -> Pair:
+    """What extension servers know it by. Raises OSError, Unusable."""
+    return pki.front_proxy_client("front-proxy-client", "front-proxy-client")
+
+
 def connect(
     api: APIServer, pki: Pki, clock: Clock, following: Following, *,
     own_ports: set[int], service_cidr: str, simulated_node_port: int,
@@ -35,6 +40,13 @@ def connect(
     """Have the server answer what it passes on. `own_ports` are those it listens at itself."""
     dialer = Dialer(clock, own_ports, split(service_cidr))
     api.webhooks.dialer = dialer
+    proxy = proxy_client(pki)
+    api.aggregator.serve_with(dialer, proxy)
+
+    async def proxy_renewed() -> None:
+        api.aggregator.renewed()
+
+    following.pair(proxy, proxy_renewed)
 
     def nodes_as(client: Pair) -> NodeConnections:
         connections = NodeConnections(pki.node_serving.pair.certificate, client, clock, dialer, simulated_node_port)

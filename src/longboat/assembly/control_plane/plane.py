@@ -145,6 +145,7 @@ class ControlPlane:
         self.pki.serving(self.hosts)
         connections.kubelet_client(self.pki)
         connections.csi_client(self.pki)
+        connections.proxy_client(self.pki)
         self._admit()
 
     def _start_components(self, api: APIServer, tasks: Tasks, parts: Parts) -> None:

@@ -21,7 +21,7 @@ from longboat.apiserver.admission.webhooks.figures import Figures
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.apiserver.admission.webhooks.review import Unanswered
 from longboat.apiserver.admission.webhooks.target import Target
-from longboat.apiserver.dial import Dialer, NotAllowed
+from longboat.apiserver.dial import Dialer, NotAllowed, untrusted
 from longboat.apiserver.endpoints import ready
 from longboat.machinery.objects import dig
 from longboat.registry.store import Store
@@ -58,7 +58,7 @@ class Caller:
         except TimeoutError:
             raise Unanswered(f'Post "{url}": context deadline exceeded') from None
         except ssl.SSLCertVerificationError as error:
-            raise Unanswered(f'Post "{url}": {_untrusted(error)}') from None
+            raise Unanswered(f'Post "{url}": {untrusted(error)}') from None
         except (OSError, NotAllowed, BadMessage, ValueError) as error:
             raise Unanswered(f'Post "{url}": {error}') from None
 
@@ -138,11 +138,3 @@ def _refusal(status: int, data: bytes) -> str:
     if status >= 500:
         return 'an error on the server ("unknown") has prevented the request from succeeding'
     return f"the server responded with the status code {status} but did not return more information"
-
-
-def _untrusted(error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code in (18, 19, 20, 21):  # X509_V_ERR_…: self-signed, or without an issuer that is known
-        why = "certificate signed by unknown authority"
-    else:
-        why = error.verify_message
-    return f"tls: failed to verify certificate: x509: {why}"
