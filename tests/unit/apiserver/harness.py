@@ -46,12 +46,11 @@ class Api:
     async def ask(
         self, method: str, target: str, body: Any = None, who: User | None = ADMIN, **headers: str
     ) -> tuple[int, Any]:
-        """Status code and decoded body."""
+        """Status code and decoded body, all of it where it is streamed."""
         response = await self.response(method, target, body, who, **headers)
-        decoded = (
-            msgspec.json.decode(response.whole()) if "json" in response.content_type else response.whole().decode()
-        )
-        return response.status, decoded
+        said = response.whole() if response.stream is None else b"".join([piece async for piece in response.stream])
+        response.end()
+        return response.status, msgspec.json.decode(said) if "json" in response.content_type else said.decode()
 
     async def make(self, target: str, body: Any, who: User | None = ADMIN) -> Any:
         code, made = await self.ask("POST", target, body, who)

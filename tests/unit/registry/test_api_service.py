@@ -11,8 +11,8 @@ from longboat.registry.kinds.apiregistration.api_service import APIService
 
 SERVICE = {"name": "s", "namespace": "n", "port": 443}
 LABEL = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
-    "end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 NAME = 'must be `spec.version+"."+spec.group`: '

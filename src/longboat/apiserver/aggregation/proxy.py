@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from longboat.aio.clock import Clock
 from longboat.aio.http.message import CutShort
@@ -59,7 +59,8 @@ async def _passed(request: Request, backend: Backend) -> Response:
 async def _answered(
     request: Request, backend: Backend, connection: Connection, said: list[tuple[str, str]]
 ) -> Response:  # fmt: skip
-    target = quote(request.path, safe=relay.PATH) + (f"?{request.raw_query}" if request.raw_query else "")
+    query = request.raw_query or urlencode(request.query, doseq=True)  # only what a network brings comes raw
+    target = quote(request.path, safe=relay.PATH) + (f"?{query}" if query else "")
     try:
         if relay.wants_upgrade(request):
             return await relay.upgrade(request, connection, backend.host, target, said)
