@@ -17,7 +17,7 @@ from longboat.apiserver.aggregation.backend import Backend, Ground, Lookup, Unre
 from longboat.apiserver.aggregation.discovered import NotDiscovery
 from longboat.apiserver.aggregation.figures import Figures
 from longboat.apiserver.aggregation.proxy import pass_on
-from longboat.apiserver.aggregation.registration import MANAGER, Registration
+from longboat.apiserver.aggregation.registration import Registration
 from longboat.apiserver.aggregation.watcher import Watched, hear
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.pki import Pair
@@ -197,7 +197,7 @@ class Aggregator:
             return {**old, "status": availability.settled(old, verdict, self._clock.now())}
 
         try:
-            await self._store.update("", name, told, Write(subresource="status", manager=MANAGER), retry=True)
+            await self._store.update("", name, told, Write(subresource="status"), retry=True)
         except StatusError as error:
             if error.code != 404:
                 raise

@@ -25,7 +25,6 @@ from longboat.storage.interface import Compacted, Progress, StorageError
 log = logging.getLogger(__name__)
 
 LABEL, ON_START, ALWAYS = "kube-aggregator.kubernetes.io/automanaged", "onstart", "true"
-MANAGER = "kube-apiserver"
 RETRY = 1.0  # seconds after a failure
 AT_ONCE = 50  # writes, when there is much to do
 
@@ -154,7 +153,7 @@ class Registration:
 
     async def _create(self, desired: Object) -> None:
         try:
-            await self._services.create(desired, "", Write(manager=MANAGER))
+            await self._services.create(desired, "", Write())
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise
@@ -165,7 +164,7 @@ class Registration:
             labels = {**(old["metadata"].get("labels") or {}), **desired["metadata"]["labels"]}
             return {**old, "metadata": {**old["metadata"], "labels": labels}, "spec": dict(desired["spec"])}
 
-        await self._unless_gone(self._services.update("", name, put_right, Write(manager=MANAGER), retry=True))
+        await self._unless_gone(self._services.update("", name, put_right, Write(), retry=True))
 
     async def _delete(self, name: str, found: Object) -> None:
         wish = Deletion(preconditions={"uid": found["metadata"]["uid"]})
@@ -177,7 +176,7 @@ class Registration:
                 return old
             return {**old, "status": availability.settled(old, availability.LOCAL, self._clock.now())}
 
-        write = Write(subresource="status", manager=MANAGER)
+        write = Write(subresource="status")
         await self._unless_gone(self._services.update("", name, told, write, retry=True))
 
     async def _unless_gone(self, work: Awaitable[object]) -> None:
