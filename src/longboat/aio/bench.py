@@ -120,6 +120,12 @@ class Seat:
             return await self._bench.run(self._usage, work, *args, **kwargs)
         return work(*args, **kwargs)
 
+    async def beside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `run`, beside the loop in any case: for what turns out to take long, and needs no memory of its own."""
+        if self._bench is None:
+            return work(*args, **kwargs)
+        return await self._bench.run(self._usage, work, *args, **kwargs)
+
     def leave(self) -> None:
         if self._taken and self._bench is not None:
             self._taken = False

@@ -16,6 +16,8 @@ from longboat.apiserver import dangling, metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.pod_security.figures import Figures
+from longboat.apiserver.admission.policies.both import Both
+from longboat.apiserver.admission.policies.both import Means as PolicyMeans
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
@@ -324,12 +326,16 @@ class APIServer:
             await self.stores[kinds.NAMESPACE].create(obj, "", Write())
 
         figures = Figures()
+        versions = Versions(self.stores, self.resources)
+        policy_means = PolicyMeans(printed, versions, self.lookup, self.authorizer)
+        policies = Both(self.stores, self.resources, policy_means)
         self.exposition.add(figures.families)
+        self.exposition.add(policies.figures.families)
         means = Means(
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
             self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.admission, figures,
             hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
-            typed, printed, Versions(self.stores, self.resources), make_namespace, self.resources.named,
+            typed, printed, versions, make_namespace, self.resources.named, policies,
         )  # fmt: skip
         return Chain(plugins(means, self.config.enable_admission_plugins, self.config.disable_admission_plugins))
 

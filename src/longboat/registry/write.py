@@ -27,6 +27,7 @@ class Write:
     applies: bool = False  # it settles itself who owns what
     subresource: str = ""  # "", "status", "binding", "resize", …
     dry_run: bool = False
+    collection: bool = False  # it is about whatever is in a collection: admission is told no name
     options: Object = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)  # of the request's audit event

@@ -52,7 +52,6 @@ def test_the_order_is_upstream_s_and_quotas_come_last() -> None:
     assert here == [name for name in UPSTREAM if name in here]
     assert {*UPSTREAM} - {*here} <= {
         "MutatingAdmissionPolicy",
-        "ValidatingAdmissionPolicy",
         "NodeDeclaredFeatureValidator",
     }
     assert here[-2:] == ["ResourceQuota", "AlwaysDeny"]

@@ -35,6 +35,8 @@ from longboat.apiserver.admission.pod_resize import PodResizeValidator
 from longboat.apiserver.admission.pod_security import plugin as pod_security
 from longboat.apiserver.admission.pod_security.figures import Figures
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
+from longboat.apiserver.admission.policies.both import Both
+from longboat.apiserver.admission.policies.plugin import ValidatingAdmissionPolicy
 from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
 from longboat.apiserver.admission.service_account import ServiceAccount
@@ -86,6 +88,7 @@ class Means:
     versions: Versions
     make_namespace: Create
     served: Served
+    policies: Both
 
 
 Make = Callable[[Means], Plugin]
@@ -138,13 +141,14 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     (
         "MutatingAdmissionWebhook",
-        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.versions.others, m.typed),
+        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.versions, m.typed),
     ),
     ("", lambda m: Escalation(m.authorizer)),  # upstream's is in the storage of roles and bindings
     ("", lambda m: WarnUnenforced(m.unenforced)),
+    ("ValidatingAdmissionPolicy", lambda m: ValidatingAdmissionPolicy(m.policies, m.clock)),
     (
         "ValidatingAdmissionWebhook",
-        lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed, m.versions.others),
+        lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed, m.versions),
     ),
     ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # it notes what nobody but AlwaysDeny refuses then
     ("AlwaysDeny", lambda m: AlwaysDeny()),

@@ -51,7 +51,9 @@ def named(rule: Object, attributes: Attributes) -> bool:
 
 
 def name_of(attributes: Attributes) -> str:
-    """What the request names; "" where the server makes a name, and has not yet."""
+    """What the request names; "" where the server makes a name, and has not yet, and for a collection."""
+    if attributes.write.collection:
+        return ""
     if attributes.operation == "CREATE" and not attributes.subresource and attributes.obj is not None:
         return (attributes.obj.get("metadata") or {}).get("name") or ""
     return attributes.name

@@ -56,6 +56,7 @@ async def delete_collection(endpoint: Endpoint, request: Request) -> Response:
         err.invalid(Path(UNSAFE), True, "is not allowed with DELETECOLLECTION, try again after removing the option")
         raise refused("DeleteOptions", err)
     write = write_of(endpoint, request, options)
+    write.collection = True
     request.warnings += endpoint.strategy.warnings_on_deletion(wish)
     store, prefix = endpoint.store, endpoint.store.prefix(request.info.namespace)
     page = await page_of(endpoint, prefix, await extent_of(endpoint, asked_for, chosen), chosen)

@@ -300,7 +300,9 @@ def _selected(operand: Run, key: str, name: str, convert: Callable[[Any], Any] |
         except TypeError:
             if isinstance(holder, Optional):
                 return _within(holder, key)
-            raise EvalError(NO_OVERLOAD) from None
+            if isinstance(holder, list):
+                raise EvalError("unsupported index type 'string' in list") from None
+            raise EvalError(f"no such key: {name}") from None  # of null, or of what has no fields
 
     if convert is None:
         return select
@@ -313,9 +315,7 @@ def _has(operand: Run, key: str) -> Run:
         holder = operand(frame)
         if isinstance(holder, dict):
             return key in holder
-        if isinstance(holder, Optional):
-            return bool(_within(holder, key))
-        raise EvalError(NO_OVERLOAD)
+        return isinstance(holder, Optional) and bool(_within(holder, key))
 
     return has
 

@@ -18,7 +18,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin
-from longboat.apiserver.admission.matching import Equivalents
+from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks import review
 from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.hooks import EXEMPT, Hook, Hooks
@@ -29,9 +29,9 @@ from longboat.registry.admission import Attributes, Target
 
 
 class _Webhooks(Plugin):
-    def __init__(self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, others: Equivalents) -> None:
+    def __init__(self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, versions: Versions) -> None:
         self._printed = printed
-        self._others = others
+        self._versions = versions
         self._hooks = hooks
         self._caller = caller
         self._lookup = lookup
@@ -50,8 +50,10 @@ class _Webhooks(Plugin):
 
     def _concerns(self, hook: Hook, attributes: Attributes) -> bool:
         if not matching.is_about_namespaced(attributes):
-            return hook.asked_about(attributes, lambda: None, self._others) is not None  # no selector lets it off
-        return hook.asked_about(attributes, lambda: self._labels(attributes), self._others) is not None
+            return (
+                hook.asked_about(attributes, lambda: None, self._versions.others) is not None
+            )  # no selector lets it off
+        return hook.asked_about(attributes, lambda: self._labels(attributes), self._versions.others) is not None
 
     async def _answer(self, hook: Hook, attributes: Attributes, mutating: bool) -> Answer:
         """Raises Unanswered; StatusError for a refusal."""
@@ -115,9 +117,9 @@ class MutatingAdmissionWebhook(_Webhooks):
     for it (`reinvocationPolicy`) where it is not any more as they left it."""
 
     def __init__(
-        self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, others: Equivalents, typed: Typed
+        self, hooks: Hooks, caller: Caller, lookup: Lookup, printed: Printed, versions: Versions, typed: Typed
     ) -> None:
-        super().__init__(hooks, caller, lookup, printed, others)
+        super().__init__(hooks, caller, lookup, printed, versions)
         self._typed = typed
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:

@@ -1,0 +1,38 @@
+"""What both plugins work with, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from longboat.api import kinds
+from longboat.apiserver.admission.asked import Printed
+from longboat.apiserver.admission.chain import Lookup
+from longboat.apiserver.admission.policies.dispatch import Selection
+from longboat.apiserver.admission.policies.figures import Figures
+from longboat.apiserver.admission.policies.params import Params
+from longboat.apiserver.admission.policies.source import Policies
+from longboat.apiserver.admission.versions import Versions
+from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.resources import Resources
+from longboat.machinery.kinds import Kind
+from longboat.registry.store import Store
+
+
+class Means:
+    """What is asked of the server."""
+
+    def __init__(self, printed: Printed, versions: Versions, lookup: Lookup, authorizer: Authorizer) -> None:
+        self.printed, self.versions, self.lookup, self.authorizer = printed, versions, lookup, authorizer
+
+
+class Both:
+    def __init__(self, stores: Mapping[Kind, Store], resources: Resources, means: Means) -> None:
+        self.means, self.figures = means, Figures()
+        params = Params(stores, resources)
+
+        def selection(policy: Kind, binding: Kind) -> Selection:
+            policies = Policies(stores[policy], stores[binding], means.versions)
+            return Selection(policies, params, means.versions, stores[kinds.NAMESPACE])
+
+        self.validating = selection(kinds.VALIDATING_ADMISSION_POLICY, kinds.VALIDATING_ADMISSION_POLICY_BINDING)
+        self.mutating = selection(kinds.MUTATING_ADMISSION_POLICY, kinds.MUTATING_ADMISSION_POLICY_BINDING)

@@ -1,0 +1,170 @@
+"""Runs a policy's expressions over one request, within what upstream lets them cost.
+
+Pure: the same values give the same results, so that what turns out dear begins anew beside the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longboat.apiserver.admission.policies.compiled import VARIABLES, Expression
+from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET, CostExceeded, EvalError
+from longboat.machinery.cel.values import MISSING
+
+CONDITIONS_BUDGET = REQUEST_BUDGET // 4  # of all match conditions (apiserver, RuntimeCELCostBudgetMatchConditions)
+_SPENT = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+
+class Later(Exception):
+    """It costs more than may hold the event loop."""
+
+
+class OutOfBudget(Exception):
+    """All expressions that are about this request cost more than they may."""
+
+    def __init__(self) -> None:
+        super().__init__(_SPENT)
+
+
+class Purse:
+    """What may be spent at once. None: as much as there is."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int | None) -> None:
+        self.left = left
+
+    def take(self, cost: int) -> None:
+        if self.left is not None:
+            self.left -= cost
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The value, or why there is none."""
+
+    value: Any = None
+    error: str = ""
+
+
+class Values(dict[str, Any]):
+    """What expressions may name, made when they do."""
+
+    __slots__ = ("_makers",)
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        super().__init__()
+        self._makers = makers
+
+    def __missing__(self, name: str) -> Any:
+        found = self[name] = self._makers[name]()
+        return found
+
+
+class Run:
+    """Expressions that share their variables and their budget."""
+
+    def __init__(
+        self, values: Values, variables: Mapping[str, Expression], purse: Purse, budget: int = REQUEST_BUDGET
+    ) -> None:
+        self.left = budget
+        self._values, self._purse = values, purse
+        self._composed = 0  # cost of variables since an expression has begun
+        if variables:
+            values[VARIABLES] = _Variables(variables, self)
+
+    def evaluate(self, expression: Expression) -> Outcome:
+        """Raises OutOfBudget, Later."""
+        if expression.program is None:
+            return Outcome(error=expression.fault)
+        self._composed = 0
+        found: Any = None
+        error, cost = "", 0
+        try:
+            found, cost = self._run(expression)
+        except CostExceeded as exceeded:
+            error, cost = exceeded.message, CALL_BUDGET
+        except EvalError as failed:
+            error = failed.message
+        self.left -= self._composed + cost
+        if self.left < 0:
+            raise OutOfBudget
+        if error:
+            return Outcome(error=f"expression '{expression.source}' resulted in error: {error}")
+        return Outcome(found)
+
+    def variable(self, name: str, expression: Expression) -> Any:
+        """Raises EvalError, Later."""
+        if expression.program is None:
+            raise EvalError(f'composited variable "{name}" fails to compile: {expression.fault}')
+        try:
+            found, cost = self._run(expression)
+        except CostExceeded as exceeded:
+            self._composed += CALL_BUDGET
+            raise EvalError(f'composited variable "{name}" fails to evaluate: {exceeded.message}') from exceeded
+        except EvalError as failed:
+            raise EvalError(f'composited variable "{name}" fails to evaluate: {failed.message}') from failed
+        self._composed += cost
+        return found
+
+    def _run(self, expression: Expression) -> tuple[Any, int]:
+        """Raises EvalError, CostExceeded, Later."""
+        assert expression.program is not None
+        purse = self._purse
+        at_once = purse.left
+        if at_once is None or at_once > CALL_BUDGET:
+            return expression.program.evaluate(self._values)
+        try:
+            found, cost = expression.program.evaluate(self._values, max(at_once, 0))
+        except CostExceeded as exceeded:
+            raise Later from exceeded
+        purse.take(cost)
+        return found, cost
+
+
+class _Variables(dict[str, Any]):
+    """A policy's variables: each is computed when it is first named, if it ever is."""
+
+    def __init__(self, expressions: Mapping[str, Expression], run: Run) -> None:
+        super().__init__()
+        self._expressions, self._run = expressions, run
+        self._failed: dict[str, EvalError] = {}
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._failed:
+            raise self._failed[name]
+        try:
+            found = self[name] = self._run.variable(name, self._expressions[name])
+        except EvalError as error:
+            self._failed[name] = error
+            raise
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._expressions and self[str(name)] is not MISSING
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self._expressions else default
+
+
+def met(conditions: Iterable[tuple[str, Expression]], run: Run, *, fails_open: bool) -> Outcome:
+    """Whether all match conditions hold. One that is false settles it, whatever is wrong with others; where it is not
+    settled, errors do: they are told, or (`fails_open`) count as false. Raises Later."""
+    errors = []
+    try:
+        for _, condition in conditions:
+            found = run.evaluate(condition)
+            if found.error:
+                errors.append(found.error)
+            elif found.value is False:
+                return Outcome(False)
+    except OutOfBudget as spent:
+        errors = [str(spent)]
+    if not errors:
+        return Outcome(True)
+    if fails_open:
+        return Outcome(False)
+    told = list(dict.fromkeys(errors))
+    return Outcome(error=told[0] if len(told) == 1 else f"[{', '.join(told)}]")
