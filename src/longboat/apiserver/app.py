@@ -21,6 +21,7 @@ from longboat.apiserver.admission.policies.both import Means as PolicyMeans
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
+from longboat.apiserver.admission.webhooks.complaints import Complaints
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.aggregation.aggregator import Aggregator
 from longboat.apiserver.audit.filter import audit
@@ -178,6 +179,7 @@ class APIServer:
     async def close(self) -> None:
         await self.tasks.close()
         await self.aggregator.close()
+        self.webhooks.close()
         await self.feed.close()
         if self.encryption:
             await self.encryption.close()
@@ -335,6 +337,7 @@ class APIServer:
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
             self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.admission, figures,
             hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
+            Complaints(self.stores[kinds.CORE_EVENT], self.clock, self.tasks),
             typed, printed, versions, make_namespace, self.resources.named, policies,
         )  # fmt: skip
         return Chain(plugins(means, self.config.enable_admission_plugins, self.config.disable_admission_plugins))

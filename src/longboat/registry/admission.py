@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from longboat.aio.bench import Seat
+from longboat.machinery import names
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
 from longboat.machinery.user import User
 from longboat.registry.write import Write
+
+MOST_ANNOTATIONS = 64  # of an audit event
 
 
 class Target(NamedTuple):
@@ -70,6 +73,13 @@ class Attributes:
     @property
     def annotations(self) -> dict[str, str]:
         return self.write.annotations
+
+    def annotate(self, key: str, value: str) -> None:
+        """Of the request's audit event. What is there already stays, and what is no qualified name with a prefix is
+        left out, as upstream. So is what is more than anybody reads."""
+        found = self.write.annotations
+        if len(found) < MOST_ANNOTATIONS and key.count("/") == 1 and not names.qualified_name(key):
+            found.setdefault(key, value)
 
     @property
     def seat(self) -> Seat:

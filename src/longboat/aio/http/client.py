@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_HEAD = 64 << 10  # bytes
 MAX_EXCESS = 16 << 10  # bytes of a chunked body that are no data: extensions, trailers (net/http, chunkedReader)
@@ -33,6 +33,7 @@ class ResponseHead:
     reason: str
     headers: Headers
     to_head: bool = False  # answers a HEAD request: no body follows
+    version: str = "HTTP/1.1"
 
 
 def parse_response(data: bytes) -> ResponseHead:
@@ -42,7 +43,14 @@ def parse_response(data: bytes) -> ResponseHead:
     code, _, reason = rest.partition(" ")
     if version not in ("HTTP/1.1", "HTTP/1.0") or len(code) != 3 or not code.isdigit():
         raise BadMessage("malformed HTTP response")
-    return ResponseHead(int(code), reason, headers)
+    return ResponseHead(int(code), reason, headers, version=version)
+
+
+def stays_open(head: ResponseHead) -> bool:
+    """Whether another request may follow on the connection once the body has been read (RFC 9112, section 9.3)."""
+    options = {option.strip().lower() for option in head.headers.get("connection", "").split(",")}
+    bounded = head.status in (204, 304) or not {"content-length", "transfer-encoding"}.isdisjoint(head.headers)
+    return bounded and "close" not in options and (head.version == "HTTP/1.1" or "keep-alive" in options)
 
 
 def _parse(data: bytes) -> tuple[str, Headers]:
@@ -73,7 +81,7 @@ async def read_response(reader: asyncio.StreamReader, method: str = "GET") -> Re
             raise ConnectionResetError("the connection was closed before an answer came")
         found = parse_response(head)
         if found.status >= 200 or found.status == 101:
-            return ResponseHead(found.status, found.reason, found.headers, method == "HEAD")
+            return replace(found, to_head=method == "HEAD")
     raise BadMessage("too many 1xx informational responses")
 
 

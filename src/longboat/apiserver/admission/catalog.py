@@ -50,6 +50,7 @@ from longboat.apiserver.admission.topology import LimitPodHardAntiAffinityTopolo
 from longboat.apiserver.admission.unenforced import Table, WarnUnenforced
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.webhooks.caller import Caller
+from longboat.apiserver.admission.webhooks.complaints import Complaints
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.admission.webhooks.patching import Typed
 from longboat.apiserver.admission.webhooks.plugin import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
@@ -83,6 +84,7 @@ class Means:
     mutating: Hooks
     validating: Hooks
     caller: Caller
+    complaints: Complaints
     typed: Typed
     printed: Printed
     versions: Versions
@@ -141,14 +143,18 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     (
         "MutatingAdmissionWebhook",
-        lambda m: MutatingAdmissionWebhook(m.mutating, m.caller, m.lookup, m.printed, m.versions, m.typed),
+        lambda m: MutatingAdmissionWebhook(
+            m.mutating, m.caller, m.complaints, m.lookup, m.authorizer, m.printed, m.versions, m.typed
+        ),
     ),
     ("", lambda m: Escalation(m.authorizer)),  # upstream's is in the storage of roles and bindings
     ("", lambda m: WarnUnenforced(m.unenforced)),
     ("ValidatingAdmissionPolicy", lambda m: ValidatingAdmissionPolicy(m.policies, m.clock)),
     (
         "ValidatingAdmissionWebhook",
-        lambda m: ValidatingAdmissionWebhook(m.validating, m.caller, m.lookup, m.printed, m.versions),
+        lambda m: ValidatingAdmissionWebhook(
+            m.validating, m.caller, m.complaints, m.lookup, m.authorizer, m.printed, m.versions
+        ),
     ),
     ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # it notes what nobody but AlwaysDeny refuses then
     ("AlwaysDeny", lambda m: AlwaysDeny()),

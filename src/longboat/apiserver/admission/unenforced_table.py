@@ -11,9 +11,6 @@ from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenf
 _CONVERTED = Unenforced(
     "it is not asked: objects cannot be read or written in a version other than the one they are stored in"
 )
-_WEBHOOKS: Shape = {
-    "webhooks": {"matchConditions": Unenforced("it is asked about every request that its rules and selectors cover")}
-}
 _EVALUATED = Unenforced("it is not evaluated: what it would refuse or change is written as it comes")
 _QUEUED = Unenforced("requests are limited and take turns without regard to it")
 _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
@@ -49,8 +46,6 @@ _WORKLOAD: Shape = {"spec": {"template": _POD}}
 TABLE: Table = {
     kinds.MUTATING_ADMISSION_POLICY: _EVALUATED,
     kinds.MUTATING_ADMISSION_POLICY_BINDING: _EVALUATED,
-    kinds.VALIDATING_WEBHOOK_CONFIGURATION: _WEBHOOKS,
-    kinds.MUTATING_WEBHOOK_CONFIGURATION: _WEBHOOKS,
     kinds.CUSTOM_RESOURCE_DEFINITION: {"spec": {"conversion": {"webhook": _CONVERTED}}},
     kinds.FLOW_SCHEMA: _QUEUED,
     kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,

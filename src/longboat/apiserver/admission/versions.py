@@ -38,3 +38,7 @@ class Versions:
         versions = self._stores[kind].ownership.versions
         found = versions[to.api_version].from_hub(versions[kind.api_version].to_hub(obj))
         return {**found, "kind": to.name, "apiVersion": to.api_version}
+
+    def default(self, kind: Kind, obj: Object) -> None:
+        """Fill in what the version leaves open."""
+        self._stores[kind].strategy.default(obj)

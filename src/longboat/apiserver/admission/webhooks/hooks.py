@@ -11,6 +11,7 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.admission import matching
+from longboat.apiserver.admission.expressions import Condition, Conditions
 from longboat.apiserver.admission.matching import Equivalents
 from longboat.apiserver.admission.webhooks.target import Target
 from longboat.machinery import selectors
@@ -37,6 +38,7 @@ class Hook:
     configuration: str
     ref: tuple[str, int, int]
     spec: Object
+    uid: str = ""  # of the configuration
 
     @property
     def name(self) -> str:
@@ -68,6 +70,11 @@ class Hook:
     @cached_property
     def target(self) -> Target:
         return Target(self.spec.get("clientConfig") or {}, self.seconds, AT_ONCE)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        found = self.spec.get("matchConditions") or ()
+        return Conditions([Condition(each["name"], each["expression"]) for each in found])
 
     @cached_property
     def namespaces(self) -> LabelSelector:
@@ -105,17 +112,22 @@ class Hooks:
     def now(self) -> tuple[Hook, ...]:
         """A change of a configuration is in force with the next request. Raises Unreadable: one that cannot be read
         may guard."""
-        if self._store.empty:  # as in most clusters: every write asks
+        if self._store.empty and not self._hooks:  # as in most clusters: every write asks
             return ()
         entries = self._store.entries()
         key = tuple((entry.key, entry.revision) for entry in entries)
         if key != self._read_from:
             found = [(msgspec.json.decode(entry.body), entry.revision) for entry in entries]
             found.sort(key=lambda each: str(each[0]["metadata"]["name"]))
-            self._hooks = tuple(
-                Hook(name := configuration["metadata"]["name"], (name, revision, i), spec)
-                for configuration, revision in found
-                for i, spec in enumerate(configuration.get("webhooks") or ())
-            )
+            had = {hook.ref: hook for hook in self._hooks}
+            hooks = []
+            for configuration, revision in found:
+                name, uid = configuration["metadata"]["name"], configuration["metadata"].get("uid") or ""
+                for i, spec in enumerate(configuration.get("webhooks") or ()):
+                    ref = (name, revision, i)
+                    hooks.append(had.get(ref) or Hook(name, ref, spec, uid))
+            self._hooks = tuple(hooks)
+            for ref in had.keys() - {hook.ref for hook in hooks}:
+                had[ref].target.close()
             self._read_from = key
         return self._hooks

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from longboat.apiserver.admission.asked import Printed, kind_of, shown
-from longboat.machinery.errors import StatusError, bad_request, internal
+from longboat.apiserver.admission.asked import kind_of
+from longboat.apiserver.admission.versions import Versions
+from longboat.apiserver.admission.views import Views
+from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.patch import json
@@ -20,29 +20,38 @@ Typed = Callable[[Kind, Object], Object]
 """An object as its kind's type reads it. Raises Mistake."""
 
 
-def patched(attributes: Attributes, operations: list[Any], printed: Printed, typed: Typed) -> Object:
-    """The object that is to take the place of `attributes.obj`. Operations are about what the webhook has seen.
+def patched(views: Views, resource: Kind, operations: list[Any], versions: Versions, typed: Typed) -> Object:
+    """The object that is to take the place of the request's. Operations are about what the webhook has seen, in the
+    version that it has seen it in.
 
-    Raises StatusError.
+    Raises Unchanged where the patch cannot be applied, and StatusError where it can and leaves what cannot be taken.
     """
-    kind = kind_of(attributes)
+    attributes, pair = views.attributes, views.pair(resource)
+    kind, own = pair.kind, kind_of(attributes)
     try:
-        found = json.apply(msgspec.json.decode(printed(kind, shown(attributes) or {})), operations)
+        found = json.apply(views.pair(resource).decoded()[0], operations)
     except StatusError as error:
-        raise internal(_unfit(error)) from None
+        raise Unchanged(_unfit(error)) from None
     if not isinstance(found, dict):
-        raise internal("the patch leaves no object")
+        raise Unchanged("the patch leaves no object")
     said, version = found.get("kind"), found.get("apiVersion")
     if (said, version) != (kind.name, kind.api_version):
-        into = f"({kind.group.partition('.')[0] or 'core'}.{kind.name})"
+        into = f"({own.group.partition('.')[0] or 'core'}.{own.name})"
         why = f"converting ({str(version).rpartition('/')[2]}.{said}) to {into}: unknown conversion"
         raise StatusError(500, "", why)
     try:
         found = typed(kind, found)
     except Mistake as error:
-        raise internal(str(error)) from None
+        raise Unchanged(str(error)) from None
+    if kind != own:
+        versions.default(kind, found)
+        found = versions.convert(found, kind, own)
     _keep(attributes, found)
     return found
+
+
+class Unchanged(Exception):
+    """A patch that cannot be applied: the object is as it was. The message is upstream's."""
 
 
 def _unfit(error: StatusError) -> str:

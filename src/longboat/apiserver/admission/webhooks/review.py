@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from longboat.api import kinds
-from longboat.apiserver.admission.asked import Printed, kind_of, kind_ref, options_of, resource_ref, shown, user_of
+from longboat.apiserver.admission.asked import options_of
+from longboat.apiserver.admission.views import Views, described
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.machinery import configfile, text
 from longboat.machinery.errors import StatusError
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check
 from longboat.machinery.types.shapes import ANY, SCALARS, List, Map
 from longboat.machinery.types.wording import Mistake
-from longboat.registry.admission import Attributes
 
 GROUP, KIND = "admission.k8s.io", "AdmissionReview"
 _STRING = SCALARS["string"]
@@ -40,7 +40,12 @@ _ANSWER = configfile.struct(
 
 
 class Unanswered(Exception):
-    """The webhook could not be asked, or its answer says nothing. The message is upstream's."""
+    """The webhook could not be asked, or its answer says nothing. The message is upstream's; `code` is that of the
+    answer where it was not 2xx."""
+
+    def __init__(self, message: str, code: int = 503) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +58,15 @@ class Answer:
     warnings: list[str] = field(default_factory=list)
 
 
-def request(attributes: Attributes, hook: Hook, uid: str, printed: Printed) -> bytes:
-    """The body of the review."""
-    of = kind_of(attributes)
-    kind, resource = kind_ref(of), resource_ref(attributes.kind)
-    found: Object = {"uid": uid, "kind": kind, "resource": resource}
-    if attributes.subresource:
-        found["subResource"] = attributes.subresource
-    found |= {"requestKind": kind, "requestResource": resource}
-    if attributes.subresource:
-        found["requestSubResource"] = attributes.subresource
-    if attributes.name:
-        found["name"] = attributes.name
-    if namespace := attributes.name if attributes.kind == kinds.NAMESPACE else attributes.namespace:
-        found["namespace"] = namespace
-    found |= {
-        "operation": attributes.operation,
-        "userInfo": user_of(attributes),
-        "object": None if attributes.obj is None else msgspec.Raw(printed(of, shown(attributes) or {})),
-        "oldObject": None if attributes.old is None else msgspec.Raw(printed(of, attributes.old)),
+def request(views: Views, hook: Hook, resource: Kind, uid: str) -> bytes:
+    """The body of the review, for a webhook that is asked about it as this resource. Raises StatusError where the
+    object has no form in that version."""
+    attributes, pair = views.attributes, views.pair(resource)
+    found: Object = {
+        "uid": uid,
+        **described(attributes, resource),
+        "object": None if pair.obj is None else msgspec.Raw(pair.obj),
+        "oldObject": None if pair.old is None else msgspec.Raw(pair.old),
         "dryRun": attributes.dry_run,
         "options": options_of(attributes),
     }

@@ -1,0 +1,180 @@
+"""What expressions about a request are given, and conditions: whether a webhook or a policy is for it at all.
+
+The language is loaded with the first expression: most clusters have none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from longboat.apiserver.admission.asked import options_of
+from longboat.apiserver.admission.views import Views, described
+from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.machinery import fields
+from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
+from longboat.machinery.user import User
+from longboat.registry.admission import Attributes
+
+if TYPE_CHECKING:
+    from longboat.machinery.cel.lib import authorizer as authz
+    from longboat.machinery.cel.program import Program
+    from longboat.machinery.cel.types import Type
+
+CONDITIONS_BUDGET = 2_500_000  # of all conditions of one (apiserver, RuntimeCELCostBudgetMatchConditions)
+OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+QUICK = 2_000  # characters: what is compiled on the loop
+
+
+def values(views: Views, resource: Kind, authorizer: Authorizer, namespace: Object | None = None) -> dict[str, Any]:
+    """Those of `admission.VARIABLES`, as a request is seen by who is asked about it as this resource.
+
+    Raises StatusError where an object cannot be converted.
+    """
+    from longboat.machinery.cel.lib import authorizer as authz
+
+    obj, old = views.decoded(resource)
+    attributes = views.attributes
+    request = described(attributes, resource)
+    request["dryRun"] = attributes.dry_run
+    if (given := options_of(attributes)) is not None:
+        request["options"] = given
+    asking = authz.Authorizer(_decides(authorizer, attributes.user or User("")))
+    return {
+        "object": obj,
+        "oldObject": old,
+        "request": request,
+        "namespaceObject": namespace,
+        "authorizer": asking,
+        "authorizer.requestResource": authz.ResourceCheck(asking, _own(attributes)),
+    }
+
+
+def _own(attributes: Attributes) -> authz.Question:
+    """What the request itself is about."""
+    from longboat.machinery.cel.lib import authorizer as authz
+
+    kind = attributes.kind
+    return authz.Question(
+        "", group=kind.group, resource=kind.plural, subresource=attributes.subresource,
+        namespace=attributes.namespace, name=attributes.name,
+    )  # fmt: skip
+
+
+def _decides(authorizer: Authorizer, user: User) -> Callable[[authz.Question], authz.Decision]:
+    """An authorizer's index is the loop's own: an expression that runs in a thread has the loop ask."""
+    loop, home = asyncio.get_running_loop(), threading.get_ident()
+
+    def decide(question: authz.Question) -> authz.Decision:
+        who = user if question.service_account is None else _account(*question.service_account)
+        if threading.get_ident() == home:
+            return _decision(authorizer, who, question)
+
+        async def there() -> authz.Decision:
+            return _decision(authorizer, who, question)
+
+        return asyncio.run_coroutine_threadsafe(there(), loop).result()
+
+    return decide
+
+
+def _account(namespace: str, name: str) -> User:
+    """As upstream makes up a service account (serviceaccount.ServiceAccountInfo)."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    return User(f"system:serviceaccount:{namespace}:{name}", groups)
+
+
+def _decision(authorizer: Authorizer, user: User, question: authz.Question) -> authz.Decision:
+    from longboat.machinery.cel.lib import authorizer as authz
+
+    if question.path:
+        action = Action(question.verb, path=question.path)
+    else:
+        required = fields.required(question.field_selector) if question.field_selector else ()
+        action = Action(
+            question.verb, question.group, question.resource, question.subresource, question.namespace, question.name,
+            fields=required,
+        )  # fmt: skip
+    found = authorizer.decide(user, action)
+    return authz.Decision(found.allowed, found.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`errors`: of the conditions that have no value; where there are any, none has been false."""
+
+    matches: bool
+    errors: Sequence[str] = ()
+    failed: str = ""  # the name of the condition that is false
+
+    @property
+    def error(self) -> str:
+        """As upstream tells of several."""
+        distinct = list(dict.fromkeys(self.errors))
+        return distinct[0] if len(distinct) == 1 else f"[{', '.join(distinct)}]"
+
+
+@dataclass(slots=True)
+class Conditions:
+    """The match conditions of one webhook or policy, compiled when they are first asked."""
+
+    found: Sequence[Condition]
+    variables: Mapping[str, Type] = field(default_factory=dict)  # beside those that all have
+    _programs: list[Program | str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    async def hold(self, given: Mapping[str, Any]) -> Outcome:
+        """One that is false decides, whatever others could not be computed."""
+        from longboat.machinery.cel.errors import CostExceeded, EvalError
+        from longboat.machinery.cel.program import CALL_BUDGET
+
+        if self._programs is None:
+            large = sum(len(each.expression) for each in self.found) > QUICK
+            self._programs = await asyncio.to_thread(self._compiled) if large else self._compiled()
+        errors, left, failed = [], CONDITIONS_BUDGET, ""
+        for condition, program in zip(self.found, self._programs, strict=True):
+            if isinstance(program, str):
+                errors.append(f"compilation error: {program}")  # an older server has let it in
+                continue
+            try:
+                value, cost = await program.run(given)
+            except EvalError as error:
+                errors.append(f"expression '{condition.expression}' resulted in error: {error.message}")
+                continue
+            except CostExceeded as error:
+                errors.append(f"expression '{condition.expression}' resulted in error: {error.message}")
+                cost, value = CALL_BUDGET, None
+            left -= cost
+            if left < 0:
+                return Outcome(False, (OUT_OF_BUDGET,))
+            if value is False:
+                failed = failed or condition.name
+        if failed:
+            return Outcome(False, failed=failed)
+        return Outcome(not errors, errors)
+
+    def _compiled(self) -> list[Program | str]:
+        from longboat.machinery.cel import admission
+        from longboat.machinery.cel.errors import CompileError
+        from longboat.machinery.cel.program import compile as compile_program
+
+        variables = {**admission.VARIABLES, **self.variables}
+        programs: list[Program | str] = []
+        for each in self.found:
+            try:
+                programs.append(compile_program(each.expression, variables))
+            except CompileError as error:
+                programs.append(f"compilation failed: {error.message}")
+        return programs
