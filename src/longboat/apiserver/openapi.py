@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver import resources as served
+from longboat.apiserver.aggregation.documents import merged
+from longboat.apiserver.aggregation.priorities import ordered
 from longboat.apiserver.discovery import listed
 from longboat.apiserver.media import JSON, chosen
 from longboat.apiserver.request import Request, Response
-from longboat.apiserver.resources import Derived, Resources
+from longboat.apiserver.resources import Derived, Foreign, Resources
 from longboat.apiserver.router import no_page
 from longboat.machinery import openapi, openapi_paths, openapi_proto, openapi_v3_proto
+from longboat.machinery.objects import Object
 from longboat.machinery.openapi_paths import Resource
 
 YEAR = 365 * 86_400  # seconds
@@ -41,9 +45,10 @@ class OpenAPI:
     def __init__(self, resources: Resources, *, openid: bool = False) -> None:
         self._openid = openid
         self._made: dict[tuple[str, str, str], bytes] = {}  # by name, hash and media type
+        self._theirs: dict[str, Object] = {}  # of the index: what extension servers document
         self._served = Derived(resources, self._describe)
 
-    def _describe(self, resources: Iterable[served.Resource]) -> dict[str, _Document]:
+    def _describe(self, resources: Resources) -> dict[str, _Document]:
         """By name. What has been made of those that are as they were is kept."""
         versions: dict[str, list[Resource]] = {}
         for each in resources:
@@ -53,8 +58,16 @@ class OpenAPI:
         alone = openapi_paths.discovery((each.kind for each in everything), openid=self._openid)
         found = {name: _Document(partial(openapi.v3, those), openapi.digest(those)) for name, those in versions.items()}
         found |= {name: _Document(partial(openapi.v3_of, one), openapi.digest([one])) for name, one in alone.items()}
-        older = partial(openapi.v2, everything, openid=self._openid)
-        found[OLDER] = _Document(older, openapi.digest([*everything, *alone.values()]))
+        ours = _Document(
+            partial(openapi.v2, everything, openid=self._openid), openapi.digest([*everything, *alone.values()])
+        )
+        foreign = [resources.foreign[key] for key in ordered(resources.foreign, resources.ranks)]
+        found[OLDER] = _with([each for each in foreign if each.older], ours)
+        self._theirs = {
+            "/".join(("apis", group, version) if group else ("api", version)): {"serverRelativeURL": each.newer}
+            for (group, version), each in resources.foreign.items()
+            if each.newer
+        }
         kept = {(name, document.hash) for name, document in found.items()}
         self._made = {key: made for key, made in self._made.items() if key[:2] in kept}
         return found
@@ -66,6 +79,7 @@ class OpenAPI:
             return await self._document(request, path, documents[path], V2)
         if path == "v3":
             index = openapi.index({name: each.hash for name, each in documents.items() if name != OLDER})
+            index["paths"] |= self._theirs
             return Response(200, msgspec.json.encode(index))
         name = path.removeprefix("v3/")
         if name in (path, OLDER) or (document := documents.get(name)) is None:
@@ -98,6 +112,15 @@ class OpenAPI:
         if packed is None:
             packed = self._made[key] = await asyncio.to_thread(lambda: _pack(document, media_type))
         return packed
+
+
+def _with(foreign: Sequence[Foreign], ours: _Document) -> _Document:
+    """Our older document, and what extension servers say in theirs."""
+    if not foreign:
+        return ours
+    told = "".join((ours.hash, *(each.digest for each in foreign)))
+    older = [each.older for each in foreign]
+    return _Document(lambda: merged(ours.make(), older), sha256(told.encode()).hexdigest().upper())
 
 
 def _pack(document: _Document, media_type: str) -> bytes:

@@ -469,3 +469,37 @@ def test_groups_of_ours_are_registered_at_the_start_and_left_to_administrators_t
         assert (await api.ask("GET", "/apis/apps/v1/deployments"))[0] == 200  # it is served all the same
 
     play(scene)
+
+
+def test_its_openapi_is_part_of_ours(served: Any) -> None:
+    name, meta = "com.example.wardle.v1alpha1.Flunder", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+    async def scene(api: Api, extension: Extension) -> None:
+        async def listed() -> bool:
+            return f"apis/{GROUP}/v1alpha1" in (await api.ask("GET", "/openapi/v3"))[1]["paths"]
+
+        _, before = await api.ask("GET", "/openapi/v2")
+        await until(listed)
+        response = await api.response("GET", "/openapi/v2")
+        after, etag = msgspec.json.decode(response.whole()), response.headers["ETag"]
+        assert (f"{BASE}/namespaces/{{namespace}}/flunders") in after["paths"] and "/version/" in after["paths"]
+        # It has a definition of a name that is ours, which means something else.
+        assert after["definitions"][f"{meta}_v2"]["description"] == "wardle's own"
+        assert after["definitions"][name]["properties"]["metadata"] == {"$ref": f"#/definitions/{meta}_v2"}
+        assert after["definitions"][meta] == before["definitions"][meta]
+        again = await api.response("GET", "/openapi/v2", if_none_match=etag)
+        assert again.status == 304
+        _, index = await api.ask("GET", "/openapi/v3")
+        url = index["paths"][f"apis/{GROUP}/v1alpha1"]["serverRelativeURL"]
+        _, newer = await api.ask("GET", url)
+        assert name in newer["components"]["schemas"] and extension.server.seen[-1].headers["X-Remote-User"] == "admin"
+        await api.ask("DELETE", f"{SERVICES}/{NAME}")
+
+        async def gone() -> bool:
+            return not await listed()
+
+        await until(gone)
+        assert name not in (await api.ask("GET", "/openapi/v2"))[1]["definitions"]
+        assert (await api.ask("GET", url))[0] == 404
+
+    served(scene)

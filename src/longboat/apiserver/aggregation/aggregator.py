@@ -208,7 +208,8 @@ class Aggregator:
 
 
 def _version_in(path: str) -> GroupVersion:
-    parts = path.split("/", 4)
+    """What a path that names no resource is about: its discovery, or its OpenAPI."""
+    parts = path.removeprefix("/openapi/v3").split("/", 4)
     if len(parts) > 3 and parts[1] == "apis":
         return parts[2], parts[3]
     return ("", parts[2]) if len(parts) > 2 and parts[1] == "api" else ("", "")

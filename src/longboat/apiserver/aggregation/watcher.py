@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from longboat.aio.backoff import doubling
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.apiserver.aggregation import availability, discovered, identity
+from longboat.apiserver.aggregation import availability, discovered, documents, identity
 from longboat.apiserver.aggregation.availability import Verdict
 from longboat.apiserver.aggregation.backend import Backend, Unreachable
+from longboat.apiserver.aggregation.documents import Documents
 from longboat.apiserver.resources import Foreign
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
@@ -34,6 +35,7 @@ class Watched:
         self.foreign = Foreign()
         self.fetched = -REFRESH
         self.etag = ""
+        self.documents = Documents()
         self._clock = clock
         self._changed = asyncio.Event()
 
@@ -76,7 +78,8 @@ class Watched:
         except (Unreachable, discovered.NotDiscovery):
             self.outdate()
             raise
-        self.foreign, self.fetched = Foreign(found, stale=False), now
+        self.documents = await documents.fetched(backend, self.documents)
+        self.foreign, self.fetched = self._foreign(found, stale=False), now
 
     async def _aggregated(self, key: tuple[str, str]) -> list[Object] | None:
         headers = {"Accept": discovered.ACCEPT, **({"If-None-Match": self.etag} if self.etag else {})}
@@ -90,7 +93,11 @@ class Watched:
         return found
 
     def outdate(self) -> None:
-        self.foreign = Foreign(self.foreign.resources, stale=True)
+        self.foreign = self._foreign(self.foreign.resources, stale=True)
+
+    def _foreign(self, resources: Sequence[Object] | None, *, stale: bool) -> Foreign:
+        said = self.documents
+        return Foreign(resources, stale, said.older, said.digest, said.newer)
 
     async def wait(self, failures: int) -> None:
         """Until it is to be looked at again."""
