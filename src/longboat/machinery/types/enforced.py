@@ -80,26 +80,28 @@ class _Run:
     def __init__(self, budget: int, err: Errors) -> None:
         self._left, self._err = budget, err
 
-    def walk(self, place: Place, value: Any, old: Any, path: Path) -> None:
+    def walk(self, place: Place, value: Any, old: Any, path: Path, *, kept: bool = False) -> None:
+        """`kept`: it is in a list that is as it was, whose items are known by nothing."""
         if value is None:
             return
         for rule in place.rules:
-            self._rule(rule, place, value, old, path)
+            self._rule(rule, place, value, old, path, kept)
         if isinstance(value, dict):
             before = old if isinstance(old, dict) else {}
             for name, inner in place.properties.items():
                 if name in value:
-                    self.walk(inner, value[name], before.get(name, _ABSENT), path.at(name))
+                    self.walk(inner, value[name], before.get(name, _ABSENT), path.at(name), kept=kept)
             if place.values is not None:
                 for name, member in value.items():
                     if name not in place.properties:
-                        self.walk(place.values, member, before.get(name, _ABSENT), path.key(name))
+                        self.walk(place.values, member, before.get(name, _ABSENT), path.key(name), kept=kept)
         elif isinstance(value, list) and place.items is not None:
             had = _keyed(place, old)
+            kept = kept or (not place.keys and same(old, value))
             for i, member in enumerate(value):
-                self.walk(place.items, member, had.get(_key(place, member), _ABSENT), path.index(i))
+                self.walk(place.items, member, had.get(_key(place, member), _ABSENT), path.index(i), kept=kept)
 
-    def _rule(self, rule: Compiled, place: Place, value: Any, old: Any, path: Path) -> None:
+    def _rule(self, rule: Compiled, place: Place, value: Any, old: Any, path: Path, kept: bool) -> None:
         from longboat.machinery.cel.values import MISSING, Optional
 
         if rule.program is None:  # it was let in by an older server, and cannot be run by this one
@@ -113,7 +115,7 @@ class _Run:
         values = {"self": value, "oldSelf": Optional(MISSING if absent else old) if optional else before}
         if self._holds(rule, place, values, path):
             return
-        if not absent and not rule.looks_back and same(old, value):
+        if kept or (not absent and not rule.looks_back and same(old, value)):
             return
         self._tell(rule, value, values, path)
 

@@ -88,7 +88,7 @@ def plain(value: Any) -> Any:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two JSON values are one and the same, types included."""
-    return one == other and _encode(one) == _encode(other)
+    return one is other or (one == other and _encode(one) == _encode(other))
 
 
 def type_of(value: Any) -> str:
@@ -300,11 +300,12 @@ def _object(rule: Rule, value: Object, path: str, err: Errors) -> None:
 
 
 def _correlated(rule: Rule, value: list[Any], old: Any) -> list[Any]:
-    """What each item was before: by its keys in a keyed list, by its place in others."""
+    """What each item was before: by its keys in a keyed list. Items of other lists are known by nothing, so only all
+    together can be what they were."""
     if type(old) is not list:
         return []
     if rule.keyed != "map":
-        return [old[i] if i < len(old) else ABSENT for i in range(len(value))]
+        return value if same(old, value) else []
     keys: list[str] = rule.schema.get(MAP_KEYS) or []
     before = {key_of(item, keys): item for item in old}
     return [before.get(key_of(item, keys), ABSENT) for item in value]

@@ -163,7 +163,9 @@ def test_what_was_wrong_before_may_stay() -> None:
     about = {"type": "array", "items": {"type": "string", "maxLength": 1}, "maxItems": 2}
     assert complaints(["aa", "b", "c"], ["aa", "b", "c"], **about) == []
     found = complaints(["aa", "bb", "c"], ["aa", "b", "c"], **about)
-    assert [text.partition(":")[0] for text in found] == ["f", "f[1]"]
+    assert [text.partition(":")[0] for text in found] == ["f", "f[0]", "f[1]"], (
+        "items of a list are not known by their place"
+    )
     keyed = {
         "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
         "items": {"type": "object", "properties": {"k": STRING, "v": {"type": "integer", "maximum": 1}}},
