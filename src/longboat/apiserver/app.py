@@ -57,9 +57,10 @@ from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.apiserver.reviews import Reviews
 from longboat.apiserver.settling import keep_settled
+from longboat.machinery.apply import grain as grains
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check, schema
+from longboat.machinery.types import check, schema, strict
 from longboat.machinery.types.structural import Structural
 from longboat.machinery.user import User
 from longboat.registry import catalog
@@ -329,7 +330,22 @@ class APIServer:
 
         figures = Figures()
         versions = Versions(self.stores, self.resources)
-        policy_means = PolicyMeans(printed, versions, self.lookup, self.authorizer)
+
+        def default(kind: Kind, obj: Object) -> None:
+            if (store := self.stores.get(kind)) is not None:
+                store.strategy.default(obj)
+
+        def grain(kind: Kind) -> grains.Grain | None:
+            found = types(kind).type(kind)
+            return None if found is None else grains.of(found)
+
+        def unknown(kind: Kind, obj: Object) -> list[str]:
+            found = types(kind).type(kind)
+            return [] if found is None or isinstance(found, Structural) else strict.problems(found, obj)
+
+        policy_means = PolicyMeans(
+            printed, versions, self.lookup, self.authorizer, typed, default, grain, unknown,
+        )  # fmt: skip
         policies = Both(self.stores, self.resources, policy_means)
         self.exposition.add(figures.families)
         self.exposition.add(policies.figures.families)

@@ -36,7 +36,7 @@ from longboat.apiserver.admission.pod_security import plugin as pod_security
 from longboat.apiserver.admission.pod_security.figures import Figures
 from longboat.apiserver.admission.pods import DefaultTolerationSeconds, Priority
 from longboat.apiserver.admission.policies.both import Both
-from longboat.apiserver.admission.policies.plugin import ValidatingAdmissionPolicy
+from longboat.apiserver.admission.policies.plugin import MutatingAdmissionPolicy, ValidatingAdmissionPolicy
 from longboat.apiserver.admission.resource_quota import ResourceQuota
 from longboat.apiserver.admission.runtime_class import RuntimeClass
 from longboat.apiserver.admission.service_account import ServiceAccount
@@ -141,6 +141,7 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("PodGroupWorkloadExists", lambda m: Inert()),  # PodGroups are not served
     ("JobValidation", lambda m: Inert()),  # of Jobs that name a Workload: no field here does
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
+    ("MutatingAdmissionPolicy", lambda m: MutatingAdmissionPolicy(m.policies, m.clock)),
     (
         "MutatingAdmissionWebhook",
         lambda m: MutatingAdmissionWebhook(

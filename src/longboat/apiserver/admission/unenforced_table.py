@@ -11,7 +11,6 @@ from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenf
 _CONVERTED = Unenforced(
     "it is not asked: objects cannot be read or written in a version other than the one they are stored in"
 )
-_EVALUATED = Unenforced("it is not evaluated: what it would refuse or change is written as it comes")
 _QUEUED = Unenforced("requests are limited and take turns without regard to it")
 _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
 
@@ -44,8 +43,6 @@ _POD: Shape = {"metadata": {"annotations": _POD_ANNOTATIONS}, "spec": _POD_SPEC}
 _WORKLOAD: Shape = {"spec": {"template": _POD}}
 
 TABLE: Table = {
-    kinds.MUTATING_ADMISSION_POLICY: _EVALUATED,
-    kinds.MUTATING_ADMISSION_POLICY_BINDING: _EVALUATED,
     kinds.CUSTOM_RESOURCE_DEFINITION: {"spec": {"conversion": {"webhook": _CONVERTED}}},
     kinds.FLOW_SCHEMA: _QUEUED,
     kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,

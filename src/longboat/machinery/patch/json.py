@@ -24,6 +24,14 @@ class Unfit(Exception):
         self.operation: dict[str, Any] = {}
 
 
+class NoParent(Unfit):
+    """What a path leads through is not there."""
+
+
+class NoIndex(Unfit):
+    """A list has no such place."""
+
+
 def apply(document: Any, operations: Any) -> Any:
     """The patched document; the argument stays as it was.
 
@@ -130,10 +138,13 @@ class _Patched:
     def _parent(self, path: str) -> tuple[Container, str]:
         *way, step = pointer(path) or [""]
         parent = self.document
-        for name in way:
-            parent = _child(parent, name)
+        try:
+            for name in way:
+                parent = _child(parent, name)
+        except Unfit as error:
+            raise NoParent(f"doc is missing path: {path}") from error
         if not isinstance(parent, (dict, list)):
-            raise Unfit(f"doc is missing path: {path}")
+            raise NoParent(f"doc is missing path: {path}")
         return parent, step
 
 
@@ -165,7 +176,7 @@ def _index(step: str, length: int) -> int:
     """A position below `length`; negative ones count from the end, as upstream's library has it."""
     digits = step.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 9 or not -length <= int(step) < length:
-        raise Unfit(f"unable to access invalid index: {step}")
+        raise NoIndex(f"unable to access invalid index: {step}")
     return int(step) % length
 
 

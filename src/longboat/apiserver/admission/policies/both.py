@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from longboat.api import kinds
 from longboat.apiserver.admission.asked import Printed
@@ -12,17 +13,27 @@ from longboat.apiserver.admission.policies.figures import Figures
 from longboat.apiserver.admission.policies.params import Params
 from longboat.apiserver.admission.policies.source import Policies
 from longboat.apiserver.admission.versions import Versions
+from longboat.apiserver.admission.webhooks.patching import Typed
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.resources import Resources
+from longboat.machinery.apply.grain import Grain
 from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 
 
+@dataclass(frozen=True, slots=True)
 class Means:
     """What is asked of the server."""
 
-    def __init__(self, printed: Printed, versions: Versions, lookup: Lookup, authorizer: Authorizer) -> None:
-        self.printed, self.versions, self.lookup, self.authorizer = printed, versions, lookup, authorizer
+    printed: Printed
+    versions: Versions
+    lookup: Lookup
+    authorizer: Authorizer
+    typed: Typed
+    default: Callable[[Kind, Object], None]
+    grain: Callable[[Kind], Grain | None]
+    unknown: Callable[[Kind, Object], list[str]]  # what strict decoding says of an object
 
 
 class Both:

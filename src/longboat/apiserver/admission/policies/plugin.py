@@ -15,19 +15,42 @@ from longboat.apiserver.admission.policies.source import Concern
 from longboat.registry.admission import Attributes, Target
 
 
-class ValidatingAdmissionPolicy(Plugin):
+class _Policies(Plugin):
+    name = ""
+
     def __init__(self, policies: Both, clock: Clock) -> None:
         self._policies, self._clock = policies, clock
-        self._module: Any = None
+        self._loaded: Any = None
 
     def handles(self, target: Target) -> bool:
         return Selection.handles(target)
+
+    async def _module(self, attributes: Attributes) -> Any:
+        if self._loaded is None:
+            self._loaded = await attributes.seat.beside(import_module, f"{__package__}.{self.name}")
+        return self._loaded
+
+
+class MutatingAdmissionPolicy(_Policies):
+    name = "mutating"
+
+    def handles(self, target: Target) -> bool:
+        return target.operation != "DELETE" and super().handles(target)
+
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
+        concerns = self._policies.mutating.concerns(attributes)
+        return self._change(concerns, attributes) if concerns else None
+
+    async def _change(self, concerns: Sequence[Concern], attributes: Attributes) -> None:
+        await (await self._module(attributes)).change(self._policies, self._clock, concerns, attributes)
+
+
+class ValidatingAdmissionPolicy(_Policies):
+    name = "validating"
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         concerns = self._policies.validating.concerns(attributes)
         return self._judge(concerns, attributes) if concerns else None
 
     async def _judge(self, concerns: Sequence[Concern], attributes: Attributes) -> None:
-        if self._module is None:
-            self._module = await attributes.seat.beside(import_module, f"{__package__}.validating")
-        await self._module.judge(self._policies, self._clock, concerns, attributes)
+        await (await self._module(attributes)).judge(self._policies, self._clock, concerns, attributes)

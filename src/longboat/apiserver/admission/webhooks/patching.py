@@ -31,7 +31,7 @@ def patched(views: Views, resource: Kind, operations: list[Any], versions: Versi
     try:
         found = json.apply(views.pair(resource).decoded()[0], operations)
     except StatusError as error:
-        raise Unchanged(_unfit(error)) from None
+        raise Unchanged(why_unfit(error)) from None
     if not isinstance(found, dict):
         raise Unchanged("the patch leaves no object")
     said, version = found.get("kind"), found.get("apiVersion")
@@ -46,7 +46,7 @@ def patched(views: Views, resource: Kind, operations: list[Any], versions: Versi
     if kind != own:
         versions.default(kind, found)
         found = versions.convert(found, kind, own)
-    _keep(attributes, found)
+    keep_place(attributes, found)
     return found
 
 
@@ -54,8 +54,8 @@ class Unchanged(Exception):
     """A patch that cannot be applied: the object is as it was. The message is upstream's."""
 
 
-def _unfit(error: StatusError) -> str:
-    """Why a patch does not apply, in upstream's words (json-patch)."""
+def why_unfit(error: StatusError) -> str:
+    """Why a patch does not apply, in upstream's words (json-patch v4)."""
     cause = error.__cause__
     if not isinstance(cause, json.Unfit):
         return error.message
@@ -64,11 +64,27 @@ def _unfit(error: StatusError) -> str:
         case "test":
             return f"testing value {path} failed: test failed"
         case "add" | "remove" | "replace" | "move" | "copy":
+            if isinstance(cause, json.NoParent):
+                shown = f'"{path}"' if op in ("add", "remove") else path
+                return f"{op} operation does not apply: doc is missing path: {shown}: missing value"
+            if op == "remove" and not isinstance(cause, json.NoIndex):
+                why = f"Unable to remove nonexistent key: {_last(path)}: missing value"
+                return f"error in remove for path: '{path}': {why}"
+            if isinstance(cause, json.NoIndex):
+                what = "remove" if op == "replace" else op
+                return (
+                    f"error in {what} for path: '{path}': Unable to access invalid index: {_last(path)}: "
+                    "invalid index referenced"
+                )
             return f'{op} operation does not apply: doc is missing path: "{path}": missing value'
     return f"Unexpected kind: {op}"
 
 
-def _keep(attributes: Attributes, found: Object) -> None:
+def _last(path: Any) -> str:
+    return str(path).rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
+def keep_place(attributes: Attributes, found: Object) -> None:
     """Raises StatusError for another namespace: the object is stored in the request's."""
     new = found.setdefault("metadata", {})
     if attributes.kind.namespaced and (new.get("namespace") or "") != attributes.namespace:

@@ -1,0 +1,184 @@
+"""MutatingAdmissionPolicy: changes to what is to be written, one policy after the other; those that wish so see once
+more what others have changed after them (admissionregistration v1, KEP-3962)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from longboat.aio.clock import Clock
+from longboat.apiserver.admission.asked import kind_of
+from longboat.apiserver.admission.policies import evaluation, patching
+from longboat.apiserver.admission.policies.both import Both, Means
+from longboat.apiserver.admission.policies.compiled import APPLY, Compiled, Mutation
+from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
+from longboat.apiserver.admission.policies.evaluation import Outcome, OutOfBudget, Purse, Run
+from longboat.apiserver.admission.policies.patching import Unusable
+from longboat.apiserver.admission.policies.seen import Decisions, Request
+from longboat.apiserver.admission.policies.source import Binding, Concern, Policy
+from longboat.apiserver.admission.policies.turns import Turns
+from longboat.apiserver.admission.webhooks.patching import keep_place
+from longboat.machinery.errors import StatusError, forbidden, internal
+from longboat.machinery.objects import Object
+from longboat.machinery.types.wording import Mistake
+from longboat.registry.admission import Attributes
+
+
+async def change(policies: Both, clock: Clock, concerns: Sequence[Concern], attributes: Attributes) -> None:
+    """Raises StatusError."""
+    await _Changing(policies, clock, attributes).run(concerns)
+
+
+class _Changing:
+    """What policies make of one request's object, in one round of admission."""
+
+    def __init__(self, policies: Both, clock: Clock, attributes: Attributes) -> None:
+        self._policies, self._means, self._clock = policies, policies.means, clock
+        self._attributes = attributes
+        self._turns = Turns(attributes)
+        self._decisions = Decisions(policies.means.authorizer, attributes.user)
+        self._errors: list[tuple[Policy, Binding | None, str, str]] = []  # with the reason
+        self._left: list[Any] = []  # what tells invocations apart that may be repeated
+        self._dirty = False
+
+    async def run(self, concerns: Sequence[Concern]) -> None:
+        """Raises StatusError."""
+        attributes = self._attributes
+        # All are chosen before any of them changes what they are chosen by.
+        chosen = [each async for each in self._policies.mutating.invoked(concerns, attributes)]
+        again = self._repeated() if attributes.round else None
+        for each in chosen:
+            if isinstance(each, Misconfiguration):
+                self._errors.append((each.policy, each.binding, each.why, ""))
+                continue
+            compiled = await each.policy.ready(attributes)
+            for params in each.params:
+                await self._invoke(each, compiled, params, again)
+        if not attributes.round:
+            mark = b"" if self._dirty or not self._left else patching.encoded(attributes.obj)
+            attributes.left_by |= dict.fromkeys(self._left, mark)
+        attributes.again |= self._dirty
+        self._refuse()
+
+    def _repeated(self) -> set[Any]:
+        """Those that are invoked once more: they ask for it, and the object is not any more as all of them left it."""
+        left = {key: mark for key, mark in self._attributes.left_by.items() if key[0] is _KEY}
+        if not left:
+            return set()
+        now = patching.encoded(self._attributes.obj)
+        return {key for key, mark in left.items() if mark != now}
+
+    async def _invoke(
+        self, each: Invocation, compiled: Compiled, params: Object | None, again: set[Any] | None
+    ) -> None:
+        policy = each.policy
+        if compiled.conditions:
+            request = self._request(each)
+            found = await self._turns.have(lambda purse: _met(policy, compiled, request, params, purse))
+            if found.error:
+                self._errors.append((policy, each.binding, found.error, "Invalid"))
+                return
+            if not found.value:
+                return
+        key = (_KEY, policy.name, each.binding.name, _name(params))
+        if again is not None and key not in again:
+            return
+        for mutation in compiled.mutations:
+            if self._attributes.obj is None:
+                continue
+            start, error = self._clock.monotonic(), ""
+            try:
+                await self._mutate(each, compiled, mutation, params)
+            except Unusable as unusable:
+                error = str(unusable)
+                self._errors.append((policy, each.binding, error, "Invalid"))
+            seconds = self._clock.monotonic() - start
+            self._policies.figures.mutated(policy.name, each.binding.name, error, seconds)
+        if policy.spec.get("reinvocationPolicy") == "IfNeeded":
+            self._left.append(key)
+
+    def _request(self, each: Invocation) -> Request:
+        return Request(self._attributes, each.version, self._means, self._decisions)
+
+    async def _mutate(self, each: Invocation, compiled: Compiled, mutation: Mutation, params: Object | None) -> None:
+        """Raises Unusable, StatusError."""
+        request = self._request(each)
+        made = await self._turns.have(lambda purse: _made(request, compiled, mutation, params, purse, self._means))
+        attributes = self._attributes
+        attributes.obj = await attributes.seat.run(self._settled, each, made, mutation)
+        self._dirty = True
+
+    def _settled(self, each: Invocation, made: Object, mutation: Mutation) -> Object:
+        """What a mutation has made, as the request's own version has it, with defaults; in the place of the object
+        before. Raises Unusable, StatusError."""
+        attributes, means = self._attributes, self._means
+        body, own = kind_of(attributes, each.version), kind_of(attributes)
+        if mutation.kind != APPLY and (unknown := means.unknown(body, made)):
+            raise internal(f"strict decoding error: {', '.join(unknown)}")
+        if (made.get("kind"), made.get("apiVersion")) != (body.name, body.api_version):
+            raise internal(f'no kind "{made.get("kind")}" is registered for version "{made.get("apiVersion")}"')
+        try:
+            found = means.typed(own, means.versions.convert(means.typed(body, made), body, own))
+        except Mistake as error:
+            if mutation.kind != APPLY:
+                raise internal(str(error)) from None
+            raise Unusable(patching.unconverted(body, str(error))) from None
+        means.default(own, found)
+        keep_place(attributes, found)
+        before = attributes.obj
+        assert before is not None
+        before.clear()
+        before.update(found)
+        return before
+
+    def _refuse(self) -> None:
+        """Raises StatusError for what failurePolicy does not let pass."""
+        told = [each for each in self._errors if not each[0].fails_open]
+        if not told:
+            return
+        refusal = forbidden(self._attributes.kind, self._attributes.name or "Unknown", "")
+        messages = [_message(policy, binding, why) for policy, binding, why, _ in told]
+        refusal.message, refusal.reason = messages[0], told[0][3] or refusal.reason
+        refusal.details = {**refusal.details, "causes": [{"message": message} for message in messages]}
+        raise refusal
+
+
+_KEY = object()  # tells what policies left from what others did
+
+
+def _name(params: Object | None) -> tuple[str, str]:
+    metadata = (params or {}).get("metadata") or {}
+    return metadata.get("namespace") or "", metadata.get("name") or ""
+
+
+def _message(policy: Policy, binding: Binding | None, why: str) -> str:
+    by = f"policy '{policy.name}'" + (f" with binding '{binding.name}'" if binding else "")
+    return f"{by} denied request: {why}"
+
+
+def _met(policy: Policy, compiled: Compiled, request: Request, params: Object | None, purse: Purse) -> Outcome:
+    run = Run(request.values(params), compiled.variables, purse, evaluation.CONDITIONS_BUDGET)
+    return evaluation.met(compiled.conditions, run, fails_open=policy.fails_open)
+
+
+def _made(
+    request: Request, compiled: Compiled, mutation: Mutation, params: Object | None, purse: Purse, means: Means
+) -> Object:
+    """The object as a mutation makes it. Raises Unusable, Later; StatusError 503 for a kind whose type is not known."""
+    try:
+        found = Run(request.values(params), compiled.variables, purse).evaluate(mutation.patch)
+    except OutOfBudget as spent:
+        raise Unusable(str(spent)) from spent
+    if found.error:
+        raise Unusable(found.error)
+    obj = request.object
+    assert obj is not None
+    if mutation.kind != APPLY:
+        return patching.patched(obj, found.value)
+    kind = kind_of(request.attributes, request.kind)
+    grain = means.grain(kind)
+    if grain is None:
+        named = f"{kind.group}/{kind.version}, Kind={kind.name}"
+        why = "There can be a delay between when CustomResourceDefinitions are created and when they are available."
+        raise StatusError(503, "ServiceUnavailable", f"Resource kind {named} not found. {why}")
+    return patching.applied(grain, obj, found.value)
