@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -31,11 +32,11 @@ class Webhooks:
     A reply, set for (scenario, path), may have: `response`, members of the review's response (uid is the request's and
     allowed is true where they are not given); `patch`, a JSON patch; `review`, members that replace those of the review
     itself; or, instead, `text` and `status` as they are; and `delay`, seconds to wait first. A conversion review is
-    answered by the same objects with the desired apiVersion.
+    answered by the same objects with the desired apiVersion. A reply may also be a function that makes one of a review.
     """
 
     def __init__(self) -> None:
-        self.replies: dict[tuple[str, str], Reply] = {}
+        self.replies: dict[tuple[str, str], Reply | Callable[[dict[str, Any]], Reply]] = {}
         self.received: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"webhooks": self}))
         context, self.ca = _identity()
@@ -87,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, scenario, *rest = self.path.split("?")[0].split("/")
         self.webhooks.received[scenario].put({"hook": self.path.replace("/" + scenario, "", 1), **review})
         reply = self.webhooks.replies.get((scenario, "/" + "/".join(rest)), {})
+        reply = reply(review) if callable(reply) else reply
         time.sleep(reply.get("delay", 0))
         data = reply["text"].encode() if "text" in reply else json.dumps(answer(reply, review)).encode()
         try:

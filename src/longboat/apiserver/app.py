@@ -39,6 +39,8 @@ from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
+from longboat.apiserver.custom.conversion.figures import ConversionFigures
+from longboat.apiserver.custom.conversion.webhook import ConversionWebhook
 from longboat.apiserver.custom.definitions import Definitions
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.dispatch import Dispatcher
@@ -130,7 +132,13 @@ class APIServer:
             (kinds.POD, "eviction"): eviction(pods, self.stores[kinds.POD_DISRUPTION_BUDGET], clock.now),
         }
         definitions = self.stores[kinds.CUSTOM_RESOURCE_DEFINITION]
-        self.definitions = Definitions(definitions, self, self.schema, clock, self.tasks)
+        conversions = ConversionFigures()
+        self.exposition.add(conversions.families)
+
+        def converting(name: str, config: Object) -> ConversionWebhook:
+            return ConversionWebhook(name, config, self.webhooks, conversions, clock)
+
+        self.definitions = Definitions(definitions, self, self.schema, clock, self.tasks, converting)
         self.aggregator = Aggregator(self.stores, self.resources, self.lookup, clock, self.tasks)
         self.exposition.add(self.aggregator.figures.families)
         health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)

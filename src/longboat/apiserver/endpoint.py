@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -14,7 +14,7 @@ from longboat.aio.histogram import Histogram, exponential
 from longboat.aio.http.pieces import Pieces
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.encoding import Tables, respond
-from longboat.apiserver.media import TABLE, YAML, Form
+from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
 from longboat.apiserver.options import LONGEST_MANAGER, check_write
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import refusals
@@ -57,6 +57,19 @@ class Endpoint:
     @property
     def kind(self) -> Kind:
         return self.strategy.kind
+
+    def shows(self, form: Form) -> bool:
+        """Whether what is shown may differ from what is stored. Metadata is the same in all versions: nobody is asked
+        for another, and the collector and namespaces do not depend on who would have to be."""
+        codec = self.store.codec
+        return codec.shows and not (codec.asks and form.as_kind in (PARTIAL, PARTIAL_LIST))
+
+    async def shown(self, entries: Sequence[Entry], form: Form) -> Sequence[Entry]:
+        """Entries as this version shows them. Raises StatusError."""
+        if not self.shows(form):
+            return entries
+        await self.store.ready(entries)
+        return list(map(self.store.codec.shown, entries))
 
 
 async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:

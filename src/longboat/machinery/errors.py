@@ -102,12 +102,17 @@ def conflict(kind: Kind, name: str, why: str) -> StatusError:
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def invalid(kind: Kind, name: str, errors: Errors) -> StatusError:
-    """422: one message that joins the causes as upstream joins them (one bare, several in brackets)."""
+def aggregate(errors: Errors) -> str:
+    """Complaints in one line: one bare, several in brackets."""
     lines = list(dict.fromkeys(str(cause) for cause in errors))
     if errors.untold:
         lines.append(f"and {errors.untold} more" if errors.untold > 1 else "and more")  # one: it looked no further
-    summary = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
+    return lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
+
+
+def invalid(kind: Kind, name: str, errors: Errors) -> StatusError:
+    """422: one message that joins the causes as upstream joins them (one bare, several in brackets)."""
+    summary = aggregate(errors)
     qualified = f"{kind.name}.{kind.group}" if kind.group else kind.name
     message = f'{qualified} "{name}" is invalid: {summary}'
     return StatusError(422, "Invalid", message, _details(kind, name, list(errors), by_kind=True))

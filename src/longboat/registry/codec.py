@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.types.schema import Schema
 from longboat.registry import size
+from longboat.registry.conversion import Conversions, Run, untouched
 from longboat.registry.strategy import Strategy
 from longboat.storage.entry import Entry, splice
 from longboat.storage.interface import Item, Unopened, Unreadable
@@ -20,10 +23,12 @@ _encode = msgspec.json.Encoder().encode
 class Codec:
     """`plain` is what storage keeps: canonical JSON of the hub's version, without a resourceVersion.
 
-    `shows`: what is shown may differ from what is stored.
+    `shows`: what is shown may differ from what is stored. Where it `asks`, what has to be known is made known before:
+    for reads by `prepare`, for writes by what `working` gives.
     """
 
     shows = False
+    asks = False  # somebody else converts between versions (`conversion.py`)
 
     def __init__(self, strategy: Strategy, schema: Schema) -> None:
         self._strategy = strategy
@@ -31,8 +36,14 @@ class Codec:
         self._kind, self._hub = strategy.kind, strategy.hub
         self._schema = schema
 
-    async def prepare(self) -> None:
-        """Have at hand what showing needs."""
+    async def prepare(self, entries: Sequence[Entry] = ()) -> None:
+        """Have at hand what showing needs. Raises Unconvertible."""
+
+    def working(self, run: Run, *, bare: bool = False) -> Run:
+        """How a write calls what reads, changes and encodes objects. `bare`: it is about their metadata alone."""
+        if not self.asks:
+            return run
+        return untouched(run) if bare else Conversions(run).run
 
     def read(self, item: Item) -> Object:
         """The object, in this kind's version."""
@@ -78,6 +89,9 @@ class Codec:
             converted = Entry(entry.key, entry.revision, body, entry.labels, entry.fields)
             entry.encodings[type(self._strategy)] = converted
         return converted
+
+    def carry(self, old: Entry, removed: Entry) -> None:
+        """Let the entry that shows an object's removal have what is known of how the object is shown."""
 
     def _converted(self, hub: Kind, body: bytes) -> bytes:
         shown = self._strategy.from_hub(self._schema.read(hub, body))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,10 @@ from longboat.machinery.subresource import Subresource
 from longboat.machinery.types.custom import CustomType
 from longboat.machinery.types.schema import Schema
 from longboat.machinery.types.settle import settle
+from longboat.machinery.types.structural import Structural
 from longboat.machinery.types.wording import Mistake
 from longboat.registry.codec import Codec
+from longboat.registry.conversion import Converter, Together, batches, converted
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 from longboat.storage.entry import Entry, splice
@@ -26,6 +29,7 @@ from longboat.storage.interface import Item
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_HEAD = re.compile(rb'\{"kind":"[^"\\]*","apiVersion":"([^"\\]*)"')
 _SAME = object()  # stands for an entry that is shown as it is stored
 
 
@@ -35,7 +39,7 @@ class Family:
 
     stored: Kind  # the version that is written
     types: Mapping[str, CustomType]  # by version
-    webhook: bool = False  # somebody else has to convert between versions: nobody asks them yet
+    converter: Converter | None = None  # who makes one version of another; None: they differ in nothing but their name
     terminating: bool = field(default=False)  # its definition is being deleted
 
 
@@ -56,6 +60,10 @@ class CustomResource(Strategy):
     @property
     def heavy(self) -> bool:  # type: ignore[override]
         return self.type.heavy
+
+    @property
+    def converter(self) -> Converter | None:  # type: ignore[override]
+        return self.family.converter
 
     def prepare_create(self, new: Object, write: Write) -> None:
         """Raises StatusError 403 while the kind itself goes."""
@@ -105,19 +113,51 @@ class CustomCodec(Codec):
     def __init__(self, strategy: CustomResource, schema: Schema) -> None:
         super().__init__(strategy, schema)
         self._family, self._type = strategy.family, strategy.type
+        self.asks = strategy.family.converter is not None
+        self._made = Together()
 
-    async def prepare(self) -> None:
-        """Compile a schema that takes long to compile beside the loop."""
+    async def prepare(self, entries: Sequence[Entry] = ()) -> None:
+        """Compile a schema that takes long to compile beside the loop; have converted what is of another version.
+
+        Raises Unconvertible.
+        """
         for each in (self._type, self._family.types[self._family.stored.version]):
             if not each.compiled:
                 await asyncio.to_thread(each.compile)
+        if self.asks:
+            own, here = type(self._strategy), self._kind.api_version
+
+            def lacking() -> list[Entry]:
+                return [e for e in entries if own not in e.encodings and _version_of(e) != here]
+
+            await self._made.have(lacking, self._convert)
+
+    async def _convert(self, entries: Sequence[Entry]) -> None:
+        """Make what is shown of these, those of one version together."""
+        converter, to = self._family.converter, self._kind.api_version
+        assert converter is not None
+        for version, batch in batches(entries, _version_of):
+            own = self._own(version)
+            found: list[Object] = []
+            for entry in batch:
+                obj = _settled(own.shape, _decode(entry.body))
+                obj["metadata"] = {name: value for name, value in meta(obj).items() if name != "resourceVersion"}
+                found.append(obj)
+                await asyncio.sleep(0)
+            made = await converter.convert(found, to)
+            for entry, obj in zip(batch, made, strict=True):
+                shown = _settled(self._type.shape, obj, defaults=False)
+                self._keep(entry, shown, splice(_encode(shown), entry.revision)[0])
+                await asyncio.sleep(0)
 
     def read(self, item: Item) -> Object:
         """Raises StatusError 500 for an object of a version that is gone."""
         return self._as(self._kind, self._type, _decode(item.value))
 
     def plain(self, obj: Object, *, large: bool = False) -> bytes:
-        stored = self._family.stored
+        stored, version = self._family.stored, obj.get("apiVersion")
+        if self.asks and version and version != self._kind.api_version:  # it has been read `untouched`
+            return _encode(_settled(self._own(version).shape, obj))
         if stored == self._kind:
             return self._schema.canonical(self._kind, obj, large=large)
         own = self._schema.check_object(self._kind, obj, large=large)[0]
@@ -125,37 +165,66 @@ class CustomCodec(Codec):
 
     def answer(self, plain: bytes, revision: int) -> bytes:
         body = splice(plain, revision)[0]
-        return body if self._family.stored == self._kind else self._converted(self._family.stored, body)
+        return body if _version_in(body) == self._kind.api_version else self._converted(self._family.stored, body)
 
     def shown(self, entry: Entry) -> Entry:
-        key = type(self._strategy)
-        found: Any = entry.encodings.get(key)
+        found: Any = entry.encodings.get(type(self._strategy))
         if found is None:
-            found = Entry(entry.key, entry.revision, self._converted(self._family.stored, entry.body), entry.labels,
-                          entry.fields)  # fmt: skip
-            entry.encodings[key] = _SAME if found.body == entry.body else found
+            obj = self._as(self._kind, self._type, _decode(entry.body))
+            found = self._keep(entry, obj, _encode(obj))
         return entry if found is _SAME else found
+
+    def carry(self, old: Entry, removed: Entry) -> None:
+        """What is known of an entry is as true of the same object where its removal shows it."""
+        key = type(self._strategy)
+        if (found := old.encodings.get(key)) is not None and key not in removed.encodings:
+            removed.encodings[key] = _SAME if found is _SAME else found.at(removed.revision)
+
+    def _keep(self, entry: Entry, obj: Object, body: bytes) -> Any:
+        found: Any = _SAME
+        if body != entry.body:
+            own = self._strategy.fields(obj) if self.asks and self._strategy.selectable else {}
+            fields = {**entry.fields, **own} if own else entry.fields
+            found = Entry(entry.key, entry.revision, body, entry.labels, fields)
+        entry.encodings[type(self._strategy)] = found
+        return found
 
     def _converted(self, hub: Kind, body: bytes) -> bytes:
         return _encode(self._as(self._kind, self._type, _decode(body)))
 
-    def _as(self, kind: Kind, type_: CustomType, obj: Object) -> Object:
-        """An object, as it is stored or worked on, in this version."""
-        version = obj.get("apiVersion") or ""
-        own = self._family.types.get(version.rpartition("/")[2])
-        if own is None:
+    def _own(self, version: str) -> CustomType:
+        """The type of a version. Raises StatusError 500 for one that is gone."""
+        found = self._family.types.get(version.rpartition("/")[2])
+        if found is None:
             raise StatusError(500, "", f"request to convert CR from an invalid group/version: {version}")
-        if version != kind.api_version and self._family.webhook:
-            about = f"{version}, Kind={kind.name}"
-            why = "this server does not ask conversion webhooks"
-            raise StatusError(500, "InternalError", f"conversion webhook for {about} failed: {why}", {})
-        try:
-            found = settle(own.shape, obj)[0]
-            if version != kind.api_version:
-                found = settle(type_.shape, found | {"apiVersion": kind.api_version}, defaults=False)[0]
-        except Mistake:  # it does not even have metadata: validation says so once it is written
-            return obj | {"apiVersion": kind.api_version}
         return found
+
+    def _as(self, kind: Kind, type_: CustomType, obj: Object) -> Object:
+        """An object, as it is stored or worked on, in this version. Raises Unconverted."""
+        version, to = obj.get("apiVersion") or "", kind.api_version
+        found = _settled(self._own(version).shape, obj)
+        if version == to:
+            return found
+        converter = self._family.converter
+        found = found | {"apiVersion": to} if converter is None else converted(converter, found, to)
+        return _settled(type_.shape, found, defaults=False) if found["apiVersion"] == to else found
+
+
+def _settled(shape: Structural, obj: Object, *, defaults: bool = True) -> Object:
+    try:
+        return settle(shape, obj, defaults=defaults)[0]
+    except Mistake:  # it does not even have metadata: validation says so once it is written
+        return dict(obj)
+
+
+def _version_of(entry: Entry) -> str:
+    return _version_in(entry.body)
+
+
+def _version_in(body: bytes) -> str:
+    if found := _HEAD.match(body):
+        return found[1].decode()
+    return _decode(body).get("apiVersion") or ""
 
 
 def codec_for(strategy: Strategy, schema: Schema) -> Codec:

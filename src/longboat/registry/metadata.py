@@ -91,7 +91,7 @@ def validate(strategy: Strategy, meta: Object, err: Errors) -> None:
 
 def _validate_words(meta: Object, err: Errors) -> None:
     validate_labels(meta.get("labels") or {}, _META.at("labels"), err)
-    _validate_annotations(meta.get("annotations") or {}, err)
+    validate_annotations(meta.get("annotations") or {}, _META.at("annotations"), err)
     _validate_owners(meta.get("ownerReferences") or [], err)
 
 
@@ -109,8 +109,7 @@ def validate_labels(labels: Object, path: Path, err: Errors) -> None:
         err.extend(path, names.label_value(value), value)
 
 
-def _validate_annotations(annotations: Object, err: Errors) -> None:
-    path = _META.at("annotations")
+def validate_annotations(annotations: Object, path: Path, err: Errors) -> None:
     total = 0
     for key, value in annotations.items():
         err.extend(path, names.qualified_name(key.lower()), key)

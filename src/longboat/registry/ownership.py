@@ -21,17 +21,20 @@ from longboat.machinery.apply.updater import Conflicts
 from longboat.machinery.errors import StatusError, bad_request, invalid
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, meta, timestamp
-from longboat.machinery.types import check, converted
+from longboat.machinery.types import check
+from longboat.machinery.types import converted as conversions
 from longboat.machinery.types.schema import IGNORE, Schema
 from longboat.machinery.types.settle import settle
 from longboat.machinery.types.shapes import Struct
 from longboat.machinery.types.structural import Structural
 from longboat.machinery.types.wording import Mistake
 from longboat.registry import scaled
+from longboat.registry.conversion import Unconverted, converted
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
 MANAGED = "managedFields"
+_ABSENT = object()
 
 _INVALID = (
     ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating "
@@ -69,10 +72,17 @@ class Requested:
         found = self.ownership.versions.get(version)
         return None if found is None else found.grain
 
-    def convert(self, obj: Object, version: str, to: str) -> Object:
+    def convert(self, obj: Object, version: str, to: str, during: str = "") -> Object:
+        """Raises conversion.Unconverted."""
         if version == to:
             return obj
-        return self.ownership.versions[to].from_hub(self.ownership.versions[version].to_hub(obj))
+        versions, converter = self.ownership.versions, self.ownership.strategy.converter
+        if converter is None:
+            return versions[to].from_hub(versions[version].to_hub(obj))
+        obj = {**obj, "kind": self.ownership.strategy.kind.name, "apiVersion": version}
+        for step in (to,) if self.version in (version, to) else (self.version, to):  # as upstream, by the request's
+            obj = versions[step].from_hub(converted(converter, obj, step, during))
+        return obj
 
     def counted(self, change: Comparison) -> Comparison:
         if not self.reset and not self.only:
@@ -118,14 +128,23 @@ class Ownership:
     def update(self, old: Object | None, new: Object, write: Write) -> None:
         """Settle a new object's entries; `old` is what it follows, None where it is created.
 
-        Raises nothing: what cannot be told is left as it was.
+        What cannot be told is left as it was. Raises conversion.Unconverted.
         """
         if write.manager is None or self._type is None:
             return
+        given = meta(new).get(MANAGED, _ABSENT)
+        try:
+            self._update(old, new, write)
+        except Unconverted:
+            if given is not _ABSENT:
+                meta(new)[MANAGED] = given
+            raise
+
+    def _update(self, old: Object | None, new: Object, write: Write) -> None:
         found = meta(new)
         given, had = found.pop(MANAGED, None), meta(old).get(MANAGED) if old is not None else None
         view, version = self._view(write), self._version
-        who = managed.manager(write.manager, UPDATE, version, write.subresource)
+        who = managed.manager(write.manager or "", UPDATE, version, write.subresource)
         now = timestamp(write.now) if write.subresource != "scale" else ""  # as upstream has it
         change: Comparison | None = None
         if old is not None and had and (given is None or given == had or write.subresource):
@@ -213,6 +232,9 @@ class Ownership:
         if not entries and live is not None:
             first = managed.manager(BEFORE, UPDATE, self._version, write.subresource)
             entries = updater.updated({}, self._empty_of(config), base, first, now, view)
+        if self.strategy.converter is not None:  # as upstream, which begins with the object as all owners know it
+            for version in sorted({owned.version for owned in entries.values()}):
+                view.convert(base, self._version, version)
         who = managed.manager(write.manager or "", APPLY, self._version, write.subresource)
         new, entries = self._applied(entries, base, config, who, now, view, force=force)
         if write.manager == takeover.KUBECTL:
@@ -276,7 +298,7 @@ class Ownership:
         try:
             return check.struct(self._type, new)
         except Mistake as error:
-            why = converted.mistake(self._type, new) or str(error)
+            why = conversions.mistake(self._type, new) or str(error)
             if why.startswith("illegal base64"):
                 why = f"error decoding from json: {why}"
             kind = self._identity(config)
@@ -384,6 +406,14 @@ def keep_valid(obj: Object, before: list[Object] | None, write: Write) -> None:
         meta(obj)[MANAGED] = before
         if not before:
             del meta(obj)[MANAGED]
+
+
+def keep_owners(obj: Object, before: Object | None) -> None:
+    """Leave the entries of an object as they were before it was changed."""
+    had = meta(before).get(MANAGED) if before is not None else None
+    meta(obj)[MANAGED] = had
+    if not had:
+        del meta(obj)[MANAGED]
 
 
 def keep_times(new: Object, old: Object) -> None:

@@ -37,7 +37,7 @@ class ScaleView:
     def grain(self, version: str) -> Grain | None:
         return self._grain if version == VERSION else None
 
-    def convert(self, obj: Object, version: str, to: str) -> Object:
+    def convert(self, obj: Object, version: str, to: str, during: str = "") -> Object:
         return obj
 
     def counted(self, change: Comparison) -> Comparison:

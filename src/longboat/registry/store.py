@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from longboat.machinery.types.schema import Schema
 from longboat.registry import deletion, judging, metadata, preconditions
 from longboat.registry.admission import ADMITTED, Admission, Attributes
 from longboat.registry.codec import LARGE, lost_to
+from longboat.registry.conversion import Run, Unconvertible
 from longboat.registry.custom import codec_for
-from longboat.registry.ownership import MANAGED, Ownership, keep_times, keep_valid
+from longboat.registry.ownership import MANAGED, Ownership, keep_owners, keep_times, keep_valid
 from longboat.registry.reservation import Held, Reserver
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
@@ -34,6 +36,8 @@ from longboat.storage.interface import (
     StorageError,
 )
 from longboat.storage.watchcache import WatchCache
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 20  # entries whose shown form is made before others have their turn
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
@@ -115,11 +119,11 @@ class Store:
     async def ready(self, entries: Sequence[Entry]) -> None:
         """Make the form in which this kind shows these, so that nobody who shows them holds the loop for it.
 
-        The seam for versions that somebody else converts, too. Raises StatusError.
+        What somebody else has to convert they are asked for here. Raises StatusError.
         """
         if not self.codec.shows:
             return
-        await self.codec.prepare()
+        await self.codec.prepare(entries)
         for i, entry in enumerate(entries):
             self.codec.shown(entry)
             if i % AT_ONCE == AT_ONCE - 1:
@@ -132,7 +136,8 @@ class Store:
         version, name = found.pop("resourceVersion", None), found.get("name") or ""
         base = "" if name else found.get("generateName") or ""
         attributes = self._attributes(write, namespace, name or base, obj, None)
-        await self._mutated(obj, None, attributes, admission)
+        work = self.codec.working(write.seat.run)
+        await self._mutated(obj, None, attributes, admission, work)
         for _ in range(GENERATE_ATTEMPTS if base else 1):
             attempt = obj
             if base:  # the next attempt begins where this one did
@@ -140,7 +145,7 @@ class Store:
                 meta(attempt)["name"] = self._free_name(namespace, base)
             attributes.obj, attributes.name = attempt, meta(attempt).get("name") or ""
             try:
-                return await self._create(attempt, attributes, admission, version)
+                return await self._create(attempt, attributes, admission, work, version)
             except KeyExists:
                 taken = attributes.name
         raise self._taken(namespace, taken, generated=bool(found.get("generateName")))
@@ -151,18 +156,27 @@ class Store:
         going = there is not None and "deletionTimestamp" in msgspec.json.decode(there.metadata)
         return errors.already_exists(self.kind, name, going=going, generated=generated)
 
-    async def _mutated(self, obj: Object, old: Object | None, attributes: Attributes, admission: Admission) -> None:
+    async def _mutated(
+        self, obj: Object, old: Object | None, attributes: Attributes, admission: Admission, work: Run
+    ) -> None:
         """Default the object, and again once admission has changed it. What admission changes is nobody's: whose the
         rest is has been settled before. Raises StatusError."""
         write = attributes.write
-        work = write.seat.run
         await work(self.strategy.default, obj)
         if write.manager is not None and not write.applies:
-            await work(self.ownership.update, old, obj, write)
+            await self._owned(old, obj, write, work)
         owners = meta(obj).get(MANAGED)
         await admission.mutate(attributes)
         keep_valid(obj, owners, write)
         await work(self.strategy.default, obj)
+
+    async def _owned(self, old: Object | None, obj: Object, write: Write, work: Run) -> None:
+        """Settle whose the fields are. Where nobody can tell, what was known of that stays."""
+        try:
+            await work(self.ownership.update, old, obj, write)
+        except Unconvertible as error:
+            log.warning("who owns fields of %s is not kept: %s", self.kind.resource, error.message)
+            keep_owners(obj, old)
 
     def _free_name(self, namespace: str, base: str) -> str:
         """A name that nothing has which this server knows of."""
@@ -174,11 +188,10 @@ class Store:
         return name
 
     async def _create(
-        self, obj: Object, attributes: Attributes, admission: Admission, version: str | None = None
+        self, obj: Object, attributes: Attributes, admission: Admission, work: Run, version: str | None = None
     ) -> Result:
         """`version`: the resourceVersion that the client has sent, which nothing new can have."""
         strategy, write = self.strategy, attributes.write
-        work = write.seat.run
         metadata.begin(meta(obj), write)
         async with await self._reserved(obj, None, write) as held:
             warnings = await work(judging.judge_new, strategy, obj, write)
@@ -190,13 +203,15 @@ class Store:
             if self.cache.get(key) is not None:
                 raise KeyExists
             plain = await work(self.codec.fitting, obj, large=write.seat.taken)
-            if write.dry_run:
-                return Result(self.codec.answer(plain, 0), created=True)
+            if write.dry_run or self.codec.asks:  # nothing is written of which its client could not be told
+                answer = await work(self.codec.answer, plain, 0)
+                if write.dry_run:
+                    return Result(answer, created=True)
             held.begun = True
             revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
             await held.keep()
         await self.cache.wait_for(revision)
-        return Result(self.codec.answer(plain, revision), created=True)
+        return Result(await work(self.codec.answer, plain, revision), created=True)
 
     async def _reserved(self, new: Object, old: Object | None, write: Write) -> Held:
         """What the object takes of what there is only once. Raises StatusError; then it has taken nothing."""
@@ -222,6 +237,7 @@ class Store:
         Raises StatusError: 404, 409 with `STALE`, 422, 500 for a version that is none, and what admission says.
         """
         key, warned = self.key(namespace, name), len(write.warnings)
+        work = self.codec.working(write.seat.run)
 
         async def once(current: Item | None) -> Result:
             """Raises RevisionMismatch where another try may help."""
@@ -233,9 +249,9 @@ class Store:
                     meta(made).pop("resourceVersion", None)
                     return await self.create(made, namespace, write, admission)
                 raise errors.not_found(self.kind, name)
-            old = await write.seat.run(self.codec.read, current)
+            old = await work(self.codec.read, current)
             preconditions.check_stored(self.kind, name, key, meta(old), uid=uid)
-            new = await write.seat.run(transform, old)
+            new = await work(transform, old)
             if meta(new) is meta(old):  # it is changed below, and the old one is looked at
                 new["metadata"] = dict(meta(old))
             version = preconditions.version_of(meta(new).pop("resourceVersion", None))
@@ -244,7 +260,7 @@ class Store:
             )
             again = retry or not version
             try:
-                return await self._replace(current, old, new, namespace, name, write, admission)
+                return await self._replace(current, old, new, namespace, name, write, admission, work)
             except RevisionMismatch:
                 if not again:
                     raise errors.conflict(self.kind, name, STALE) from None
@@ -284,32 +300,35 @@ class Store:
         return Item(key, entry.body, entry.revision) if entry else None
 
     async def _replace(
-        self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write, admission: Admission
-    ) -> Result:
+        self, current: Item, old: Object, new: Object, namespace: str, name: str, write: Write, admission: Admission,
+        work: Run,
+    ) -> Result:  # fmt: skip
         write.operation, write.now = "UPDATE", self._clock.now()
-        strategy, work = self.strategy, write.seat.run
+        strategy = self.strategy
         old_meta, new_meta = meta(old), meta(new)
         metadata.match_namespace(strategy, new_meta, namespace)
         metadata.carry_over(new_meta, old_meta)
         attributes = self._attributes(write, namespace, name, new, old)
-        await self._mutated(new, old, attributes, admission)
+        await self._mutated(new, old, attributes, admission, work)
         async with await self._reserved(new, old, write) as held:
             warnings = await work(judging.judge_change, strategy, attributes.part, new, old, name, write)
             await admission.validate(attributes)
             write.warnings += warnings
             if deletion.complete(strategy, new):
-                return await self._remove(current, new, write, held_by=old)
+                return await self._remove(current, new, write, work, held_by=old)
             keep_times(new, old)
             plain = await work(self.codec.fitting, new, current.value, large=write.seat.taken)
             same = splice(plain, current.revision)[0] == splice(current.value, current.revision)[0]
+            if self.codec.asks:
+                await work(self.codec.answer, plain, current.revision)
             if write.dry_run or (same and not await self._storage.stale(current.key)):
-                return Result(self.codec.answer(plain, current.revision))
+                return Result(await work(self.codec.answer, plain, current.revision))
             held.begun = True
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
             await held.keep()
         await self.cache.wait_for(revision)
-        return Result(self.codec.answer(plain, revision))
+        return Result(await work(self.codec.answer, plain, revision))
 
     async def delete(
         self, namespace: str, name: str, wish: Deletion, write: Write, admission: Admission = ADMITTED
@@ -317,11 +336,11 @@ class Store:
         """The object as it now is (or last was), and whether it is gone. Raises StatusError."""
         write.operation = "DELETE"
         current = self._current(self.key(namespace, name))
-        admitted = False
+        work, admitted = self.codec.working(write.seat.run, bare=admission is ADMITTED), False
         while True:
             if current is None:
                 raise errors.not_found(self.kind, name)
-            old = self.codec.read(current)
+            old = await work(self.codec.read, current)
             preconditions.check_deletion(self.kind, old, wish.preconditions)
             if not admitted:
                 attributes = self._attributes(write, namespace, name, None, old)
@@ -331,37 +350,43 @@ class Store:
             write.now = self._clock.now()
             outcome = deletion.plan(self.strategy, old, wish, write)
             try:
-                return await self._carry_out(outcome, current, old, write)
+                return await self._carry_out(outcome, current, old, write, work)
             except RevisionMismatch as lost:
                 current = lost_to(lost.current)
                 await asyncio.sleep(0)
 
     async def _carry_out(
-        self, outcome: deletion.Outcome, current: Item, old: Object, write: Write
+        self, outcome: deletion.Outcome, current: Item, old: Object, write: Write, work: Run
     ) -> tuple[bytes, bool]:
         if outcome.remove:
-            return (await self._remove(current, old, write)).body, True
+            return (await self._remove(current, old, write, work)).body, True
         if outcome.mark is None:
-            return current.value, False
+            return await work(self.codec.answer, current.value, current.revision), False
         meta(outcome.mark).pop("resourceVersion", None)
-        plain = self.codec.plain(outcome.mark)
-        if write.dry_run:
-            return self.codec.answer(plain, current.revision), False
+        plain = await work(self.codec.plain, outcome.mark)
+        if write.dry_run or self.codec.asks:
+            answer = await work(self.codec.answer, plain, current.revision)
+            if write.dry_run:
+                return answer, False
         revision = await self._stored(self._storage.update(current.key, plain, expect=current.revision))
         await self.cache.wait_for(revision)
-        return self.codec.answer(plain, revision), False
+        return await work(self.codec.answer, plain, revision), False
 
-    async def _remove(self, current: Item, last: Object, write: Write, held_by: Object | None = None) -> Result:
+    async def _remove(
+        self, current: Item, last: Object, write: Write, work: Run, held_by: Object | None = None
+    ) -> Result:
         """`held_by`: the version that held what is now given back, where it is not the last."""
         meta(last).pop("resourceVersion", None)
-        plain = self.codec.plain(last)
-        if write.dry_run:
-            return Result(self.codec.answer(plain, current.revision))
+        plain = await work(self.codec.plain, last)
+        if write.dry_run or self.codec.asks:
+            answer = await work(self.codec.answer, plain, current.revision)
+            if write.dry_run:
+                return Result(answer)
         revision = await self._stored(self._storage.delete(current.key, expect=current.revision))
         if self.reserver is not None:
             await self.reserver.released(held_by or last)
         await self.cache.wait_for(revision)
-        return Result(self.codec.answer(plain, current.revision))
+        return Result(await work(self.codec.answer, plain, current.revision))
 
     def _attributes(
         self, write: Write, namespace: str, name: str, obj: Object | None, old: Object | None

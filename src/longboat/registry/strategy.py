@@ -18,6 +18,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.subresource import READ_WRITE, STATUS, Subresource
 from longboat.machinery.table import AGE, Column
 from longboat.machinery.types.custom import CustomType
+from longboat.registry.conversion import Converter
 from longboat.registry.write import Write
 
 # The steps in which a change is checked (`judging.judge_change`).
@@ -81,6 +82,7 @@ class Strategy:
     owns: ClassVar[bool] = True  # may have dependents: its deletion can wait for them, or let them go
     returns_deleted: ClassVar[bool] = False  # DELETE answers with the object rather than a Status
     hub: ClassVar[Kind | None] = None  # the version objects are stored in, where it is not this one
+    converter: Converter | None = None  # who makes one version of another, where that takes asking somebody else
     storage_prefix: ClassVar[str] = ""  # of the key, where it is not the plural ("services/specs")
     former_prefix: ClassVar[str] = ""  # where older versions of ours kept it: it is moved when the server starts
 

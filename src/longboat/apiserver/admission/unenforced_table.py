@@ -8,9 +8,6 @@ from typing import Final
 from longboat.api import kinds
 from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenforced
 
-_CONVERTED = Unenforced(
-    "it is not asked: objects cannot be read or written in a version other than the one they are stored in"
-)
 _QUEUED = Unenforced("requests are limited and take turns without regard to it")
 _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
 
@@ -43,7 +40,6 @@ _POD: Shape = {"metadata": {"annotations": _POD_ANNOTATIONS}, "spec": _POD_SPEC}
 _WORKLOAD: Shape = {"spec": {"template": _POD}}
 
 TABLE: Table = {
-    kinds.CUSTOM_RESOURCE_DEFINITION: {"spec": {"conversion": {"webhook": _CONVERTED}}},
     kinds.FLOW_SCHEMA: _QUEUED,
     kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,
     kinds.POD: _POD,

@@ -13,7 +13,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.custom import conditions
 from longboat.apiserver.custom.cleanup import clean
-from longboat.apiserver.custom.serving import versions_of
+from longboat.apiserver.custom.serving import Converting, versions_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, timestamp
@@ -50,7 +50,10 @@ class _Served:
 class Definitions:
     """One task at work on one definition after the other: who asks for a name first gets it."""
 
-    def __init__(self, store: Store, server: Server, schema: Schema, clock: Clock, tasks: Tasks) -> None:
+    def __init__(
+        self, store: Store, server: Server, schema: Schema, clock: Clock, tasks: Tasks, converting: Converting
+    ) -> None:
+        self._converting = converting
         self._store, self._server, self._schema, self._clock, self._tasks = store, server, schema, clock, tasks
         self._names: dict[str, dict[str, Object]] = {}  # the accepted ones, by group and definition
         self._waiting: dict[str, set[str]] = {}  # definitions that have not got all, by group
@@ -132,7 +135,7 @@ class Definitions:
         had = self._served.get(name)
         digest = hashlib.sha256(_encode([obj["spec"], obj["status"]["acceptedNames"]])).digest()
         if had is None or had.digest != digest:
-            served, stored = versions_of(obj, self._schema)
+            served, stored = versions_of(obj, self._schema, self._converting)
             kinds = list(dict.fromkeys((stored.kind, *(each.kind for each in served))))
             try:
                 store = await self._server.serve(had.kinds if had else (), stored, served)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from longboat.apiserver.custom.columns import columns_of
@@ -11,19 +11,26 @@ from longboat.machinery.jsonpath import JSONPath
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types.schema import Schema
+from longboat.registry.conversion import Converter
 from longboat.registry.custom import CustomResource, Family, custom
 from longboat.registry.kinds.apiextensions import conversion, spec
 from longboat.registry.strategy import ScaleFields
 
+Converting = Callable[[str, Object], Converter]
+"""Who converts for a definition of this name, as its WebhookConversion says."""
 
-def versions_of(obj: Object, schema: Schema) -> tuple[list[CustomResource], CustomResource]:
+
+def versions_of(
+    obj: Object, schema: Schema, converting: Converting
+) -> tuple[list[CustomResource], CustomResource]:  # fmt: skip
     """The strategies of the versions that are served, the preferred first, and that of the version that is stored."""
     found = obj["spec"]
     listed = sorted(found["versions"], key=lambda version: version_order.rank(version["name"]))
     kinds = {version["name"]: _kind(obj, version["name"]) for version in listed}
     types = {v["name"]: schema.lazy(kinds[v["name"]], spec.schema_of(v) or {}, _own(v)) for v in listed}
     stored = next(version["name"] for version in listed if version.get("storage"))
-    family = Family(kinds[stored], types, dig(found, "conversion", "strategy") == conversion.WEBHOOK)
+    asked = dig(found, "conversion", "webhook") if dig(found, "conversion", "strategy") == conversion.WEBHOOK else None
+    family = Family(kinds[stored], types, None if asked is None else converting(obj["metadata"]["name"], asked))
     paths = _selectable(listed)
     made = {
         version["name"]: custom(

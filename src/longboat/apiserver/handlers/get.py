@@ -13,12 +13,9 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
     info = request.info
     if version := request.arg("resourceVersion"):
         await wait_until(endpoint, version_of(version))
-    store = endpoint.store
-    entry = store.get(info.namespace, info.name)
-    if store.codec.shows:
-        await store.ready((entry,))
-        entry = store.codec.shown(entry)
-    form = request.form
+    form, entry = request.form, endpoint.store.get(info.namespace, info.name)
+    if endpoint.store.codec.shows:
+        (entry,) = await endpoint.shown((entry,), form)
     if form is PLAIN or not form.as_kind:
         return respond(200, entry.body, form)
     return respond(200, one(endpoint, request, entry, form), form)

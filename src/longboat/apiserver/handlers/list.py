@@ -26,7 +26,10 @@ async def list_(endpoint: Endpoint, request: Request) -> Response:
     prefix = endpoint.store.prefix(request.info.namespace)
     extent = await extent_of(endpoint, options, chosen)
     if chosen.everything and form.as_kind != TABLE and extent == ALL:
-        if endpoint.store.codec.shows:
+        if endpoint.store.codec.asks and endpoint.shows(form):
+            page = await page_of(endpoint, prefix, extent, chosen)  # others may come while somebody is asked
+            return await listing(endpoint, request, page, prefix)
+        if endpoint.shows(form):
             await endpoint.store.ready(endpoint.store.cache.snapshot().entries(prefix))
         return _everything(endpoint, prefix, form)
     page = await page_of(endpoint, prefix, extent, chosen)
@@ -42,7 +45,8 @@ def check_form(endpoint: Endpoint, form: Form) -> None:
 
 async def listing(endpoint: Endpoint, request: Request, page: EntryPage, prefix: str) -> Response:
     """A page, in the form that the client accepts."""
-    await endpoint.store.ready(page.entries)
+    if endpoint.shows(request.form):
+        await endpoint.store.ready(page.entries)
     if request.form.as_kind == TABLE and len(page.entries) > FEW:
         await request.seat.take()
     return await request.seat.run(_document, endpoint, request, page, prefix)
@@ -68,7 +72,7 @@ def _document(endpoint: Endpoint, request: Request, page: EntryPage, prefix: str
     if form.as_kind != TABLE:
         return _list(endpoint, form, _told(endpoint, form, found), _items(endpoint, page.entries, form))
     include, now = include_object(request), endpoint.clock.now()
-    table = endpoint.tables.document(_shown(endpoint, page.entries), found, include, form.version, now)
+    table = endpoint.tables.document(_shown(endpoint, page.entries, form), found, include, form.version, now)
     return encoding.respond(200, table, form)
 
 
@@ -83,8 +87,8 @@ def _told(endpoint: Endpoint, form: Form, found: Object) -> Object:
 
 
 def _items(endpoint: Endpoint, entries: list[Entry], form: Form) -> Pieces:
-    return encoding.items(_shown(endpoint, entries), endpoint.strategy, form)
+    return encoding.items(_shown(endpoint, entries, form), endpoint.strategy, form)
 
 
-def _shown(endpoint: Endpoint, entries: list[Entry]) -> list[Entry]:
-    return entries if not endpoint.store.codec.shows else [endpoint.store.codec.shown(entry) for entry in entries]
+def _shown(endpoint: Endpoint, entries: list[Entry], form: Form) -> list[Entry]:
+    return [endpoint.store.codec.shown(entry) for entry in entries] if endpoint.shows(form) else entries

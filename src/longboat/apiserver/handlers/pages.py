@@ -72,6 +72,8 @@ async def _passing(endpoint: Endpoint, prefix: str, extent: Extent, chosen: Sele
         cache.check(prefix)
         few = chosen.candidates(cache, prefix)
     page = EntryPage(few, cache.revision) if few is not None else await cache.page(prefix, at_revision=at, after=after)
+    if chosen.shown is not None:
+        await endpoint.store.ready(page.entries)
     passing = filter(test, page.entries)
     found = list(islice(passing, limit) if limit else passing)
     index = "" if few is None else "name" if chosen.key else "labels"

@@ -33,8 +33,8 @@ async def scale(endpoint: Endpoint, request: Request) -> Response:
     store = endpoint.store
     if info.verb == "get":
         entry = store.get(info.namespace, info.name)
-        await store.ready((entry,))
-        body = store.codec.shown(entry).body
+        (entry,) = await endpoint.shown((entry,), request.form)
+        body = entry.body
     elif info.verb == "update":
         wanted = await read_object(request, kinds.SCALE, endpoint.schema)
         sent = meta(wanted)

@@ -28,6 +28,7 @@ class Selection:
     fields: FieldSelector
     name: str = ""  # the one that all objects that pass have
     key: str = ""  # of the one object that can pass, where that is known
+    shown: Callable[[Entry], Entry] | None = None  # where fields are not those of what is stored: `Store.ready` before
 
     @property
     def everything(self) -> bool:
@@ -40,6 +41,10 @@ class Selection:
         labels, chosen, suffix = self.labels, self.fields, f"/{self.name}" if self.name else ""
         if chosen.empty:
             return lambda entry: labels.matches(entry.labels) and entry.key.endswith(suffix)
+        if shown := self.shown:
+            return lambda entry: (
+                labels.matches(entry.labels) and chosen.matches(shown(entry).fields) and entry.key.endswith(suffix)
+            )
         return lambda entry: (
             labels.matches(entry.labels) and chosen.matches(entry.fields) and entry.key.endswith(suffix)
         )
@@ -81,7 +86,9 @@ def _asked(endpoint: Endpoint, request: Request) -> tuple[ListOptions, Selection
         raise bad_request("fieldSelector metadata.name doesn't match requested name")
     name, store, namespace = name or given or "", endpoint.store, request.info.namespace
     whole = name and (namespace or not endpoint.kind.namespaced)
-    return options, Selection(labels, chosen, name, store.key(namespace, name) if whole else "")
+    asks = store.codec.asks and any(each.field not in ALWAYS for each in chosen.requirements)
+    shown = store.codec.shown if asks else None
+    return options, Selection(labels, chosen, name, store.key(namespace, name) if whole else "", shown)
 
 
 def _unknown(field: str, *, of_its_own: bool) -> str:

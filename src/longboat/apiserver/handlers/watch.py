@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 import msgspec
 
 from longboat.aio.clock import Timer
 from longboat.apiserver import encoding
 from longboat.apiserver.endpoint import Endpoint, include_object
-from longboat.apiserver.handlers.selection import Test, asked
+from longboat.apiserver.handlers.selection import Selection, Test, asked
 from longboat.apiserver.handlers.versions import version_of, wait_until
 from longboat.apiserver.media import PARTIAL, TABLE
 from longboat.apiserver.options import ListOptions
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, expired
+from longboat.registry.conversion import Unconvertible
 from longboat.storage.entry import Change, Entry
 from longboat.storage.interface import Compacted, Progress
+from longboat.storage.watchcache import WatchCache
 from longboat.storage.watcher import Watcher
 
 SHORTEST = 1800  # seconds a watch lasts at least where the client does not say (apiserver, minRequestTimeout)
@@ -34,7 +36,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
     """What cannot be given, though it can be asked for, is told in the stream (apiserver, cacher)."""
     options, chosen = await asked(endpoint, request)
     version = version_of(options.version)
-    stream = _Stream(endpoint, request, options, chosen.test())
+    stream = _Stream(endpoint, request, options, chosen)
     if options.streams_list:
         try:
             await wait_until(endpoint, version)
@@ -45,8 +47,8 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
     initial: Iterable[bytes] = []
     if options.initial or (options.initial is None and not version):
         cache.check(stream.prefix)
-        initial = stream.initial(chosen.passing(cache, stream.prefix))
-        version = cache.snapshot().revision
+        version, entries = cache.snapshot().revision, await stream.ready(chosen, cache)
+        initial = stream.initial(entries)
     events = stream.run(version or cache.revision, _seconds(options), initial, end=options.streams_list)
     return Response(200, content_type=request.form.content_type, stream=events)
 
@@ -63,11 +65,13 @@ async def _failing(error: StatusError) -> AsyncIterator[bytes]:
 class _Stream:
     """One watch's output."""
 
-    def __init__(self, endpoint: Endpoint, request: Request, options: ListOptions, test: Test | None) -> None:
+    def __init__(self, endpoint: Endpoint, request: Request, options: ListOptions, chosen: Selection) -> None:
         self.prefix = endpoint.store.prefix(request.info.namespace)
         self._endpoint = endpoint
         self._form = form = request.form
-        self._test = test
+        self._test: Test | None = chosen.test()
+        self._tests_shown = chosen.shown is not None
+        self._asks = endpoint.store.codec.asks and (self._tests_shown or endpoint.shows(form))
         self._bookmarks = options.bookmarks
         self._include = include_object(request) if form.as_kind == TABLE else ""
         self._columns_sent = False
@@ -89,6 +93,8 @@ class _Stream:
                 yield self._bookmark(revision, ended=True)
             async for batch in watcher:
                 if not isinstance(batch, Progress):
+                    if self._asks:
+                        await self._converted(batch)
                     for piece in in_pieces(map(self._line, batch)):
                         yield piece
                 else:
@@ -96,11 +102,43 @@ class _Stream:
                     reminder = self._remind(watcher, ends)
         except Compacted as error:
             yield self._gone(watcher.revision, error.oldest)
+        except Unconvertible as error:  # what has been sent is whole: a client goes on from there
+            yield _wrap("ERROR", _encode(error.status()))
         finally:
             timer.cancel()
             if reminder is not None:
                 reminder.cancel()
             watcher.close()
+
+    async def ready(self, chosen: Selection, cache: WatchCache) -> Iterable[Entry]:
+        """The entries that a watch begins with, as they are now. Raises StatusError."""
+        store = self._endpoint.store
+        if not self._asks:
+            return chosen.passing(cache, self.prefix)
+        few = chosen.candidates(cache, self.prefix)
+        entries = cache.snapshot().entries(self.prefix) if few is None else few
+        if self._tests_shown:
+            await store.ready(entries)
+        entries = list(filter(self._test, entries))
+        if self._endpoint.shows(self._form):
+            await store.ready(entries)
+        return entries
+
+    async def _converted(self, batch: Sequence[Change]) -> None:
+        """Have at hand what events of these changes show. Raises Unconvertible."""
+        store, form = self._endpoint.store, self._form
+        if self._tests_shown:
+            await store.ready([entry for change in batch for entry in (change.old, change.new) if entry is not None])
+        if not self._endpoint.shows(form):
+            return
+        wanted = []
+        for change in batch:
+            kind, entry = self._told(change)
+            if entry is not None:
+                if kind == "DELETED" and change.old is not None:
+                    store.codec.carry(change.old, entry)
+                wanted.append(entry)
+        await store.ready(wanted)
 
     def _remind(self, watcher: Watcher, ends: float) -> Timer | None:
         """Have the watcher say how far it has come when a bookmark is due: every minute, and just before the end."""
@@ -119,16 +157,21 @@ class _Stream:
             watched.observe(len(line))
             yield line
 
-    def _line(self, change: Change) -> bytes:
+    def _told(self, change: Change) -> tuple[str, Entry | None]:
+        """The type of the event, and what it shows; None where it is none of the watch's."""
         test, old, new = self._test, change.old, change.new
         if test is None:
             now, before = new is not None, old is not None
         else:
             now, before = new is not None and test(new), old is not None and test(old)
-        if not now and not before:
+        if now:
+            return "MODIFIED" if before else "ADDED", new
+        return ("DELETED", change.removed) if before else ("", None)
+
+    def _line(self, change: Change) -> bytes:
+        kind, entry = self._told(change)
+        if entry is None:
             return b""
-        kind, entry = ("MODIFIED" if before else "ADDED", new) if now else ("DELETED", change.removed)
-        assert entry is not None
         line = self._shared(change, kind, entry)
         self._endpoint.watched.observe(len(line))
         return line
@@ -148,7 +191,8 @@ class _Stream:
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)
-        entry = self._endpoint.store.codec.shown(entry)
+        if self._endpoint.shows(form):
+            entry = self._endpoint.store.codec.shown(entry)
         return _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body)
 
     def _row(self, kind: str, entry: Entry) -> bytes:

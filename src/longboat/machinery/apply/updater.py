@@ -27,6 +27,11 @@ _UNOWNED: FieldSet = {
 }  # fmt: skip
 
 
+_PRUNING = "failed to prune fields: "
+_MERGING = f"{_PRUNING}failed to convert merged object to last applied version: "
+_ADDING = f"{_PRUNING}failed add back owned items: "
+
+
 class View(Protocol):
     """An object's kind in its versions."""
 
@@ -44,7 +49,9 @@ class View(Protocol):
         """None for a version that there is not."""
         ...
 
-    def convert(self, obj: Object, version: str, to: str) -> Object: ...
+    def convert(self, obj: Object, version: str, to: str, during: str = "") -> Object:
+        """`during`: what it is for, in upstream's words, where it fails."""
+        ...
 
 
 class Conflicts(Exception):
@@ -138,8 +145,9 @@ def _taken(
             grain = view.grain(theirs.version)
             if grain is None:
                 continue  # nobody can say any more what it owned
-            versions = [view.convert(obj, view.version, theirs.version) for obj in (old, new)]
-            here = seen[theirs.version] = view.counted(compare(grain, *versions))
+            before = view.convert(old, view.version, theirs.version, "failed to convert old object: ")
+            after = view.convert(new, view.version, theirs.version, "failed to convert new object: ")
+            here = seen[theirs.version] = view.counted(compare(grain, before, after))
         fields = theirs.fields
         if taken := fieldset.intersection(fields, here.changed):
             conflicts[who] = Owned(theirs.version, taken)
@@ -160,17 +168,21 @@ def _pruned(merged: Object, managed: Managed, last: Owned | None, view: View) ->
     if last is None or grain is None or not last.fields:
         return merged
     version = last.version
-    merged = view.convert(merged, view.version, version)
+    merged = view.convert(merged, view.version, version, _MERGING)
     before = values.with_holders(grain, last.fields)
     left = values.remove(grain, merged, before)
     for each in sorted({one.version for one in managed.values()}, key=lambda each: each != version):
         if (there := view.grain(each)) is not None:
-            left = _with_owned(there, managed, each, *(view.convert(obj, version, each) for obj in (merged, left)))
-            left = view.convert(left, each, version)
+            both = [
+                view.convert(obj, version, each, f"{_ADDING}failed to convert {called} object at version {each}: ")
+                for obj, called in ((merged, "merged"), (left, "pruned"))
+            ]
+            left = _with_owned(there, managed, each, *both)
+            left = view.convert(left, each, version, f"{_PRUNING}failed add back dangling items: ")
     had = values.with_holders(grain, values.fields_of(grain, merged))
     has = values.with_holders(grain, values.fields_of(grain, left))
     gone = fieldset.intersection(fieldset.difference(had, has), before)
-    return view.convert(values.remove(grain, merged, gone), version, view.version)
+    return view.convert(values.remove(grain, merged, gone), version, view.version, _PRUNING)
 
 
 def _with_owned(grain: Grain, managed: Managed, version: str, merged: Object, left: Object) -> Object:

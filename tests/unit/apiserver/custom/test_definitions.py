@@ -176,7 +176,7 @@ def test_versions_that_only_a_webhook_could_convert_are_not_taken_for_each_other
         for method, target, body in (("GET", at("v2", "a"), None), ("GET", at("v2"), None),
                                      ("POST", at("v2"), boat("b", "v2"))):  # fmt: skip
             code, found = await api.ask(method, target, body)
-            assert (code, found["reason"]) == (500, "InternalError")
+            assert code == 500
             assert found["message"].startswith(f"conversion webhook for {GROUP}/")
         assert len((await api.ask("GET", at()))[1]["items"]) == 1
 

@@ -62,7 +62,7 @@ class Only:
         meta = schema.load().definition(f"{schema.META}ObjectMeta")
         return grains.of(compile_shape("example.Thing", root, meta)) if version == VERSION else None
 
-    def convert(self, obj: dict[str, Any], version: str, to: str) -> dict[str, Any]:
+    def convert(self, obj: dict[str, Any], version: str, to: str, during: str = "") -> dict[str, Any]:
         return obj
 
     def counted(self, change: Comparison) -> Comparison:

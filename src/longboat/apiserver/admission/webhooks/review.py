@@ -11,12 +11,12 @@ import msgspec
 
 from longboat.apiserver.admission.asked import options_of
 from longboat.apiserver.admission.views import Views, described
+from longboat.apiserver.admission.webhooks import answers
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.machinery import configfile, text
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check
 from longboat.machinery.types.shapes import ANY, SCALARS, List, Map
 from longboat.machinery.types.wording import Mistake
 
@@ -100,28 +100,7 @@ def read(data: bytes, hook: Hook, uid: str, mutating: bool) -> Answer:
 
 def _decoded(data: bytes, hook: Hook) -> Object:
     try:
-        review = msgspec.json.decode(data)
-    except msgspec.DecodeError:
-        review = ""  # upstream takes what is no JSON for YAML, of which every text is some
-    if not isinstance(review, dict):
-        got = "array" if isinstance(review, list) else "string"
-        raise Unanswered(
-            f"failed to call webhook: couldn't get version/kind; json parse error: json: cannot unmarshal {got} into "
-            'Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string '
-            '"json:\\"kind,omitempty\\"" }'
-        )
-    version, kind = review.get("apiVersion"), review.get("kind")
-    wanted = f"{GROUP}/{hook.review_version}"
-    if kind and version and kind != KIND:
-        where = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/util/webhook/client.go:71"'
-        raise Unanswered(f"failed to call webhook: {where}")
-    if kind == KIND and version and version != wanted and str(version).startswith(f"{GROUP}/"):
-        into = f"({hook.review_version}.{KIND})"
-        raise Unanswered(
-            f"failed to call webhook: converting ({version.partition('/')[2]}.{KIND}) to {into}: unknown conversion"
-        )
-    try:
-        return check.struct(_ANSWER, review)
+        return answers.decoded(data, GROUP, hook.review_version, KIND, _ANSWER)
     except Mistake as error:
         raise Unanswered(f"failed to call webhook: {error}") from None
 
