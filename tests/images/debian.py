@@ -48,18 +48,18 @@ def build(images: Sequence[str] = tuple(PACKAGES), directory: Path = DEFAULT) ->
 
 
 def _built(directory: Path, image: str) -> Path:
-    packages = _download(directory / "packages", PACKAGES[image])
+    packages = download(directory / "packages", PACKAGES[image])
     what = [package.name for package in packages] + [Path(__file__).read_text(), Path(archive.__file__).read_text()]
     path = directory / f"{image}-{hashlib.sha256(chr(0).join(what).encode()).hexdigest()[:12]}.tar"
     if not path.exists():
         with tempfile.TemporaryDirectory() as root:
-            layer = _layer(Path(root), packages)
+            made = layer(Path(root), packages)
         config = {"Cmd": ["/bin/sh"], "Env": ["PATH=/usr/bin:/usr/sbin"]}
-        replace(path, archive.image(name(image), layer, config))
+        replace(path, archive.image(name(image), made, config))
     return path
 
 
-def _download(cache: Path, wanted: Sequence[str]) -> list[Path]:
+def download(cache: Path, wanted: Sequence[str]) -> list[Path]:
     """The packages and all that they depend on, as files."""
     (cache / "partial").mkdir(parents=True, exist_ok=True)
     status, architecture = cache / "status", _output("dpkg", "--print-architecture").strip()
@@ -84,27 +84,27 @@ def _download(cache: Path, wanted: Sequence[str]) -> list[Path]:
     return [newest[name] for name in sorted(names)]
 
 
-def _layer(root: Path, packages: Sequence[Path]) -> archive.Layer:
+def layer(root: Path, packages: Sequence[Path]) -> archive.Layer:
     for place in MERGED:
         (root / "usr" / place).mkdir(parents=True)
         (root / place).symlink_to(f"usr/{place}")
     for package in packages:
         _output("dpkg-deb", "--extract", str(package), str(root))
-    layer = archive.Layer()
+    made = archive.Layer()
     for path in sorted(root.rglob("*")):
-        _add(layer, path, path.relative_to(root).as_posix())
+        _add(made, path, path.relative_to(root).as_posix())
     for applet in ("busybox", *sorted(applets())):
         if not os.path.lexists(root / "usr/bin" / applet):
             if applet == "busybox":
-                layer.file("usr/bin/busybox", BUSYBOX.read_bytes(), 0o755)
+                made.file("usr/bin/busybox", BUSYBOX.read_bytes(), 0o755)
             else:
-                layer.symlink(f"usr/bin/{applet}", "/usr/bin/busybox")
+                made.symlink(f"usr/bin/{applet}", "/usr/bin/busybox")
     people = {"root": 0, **USERS, "nobody": 65534}
-    layer.file("etc/passwd", "".join(f"{who}:x:{n}:{n}::/:/bin/sh\n" for who, n in people.items()).encode())
-    layer.file("etc/group", "".join(f"{who}:x:{n}:\n" for who, n in people.items()).encode())
+    made.file("etc/passwd", "".join(f"{who}:x:{n}:{n}::/:/bin/sh\n" for who, n in people.items()).encode())
+    made.file("etc/group", "".join(f"{who}:x:{n}:\n" for who, n in people.items()).encode())
     for place in ("dev", "proc", "sys"):
-        layer.directory(place)
-    return layer.directory("tmp", 0o1777)
+        made.directory(place)
+    return made.directory("tmp", 0o1777)
 
 
 def _add(layer: archive.Layer, path: Path, place: str) -> None:

@@ -161,7 +161,7 @@ class Backend:
         url = f"https://{in_url(ip)}:{port}{self.path}"
         try:
             async with self._ground.clock.timeout(PATIENCE):
-                found = await self._exchange(at, self.context(checks=False), self.path, identity.CHECKING, {}, 1)
+                found = await self._exchange(at, self.context(checks=False), self.path, identity.DISCOVERING, {}, 1)
         except TimeoutError:
             why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             raise Unreachable(f'failing or missing response from {url}: Get "{url}": {why}') from None

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from longboat.machinery.user import User
 
-CHECKING = User("system:kube-aggregator", ("system:masters",))
-DISCOVERING = User("system:kube-aggregator")
-DOCUMENTING = User("system:aggregator")
+# Whom we ask as: a group that extension servers let do everything without asking us (AlwaysAllowGroups).
+DISCOVERING = User("system:kube-aggregator", ("system:masters",))
+DOCUMENTING = User("system:aggregator", ("system:masters",))
 _TOKEN = "!#$&'*+-.^_`|~"  # of a header's name, beside letters and digits, and but for the percent sign of the escape
 
 
