@@ -14,15 +14,13 @@ from longboat.controllers.autoscaling.replicas import NoMetrics, Proposal, Usage
 from longboat.controllers.autoscaling.selecting import Selecting
 from longboat.controllers.autoscaling.status import Conditions, new_status
 from longboat.controllers.autoscaling.views import Metric, ResourceSource, ScaledPod, Scaler
+from longboat.controllers.mapping import Mapper, NoMatch
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery import quantity, selectors
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 
 PERIOD = 15.0  # seconds between looks (--horizontal-pod-autoscaler-sync-period)
-SCALABLE = {
-    kind.name: kind for kind in (kinds.DEPLOYMENT, kinds.REPLICA_SET, kinds.STATEFUL_SET, kinds.REPLICATION_CONTROLLER)
-}
 
 
 class Unscalable(Exception):
@@ -51,6 +49,7 @@ class Autoscaler(Controller):
         self._histories: dict[str, History] = {}
         self._looked: dict[Key, float] = {}
         self._selecting = Selecting()
+        self._mapper = Mapper(self.client, self.clock)
         self.cache(Scaler).on_change(self._forget)
         self.cache(Scaler).index("target", lambda scaler: [_target(scaler)])
 
@@ -79,8 +78,7 @@ class Autoscaler(Controller):
         current, desired, scaled = scaler.status.currentReplicas, scaler.status.desiredReplicas, False
         metrics: list[dict[str, Any]] = []
         try:
-            kind = self._kind(scaler)
-            scale = await self._scale(key, scaler, kind)
+            kind, scale = await self._scale(key, scaler)
             conditions.set("AbleToScale", True, "SucceededGetScale",
                            "the HPA controller was able to get the target's current scale")  # fmt: skip
             current = scale["spec"].get("replicas", 0)
@@ -98,25 +96,19 @@ class Autoscaler(Controller):
         status = new_status(scaler, current, desired, metrics, conditions, self.clock.now() if scaled else None)
         await self.client.patch(kinds.HPA, key, {"status": status}, subresource="status")
 
-    @staticmethod
-    def _kind(scaler: Scaler) -> Kind:
+    async def _scale(self, key: Key, scaler: Scaler) -> tuple[Kind, dict[str, Any]]:
+        """The Scale of what it points at, in whatever version of its group has one. Raises Unscalable."""
         ref = scaler.spec.scaleTargetRef
-        kind = SCALABLE.get(ref.kind)
-        group = ref.apiVersion.rpartition("/")[0]
-        if kind is None or kind.group != group:
-            why = f'no matches for kind "{ref.kind}" in group "{group}"'
-            why = f"the HPA controller was unable to get the target's current scale: {why}"
-            raise Unscalable("AbleToScale", "FailedGetScale", why)
-        return kind
-
-    async def _scale(self, key: Key, scaler: Scaler, kind: Kind) -> dict[str, Any]:
         try:
-            name = Key(key.namespace, scaler.spec.scaleTargetRef.name)
-            found: dict[str, Any] = msgspec.json.decode(await self.client.get_raw(kind, name, subresource="scale"))
-        except StatusError as error:
-            why = f"the HPA controller was unable to get the target's current scale: {error.message}"
+            mapped = await self._mapper.in_group(ref.apiVersion.rpartition("/")[0], ref.kind)
+            kind = next((each.kind for each in mapped if each.scales), mapped[0].kind)
+            found = await self.client.get_raw(kind, Key(key.namespace, ref.name), subresource="scale")
+        except (NoMatch, StatusError) as error:
+            why = error.message if isinstance(error, StatusError) else str(error)
+            why = f"the HPA controller was unable to get the target's current scale: {why}"
             raise Unscalable("AbleToScale", "FailedGetScale", why) from error
-        return found
+        scale: dict[str, Any] = msgspec.json.decode(found)
+        return kind, scale
 
     async def _decide(
         self, key: Key, scaler: Scaler, scale: dict[str, Any], current: int, history: History, conditions: Conditions
