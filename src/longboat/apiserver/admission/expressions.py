@@ -9,9 +9,10 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from longboat.apiserver.admission.asked import options_of
+from longboat.apiserver.admission.matching import name_of, namespace_of
 from longboat.apiserver.admission.views import Views, described
 from longboat.apiserver.authz.authorizer import Action, Authorizer
 from longboat.machinery import fields
@@ -30,27 +31,39 @@ OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further
 QUICK = 2_000  # characters: what is compiled on the loop
 
 
+Decide: TypeAlias = "Callable[[authz.Question], authz.Decision]"
+
+
 def values(views: Views, resource: Kind, authorizer: Authorizer, namespace: Object | None = None) -> dict[str, Any]:
     """Those of `admission.VARIABLES`, as a request is seen by who is asked about it as this resource.
 
     Raises StatusError where an object cannot be converted.
     """
+    decide = decides(authorizer, views.attributes.user)
+    return {name: make() for name, make in makers(views, resource, decide, lambda: namespace).items()}
+
+
+def makers(
+    views: Views, resource: Kind, decide: Decide, namespace: Callable[[], Object | None]
+) -> dict[str, Callable[[], Any]]:
+    """As `values`: what makes each of them, for who does not need all."""
     from longboat.machinery.cel.lib import authorizer as authz
 
-    obj, old = views.decoded(resource)
-    attributes = views.attributes
-    request = described(attributes, resource)
-    request["dryRun"] = attributes.dry_run
-    if (given := options_of(attributes)) is not None:
-        request["options"] = given
-    asking = authz.Authorizer(_decides(authorizer, attributes.user or User("")))
+    attributes, asking = views.attributes, authz.Authorizer(decide)
+
+    def request() -> Object:
+        found = described(attributes, resource) | {"dryRun": attributes.dry_run}
+        if (given := options_of(attributes)) is not None:
+            found["options"] = given
+        return found
+
     return {
-        "object": obj,
-        "oldObject": old,
+        "object": lambda: views.decoded(resource)[0],
+        "oldObject": lambda: views.decoded(resource)[1],
         "request": request,
         "namespaceObject": namespace,
-        "authorizer": asking,
-        "authorizer.requestResource": authz.ResourceCheck(asking, _own(attributes)),
+        "authorizer": lambda: asking,
+        "authorizer.requestResource": lambda: authz.ResourceCheck(asking, _own(attributes)),
     }
 
 
@@ -61,16 +74,24 @@ def _own(attributes: Attributes) -> authz.Question:
     kind = attributes.kind
     return authz.Question(
         "", group=kind.group, resource=kind.plural, subresource=attributes.subresource,
-        namespace=attributes.namespace, name=attributes.name,
+        namespace=namespace_of(attributes), name=name_of(attributes),
     )  # fmt: skip
 
 
-def _decides(authorizer: Authorizer, user: User) -> Callable[[authz.Question], authz.Decision]:
-    """An authorizer's index is the loop's own: an expression that runs in a thread has the loop ask."""
+def decides(authorizer: Authorizer, user: User | None) -> Decide:
+    """Answers the questions of one request's expressions, each once. An authorizer's index is the loop's own: an
+    expression that runs in a thread has the loop ask."""
     loop, home = asyncio.get_running_loop(), threading.get_ident()
+    known: dict[authz.Question, authz.Decision] = {}
 
     def decide(question: authz.Question) -> authz.Decision:
-        who = user if question.service_account is None else _account(*question.service_account)
+        found = known.get(question)
+        if found is None:
+            found = known[question] = answered(question)
+        return found
+
+    def answered(question: authz.Question) -> authz.Decision:
+        who = (user or User("")) if question.service_account is None else _account(*question.service_account)
         if threading.get_ident() == home:
             return _decision(authorizer, who, question)
 

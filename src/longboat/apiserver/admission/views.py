@@ -19,7 +19,7 @@ from longboat.apiserver.admission.asked import (
     shown,
     user_of,
 )
-from longboat.apiserver.admission.matching import namespace_of
+from longboat.apiserver.admission.matching import name_of, namespace_of
 from longboat.apiserver.admission.versions import Versions
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -88,8 +88,8 @@ def described(attributes: Attributes, resource: Kind) -> Object:
     found["requestResource"] = resource_ref(attributes.kind)
     if part:
         found["requestSubResource"] = part
-    if attributes.name:
-        found["name"] = attributes.name
+    if name := name_of(attributes):
+        found["name"] = name
     if namespace := namespace_of(attributes):
         found["namespace"] = namespace
     found |= {"operation": attributes.operation, "userInfo": user_of(attributes)}

@@ -9,16 +9,18 @@ from typing import Any
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission.asked import kind_of
 from longboat.apiserver.admission.policies import evaluation, patching
-from longboat.apiserver.admission.policies.both import Both, Means
+from longboat.apiserver.admission.policies.both import Both
 from longboat.apiserver.admission.policies.compiled import APPLY, Compiled, Mutation
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
 from longboat.apiserver.admission.policies.evaluation import Outcome, OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.patching import Unusable
-from longboat.apiserver.admission.policies.seen import Decisions, Request
+from longboat.apiserver.admission.policies.seen import Request, Seen
 from longboat.apiserver.admission.policies.source import Binding, Concern, Policy
 from longboat.apiserver.admission.policies.turns import Turns
 from longboat.apiserver.admission.webhooks.patching import keep_place
+from longboat.machinery.apply.grain import Grain
 from longboat.machinery.errors import StatusError, forbidden, internal
+from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types.wording import Mistake
 from longboat.registry.admission import Attributes
@@ -36,7 +38,7 @@ class _Changing:
         self._policies, self._means, self._clock = policies, policies.means, clock
         self._attributes = attributes
         self._turns = Turns(attributes)
-        self._decisions = Decisions(policies.means.authorizer, attributes.user)
+        self._seen = Seen(attributes, policies.means)
         self._errors: list[tuple[Policy, Binding | None, str, str]] = []  # with the reason
         self._left: list[Any] = []  # what tells invocations apart that may be repeated
         self._dirty = False
@@ -73,7 +75,7 @@ class _Changing:
     ) -> None:
         policy = each.policy
         if compiled.conditions:
-            request = self._request(each)
+            request = self._seen.of(each.version)
             found = await self._turns.have(lambda purse: _met(policy, compiled, request, params, purse))
             if found.error:
                 self._errors.append((policy, each.binding, found.error, "Invalid"))
@@ -97,16 +99,32 @@ class _Changing:
         if policy.spec.get("reinvocationPolicy") == "IfNeeded":
             self._left.append(key)
 
-    def _request(self, each: Invocation) -> Request:
-        return Request(self._attributes, each.version, self._means, self._decisions)
-
     async def _mutate(self, each: Invocation, compiled: Compiled, mutation: Mutation, params: Object | None) -> None:
         """Raises Unusable, StatusError."""
-        request = self._request(each)
-        made = await self._turns.have(lambda purse: _made(request, compiled, mutation, params, purse, self._means))
+        request = self._seen.of(each.version)
+        body = kind_of(self._attributes, each.version)
+
+        def make(purse: Purse) -> Object:
+            found = _evaluated(request, compiled, mutation, params, purse)
+            obj = self._seen.views.decoded(each.version)[0]
+            if mutation.kind == APPLY:
+                return patching.applied(self._grain(body), obj, found)
+            return patching.patched(obj, found)
+
+        made = await self._turns.have(make)
         attributes = self._attributes
         attributes.obj = await attributes.seat.run(self._settled, each, made, mutation)
+        self._seen.forget()
         self._dirty = True
+
+    def _grain(self, kind: Kind) -> Grain:
+        """Raises StatusError 503 for a kind whose type is not known."""
+        found = self._means.grain(kind)
+        if found is None:
+            named = f"{kind.group}/{kind.version}, Kind={kind.name}"
+            why = "There can be a delay between when CustomResourceDefinitions are created and when they are available."
+            raise StatusError(503, "ServiceUnavailable", f"Resource kind {named} not found. {why}")
+        return found
 
     def _settled(self, each: Invocation, made: Object, mutation: Mutation) -> Object:
         """What a mutation has made, as the request's own version has it, with defaults; in the place of the object
@@ -161,24 +179,12 @@ def _met(policy: Policy, compiled: Compiled, request: Request, params: Object | 
     return evaluation.met(compiled.conditions, run, fails_open=policy.fails_open)
 
 
-def _made(
-    request: Request, compiled: Compiled, mutation: Mutation, params: Object | None, purse: Purse, means: Means
-) -> Object:
-    """The object as a mutation makes it. Raises Unusable, Later; StatusError 503 for a kind whose type is not known."""
+def _evaluated(request: Request, compiled: Compiled, mutation: Mutation, params: Object | None, purse: Purse) -> Any:
+    """Raises Unusable, Later."""
     try:
         found = Run(request.values(params), compiled.variables, purse).evaluate(mutation.patch)
     except OutOfBudget as spent:
         raise Unusable(str(spent)) from spent
     if found.error:
         raise Unusable(found.error)
-    obj = request.object
-    assert obj is not None
-    if mutation.kind != APPLY:
-        return patching.patched(obj, found.value)
-    kind = kind_of(request.attributes, request.kind)
-    grain = means.grain(kind)
-    if grain is None:
-        named = f"{kind.group}/{kind.version}, Kind={kind.name}"
-        why = "There can be a delay between when CustomResourceDefinitions are created and when they are available."
-        raise StatusError(503, "ServiceUnavailable", f"Resource kind {named} not found. {why}")
-    return patching.applied(grain, obj, found.value)
+    return found.value

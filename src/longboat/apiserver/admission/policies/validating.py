@@ -16,12 +16,11 @@ from longboat.apiserver.admission.policies.compiled import Compiled, Expression,
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
 from longboat.apiserver.admission.policies.evaluation import OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.figures import Figures
-from longboat.apiserver.admission.policies.seen import Decisions, Request
+from longboat.apiserver.admission.policies.seen import Request, Seen
 from longboat.apiserver.admission.policies.source import Binding, Concern, Policy
 from longboat.apiserver.admission.policies.turns import Turns
 from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET
 from longboat.machinery.errors import StatusError, forbidden
-from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry.admission import Attributes
 
@@ -53,19 +52,15 @@ class Verdict:
 async def judge(policies: Both, clock: Clock, concerns: Sequence[Concern], attributes: Attributes) -> None:
     """Raises StatusError."""
     told = _Told(attributes, policies.figures)
-    decisions = Decisions(policies.means.authorizer, attributes.user)
-    turns, requests = Turns(attributes), dict[Kind, Request]()
+    turns, seen = Turns(attributes), Seen(attributes, policies.means)
     async for each in policies.validating.invoked(concerns, attributes):
         if isinstance(each, Misconfiguration):
             told.misconfigured(each)
             continue
-        request = requests.get(each.version)
-        if request is None:
-            request = requests[each.version] = Request(attributes, each.version, policies.means, decisions)
         compiled = await each.policy.ready(attributes)
         for params in each.params:
             start = clock.monotonic()
-            verdict = await turns.have(_Judging(each, compiled, request, params))
+            verdict = await turns.have(_Judging(each, compiled, seen.of(each.version), params))
             if verdict is not None:
                 told.add(each, verdict, clock.monotonic() - start)
     told.conclude()
