@@ -16,7 +16,7 @@ down:
 
 # What needs no machine of its own runs on all cores; the rest, which is about time and packets too, after that: two files
 # beside each other, each process with a cluster of its own.
-test: test-packages $(VENV)/dev
+test: test-packages $(VENV)/dev build/published
 	@rm -f build/conformance.json
 	$(PYTEST) tests --ignore tests/soak -m "not root and not containers" --numprocesses auto
 	$(PYTEST) tests --ignore tests/soak -m "root or containers" --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -88,6 +88,11 @@ $(VENV)/ready: pyproject.toml hatch_build.py src/longboat/machinery/messages.py 
 
 $(VENV)/dev: $(VENV)/ready
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# What others publish and tests run as it is.
+build/published: $(VENV)/dev tests/published.py
+	PYTHONPATH=tests $(PYTHON) -m published
 	@touch $@
 
 $(VENV)/attack: $(VENV)/dev
