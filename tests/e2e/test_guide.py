@@ -10,7 +10,7 @@ import pytest
 
 from e2e.host import Cluster
 from e2e.pages import GUIDE, follow
-from images import build
+from images import build, debian
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -20,11 +20,12 @@ PAGES = sorted(path.stem for path in GUIDE.glob("*.md") if path.stem not in ("RE
 
 @pytest.fixture(scope="module")
 def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster as `make up` leaves it: one node, and the hello image on it."""
+    """A cluster as `make up` leaves it: one node, and the images that pages use on it."""
     cluster = Cluster(tmp_path_factory.mktemp("guide"), 1)
     try:
         cluster.up()
         cluster.import_image(build.hello(tmp_path_factory.getbasetemp() / "hello.tar"))
+        cluster.import_image(debian.build(("python",))["python"])
         yield cluster
     finally:
         cluster.close()
