@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from longboat.aio.bench import HERE, Seat
@@ -20,9 +21,9 @@ from longboat.machinery.user import UNAUTHENTICATED, User
 _NO_QUERY: dict[str, list[str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
-    """What is asked, in the API's terms rather than the URL's."""
+class RequestInfo(NamedTuple):
+    """What is asked, in the API's terms rather than the URL's. (A tuple is made in a quarter of the time that a frozen
+    dataclass takes: every request has one.)"""
 
     path: str
     verb: str  # get list watch create update patch delete deletecollection proxy; elsewhere the method in lower case
@@ -38,6 +39,9 @@ class RequestInfo:
     by_prefix: bool = False  # the path said the verb, as in /api/v1/watch/pods; the method may be any
 
 
+NOTHING = RequestInfo("", "")  # until that is known
+
+
 @dataclass(slots=True)
 class Request:
     """One request. Header names are lower case; query values keep their order."""
@@ -50,7 +54,7 @@ class Request:
     remote: str = ""
     peer_certificate: bytes | None = None  # DER of a client certificate that TLS has seen proof of possession for
     user: User | None = None  # set by authentication, or beforehand by the in-process transport
-    info: RequestInfo = RequestInfo(path="", verb="")
+    info: RequestInfo = NOTHING
     kind: Kind | None = None  # of what `info` names, where it is served
     part: Subresource | None = None  # the subresource that `info` names, where there is one
     form: Form = PLAIN  # what the client accepts the answer in, once that has been negotiated

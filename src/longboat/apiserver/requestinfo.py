@@ -21,7 +21,7 @@ def parse(method: str, path: str, query: Mapping[str, list[str]]) -> RequestInfo
     """
     verb = method.lower()
     segments = path.strip("/").split("/")
-    if any(segment in ("", ".", "..") for segment in segments) and path.rstrip("/") not in ("/api", "/apis"):
+    if ("" in segments or "." in segments or ".." in segments) and path.rstrip("/") not in ("/api", "/apis"):
         return RequestInfo(path, verb)
     if segments[0] == "api" and len(segments) >= 3:
         group, version, parts = "", segments[1], segments[2:]

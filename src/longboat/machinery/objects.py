@@ -27,7 +27,8 @@ def dig(obj: Any, *path: str, default: Any = None) -> Any:
 
 def timestamp(moment: datetime) -> str:
     """metav1.Time: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).isoformat()[:19] + "Z"
+    there = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return there.isoformat(timespec="seconds")[:19] + "Z"
 
 
 def micro_timestamp(moment: datetime) -> str:

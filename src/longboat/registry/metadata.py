@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import uuid
 from datetime import UTC
 
-from longboat.machinery import names
+from longboat.machinery import names, uids
 from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, parse_timestamp, timestamp
@@ -20,6 +19,11 @@ STANDARD_FINALIZERS = ("orphan", "foregroundDeletion", "kubernetes")
 MAX_ANNOTATIONS = 256 * 1024  # bytes, keys and values together
 
 _META = Path("metadata")
+# Made once: every write is held to them.
+_BASE, _NAME, _NAMESPACE, _LABELS, _FINALIZERS, _ANNOTATIONS, _OWNERS = (
+    _META.at(each)
+    for each in ("generateName", "name", "namespace", "labels", "finalizers", "annotations", "ownerReferences")
+)
 _dice = random.SystemRandom()
 
 
@@ -44,7 +48,7 @@ def begin(meta: Object, write: Write) -> None:
     """What the server decides about a new object."""
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "selfLink"):
         meta.pop(field, None)
-    meta["uid"] = str(uuid.uuid4())
+    meta["uid"] = uids.fresh()
     meta["creationTimestamp"] = timestamp(write.now)
     if not meta.get("name") and meta.get("generateName"):
         meta["name"] = generated(meta["generateName"])
@@ -69,29 +73,27 @@ def validate(strategy: Strategy, meta: Object, err: Errors) -> None:
     """What upstream asks of any object's metadata (apimachinery, ValidateObjectMeta)."""
     kind = strategy.kind
     if base := meta.get("generateName"):
-        err.extend(
-            _META.at("generateName"), strategy.name_errors(base.rstrip("-") if base.endswith("-") else base), base
-        )
+        err.extend(_BASE, strategy.name_errors(base.rstrip("-") if base.endswith("-") else base), base)
     name = meta.get("name") or ""
     if not name:
-        err.required(_META.at("name"), "name or generateName is required")
+        err.required(_NAME, "name or generateName is required")
     else:
-        err.extend(_META.at("name"), strategy.name_errors(name), name)
+        err.extend(_NAME, strategy.name_errors(name), name)
     namespace = meta.get("namespace") or ""
     if kind.namespaced:
         if not namespace:
-            err.required(_META.at("namespace"))
+            err.required(_NAMESPACE)
         else:
-            err.extend(_META.at("namespace"), names.dns1123_label(namespace), namespace)
+            err.extend(_NAMESPACE, names.dns1123_label(namespace), namespace)
     elif namespace:
-        err.forbidden(_META.at("namespace"), "not allowed on this type")
+        err.forbidden(_NAMESPACE, "not allowed on this type")
     _validate_words(meta, err)
     _validate_finalizers(meta.get("finalizers") or [], err)
 
 
 def _validate_words(meta: Object, err: Errors) -> None:
-    validate_labels(meta.get("labels") or {}, _META.at("labels"), err)
-    validate_annotations(meta.get("annotations") or {}, _META.at("annotations"), err)
+    validate_labels(meta.get("labels") or {}, _LABELS, err)
+    validate_annotations(meta.get("annotations") or {}, _ANNOTATIONS, err)
     _validate_owners(meta.get("ownerReferences") or [], err)
 
 
@@ -100,7 +102,7 @@ def validate_standard_finalizers(meta: Object, err: Errors) -> None:
     for i, finalizer in enumerate(meta.get("finalizers") or []):
         if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
-            err.invalid(_META.at("finalizers").index(i), finalizer, why)
+            err.invalid(_FINALIZERS.index(i), finalizer, why)
 
 
 def validate_labels(labels: Object, path: Path, err: Errors) -> None:
@@ -119,7 +121,7 @@ def validate_annotations(annotations: Object, path: Path, err: Errors) -> None:
 
 
 def _validate_owners(owners: list[Object], err: Errors) -> None:
-    path = _META.at("ownerReferences")
+    path = _OWNERS
     controller = ""
     for i, owner in enumerate(owners):
         at = path.index(i)
@@ -142,7 +144,7 @@ def _validate_owners(owners: list[Object], err: Errors) -> None:
 
 
 def _validate_finalizers(finalizers: list[str], err: Errors) -> None:
-    path = _META.at("finalizers")
+    path = _FINALIZERS
     for finalizer in finalizers:
         err.extend(path, names.qualified_name(finalizer), finalizer)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
@@ -160,7 +162,7 @@ def validate_update(new: Object, old: Object, err: Errors) -> None:
         if added:
             shown = ", ".join(f'"{f}"' for f in added)
             why = "no new finalizers can be added if the object is being deleted, found new finalizers"
-            err.forbidden(_META.at("finalizers"), f"{why} []string{{{shown}}}")
+            err.forbidden(_FINALIZERS, f"{why} []string{{{shown}}}")
     for field in ("name", "namespace", "uid"):
         if new.get(field) != old.get(field):
             err.invalid(_META.at(field), new.get(field) or "", IMMUTABLE)

@@ -16,7 +16,7 @@ from longboat.machinery.apply import grain as grains
 from longboat.machinery.apply.compare import Comparison
 from longboat.machinery.apply.fieldset import LEAF, FieldSet, Path
 from longboat.machinery.apply.grain import Grain
-from longboat.machinery.apply.managed import APPLY, BEFORE, UPDATE, Managed
+from longboat.machinery.apply.managed import APPLY, BEFORE, UPDATE, Managed, Owned
 from longboat.machinery.apply.updater import Conflicts
 from longboat.machinery.errors import StatusError, bad_request, invalid
 from longboat.machinery.fieldpath import Errors
@@ -146,6 +146,10 @@ class Ownership:
         view, version = self._view(write), self._version
         who = managed.manager(write.manager or "", UPDATE, version, write.subresource)
         now = timestamp(write.now) if write.subresource != "scale" else ""  # as upstream has it
+        if old is None and given is None:
+            if fields := updater.born(self._empty_of(new), new, view):
+                found[MANAGED] = [managed.entry(who, Owned(version, fields, now))]
+            return
         change: Comparison | None = None
         if old is not None and had and (given is None or given == had or write.subresource):
             found[MANAGED] = had  # which are not looked at where they are the same

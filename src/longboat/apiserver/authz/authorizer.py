@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -26,8 +26,7 @@ MAX_DECISIONS, MAX_REMEMBERED = 8_192, 6 << 20
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """What somebody wants to do. Non-resource actions have a path only."""
 
     verb: str
@@ -37,9 +36,7 @@ class Action:
     namespace: str = ""
     name: str = ""
     path: str = ""
-    fields: tuple[tuple[str, str], ...] = field(
-        default=(), compare=False
-    )  # required of what is listed; RBAC ignores it
+    fields: tuple[tuple[str, str], ...] = ()  # required of what is listed; RBAC ignores it
 
     @classmethod
     def of(cls, info: RequestInfo) -> Action:
@@ -251,7 +248,7 @@ def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
     info, user = request.info, request.user or User("system:anonymous")
     if info.verb == verb:
         return
-    decision = authorizer.decide(user, replace(Action.of(info), verb=verb))
+    decision = authorizer.decide(user, Action.of(info)._replace(verb=verb))
     if not decision.allowed:
         kind = Kind(info.group, info.version, info.resource, info.resource)
         raise forbidden(kind, info.name, decision.reason)
@@ -259,7 +256,7 @@ def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
 
 def ensure_create(authorizer: Authorizer | None, request: Request) -> None:
     """For a PUT or an applied configuration of what is not there yet. Raises StatusError 403, as `authorize` does."""
-    user, info = request.user, replace(request.info, verb="create")
+    user, info = request.user, request.info._replace(verb="create")
     if authorizer is None or user is None or MASTERS in user.groups:
         return
     decision = authorizer.decide(user, Action.of(info))

@@ -6,22 +6,22 @@ import random
 from collections.abc import Awaitable
 
 from longboat.aio.clock import Clock
+from longboat.aio.deadlines import Deadlines
 from longboat.apiserver import requestinfo
 from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.apiserver.resources import Resources
 from longboat.machinery import duration
 from longboat.machinery.errors import bad_request, timeout
+from longboat.machinery.uids import spelled
 
 LONGEST = 60.0  # seconds (apiserver, RequestTimeout)
 
 _dice = random.Random()
-_FREE, _VERSION_4 = ~(0xF000_C000 << 48), 0x4000_8000 << 48  # of 128 bits: four say the version, two the variant
 
 
 def _fresh_id() -> str:
     """A random UUID (version 4, RFC 9562). It is no secret, so it need not cost a system call, nor an object."""
-    digits = f"{_dice.getrandbits(128) & _FREE | _VERSION_4:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return spelled(_dice.getrandbits(128))
 
 
 async def request_id(request: Request, inner: Handler) -> Response:
@@ -64,6 +64,8 @@ def long_running(request: Request) -> bool:
 def deadline(clock: Clock) -> Filter:
     """Ends requests that take longer than a minute, or than the client's own `timeout`."""
 
+    ordinary = Deadlines(clock, LONGEST)
+
     async def limit(request: Request, inner: Handler) -> Response:
         if long_running(request):
             return await inner(request)
@@ -72,6 +74,8 @@ def deadline(clock: Clock) -> Filter:
         if request.method == "GET" and seconds == LONGEST:
             return await inner(request)  # reads come from memory: a timer would cost more than they do
         try:
+            if seconds == LONGEST:
+                return await ordinary.run(inner(request))
             async with clock.timeout(seconds):
                 return await inner(request)
         except TimeoutError:

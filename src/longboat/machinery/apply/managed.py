@@ -72,8 +72,8 @@ def encode(managed: Managed) -> list[dict[str, Any]]:
     """As they are stored: appliers first, then by time and name."""
 
     if len(managed) > 1:
-        return [_entry(who, owned) for who, owned in sorted(managed.items(), key=_rank)]
-    return [_entry(who, owned) for who, owned in managed.items()]
+        return [entry(who, owned) for who, owned in sorted(managed.items(), key=_rank)]
+    return [entry(who, owned) for who, owned in managed.items()]
 
 
 def _rank(item: tuple[Manager, Owned]) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def _rank(item: tuple[Manager, Owned]) -> tuple[str, ...]:
     return who.operation, owned.time, who.name, owned.version, who.subresource
 
 
-def _entry(who: Manager, owned: Owned) -> dict[str, Any]:
+def entry(who: Manager, owned: Owned) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if who.name:
         found["manager"] = who.name

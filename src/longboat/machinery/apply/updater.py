@@ -71,6 +71,11 @@ def owned(fields: FieldSet, view: View) -> FieldSet:
     return fieldset.difference(view.owned(fields), _UNOWNED)
 
 
+def born(blank: Object, new: Object, view: View) -> FieldSet:
+    """What the maker of a new object owns: whatever is not as in a blank one."""
+    return fieldset.in_order(owned(changed(blank, new, view).changed, view))
+
+
 def updated(
     managed: Managed, old: Object, new: Object, who: Manager, now: str, view: View, change: Comparison | None = None
 ) -> Managed:

@@ -26,7 +26,7 @@ RESOURCE = Path(__file__).parent.with_name("schema.bin")
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."
-FEW = 2000  # bytes, and objects, that are always read in C
+FEW = 2000  # bytes, and objects, of which it is not asked how many there are
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
 _SPELLED = tuple((sign.encode(), b"\\u%04x" % ord(sign)) for sign in "<>&\u2028\u2029")
@@ -104,7 +104,8 @@ class Schema:
             complaints += self._problems(struct, strict.as_written(data) if repeated else value, unknown, repeated)
             if complaints and validation == STRICT:
                 raise refusals.cannot_handle(kind, name, version, refusals.strict(complaints))
-        if struct is not None and media_type != PROTOBUF and emptied.may_have(data):
+        # In what is small, to look for them takes no longer than to find out if they may be there.
+        if struct is not None and media_type != PROTOBUF and (len(data) <= FEW or emptied.may_have(data)):
             obj = self._remembering(struct, value, obj)
         return self._headed(kind, obj), strict.warnings(complaints) if validation == WARN else []
 

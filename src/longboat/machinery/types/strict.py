@@ -19,8 +19,7 @@ from longboat.machinery.types.shapes import List, Map, Shape, Struct
 MOST = 100
 YAML_ERRORS = "yaml: unmarshal errors:\n"
 _ORDINARY = re.compile(r"[\w.\[\]/-]*", re.ASCII)
-_SPACED = re.compile(rb'"\s+:')
-_HIDDEN = re.compile(rb"\\u00(?:22|3[aA])")  # a quote or colon spelled as an escape
+_HIDDEN = re.compile(rb"\\u003[aA]")  # a colon spelled as an escape
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,11 +36,12 @@ def as_written(data: bytes) -> Any:
 def repeats(data: bytes, decoded: Any) -> bool:
     """Whether some object in the text may have a member twice. Never misses one; may be wrong about strange spelling.
 
-    A member costs exactly one `":` in the text, so that repeated ones show as a difference to the value written anew.
+    A member costs exactly one colon in the text, and those within strings stay as they are: so repeated members show as
+    a difference to the value written anew. (One sign is counted many times faster than two.)
     """
-    if _SPACED.search(data) or (b"\\u00" in data and _HIDDEN.search(data)):
+    if b"\\" in data and _HIDDEN.search(data):
         return True
-    return data.count(b'":') != _encode(decoded).count(b'":')
+    return data.count(b":") != _encode(decoded).count(b":")
 
 
 def problems(shape: Shape | None, value: Any, *, in_order: bool = False) -> list[str]:

@@ -38,7 +38,8 @@ class ConfigMap(Strategy):
     def validate(self, new: Object, err: Errors) -> None:
         text, binary = new.get("data") or {}, new.get("binaryData") or {}
         for key in text:
-            err.extend(Path("data").key(key), names.config_key(key), key)
+            if why := names.config_key(key):
+                err.extend(Path("data").key(key), why, key)
             if key in binary:
                 err.invalid(Path("data").key(key), key, "duplicate of key present in binaryData")
         for key in binary:
