@@ -34,6 +34,17 @@ def here(servers: Cluster, namespace: str) -> Cluster:
     return servers
 
 
+@pytest.fixture
+def strict(here: Cluster, namespace: str) -> Cluster:
+    """Where the strictest of the Pod Security Standards is enforced."""
+    enforce_restricted(here, namespace)
+    return here
+
+
+def enforce_restricted(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted").quiet()
+
+
 def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -63,6 +74,7 @@ def pods(cluster: Cluster, label: str) -> list[dict[str, Any]]:
 
 
 def test_hello_is_served_over_https(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    enforce_restricted(cluster, namespace)
     cluster.import_image(build.hello(tmp_path / "hello.tar"))
     host = "hello.example.com"
     certificate, key = self_signed(tmp_path, "hello", host)
@@ -77,70 +89,70 @@ def test_hello_is_served_over_https(cluster: Cluster, namespace: str, tmp_path: 
         assert page.startswith("Ahoy from hello-")
 
 
-def test_the_guestbook_keeps_every_entry(here: Cluster) -> None:
-    apply(here, "guestbook")
+def test_the_guestbook_keeps_every_entry(strict: Cluster) -> None:
+    apply(strict, "guestbook")
     everything = ("deploy/redis-leader", "deploy/redis-follower", "deploy/frontend")
-    rolled_out(here, *everything)
-    page = f"http://{here.status()['nodes'][0]['address']}:30081/"
+    rolled_out(strict, *everything)
+    page = f"http://{strict.status()['nodes'][0]['address']}:30081/"
 
     def curl(*flags: str) -> str:
-        return here.host.run("curl", "-sS", "-m", "5", *flags, page).out
+        return strict.host.run("curl", "-sS", "-m", "5", *flags, page).out
 
     assert curl("-d", "entry=Ahoy") == "Thank you\n"
     until(lambda: "<li>Ahoy</li>" in curl(), 10)
     for label in ("app=frontend", "role=follower", "role=leader"):
-        before = {pod["metadata"]["uid"] for pod in pods(here, label)}
-        break_pods(here, label)
-        rolled_out(here, *everything)
-        until(lambda label=label, before=before: not before & {p["metadata"]["uid"] for p in pods(here, label)})
+        before = {pod["metadata"]["uid"] for pod in pods(strict, label)}
+        break_pods(strict, label)
+        rolled_out(strict, *everything)
+        until(lambda label=label, before=before: not before & {p["metadata"]["uid"] for p in pods(strict, label)})
         until(lambda: "<li>Ahoy</li>" in curl())
         until(lambda label=label: curl("-d", f"entry=after+{label}") == "Thank you\n")
         until(lambda label=label: f"<li>after {label}</li>" in curl())
     assert curl().count("<li>Ahoy</li>") == 1
 
 
-def test_the_blog_is_served_over_https_from_its_database(here: Cluster, tmp_path: Path) -> None:
+def test_the_blog_is_served_over_https_from_its_database(strict: Cluster, tmp_path: Path) -> None:
     host = "blog.example.com"
     certificate, key = self_signed(tmp_path, "blog", host)
-    here.kubectl("create", "secret", "generic", "database", "--from-literal=password=correct horse").quiet()
-    here.kubectl("create", "secret", "tls", "blog", f"--cert={certificate}", f"--key={key}").quiet()
-    apply(here, "blog")
+    strict.kubectl("create", "secret", "generic", "database", "--from-literal=password=correct horse").quiet()
+    strict.kubectl("create", "secret", "tls", "blog", f"--cert={certificate}", f"--key={key}").quiet()
+    apply(strict, "blog")
     everything = ("sts/database", "deploy/application", "deploy/web")
-    rolled_out(here, *everything)
-    at = here.status()["nodes"][1]["address"]
+    rolled_out(strict, *everything)
+    at = strict.status()["nodes"][1]["address"]
 
     def curl(*flags: str, path: str = "/") -> str:
         trusted = ("--cacert", str(certificate), "--resolve", f"{host}:443:{at}")
-        return here.host.run("curl", "-sS", "-m", "5", *trusted, *flags, f"https://{host}{path}").out
+        return strict.host.run("curl", "-sS", "-m", "5", *trusted, *flags, f"https://{host}{path}").out
 
     until(lambda: "<h1>Longboat&#x27;s log</h1>" in curl())
     assert "serif" in curl(path="/style.css")
     assert curl("-d", "article=We set sail") == "Published\n"
     for label in ("app=web", "app=application", "app=database"):
         if label == "app=database":  # forced, two of them would write to the same files
-            here.kubectl("delete", "pod", "database-0").quiet()
+            strict.kubectl("delete", "pod", "database-0").quiet()
         else:
-            break_pods(here, label)
+            break_pods(strict, label)
         until(lambda: "<article>We set sail</article>" in curl(), 90)
-        rolled_out(here, *everything)
-    here.kubectl("patch", "configmap", "blog", "-p", '{"data":{"title":"Sails"}}').quiet()
+        rolled_out(strict, *everything)
+    strict.kubectl("patch", "configmap", "blog", "-p", '{"data":{"title":"Sails"}}').quiet()
     until(lambda: "<h1>Sails</h1>" in curl(), 10)
-    assert "correct horse" not in json.dumps(here.get("pods,configmaps,statefulsets,deployments"))
+    assert "correct horse" not in json.dumps(strict.get("pods,configmaps,statefulsets,deployments"))
 
 
-def test_the_pipeline_adds_up_though_a_part_dies(here: Cluster) -> None:
-    apply(here, "pipeline/collect.yaml")
-    here.kubectl("create", "job", "now", "--from=cronjob/collect").quiet()
-    here.kubectl("wait", "--for=condition=Complete", "job/now", "--timeout=60s").quiet()
-    apply(here, "pipeline/count.yaml")
-    until(lambda: sum(pod["status"]["phase"] == "Running" for pod in pods(here, "app=count")) == 3)
-    victim = pods(here, "batch.kubernetes.io/job-completion-index=1,app=count")[0]["metadata"]["name"]
-    here.kubectl("delete", "pod", victim, "--wait=false").quiet()
-    here.kubectl("wait", "--for=condition=Complete", "job/count", "--timeout=60s").quiet()
-    said = here.kubectl("logs", "-l", "app=count").quiet().splitlines()
+def test_the_pipeline_adds_up_though_a_part_dies(strict: Cluster) -> None:
+    apply(strict, "pipeline/collect.yaml")
+    strict.kubectl("create", "job", "now", "--from=cronjob/collect").quiet()
+    strict.kubectl("wait", "--for=condition=Complete", "job/now", "--timeout=60s").quiet()
+    apply(strict, "pipeline/count.yaml")
+    until(lambda: sum(pod["status"]["phase"] == "Running" for pod in pods(strict, "app=count")) == 3)
+    victim = pods(strict, "batch.kubernetes.io/job-completion-index=1,app=count")[0]["metadata"]["name"]
+    strict.kubectl("delete", "pod", victim, "--wait=false").quiet()
+    strict.kubectl("wait", "--for=condition=Complete", "job/count", "--timeout=60s").quiet()
+    said = strict.kubectl("logs", "-l", "app=count").quiet().splitlines()
     expected = [f"part {part} total {sum(n for n in range(1, 1001) if n % 3 == part)}" for part in range(3)]
     assert sorted(said) == expected
-    assert victim not in {pod["metadata"]["name"] for pod in pods(here, "app=count")}
+    assert victim not in {pod["metadata"]["name"] for pod in pods(strict, "app=count")}
 
 
 def test_the_log_shipper_loses_no_line(here: Cluster, namespace: str) -> None:
