@@ -130,7 +130,7 @@ def test_the_trail_names_the_secret_and_never_shows_it(tmp_path: Path) -> None:
 
     async def scene(api: Api) -> None:
         account = await api.make("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "robot"}})
-        assert api.server.issuer is not None and api.server.trail is not None
+        assert api.server.issuer is not None and api.server.audit.trail is not None
         token = api.server.issuer.issue_for_secret("default", "robot", account["metadata"]["uid"], "held")
         annotations = {"kubernetes.io/service-account.name": "robot"}
         body = {
@@ -140,7 +140,7 @@ def test_the_trail_names_the_secret_and_never_shows_it(tmp_path: Path) -> None:
         await api.make("/api/v1/namespaces/default/secrets", body)
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         assert (await api.ask("POST", path, {}, who=None, authorization=f"Bearer {token}"))[0] == 201
-        await api.server.trail.flush()
+        await api.server.audit.trail.flush()
         text = log.read_text()
         assert '"authentication.k8s.io/legacy-token-manual-secret":"held"' in text
         assert token not in text and base64.b64encode(token.encode()).decode() not in text

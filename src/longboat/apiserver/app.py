@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -24,8 +23,7 @@ from longboat.apiserver.admission.webhooks.caller import Caller
 from longboat.apiserver.admission.webhooks.complaints import Complaints
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.aggregation.aggregator import Aggregator
-from longboat.apiserver.audit.filter import audit
-from longboat.apiserver.audit.trail import AuditTrail
+from longboat.apiserver.audit.auditor import Auditor
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.secret_tokens import LastUse
@@ -107,7 +105,7 @@ class APIServer:
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
         uses = LastUse(self._label_secret, clock)
         self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
-        self.trail = AuditTrail(config.audit_log, config.audit_limits, clock) if config.audit_log else None
+        self.audit = Auditor(config.audit_log, config.audit_limits, config.audit_policy, config.audit_webhook, clock)
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
         ingress = IngressAuthorizer(self.stores)
@@ -147,9 +145,7 @@ class APIServer:
 
     async def start(self) -> None:
         """Raises OSError, StorageError, BadConfiguration."""
-        if self.trail:
-            await asyncio.to_thread(self.trail.check)
-            self.tasks.spawn("audit", self.trail.run())
+        await self.audit.start(self.tasks)
         if self.encryption:
             await self.encryption.start()
             self.encryption.on_change = self.feed.read_again
@@ -192,8 +188,7 @@ class APIServer:
         await self.feed.close()
         if self.encryption:
             await self.encryption.close()
-        if self.trail:
-            await self.trail.flush()
+        await self.audit.close()
 
     def transport(self, user: str, *groups: str, agent: str = "") -> InProcessTransport:
         """A client's way in without a socket, as this user. `agent`: its User-Agent."""
@@ -380,11 +375,10 @@ class APIServer:
             recover,  # nothing below may end a connection without a Status
             parse_request_info(self.resources),  # everything below speaks of verbs and resources, not paths
             metrics.count(self.clock, metrics.Labels(("", "api", "apis", *self._paths)), self.exposition.figures),
-            *(
-                (audit(self.trail, self.clock),) if self.trail else ()
-            ),  # whatever may refuse is below, who asks included
+            *self.audit.links[:1],  # whatever may refuse is below, who asks included
             deadline(self.clock),
             authenticate(authenticators, self.clock),  # who
+            *self.audit.links[1:],  # after who: before anything else may refuse it
             impersonate(self.authorizer),  # may change who
             flow_control(self.clock),  # before the work, after we know whose work it is
             authorize(self.authorizer),  # may they

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from longboat.api.rights import Rights
 from longboat.apiserver.admission.configuration import Configured
+from longboat.apiserver.audit import webhook
 from longboat.apiserver.audit.rotation import Limits
+from longboat.apiserver.audit.rules import Policy
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.pki import SERVING_NAMES
 
@@ -17,6 +19,7 @@ from longboat.apiserver.pki import SERVING_NAMES
 class Config:
     """What an API server is told. Addresses are those it is to be found at.
 
+    `audit_policy`: what is recorded; without one, what `audit.policy` says.
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `rights`: what components declare to need: they are given it by roles.
@@ -37,6 +40,8 @@ class Config:
     front_proxy_ca: Path | None = None
     audit_log: Path | None = None
     audit_limits: Limits = field(default_factory=Limits)
+    audit_policy: Policy | None = None
+    audit_webhook: webhook.Settings | None = None
     encryption: Path | None = None
     warn_unenforced: bool = True
     enable_admission_plugins: frozenset[str] = frozenset()

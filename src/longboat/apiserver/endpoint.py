@@ -37,6 +37,9 @@ MANY = 1000  # values, from which on a body is read and checked beside the loop
 EVENT_SIZES = exponential(1024, 2, 8)  # bytes (apiserver, endpoints metrics)
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 @dataclass(slots=True)
 class Endpoint:
     strategy: Strategy
@@ -77,6 +80,8 @@ async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:
     data = await body_of(request)
     obj, warnings = await request.seat.run(schema.decode, kind, data, body_type(request), field_validation(request))
     request.warnings += warnings
+    if request.judged is not None and request.judged.bodies:
+        request.sent = _encode(obj)  # with its kind, and whatever it came as
     return obj
 
 
@@ -86,6 +91,8 @@ async def body_of(request: Request) -> bytes:
     Raises StatusError 413.
     """
     data = await request.read_body(MAX_BODY)
+    if request.judged is not None and request.judged.bodies:
+        request.sent = data
     if len(data) > LIGHT and is_heavy(data, request.headers.get("content-type", "")):
         await request.seat.take()
     return data

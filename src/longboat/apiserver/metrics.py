@@ -12,6 +12,7 @@ from typing import Any
 from longboat.aio.clock import Clock
 from longboat.aio.histogram import Histogram
 from longboat.apiserver.audit.trail import COUNTS, RINGS
+from longboat.apiserver.audit.webhook import DROPPED, FAILED
 from longboat.apiserver.authn import figures
 from longboat.apiserver.filters.requests import long_running
 from longboat.apiserver.health import GIT_VERSION
@@ -43,6 +44,8 @@ HELP_UNAUDITED = (
     "[ALPHA] Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the "
     "error."
 )
+HELP_LEVELS = "[ALPHA] Counter of policy levels for audit events (1 per request)."
+HELP_REJECTED = "[ALPHA] Counter of apiserver requests rejected due to an error in audit logging backend."
 HELP_SECONDS = (
     "[STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, "
     "subresource, scope and component."
@@ -200,7 +203,10 @@ def _reloads() -> Iterator[Family]:
 def _audit() -> Iterator[Family]:
     """What was recorded, and what could not be kept."""
     yield Family("apiserver_audit_event_total", "counter", HELP_AUDITED, [Sample(COUNTS.events)])
-    errors = [Sample(COUNTS.errors[ring], {"plugin": ring}) for ring in RINGS]
+    errors = [Sample(COUNTS.errors[part], {"plugin": part}) for part in (*RINGS, DROPPED, FAILED)]
+    levels = [Sample(number, {"level": level}) for level, number in sorted(COUNTS.levels.items())]
+    yield Family("apiserver_audit_level_total", "counter", HELP_LEVELS, levels)
+    yield Family("apiserver_audit_requests_rejected_total", "counter", HELP_REJECTED, [Sample(COUNTS.rejected)])
     yield Family("apiserver_audit_error_total", "counter", HELP_UNAUDITED, errors)
 
 

@@ -21,7 +21,11 @@ MOST = 1 << 20  # bytes of an answer
 
 
 class Unreachable(Exception):
-    """The backend gave no answer that is one."""
+    """The backend gave no answer that is one. `passing`: it may, if it is asked again."""
+
+    def __init__(self, why: str, *, passing: bool = True) -> None:
+        super().__init__(why)
+        self.passing = passing
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Remote:
         finally:
             writer.transport.abort()  # at once: a peer that hangs would not answer a farewell either
         if not 200 <= head.status < 300:
-            raise BadMessage(f"the server responded with the status code {head.status}")
+            passing = head.status >= 500 or head.status == 429
+            raise Unreachable(f"the server responded with the status code {head.status}", passing=passing)
         if len(data) > MOST:
             raise BadMessage(f"the answer is larger than {MOST} bytes")
         return data

@@ -42,6 +42,19 @@ class RequestInfo(NamedTuple):
 NOTHING = RequestInfo("", "")  # until that is known
 
 
+class Judged(NamedTuple):
+    """How a request is recorded (audit.k8s.io): its level, stages that are left out, and whether managed fields are."""
+
+    level: str
+    omitted: frozenset[str] = frozenset()
+    omits_managed: bool = False
+
+    @property
+    def bodies(self) -> bool:
+        """What is sent is recorded, too."""
+        return self.level in ("Request", "RequestResponse")
+
+
 @dataclass(slots=True)
 class Request:
     """One request. Header names are lower case; query values keep their order."""
@@ -65,6 +78,8 @@ class Request:
     annotations: dict[str, str] = field(default_factory=dict)  # of the audit event, beside those that it always has
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
+    judged: Judged | None = None  # by the policy of the audit log, if there is one; once it is known who asks
+    sent: bytes = b""  # the body, as JSON or as it came, where `judged` wants it
     seat: Seat = HERE  # where work is done that would hold the loop; set by flow control
     read_piece: Callable[[], Awaitable[bytes]] | None = None  # of a body from the network, as it comes; b"" at its end
 

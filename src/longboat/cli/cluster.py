@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from zlib import crc32
 
@@ -30,6 +30,7 @@ class Cluster:
     enabled_plugins: str = ""  # admission plugins, with commas between
     disabled_plugins: str = ""
     admission_config: str = ""  # an AdmissionConfiguration's file
+    audit: dict[str, str] = field(default_factory=dict)  # flags of its API server, without dashes in front: values
     unsafe_sysctls: str = ""  # kernel parameters that pods may set beyond the safe ones, with commas between
     seccomp_default: bool = False  # as it was before there was a choice; `up` gives new clusters what is safer
     pod_max_pids: int = 0  # processes and threads of each pod; 0 for no limit, likewise

@@ -59,6 +59,7 @@ def _control_plane(cluster: Cluster) -> Process:
             flags += [f"--{flag}-admission-plugins", names]
     if cluster.admission_config:
         flags += ["--admission-control-config-file", cluster.admission_config]
+    flags += audit_flags(cluster)
     if cluster.simulated_nodes:
         flags += ["--simulated-node-port", str(cluster.simulated_port)]
     if cluster.node_cidr:
@@ -69,6 +70,16 @@ def _control_plane(cluster: Cluster) -> Process:
     elif cluster.simulated_nodes:
         flags += ["--load-balancer-pool", IMAGINED_POOL]
     return Process("control-plane", longboat("server", *flags))
+
+
+def audit_flags(cluster: Cluster) -> list[str]:
+    flags = []
+    for name, value in cluster.audit.items():
+        if value in ("True", "False"):
+            flags.append(f"--{'' if value == 'True' else 'no-'}{name}")
+        else:
+            flags += [f"--{name}", value]
+    return flags
 
 
 def _nodes(cluster: Cluster) -> list[Process]:

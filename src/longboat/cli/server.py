@@ -18,7 +18,7 @@ from longboat.cli.server_options import Options as Options
 
 if TYPE_CHECKING:
     from longboat.assembly.control_plane.plane import ControlPlane
-    from longboat.assembly.control_plane.settings import Settings
+    from longboat.assembly.control_plane.settings import AuditWebhook, Settings
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,30 @@ def settings(options: Options) -> Settings:
         extend_tokens=options.service_account_extend_token_expiration,
         audit_log=_file(options.audit_log_path),
         audit_limits=Limits(options.audit_log_maxage, options.audit_log_maxbackup, options.audit_log_maxsize),
+        audit_policy=_file(options.audit_policy_file),
+        audit_webhook=_audit_webhook(options),
         enabled_plugins=frozenset(options.enable_admission_plugins),
         disabled_plugins=frozenset(options.disable_admission_plugins),
         admission_config=_file(options.admission_control_config_file),
         warn_unenforced=options.warn_unenforced,
         beside=frozenset(options.only) & BESIDE if options.only else BESIDE,
+    )
+
+
+def _audit_webhook(options: Options) -> AuditWebhook | None:
+    from longboat.assembly.control_plane.settings import AuditWebhook
+
+    if not options.audit_webhook_config_file:
+        return None
+    return AuditWebhook(
+        config=Path(options.audit_webhook_config_file),
+        mode=options.audit_webhook_mode,
+        buffer_size=options.audit_webhook_batch_buffer_size,
+        max_size=options.audit_webhook_batch_max_size,
+        max_wait=options.audit_webhook_batch_max_wait,
+        qps=options.audit_webhook_batch_throttle_qps if options.audit_webhook_batch_throttle_enable else 0.0,
+        burst=options.audit_webhook_batch_throttle_burst,
+        initial_backoff=options.audit_webhook_initial_backoff,
     )
 
 

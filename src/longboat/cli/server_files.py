@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from longboat.cli import server_options
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Usage
-from longboat.cli.flags import flag
-from longboat.cli.server import check_plugins
+from longboat.cli.flags import flag, parse
+from longboat.cli.plan import audit_flags
+from longboat.cli.server import check_plugins, settings
+
+
+def _as_server() -> Any:
+    return flag(None, "as `longboat server` has it (default: as it was; empty: as without it)")
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,27 @@ class Flags:
     admission_control_config_file: str | None = flag(
         None, "as `longboat server` has it (default: as it was; empty: none)"
     )
+    audit_policy_file: str | None = _as_server()
+    audit_webhook_config_file: str | None = _as_server()
+    audit_webhook_mode: str | None = _as_server()
+    audit_webhook_batch_buffer_size: int | None = _as_server()
+    audit_webhook_batch_max_size: int | None = _as_server()
+    audit_webhook_batch_max_wait: str | None = _as_server()
+    audit_webhook_batch_throttle_enable: bool | None = _as_server()
+    audit_webhook_batch_throttle_qps: str | None = _as_server()
+    audit_webhook_batch_throttle_burst: int | None = _as_server()
+    audit_webhook_initial_backoff: str | None = _as_server()
 
 
-def said(options: Flags) -> dict[str, Any]:
+def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
     """Settings of the cluster that the flags change: naming plugins again replaces both lists. Raises Usage."""
     found: dict[str, Any] = {}
+    if audit := {name: value for name in AUDIT if (value := getattr(options, name)) is not None}:
+        had = dict(before.audit) if before else {}
+        for name, value in audit.items():
+            text = _absolute(value) if name.endswith("_file") else str(value)
+            had[name.replace("_", "-")] = text
+        found["audit"] = {name: text for name, text in had.items() if text}
     check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
     if options.enable_admission_plugins or options.disable_admission_plugins:
         found["enabled_plugins"] = ",".join(options.enable_admission_plugins)
@@ -37,6 +59,8 @@ def said(options: Flags) -> dict[str, Any]:
 
 def check(cluster: Cluster) -> None:
     """See that the files can be used. Raises Usage."""
+    if cluster.audit:
+        _check_audit(cluster)
     if not (cluster.admission_config or cluster.enabled_plugins):
         return
     from longboat.apiserver.admission import catalog, configuration
@@ -49,9 +73,27 @@ def check(cluster: Cluster) -> None:
         raise Usage(f"--admission-control-config-file: {error}") from error
 
 
+def _check_audit(cluster: Cluster) -> None:
+    from longboat.assembly.control_plane import auditing
+    from longboat.machinery.configfile import BadConfiguration
+
+    given = settings(parse(server_options.Options, audit_flags(cluster), prog="longboat up", environ={}))
+    for flag_name, read in (
+        ("--audit-policy-file", lambda: auditing.policy(given.audit_policy)),
+        ("--audit-webhook-config-file", lambda: auditing.receiver(given.audit_webhook)),
+    ):
+        try:
+            read()
+        except BadConfiguration as error:
+            raise Usage(f"{flag_name}: {error}") from error
+
+
 def _absolute(name: str) -> str:
     return str(Path(name).absolute()) if name else ""
 
 
 def _names(listed: str) -> list[str]:
     return listed.split(",") if listed else []
+
+
+AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith("audit_"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from longboat.cli.flags import flag
+from longboat.cli.flags import duration, flag
+
+AUDIT_MODES = ("batch", "blocking", "blocking-strict")
 
 
 def port_range(text: str) -> str:
@@ -18,6 +20,20 @@ def port_range(text: str) -> str:
 def count(text: str) -> int:
     """Raises ValueError for what is not a number of things."""
     if (number := int(text)) < 0:
+        raise ValueError(text)
+    return number
+
+
+def some(text: str) -> int:
+    """Raises ValueError for what is not a number of at least one."""
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
+
+
+def rate(text: str) -> float:
+    """Raises ValueError for what is not more than nothing."""
+    if not 0 < (number := float(text)) < float("inf"):
         raise ValueError(text)
     return number
 
@@ -46,6 +62,20 @@ class Options:
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)
     audit_log_maxsize: int = flag(100, "megabytes of a part", parse=count)
+    audit_policy_file: str = flag("", "audit.k8s.io/v1 Policy file: what is recorded (default: docs/audit.md)")
+    audit_webhook_config_file: str = flag("", "kubeconfig of a server that audit events are sent to")
+    audit_webhook_mode: str = flag("batch", "batch, blocking or blocking-strict", choices=AUDIT_MODES)
+    audit_webhook_batch_buffer_size: int = flag(10000, "events that may wait; only in batch mode", parse=some)
+    audit_webhook_batch_max_size: int = flag(400, "events sent at once; only in batch mode", parse=some)
+    audit_webhook_batch_max_wait: float = flag(
+        30.0, "seconds (or 90s, 2m) that events wait for others; only in batch mode", parse=duration
+    )
+    audit_webhook_batch_throttle_enable: bool = flag(True, "limit how many batches are sent; only in batch mode")
+    audit_webhook_batch_throttle_qps: float = flag(10.0, "batches a second, on average", parse=rate)
+    audit_webhook_batch_throttle_burst: int = flag(15, "batches sent at one moment, after a pause", parse=some)
+    audit_webhook_initial_backoff: float = flag(
+        10.0, "seconds to wait before a failed request is tried again", parse=duration
+    )
     enable_admission_plugins: list[str] = flag(
         [], "admission plugins that should be enabled in addition to default enabled ones (docs/admission.md)"
     )

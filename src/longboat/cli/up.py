@@ -93,7 +93,7 @@ def settle(options: Options, place: Path, before: Cluster | None) -> Cluster:
         egress=before.egress if options.egress is None else options.egress,
         warn_unenforced=before.warn_unenforced if options.warn_unenforced is None else options.warn_unenforced,
         unsafe_sysctls=sysctls or before.unsafe_sysctls,
-        **_limits(options),
+        **_limits(options, before),
     )
     server_files.check(after)
     return _with_simulated_port(after)
@@ -107,14 +107,14 @@ def _with_simulated_port(cluster: Cluster) -> Cluster:
     return replace(cluster, simulated_port=port)
 
 
-def _limits(options: Options) -> dict[str, Any]:
+def _limits(options: Options, before: Cluster | None = None) -> dict[str, Any]:
     """What has been said of what may be done in it. Raises Usage."""
     said: dict[str, Any] = {}
     if options.seccomp_default is not None:
         said["seccomp_default"] = options.seccomp_default
     if options.pod_max_pids is not None:
         said["pod_max_pids"] = node_defaults.checked_pids(options.pod_max_pids)
-    said |= server_files.said(options)
+    said |= server_files.said(options, before)
     if options.eviction_hard:
         said["eviction_hard"] = node_upkeep.checked(options.eviction_hard)
     return said

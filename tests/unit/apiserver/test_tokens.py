@@ -231,8 +231,8 @@ def test_a_late_use_of_a_token_is_told(tmp_path: Path) -> None:
         for late in (0, 4000):
             clock.step(timedelta(seconds=late))
             assert await whoami(api, token) != 401
-        assert api.server.trail is not None
-        await api.server.trail.flush()
+        assert api.server.audit.trail is not None
+        await api.server.audit.trail.flush()
         events = [json.loads(line) for line in log.read_text().splitlines()]
         told = [event.get("annotations", {}).get("authentication.k8s.io/stale-token") for event in events]
         said = "subject: system:serviceaccount:default:robot, seconds after warning threshold: 393"

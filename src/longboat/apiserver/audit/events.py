@@ -9,13 +9,14 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from longboat.apiserver.audit import policy
-from longboat.apiserver.request import Request, Response
+from longboat.apiserver.audit import objects, policy
+from longboat.apiserver.audit.objects import TooLarge
+from longboat.apiserver.audit.rules import METADATA, RECEIVED, REQUEST_RESPONSE
+from longboat.apiserver.request import Judged, Request, Response
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, micro_timestamp
 from longboat.machinery.user import User
 
-STARTED, COMPLETE, PANIC = "ResponseStarted", "ResponseComplete", "Panic"
 USER_AGENT = 1024  # characters, as upstream (audit, maxUserAgentLength)
 TEXT = 512  # of a name, a reason or a message
 LISTED = 2048  # of all groups, or all extra values, together
@@ -23,6 +24,8 @@ URI, WHOLE_URI = 4096, 128 << 10
 CUT = "...TRUNCATED"  # as upstream marks it
 WRITES = frozenset(("create", "update", "patch", "delete"))
 QUOTING = frozenset((400, 422))  # answers whose message may quote what the client sent: it is left out
+TRUNCATED = "audit.k8s.io/truncated"  # as upstream marks events that lack an object
+AS_METADATA = Judged(METADATA)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,19 +55,28 @@ class Outcome:
     reason: str = ""
     message: str = ""
     found: _Meta = _NOBODY  # the object as it was answered
+    body: msgspec.Raw | None = None  # the whole of it, where that is recorded
+    lacks: bool = False  # it was too large
 
     @classmethod
-    def of(cls, request: Request, response: Response) -> Outcome:
+    def of(cls, request: Request, response: Response, judged: Judged = AS_METADATA) -> Outcome:
         written = request.info.verb in WRITES and response.status < 300 and response.content_type == "application/json"
-        return cls(response.status, found=_told(response.body) if written else _NOBODY)
+        body, lacks = None, False
+        if judged.level == REQUEST_RESPONSE:
+            try:
+                body = objects.answered(response, managed=not judged.omits_managed)
+            except TooLarge:
+                lacks = True
+        return cls(response.status, "", "", _told(response.body) if written else _NOBODY, body, lacks)
 
     @classmethod
-    def refused(cls, request: Request, error: StatusError) -> Outcome:
-        message = "" if error.code in QUOTING else error.message
+    def refused(cls, request: Request, error: StatusError, judged: Judged = AS_METADATA) -> Outcome:
+        message = "" if error.code in QUOTING and not judged.bodies else error.message
         if error.code == 401 and request.user is None:
             message = _attempted(request)
         name = error.details.get("name")
-        return cls(error.code, error.reason, message, _Meta(name if isinstance(name, str) else ""))
+        body = msgspec.Raw(_encode(error.status())) if judged.level == REQUEST_RESPONSE else None
+        return cls(error.code, error.reason, message, _Meta(name if isinstance(name, str) else ""), body)
 
 
 def _told(body: bytes) -> _Meta:
@@ -84,13 +96,16 @@ def _attempted(request: Request) -> str:
     return f"Authentication failed, {'attempted: ' + ', '.join(tried) if tried else 'no credentials provided'}"
 
 
-def event(request: Request, stage: str, outcome: Outcome, received: datetime, now: datetime) -> bytes:
-    """One line of the log, without its end: at most 96 KiB, and 128 more where something was run in a container."""
+def event(
+    request: Request, stage: str, outcome: Outcome, received: datetime, now: datetime, judged: Judged = AS_METADATA
+) -> bytes:
+    """One line of the log, without its end: at most 96 KiB, and 128 more where something was run in a container; and
+    the objects that are recorded, 2 MiB each."""
     asking = request.requester or request.user
     found: Object = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
-        "level": "Metadata",
+        "level": judged.level,
         "auditID": request.request_id,
         "stage": stage,
         "requestURI": _uri(request, outcome.code),
@@ -104,10 +119,20 @@ def event(request: Request, stage: str, outcome: Outcome, received: datetime, no
         found["userAgent"] = short(agent, USER_AGENT)
     if request.info.is_resource:
         found["objectRef"] = _reference(request, outcome.found)
-    found["responseStatus"] = _status(outcome)
+    lacks = outcome.lacks
+    if stage != RECEIVED:
+        found["responseStatus"] = _status(outcome)
+        if judged.bodies:
+            try:
+                sent = objects.sent(request.sent, managed=not judged.omits_managed)
+            except TooLarge:
+                sent, lacks = None, True
+            found |= {name: obj for name, obj in (("requestObject", sent), ("responseObject", outcome.body)) if obj}
     found["requestReceivedTimestamp"] = micro_timestamp(received)
     found["stageTimestamp"] = micro_timestamp(now)
     annotations = {name: short(text) for name, text in request.annotations.items()}
+    if lacks:
+        annotations[TRUNCATED] = "true"
     if request.decision is not None:
         allowed, reason = request.decision
         annotations["authorization.k8s.io/decision"] = "allow" if allowed else "forbid"

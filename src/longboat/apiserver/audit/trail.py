@@ -25,7 +25,9 @@ class Counts:
 
     def __init__(self) -> None:
         self.events = 0
-        self.errors: Counter[str] = Counter()  # by ring
+        self.rejected = 0  # requests whose event could not be kept, where that refuses them
+        self.levels: Counter[str] = Counter()  # of requests
+        self.errors: Counter[str] = Counter()  # by ring, or the part of the webhook
 
 
 COUNTS = Counts()
@@ -79,7 +81,6 @@ class AuditTrail:
         self._clock = clock
 
     def record(self, line: bytes, *, authenticated: bool) -> None:
-        COUNTS.events += 1
         (self._ring if authenticated else self._strangers).add(line)
 
     def check(self) -> None:

@@ -21,7 +21,7 @@ from longboat.apiserver.pki import SERVING_NAMES, Pki
 from longboat.apiserver.request import Request
 from longboat.apiserver.serving import tls
 from longboat.assembly import components, keys, rights
-from longboat.assembly.control_plane import administrators, connections, storage
+from longboat.assembly.control_plane import administrators, auditing, connections, storage
 from longboat.assembly.control_plane.settings import CONTROLLERS, MEMORY, SCHEDULER, Settings
 from longboat.assembly.following import Following
 from longboat.client.interface import Transport
@@ -90,6 +90,8 @@ class ControlPlane:
             front_proxy_ca=proxy_ca,
             audit_log=given.audit_log or root / "logs" / "audit.log",
             audit_limits=given.audit_limits,
+            audit_policy=auditing.policy(given.audit_policy),
+            audit_webhook=auditing.receiver(given.audit_webhook),
             # Nothing rests in memory: there is nothing to seal.
             encryption=given.encryption
             or (None if given.store == MEMORY else await keys.ensure(root, kept, self.clock)),

@@ -13,6 +13,20 @@ BESIDE = frozenset((CONTROLLERS, SCHEDULER))  # what runs beside the API server,
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditWebhook:
+    """Where audit events are sent: `config` is a kubeconfig. Times in seconds; `qps` 0 for no throttle."""
+
+    config: Path
+    mode: str = "batch"
+    buffer_size: int = 10_000
+    max_size: int = 400
+    max_wait: float = 30.0
+    qps: float = 10.0
+    burst: int = 15
+    initial_backoff: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Ranges are CIDRs, two families' with a comma between."""
 
@@ -32,6 +46,8 @@ class Settings:
     extend_tokens: bool = False  # tokens of pods last a year
     audit_log: Path | None = None  # None for one in the data directory
     audit_limits: Limits = field(default_factory=Limits)
+    audit_policy: Path | None = None  # an audit.k8s.io Policy
+    audit_webhook: AuditWebhook | None = None
     enabled_plugins: frozenset[str] = frozenset()  # of admission, beside those that are so by default
     disabled_plugins: frozenset[str] = frozenset()
     admission_config: Path | None = None  # an AdmissionConfiguration

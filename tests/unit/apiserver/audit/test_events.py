@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longboat.apiserver.audit import events, policy
-from longboat.apiserver.audit.events import COMPLETE, Outcome
+from longboat.apiserver.audit.events import Outcome
+from longboat.apiserver.audit.rules import COMPLETE
 from longboat.apiserver.filters.requests import understand
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError

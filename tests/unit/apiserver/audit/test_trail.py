@@ -79,7 +79,7 @@ def test_a_long_request_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) 
         async with api_server(VirtualClock(), audit_log=tmp_path / "audit.log") as api:
             watch = await api.response("GET", "/api/v1/namespaces/default/secrets?watch=1")
             assert watch.stream is not None
-            await api.server.trail.flush()  # type: ignore[union-attr]
+            await api.server.audit.trail.flush()  # type: ignore[union-attr]
             (begun,) = [e for e in lines(tmp_path / "audit.log") if e["verb"] == "watch"]
             assert begun["stage"] == "ResponseStarted"
             await watch.stream.aclose()  # type: ignore[attr-defined]

@@ -1,0 +1,85 @@
+"""What was sent and what was answered, as an audit event has it: JSON, whole, or not at all. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from longboat.apiserver.request import Response
+from longboat.machinery import yaml
+from longboat.machinery.text import Malformed
+from longboat.machinery.types.wording import Mistake
+
+MOST = 2 << 20  # bytes of one of them: an object has 1.5 MiB at most, a list may have any number
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class TooLarge(Exception):
+    """It is left out, and the event says so."""
+
+
+def sent(data: bytes, *, managed: bool) -> msgspec.Raw | None:
+    """A request's body; None where it has none that can be read. Without managed fields, if not `managed`.
+
+    Raises TooLarge.
+    """
+    return _kept(data, managed) if data else None
+
+
+def answered(response: Response, *, managed: bool) -> msgspec.Raw | None:
+    """A response's body; None where it is no object. Raises TooLarge."""
+    if response.stream is not None or response.upgrade is not None or not response.size:
+        return None
+    kind = response.content_type.partition(";")[0]
+    if not (kind.endswith("json") or kind.endswith("yaml")):
+        return None
+    if response.size > MOST:
+        raise TooLarge
+    data = response.whole()
+    if response.headers.get("Content-Encoding") == "gzip":
+        unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        data = unpacker.decompress(data, MOST + 1)
+    return _kept(data, managed)
+
+
+def _kept(data: bytes, managed: bool) -> msgspec.Raw | None:
+    if len(data) > MOST:
+        raise TooLarge
+    data = data.strip()
+    try:
+        found = _read(data)
+    except (msgspec.DecodeError, Malformed, Mistake):
+        return None  # what cannot be read was refused; its answer says why
+    as_it_is = (managed or not _strip(found)) and data[:1] in b"{[" and b"\n" not in data  # an event is one line
+    return msgspec.Raw(data if as_it_is else _encode(found))
+
+
+def _read(data: bytes) -> Any:
+    return _decode(data) if data[:1] in b"{[" else yaml.decode(data)[0]
+
+
+def _strip(found: Any) -> bool:
+    """Take managedFields out of an object, of a list's items, of a table's rows; whether there were any."""
+    stripped = False
+    for each in _objects(found):
+        metadata = each.get("metadata")
+        if isinstance(metadata, dict) and metadata.pop("managedFields", None) is not None:
+            stripped = True
+    return stripped
+
+
+def _objects(found: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(found, dict):
+        return
+    yield found
+    for name, inner in (("items", ""), ("rows", "object")):
+        listed = found.get(name)
+        for each in listed if isinstance(listed, list) else ():
+            each = each.get(inner) if inner and isinstance(each, dict) else each
+            if isinstance(each, dict):
+                yield each
