@@ -1,0 +1,144 @@
+"""What admission by others costs a write: nothing configured, and a validating webhook beside its own answer time.
+
+python bench/admission.py [ROUNDS]      (1,000 of each by default)
+
+Prints medians, asserts nothing. The API server runs in this process with its storage in memory, so that what is
+measured is admission; the webhook is a process of its own, asked over TLS as any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+HERE = Path(__file__).resolve().parent
+CERTIFICATE = HERE.parent / "examples" / "hello" / "certificate.py"
+RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def say(what: str, seconds: float) -> None:
+    print(f"{what:<64} {seconds * 1e3:9.3f} ms", flush=True)
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The webhook: it lets everything pass, and does nothing else."""
+    try:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            uid = json.loads(await reader.readexactly(length))["request"]["uid"]
+            review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+            body = json.dumps({**review, "response": {"uid": uid, "allowed": True}}).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                         b"content-length: %d\r\n\r\n%b" % (len(body), body))  # fmt: skip
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def serve(certificate: str, key: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+async def median(rounds: int, work: Callable[[int], Awaitable[Any]]) -> float:
+    took = []
+    for i in range(rounds + 50):
+        start = time.perf_counter()
+        await work(i)
+        took.append(time.perf_counter() - start)
+    return statistics.median(took[50:])
+
+
+async def measure(rounds: int, port: int, ca: str) -> None:
+    from longboat.aio.clock import SystemClock
+    from longboat.apiserver.app import APIServer
+    from longboat.apiserver.config import Config
+    from longboat.assembly import rights
+    from longboat.storage.memory import MemoryStorage
+
+    clock = SystemClock()
+    storage = MemoryStorage(clock)
+    api = APIServer(storage, clock, Config(rights=rights.declared()))
+    await api.start()
+    transport = api.transport("admin", "system:masters")
+
+    async def create(prefix: str, i: int) -> None:
+        body = json.dumps({"metadata": {"name": f"{prefix}-{i}"}, "data": {"v": "x" * 800}}).encode()
+        await transport.request("POST", MAPS, body=body)
+
+    async def configure(hook: Any) -> None:
+        config = {"metadata": {"name": hook["name"]}, "webhooks": [hook]}
+        await transport.request("POST", CONFIGURATIONS, body=json.dumps(config).encode())
+
+    bare = await median(rounds, lambda i: create("bare", i))
+    say("CREATE of a ConfigMap, nothing configured", bare)
+    context = ssl.create_default_context(cadata=ca)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    review = json.dumps({"request": {"uid": "u", "object": "x" * 1400}}).encode()
+    message = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: %d\r\n\r\n%b" % (len(review), review)
+
+    async def own(_: int) -> None:
+        writer.write(message)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+
+    alone = await median(rounds, own)
+    writer.close()
+    say("the webhook's own answer time, on a connection that is kept", alone)
+    rule = {**RULE, "resources": ["secrets"]}
+    client = {"url": f"https://localhost:{port}/", "caBundle": base64.b64encode(ca.encode()).decode()}
+    hook = {"sideEffects": "None", "admissionReviewVersions": ["v1"], "clientConfig": client}
+    await configure({**hook, "name": "others.example.com", "rules": [rule]})
+    passed = await median(rounds, lambda i: create("passed", i))
+    say("CREATE beside a webhook that is for something else, more", passed - bare)
+    condition = {"name": "c", "expression": "object.metadata.name.startsWith('no-')"}
+    await configure({**hook, "name": "let.off.example.com", "rules": [RULE], "matchConditions": [condition]})
+    off = await median(rounds, lambda i: create("off", i))
+    say("CREATE that a match condition lets off, more", off - passed)
+    await configure({**hook, "name": "asked.example.com", "rules": [RULE]})
+    asked = await median(rounds, lambda i: create("asked", i))
+    say("CREATE that a validating webhook is asked about", asked)
+    say("of which its own answer time and the bare write are not", asked - off - alone)
+    await api.close()
+    await storage.close()
+
+
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["serve"]:
+        uvloop.run(serve(*sys.argv[2:4]))
+        return
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory() as folder:
+        files = [f"{folder}/webhook.crt", f"{folder}/webhook.key"]
+        subprocess.run([sys.executable, CERTIFICATE, "localhost", *files], check=True)
+        server = subprocess.Popen([sys.executable, __file__, "serve", *files], stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            port = int(server.stdout.readline())
+            uvloop.run(measure(rounds, port, Path(files[0]).read_text()))
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
