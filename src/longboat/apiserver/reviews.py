@@ -24,7 +24,7 @@ from longboat.machinery.objects import Object, dig, timestamp
 from longboat.machinery.types.schema import Schema
 from longboat.machinery.user import User
 from longboat.registry import catalog
-from longboat.registry.admission import Admission, admit
+from longboat.registry.admission import Admission, Attributes
 from longboat.registry.ownership import Ownership
 
 DEFAULT_TOKEN = 3600  # seconds
@@ -114,7 +114,8 @@ class Reviews:
 
     async def issue_token(self, request: Request) -> Response:
         """serviceaccounts/token: a token that is bound to what the request names."""
-        review = await self._read(request, kinds.TOKEN_REQUEST)
+        attributes = await self._begun(request, kinds.TOKEN_REQUEST)
+        review = attributes.obj or {}
         info, spec, issuer = request.info, review.get("spec") or {}, self._issuer
         review_rules.token_request(review, info.name)
         account = self._lookup(kinds.SERVICE_ACCOUNT, info.namespace, info.name)
@@ -128,11 +129,18 @@ class Reviews:
             raise errors.internal("the server signs no tokens")
         seconds = DEFAULT_TOKEN if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
         review_rules.token_seconds(seconds)
-        bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         audiences = spec.get("audiences") or list(issuer.audiences)
+        review["spec"] = spec = {**spec, "audiences": audiences, "expirationSeconds": seconds}
+        review["metadata"] |= {
+            "name": info.name,
+            "namespace": info.namespace,
+            "uid": uid,
+            "creationTimestamp": timestamp(self._clock.now()),
+        }
+        await self._admission.validate(attributes)  # of what is filled in, as upstream
+        bound, node = self._bound(info.namespace, info.name, spec.get("boundObjectRef"))
         extends = self._extends_tokens and seconds == WARN_AFTER and bound is not None
         extends = extends and audiences == list(issuer.audiences)
-        review["spec"] = {**spec, "audiences": audiences, "expirationSeconds": seconds}
         review["status"] = {
             "token": issuer.issue(
                 info.namespace,
@@ -144,12 +152,6 @@ class Reviews:
                 warn_after=seconds if extends else None,
             ),
             "expirationTimestamp": timestamp(self._clock.now() + timedelta(seconds=seconds)),
-        }
-        review["metadata"] |= {
-            "name": info.name,
-            "namespace": info.namespace,
-            "uid": uid,
-            "creationTimestamp": timestamp(self._clock.now()),
         }
         return self._created(request, kinds.TOKEN_REQUEST, review)
 
@@ -181,11 +183,18 @@ class Reviews:
 
     async def _read(self, request: Request, kind: Kind) -> Object:
         """What is asked, admitted. Raises StatusError."""
+        attributes = await self._begun(request, kind)
+        await self._admission.validate(attributes)
+        return attributes.obj or {}
+
+    async def _begun(self, request: Request, kind: Kind) -> Attributes:
+        """What is asked, as those leave it who may change it. Raises StatusError."""
         review = await read_object(request, kind, self._schema)
         review_rules.place(review, request.info.namespace, keep=kind == kinds.TOKEN_REQUEST)
         self._own(request, kind, review)
-        await admit(self._admission, attributes_of(request, asking(request), "CREATE", review))
-        return review
+        attributes = attributes_of(request, asking(request), "CREATE", review)
+        await self._admission.mutate(attributes)
+        return attributes
 
     def _own(self, request: Request, kind: Kind, review: Object) -> None:
         """What is asked is shown with the entry of who asks, as what is stored is."""
