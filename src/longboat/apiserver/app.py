@@ -15,7 +15,7 @@ from longboat.apiserver import dangling, metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.pod_security.figures import Figures
-from longboat.apiserver.admission.policies.both import Both
+from longboat.apiserver.admission.policies.both import Both, Known
 from longboat.apiserver.admission.policies.both import Means as PolicyMeans
 from longboat.apiserver.admission.unenforced_table import TABLE
 from longboat.apiserver.admission.versions import Versions
@@ -52,6 +52,7 @@ from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import health_of, paths
+from longboat.apiserver.policy_status import PolicyStatus
 from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
@@ -168,14 +169,23 @@ class APIServer:
         levels = self.stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
         gather = partial(aggregation.settle, roles)
         told = partial(dangling.settle, schemas, levels, self.clock)
+        policies = self.stores[kinds.VALIDATING_ADMISSION_POLICY]
+        checked = PolicyStatus(
+            policies, Known(self._plural, self.resources.named, lambda kind: self._types(kind).type(kind))
+        )
         await gather()
         await told()
         for watched, settle, what in (
             *(((roles, gather, "the rules that ClusterRoles gather"),) if self.config.gathers_roles else ()),
             (schemas, told, "the conditions of FlowSchemas"),
             (levels, told, "the conditions of FlowSchemas"),
+            (policies, checked.settle, "the status of ValidatingAdmissionPolicies"),
         ):
             self.tasks.spawn(f"{what}, by {watched.kind.plural}", keep_settled(watched, settle, self.clock, what))
+
+    def _plural(self, group: str, version: str, plural: str) -> Kind | None:
+        found = self.resources.find(group, version, plural)
+        return None if found is None else found.kind
 
     def retire(self) -> None:
         """Say that it is about to go: not ready any more, though still at work."""
@@ -283,6 +293,11 @@ class APIServer:
         brought = {each.kind: each.type for each in both if each.type}
         return self.schema.beside(brought) if brought else self.schema
 
+    def _types(self, kind: Kind) -> schema.Schema:
+        """What knows the type of a kind."""
+        store = self.stores.get(kind)
+        return self.schema if store is None else self._schema_for(store.strategy)
+
     def _make_stores(self) -> None:
         for strategy in self.strategies:
             if strategy.stored:
@@ -312,9 +327,7 @@ class APIServer:
         def pods(namespace: str) -> Sequence[Object]:
             return Decoded(self.stores[kinds.POD].entries(namespace))
 
-        def types(kind: Kind) -> schema.Schema:
-            store = self.stores.get(kind)
-            return self.schema if store is None else self._schema_for(store.strategy)
+        types = self._types
 
         def typed(kind: Kind, obj: Object) -> Object:
             found = types(kind).type(kind)

@@ -17,7 +17,7 @@ from longboat.machinery.cel.types import Field, Struct, Type
 from longboat.machinery.cel.values import MISSING, NONE, KeyedList, Optional, SetList
 from longboat.machinery.objects import Object
 from longboat.machinery.types import shapes
-from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, LIST_TYPE, MAP_KEYS
+from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, LIST_TYPE, MAP_KEYS, Structural
 
 REQUEST = 3 << 20  # bytes of the largest request
 _DURATION, _TIME, _DATE = 32, 32, 12  # the longest of each in JSON
@@ -267,20 +267,21 @@ class Shaped:
     """Types of built-in kinds, each put together once."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Struct] = {}
+        self._made: dict[shapes.Struct, Struct] = {}  # those within custom kinds have no names that tell them apart
 
     def struct(self, shape: shapes.Struct) -> Struct:
         """The type of a kind. Types may name themselves: their fields are filled in after they are known."""
-        found = self._made.get(shape.name)
+        found = self._made.get(shape)
         if found is None:
             fields: dict[str, Field] = {}
-            found = self._made[shape.name] = Struct(shape.name, fields)
+            name = f"{shape.name}.{len(self._made)}" if isinstance(shape, Structural) else shape.name
+            found = self._made[shape] = Struct(name, fields)
             for key, inner in shape.fields.items():
-                name = escaped(key)
-                if name is None:
+                shown = escaped(key)
+                if shown is None:
                     continue
                 type_, convert = self._of(inner)
-                fields[name] = fields[key] = Field(type_, key, _nullable(convert))
+                fields[shown] = fields[key] = Field(type_, key, _nullable(convert))
         return found
 
     def _of(self, shape: shapes.Shape) -> tuple[Type, Callable[[Any], Any] | None]:

@@ -19,6 +19,7 @@ from longboat.apiserver.resources import Resources
 from longboat.machinery.apply.grain import Grain
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.machinery.types.shapes import Struct
 from longboat.registry.store import Store
 
 
@@ -34,6 +35,15 @@ class Means:
     default: Callable[[Kind, Object], None]
     grain: Callable[[Kind], Grain | None]
     unknown: Callable[[Kind, Object], list[str]]  # what strict decoding says of an object
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is asked of the server: which kind a resource is of, which kind is called so, and a kind's type."""
+
+    resource: Callable[[str, str, str], Kind | None]  # group, version, plural
+    kind: Callable[[str, str, str], Kind | None]  # group, version, name
+    type: Callable[[Kind], Struct | None]
 
 
 class Both:

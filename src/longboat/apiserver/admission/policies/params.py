@@ -29,21 +29,17 @@ class Misconfigured(Exception):
 class Params:
     def __init__(self, stores: Mapping[Kind, Store], resources: Resources) -> None:
         self._stores, self._resources = stores, resources
-        self._kinds: dict[tuple[str, str], Kind] = {}
-        self._version = -1
         self._decoded: BoundedCache[tuple[str, int, type], Object] = BoundedCache(
             KEPT, KEPT_BYTES, lambda key, obj: 2 * len(key[0]) + 8 * len(msgspec.json.encode(obj))
         )
 
     def store(self, kind: Object) -> Store:
         """Of a ParamKind. Raises Misconfigured."""
-        if self._version != self._resources.version:
-            self._kinds = {(each.kind.api_version, each.kind.name): each.kind for each in self._resources}
-            self._version = self._resources.version
-        version, name = kind.get("apiVersion") or "", kind.get("kind") or ""
-        found = self._stores.get(self._kinds.get((version, name), _NO_KIND))
+        group, _, version = (kind.get("apiVersion") or "").rpartition("/")
+        name = kind.get("kind") or ""
+        named = self._resources.named(group, version, name)
+        found = None if named is None else self._stores.get(named)
         if found is None:
-            group, _, version = version.rpartition("/")
             raise Misconfigured(f"failed to find resource referenced by paramKind: '{group}/{version}, Kind={name}'")
         return found
 
@@ -87,6 +83,3 @@ class Params:
             found = _decode(store.codec.shown(entry).body)
             self._decoded.put(key, found)
         return found
-
-
-_NO_KIND = Kind("", "", "", "")
