@@ -16,8 +16,10 @@ Behave = Callable[["Exchange"], Awaitable[None]]
 class Exchange:
     """One request that has come."""
 
-    def __init__(self, backend: Backend, review: Any, path: str, writer: asyncio.StreamWriter) -> None:
-        self.backend, self.review, self.path, self.writer = backend, review, path, writer
+    def __init__(
+        self, backend: Backend, review: Any, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.backend, self.review, self.path, self.reader, self.writer = backend, review, path, reader, writer
 
     def say(self, body: bytes, status: int = 200, **headers: str) -> None:
         lines = [f"HTTP/1.1 {status} Whatever", "content-type: application/json", f"content-length: {len(body)}"]
@@ -42,6 +44,7 @@ class Backend:
         self.behave: Behave = allow
         self.connections = self.exchanges = self.open = self.under_way = self.most = 0
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
         self._context, self.ca = _identity()
         self.port = 0
 
@@ -55,12 +58,19 @@ class Backend:
             self._server.close()
             self._server = None
 
+    async def fall(self) -> None:
+        """As a process that is killed."""
+        await self.stop()
+        for writer in list(self._writers):
+            writer.transport.abort()
+
     def client(self, path: str = "/") -> Any:
         return {"url": f"https://127.0.0.1:{self.port}{path}", "caBundle": self.ca}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open += 1
+        self._writers.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -70,7 +80,7 @@ class Backend:
                 self.under_way += 1
                 self.most = max(self.most, self.under_way)
                 try:
-                    await self.behave(Exchange(self, review, head.split()[1].decode(), writer))
+                    await self.behave(Exchange(self, review, head.split()[1].decode(), reader, writer))
                 finally:
                     self.under_way -= 1
                 await writer.drain()
@@ -78,6 +88,7 @@ class Backend:
             pass  # who asks goes when they like
         finally:
             self.open -= 1
+            self._writers.discard(writer)
             writer.transport.abort()
 
 
