@@ -20,6 +20,7 @@ from longboat.apiserver.request import Filter, Handler, Request, Response
 from longboat.machinery import build
 from longboat.machinery.errors import StatusError
 from longboat.machinery.exposition import CONTENT_TYPE, Family, Sample, Source, spread, text, together
+from longboat.machinery.patch.document import APPLY
 from longboat.storage.encryption.live import RELOADS
 
 BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
@@ -63,12 +64,8 @@ Key = tuple[str, str, str, str, str, str]  # verb, group, version, resource, sub
 LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "component")
 COMPONENT = "apiserver"
 OTHER = "other"
-# Upstream's (apiserver, metrics.CleanVerb); HEAD counts as GET. Everything else is "other".
-VERBS = {"head": "GET"} | {
-    verb: verb.upper()
-    for verb in ("connect", "create", "delete", "deletecollection", "get", "list", "patch", "post", "proxy", "put",
-                 "update", "watch")
-}  # fmt: skip
+METHODS = frozenset(("DELETE", "PATCH", "POST", "PUT"))
+CONNECTS = frozenset(("attach", "exec", "log", "portforward", "proxy"))  # subresources
 
 
 class Labels:
@@ -79,14 +76,32 @@ class Labels:
 
     def __call__(self, request: Request) -> Key:
         info = request.info
-        verb = VERBS.get(info.verb, OTHER)
+        scope = ""
+        if info.is_resource:
+            named = info.name or info.verb == "create"
+            scope = "resource" if named else "namespace" if info.namespace else "cluster"
+        verb = _verb(request, scope)
         if not info.is_resource:
             head = info.path.split("/", 2)[1] if info.path.startswith("/") else ""
             return verb, "", "", "", head if head in self._paths else "", ""
         if request.kind is None or (info.subresource and request.part is None):
             return verb, "", "", "", "", ""
-        scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
         return verb, info.group, info.version, info.resource, info.subresource, scope
+
+
+def _verb(request: Request, scope: str) -> str:
+    """Its method, but that lists, watches, connections and applied configurations are told apart; HEAD counts as GET.
+    Whatever else it may be is "other" (apiserver, metrics.NormalizedVerb)."""
+    info, method = request.info, request.method
+    if info.verb == "watch":
+        return "WATCH"
+    if info.subresource in CONNECTS:
+        return "CONNECT"
+    if method in ("GET", "HEAD"):
+        return "LIST" if scope in ("namespace", "cluster") else "GET"
+    if method == "PATCH" and request.headers.get("content-type") == APPLY:
+        return "APPLY"
+    return method if method in METHODS else OTHER
 
 
 class Figures:

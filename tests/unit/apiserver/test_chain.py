@@ -239,6 +239,32 @@ def test_the_audit_log_says_who_did_what_and_no_secret(tmp_path: Path) -> None:
     assert {e["level"] for e in events} == {"Metadata"}
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "verb", "scope"),
+    [
+        ("GET", "configmaps", "LIST", "namespace"), ("HEAD", "configmaps", "LIST", "namespace"),
+        ("GET", "configmaps/a", "GET", "resource"), ("POST", "configmaps", "POST", "resource"),
+        ("PUT", "configmaps/a", "PUT", "resource"), ("PATCH", "configmaps/a", "PATCH", "resource"),
+        ("DELETE", "configmaps/a", "DELETE", "resource"), ("DELETE", "configmaps", "DELETE", "namespace"),
+        ("GET", "pods/a/log", "CONNECT", "resource"), ("POST", "pods/a/exec", "CONNECT", "resource"),
+        ("APPLY", "configmaps/a", "APPLY", "resource"), ("BREW", "configmaps/a", "other", "resource"),
+    ],
+)  # fmt: skip
+def test_what_a_request_counts_as(method: str, target: str, verb: str, scope: str) -> None:
+    """Upstream counts methods, not the verbs of rights."""
+
+    async def scene(api: Api) -> None:
+        sent = {"content_type": "application/apply-patch+yaml"} if method == "APPLY" else {}
+        await api.response("PATCH" if sent else method, f"/api/v1/namespaces/default/{target}", {}, **sent)
+        _, text = await api.ask("GET", "/metrics")
+        resource, _, rest = target.partition("/")
+        wanted = {"resource": resource, "subresource": rest.partition("/")[2], "scope": scope, "verb": verb}
+        (line,) = (line for line in text.splitlines() if line.startswith("apiserver_request_total{") and "v1" in line)
+        assert all(f'{label}="{value}"' in line for label, value in wanted.items()), line
+
+    play(scene)
+
+
 def test_figures_for_prometheus() -> None:
     async def scene(api: Api) -> None:
         await api.ask("GET", "/api/v1/namespaces/default/configmaps")
