@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from integration.apiserver.test_admission_webhooks import CONFIGURATIONS
 from longboat.aio.clock import SystemClock
 from longboat.storage.memory import MemoryStorage
 from oracle.webhook import Webhooks
@@ -459,6 +460,39 @@ def test_owners_in_another_version_stay_where_nobody_converts(server: Webhooks) 
         code, found = await api.ask("PATCH", at("v1", "a"), {"spec": {"crew": 1}}, content_type=MERGE)
         assert (code, found["spec"]) == (200, {"crew": 1})
         assert [each["manager"] for each in found["metadata"]["managedFields"]] == ["new"]
+
+    play(scene)
+
+
+def test_admission_sees_objects_in_the_version_that_it_is_for(server: Webhooks) -> None:
+    rule = {"apiGroups": [GROUP], "apiVersions": ["v2"], "operations": ["*"], "resources": ["boats"]}
+
+    async def scene(api: Api) -> None:
+        await begun(api, definition(server))
+        server.replies["s", "/m"] = {"patch": [{"op": "replace", "path": "/host", "value": "patched"}]}
+        fixed = server.fixed("s")
+        hook = {
+            "name": "m.example.com", "clientConfig": {"url": fixed["<hook>"] + "/m", "caBundle": fixed["<ca>"]},
+            "rules": [rule], "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "matchConditions": [{"name": "v2", "expression": "object.host == 'localhost'"}],
+        }  # fmt: skip
+        await api.make(CONFIGURATIONS.format("mutating"), {"metadata": {"name": "c"}, "webhooks": [hook]})
+        policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+        await api.make(policies, {"metadata": {"name": "p"}, "spec": {
+            "matchConstraints": {"resourceRules": [rule]}, "failurePolicy": "Fail",
+            "validations": [{"expression": "object.host != 'there'", "message": "not there"}]}})  # fmt: skip
+        binding = {"policyName": "p", "validationActions": ["Deny"]}
+        await api.make(policies.replace("policies", "policybindings"), {"metadata": {"name": "b"}, "spec": binding})
+        made = await api.make(at("v1"), boat())
+        assert made["hostPort"] == "patched:8080"
+        (review,) = [each for each in server.taken("s") if each["kind"] == "AdmissionReview"]
+        assert (review["request"]["object"]["host"], review["request"]["requestKind"]["version"]) == ("localhost", "v1")
+        code, found = await api.ask("POST", at("v1"), boat(name="b") | {"hostPort": "there:1"})
+        assert (code, found["message"].endswith("denied request: not there")) == (422, True)
+        server.replies["s", "/c"] = {"text": "", "status": 503}
+        code, found = await api.ask("POST", at("v1"), boat(name="c"))
+        assert (code, found["reason"]) == (500, "InternalError"), "who guards cannot be shown the object"
+        assert found["message"].startswith(f"Internal error occurred: {ABOUT} failed: an error on the server")
 
     play(scene)
 

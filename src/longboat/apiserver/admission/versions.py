@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from longboat.apiserver.resources import Resources
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
+from longboat.registry.conversion import converted
 from longboat.registry.store import Store
 
 
@@ -31,12 +32,20 @@ class Versions:
                 found.append(other)
         return found
 
+    def asks(self, kind: Kind, to: Kind) -> bool:
+        """Whether somebody else converts between these versions: then it takes `Conversions.run` to do so."""
+        return kind != to and self._stores[kind].codec.asks
+
     def convert(self, obj: Object, kind: Kind, to: Kind) -> Object:
-        """The object itself where it is of that version already."""
+        """The object itself where it is of that version already. Raises Unconverted."""
         if kind == to:
             return obj
-        versions = self._stores[kind].ownership.versions
-        found = versions[to.api_version].from_hub(versions[kind.api_version].to_hub(obj))
+        versions, converter = self._stores[kind].ownership.versions, self._stores[kind].strategy.converter
+        if converter is None:
+            found = versions[kind.api_version].to_hub(obj)
+        else:
+            found = converted(converter, {**obj, "kind": kind.name, "apiVersion": kind.api_version}, to.api_version)
+        found = versions[to.api_version].from_hub(found)
         return {**found, "kind": to.name, "apiVersion": to.api_version}
 
     def default(self, kind: Kind, obj: Object) -> None:

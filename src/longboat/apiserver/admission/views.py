@@ -6,8 +6,9 @@ What webhooks and policies are shown, and what they may patch, is the object in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,9 +22,13 @@ from longboat.apiserver.admission.asked import (
 )
 from longboat.apiserver.admission.matching import name_of, namespace_of
 from longboat.apiserver.admission.versions import Versions
+from longboat.machinery.errors import internal
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry.admission import Attributes
+from longboat.registry.conversion import Conversions, Unconvertible
+
+T = TypeVar("T")
 
 _decode = msgspec.json.Decoder().decode
 
@@ -49,6 +54,22 @@ class Views:
         self._made: dict[Kind, Pair] = {}
         self._old: dict[Kind, bytes | None] = {}
         self._values: dict[Kind, tuple[Any, Any]] = {}
+        self._conversions = Conversions(attributes.seat.run)
+
+    async def reach(self, resource: Kind) -> None:
+        """Have the objects at hand in a version that somebody else has to be asked for. Raises StatusError."""
+        if self._versions.asks(kind_of(self.attributes), kind_of(self.attributes, resource)):
+            await self.converting(resource, self.pair, resource)
+
+    async def converting(self, resource: Kind, work: Callable[..., T], *args: Any) -> T:
+        """Work, with what it converts between the request's version and this one. Raises StatusError."""
+        if not self._versions.asks(kind_of(self.attributes), kind_of(self.attributes, resource)):
+            return await self.attributes.seat.run(work, *args)
+        try:
+            found: T = await self._conversions.run(work, *args)
+            return found
+        except Unconvertible as error:
+            raise internal(error.message) from None
 
     def forget(self) -> None:
         """The object has been changed."""
@@ -56,7 +77,7 @@ class Views:
         self._values.clear()
 
     def pair(self, resource: Kind) -> Pair:
-        """Raises StatusError where an object cannot be converted."""
+        """Once it has been reached (`reach`)."""
         found = self._made.get(resource)
         if found is None:
             kind = kind_of(self.attributes, resource)

@@ -74,6 +74,7 @@ class _Changing:
         self, each: Invocation, compiled: Compiled, params: Object | None, again: set[Any] | None
     ) -> None:
         policy = each.policy
+        await self._seen.views.reach(each.version)
         if compiled.conditions:
             request = self._seen.of(each.version)
             found = await self._turns.have(lambda purse: _met(policy, compiled, request, params, purse))
@@ -101,6 +102,7 @@ class _Changing:
 
     async def _mutate(self, each: Invocation, compiled: Compiled, mutation: Mutation, params: Object | None) -> None:
         """Raises Unusable, StatusError."""
+        await self._seen.views.reach(each.version)
         request = self._seen.of(each.version)
         body = kind_of(self._attributes, each.version)
 
@@ -113,7 +115,7 @@ class _Changing:
 
         made = await self._turns.have(make)
         attributes = self._attributes
-        attributes.obj = await attributes.seat.run(self._settled, each, made, mutation)
+        attributes.obj = await self._seen.views.converting(each.version, self._settled, each, made, mutation)
         self._seen.forget()
         self._dirty = True
 

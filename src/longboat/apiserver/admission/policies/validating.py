@@ -58,6 +58,7 @@ async def judge(policies: Both, clock: Clock, concerns: Sequence[Concern], attri
             told.misconfigured(each)
             continue
         compiled = await each.policy.ready(attributes)
+        await seen.views.reach(each.version)
         for params in each.params:
             start = clock.monotonic()
             verdict = await turns.have(_Judging(each, compiled, seen.of(each.version), params))

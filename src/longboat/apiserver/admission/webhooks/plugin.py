@@ -68,6 +68,8 @@ class _Webhooks(Plugin):
         inside = matching.is_about_namespaced(attributes)
         labels = (lambda: self._labels(attributes)) if inside else lambda: None  # no selector of namespaces lets it off
         resource = hook.asked_about(attributes, labels, self._versions.others)
+        if resource is not None:
+            await views.reach(resource)
         if resource is None or not hook.conditions:
             return resource
         figures, start = self._caller.figures, self._caller.now()
@@ -178,7 +180,7 @@ class MutatingAdmissionWebhook(_Webhooks):
             try:
                 answer = await self._answer(hook, views, resource)
                 if answer.patch and answer.patch_type == "JSONPatch":
-                    changed = self._change(hook, views, resource, answer.patch)
+                    changed = await self._change(hook, views, resource, answer.patch)
             except Unanswered as error:
                 if not hook.fails_open:
                     raise _failed(hook, error) from None
@@ -196,14 +198,14 @@ class MutatingAdmissionWebhook(_Webhooks):
             if hook.reinvoked:
                 left[hook.ref] = _encoded(attributes)
 
-    def _change(self, hook: Hook, views: Views, resource: Kind, patch: list[Any]) -> bool:
+    async def _change(self, hook: Hook, views: Views, resource: Kind, patch: list[Any]) -> bool:
         """Whether anything is different now. Raises _Misfit."""
         attributes = views.attributes
         if attributes.obj is None:
             why = "attempted to modify the object, which is not supported for this operation"
             raise _Misfit(internal(f'admission webhook "{hook.name}" {why}'))
         try:
-            found = patched(views, resource, patch, self._versions, self._typed)
+            found = await views.converting(resource, patched, views, resource, patch, self._versions, self._typed)
         except Unchanged as error:
             raise _Misfit(internal(str(error))) from None
         except StatusError as error:
