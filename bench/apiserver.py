@@ -3,8 +3,9 @@
 python bench/apiserver.py [DIRECTORY] [SECONDS]   (a directory on the disk to be measured; the current one by default)
 
 Prints figures, asserts nothing. wrk and the server share the processors, as clients and server do on one machine.
-CREATE is run several times. Beside each run stands what else was to blame: how long the disk took, asked by somebody
-else at the same time, and how long server and store were ready to run while the processors were others'.
+CREATE is run several times: of ConfigMaps by an administrator, and of Secrets by somebody whom RBAC lets, each audited
+and sealed. Beside each run stands what else was to blame: how long the disk took, asked by somebody else at the same
+time, and how long server and store were ready to run while the processors were others'.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 CONNECTIONS, LISTED, CREATIONS = 16, 500, 5
 PROBE_EVERY = 0.02  # seconds between two looks at the disk
 SOURCE = str(Path(__file__).resolve().parents[1] / "src")
-TOKEN = "bench-0123456789abcdef"
+TOKEN, WRITER = "bench-0123456789abcdef", "writer-0123456789abcdef"  # an administrator's, and somebody's known to RBAC
 CREATE = """
 local prefix = tostring(os.time()) .. "-" .. tostring(math.random(1000000))
 local counter, value = 0, string.rep("x", 800)
@@ -42,6 +43,10 @@ function request()
   return wrk.format("POST", nil, nil, body)
 end
 """
+
+
+SECRET = CREATE.replace('"data":{"v":"%s"}', '"stringData":{"v":"%s"}')
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 def say(what: str, figure: str) -> None:
@@ -119,7 +124,7 @@ def server(root: Path) -> Iterator[tuple[Api, int, int, float]]:
     """A control plane of its own: the API, its port, its pid, and how long it took to be ready."""
     root.mkdir(exist_ok=True)
     tokens = root / "tokens.csv"
-    tokens.write_text(f'{TOKEN},bench,0,"system:masters"\n')
+    tokens.write_text(f'{TOKEN},bench,0,"system:masters"\n{WRITER},writer,1,""\n')
     port = free_port()
     command = [sys.executable, "-m", "longboat.cli.main", "server", "--data-dir", str(root / "data")]
     command += ["--listen", f"127.0.0.1:{port}", "--token-file", str(tokens)]
@@ -168,9 +173,9 @@ def _pss(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("Pss:"))
 
 
-def wrk(url: str, seconds: int, script: str = "") -> tuple[str, str]:
+def wrk(url: str, seconds: int, script: str = "", token: str = TOKEN) -> tuple[str, str]:
     """Requests per second, and what did not succeed."""
-    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}", "-H", f"Authorization: Bearer {TOKEN}"]
+    command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}", "-H", f"Authorization: Bearer {token}"]
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         if script:
             file.write(script)
@@ -196,18 +201,20 @@ def main() -> None:
             say("process start to ready, again", f"{took:.2f} s")
             report_memory("at rest", pid)
             configmaps = f"https://127.0.0.1:{port}/api/v1/namespaces/bench/configmaps"
+            secrets = configmaps.replace("/bench/configmaps", "/writes/secrets")
             prepare(api)
             for what, url, script in (
                 ("GET of a 1 KB ConfigMap", f"{configmaps}/c0", ""),
                 (f"LIST of {LISTED} ConfigMaps", configmaps, ""),
                 *[("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE)]
                 * CREATIONS,
+                *[("CREATE of a 1 KB Secret, with RBAC, audit and encryption", secrets, SECRET)] * CREATIONS,
                 ("GET after that", f"{configmaps}/c0", ""),
             ):
                 processes = memory(pid)
                 before = waited(processes)
                 with Disk(scratch) as disk:
-                    rate, rest = wrk(url, seconds, script)
+                    rate, rest = wrk(url, seconds, script, WRITER if url == secrets else TOKEN)
                 behind = f"waited {waited(processes) - before:.1f} s for processors"
                 say(f"{what}, {CONNECTIONS} connections", f"{rate:>12}  {rest:<12}  {disk if script else ''}  {behind}")
             report_memory("after that", pid)
@@ -220,6 +227,19 @@ def prepare(api: Api) -> None:
         body = {"metadata": {"name": f"c{i}"}, "data": {"v": "x" * 800}}
         code, said = api.ask("POST", "/api/v1/namespaces/bench/configmaps", body)
         assert code == 201, said
+    let_write(api)
+
+
+def let_write(api: Api) -> None:
+    """What the writer may do: what any user would be given for it."""
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}
+    api.ask("POST", f"{RBAC}/namespaces/writes/roles", {"metadata": {"name": "writer"}, "rules": [rule]})
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "User", "name": "writer", "apiGroup": group}
+    ref = {"kind": "Role", "name": "writer", "apiGroup": group}
+    body = {"metadata": {"name": "writer"}, "subjects": [subject], "roleRef": ref}
+    code, said = api.ask("POST", f"{RBAC}/namespaces/writes/rolebindings", body)
+    assert code == 201, said
 
 
 def report_memory(when: str, pid: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -28,6 +30,7 @@ TRUNCATED = "audit.k8s.io/truncated"  # as upstream marks events that lack an ob
 AS_METADATA = Judged(METADATA)
 
 _encode = msgspec.json.Encoder().encode
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/:@!$&'()*+,;=-]*").fullmatch
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -147,14 +150,26 @@ def short(text: str, most: int = TEXT) -> str:
 
 
 def _uri(request: Request, code: int) -> str:
-    path = quote(request.path, safe="/:@!$&'()*+,;=~")
+    path = request.path if _PLAIN(request.path) else quote(request.path, safe="/:@!$&'()*+,;=~")
     query = request.raw_query or (urlencode(request.query, doseq=True) if request.query else "")
     if policy.confidential_query(request):
         query = "&".join(f"{part.partition('=')[0]}=" for part in query.split("&") if part)
     return short(f"{path}?{query}" if query else path, WHOLE_URI if policy.whole_uri(request, code) else URI)
 
 
-def _user(user: User) -> Object:
+def _user(user: User) -> Object | msgspec.Raw:
+    if not user.extra and len(user.name) + len(user.uid) + sum(map(len, user.groups)) < LISTED:
+        return _known(user.name, user.uid, tuple(user.groups))
+    return _described(user)
+
+
+@lru_cache(256)
+def _known(name: str, uid: str, groups: tuple[str, ...]) -> msgspec.Raw:
+    """Those who come again and again, encoded once."""
+    return msgspec.Raw(_encode(_described(User(name, groups, uid))))
+
+
+def _described(user: User) -> Object:
     found: Object = {"username": short(user.name)}
     if user.uid:
         found["uid"] = short(user.uid)
@@ -184,17 +199,21 @@ def _listed(values: Iterable[str]) -> list[str]:
 def _reference(request: Request, answered: _Meta) -> Object:
     """audit.k8s.io ObjectReference. A name that the server chose, uid and resourceVersion are those answered."""
     info = request.info
-    found = {
-        "resource": info.resource,
-        "namespace": info.namespace,
-        "name": info.name or answered.name,
-        "uid": answered.uid,
-        "apiGroup": info.group,
-        "apiVersion": info.version,
-        "resourceVersion": answered.resourceVersion,
-        "subresource": info.subresource,
-    }
-    return {field: short(value) for field, value in found.items() if value}
+    found: Object = {"resource": short(info.resource)}
+    if info.namespace:
+        found["namespace"] = short(info.namespace)
+    if name := info.name or answered.name:
+        found["name"] = short(name)
+    if answered.uid:
+        found["uid"] = short(answered.uid)
+    if info.group:
+        found["apiGroup"] = short(info.group)
+    found["apiVersion"] = short(info.version)
+    if answered.resourceVersion:
+        found["resourceVersion"] = short(answered.resourceVersion)
+    if info.subresource:
+        found["subresource"] = short(info.subresource)
+    return found
 
 
 def _status(outcome: Outcome) -> Object:

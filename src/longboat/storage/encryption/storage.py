@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 
 from longboat.storage.encryption.keyring import Keyring
@@ -13,6 +14,7 @@ from longboat.storage.interface import Event, Item, Page, Progress, RevisionMism
 log = logging.getLogger(__name__)
 
 TURN = 500  # values opened before others have a turn on the loop
+REMEMBERED = 1 << 20  # bytes of values that were just sealed, and come back as events
 
 
 class EncryptedStorage:
@@ -21,6 +23,8 @@ class EncryptedStorage:
     def __init__(self, storage: Storage, keyring: Keyring) -> None:
         self._storage = storage
         self._keyring = keyring
+        self._fresh: OrderedDict[bytes, tuple[str, bytes]] = OrderedDict()  # sealed here: where it goes, in the clear
+        self._size = 0  # bytes of it
 
     async def get(self, key: str) -> Item | None:
         return await self._item(await self._storage.get(key))
@@ -75,9 +79,28 @@ class EncryptedStorage:
             return value
         sealer = self._keyring.sealer(key)
         try:
-            return sealer.prefix + await sealer.seal(key, value)
+            sealed = sealer.prefix + await sealer.seal(key, value)
         except CannotSeal as error:
             raise StorageError(str(error)) from None
+        self._remember(key, sealed, value)
+        return sealed
+
+    def _remember(self, key: str, sealed: bytes, plain: bytes) -> None:
+        """Its event need not be opened: whoever writes hears of it at once."""
+        self._fresh[sealed] = key, plain
+        self._size += len(sealed) + len(plain)
+        while self._size > REMEMBERED:
+            gone, (_, value) = self._fresh.popitem(last=False)
+            self._size -= len(gone) + len(value)
+
+    def _recall(self, key: str, sealed: bytes) -> bytes | None:
+        """What was sealed here and for this key, once; None for anything else."""
+        place, plain = self._fresh.get(sealed, _UNKNOWN)
+        if place != key:
+            return None
+        del self._fresh[sealed]
+        self._size -= len(sealed) + len(plain)
+        return plain
 
     async def _open(self, key: str, stored: bytes) -> Opened:
         try:
@@ -118,8 +141,13 @@ class EncryptedStorage:
         return [await self._event(event) if at in touched else event for at, event in enumerate(events)]
 
     async def _event(self, event: Event) -> Event:
-        value, previous = [
-            None if stored is None else (await self._open(event.key, stored)).plain
-            for stored in (event.value, event.previous)
-        ]
+        value, previous = event.value, event.previous
+        if value is not None:
+            fresh = self._recall(event.key, value)
+            value = (await self._open(event.key, value)).plain if fresh is None else fresh
+        if previous is not None:
+            previous = (await self._open(event.key, previous)).plain
         return Event(event.key, event.revision, value, previous)
+
+
+_UNKNOWN = "", b""

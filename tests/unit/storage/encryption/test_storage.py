@@ -12,7 +12,7 @@ from longboat.aio.clock import VirtualClock
 from longboat.storage.encryption.aes import Gcm
 from longboat.storage.encryption.keyring import Keyring
 from longboat.storage.encryption.sealer import CannotSeal, Clear, Opened, Sealer, Several
-from longboat.storage.encryption.storage import EncryptedStorage
+from longboat.storage.encryption.storage import REMEMBERED, EncryptedStorage
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Compacted, Progress, RevisionMismatch, StorageError, Unopened, Unreadable
 from longboat.storage.memory import MemoryStorage
@@ -210,3 +210,37 @@ async def test_what_could_not_be_opened_is_read_again_when_the_keys_change(place
     cache.check(SECRETS)
     await cache.wait_for(await place.storage.create(B, secret("3", "b")))
     assert cache.get(B) is not None
+
+
+class Counting(Gcm):
+    opened = 0
+
+    async def open(self, key: str, sealed: bytes) -> Opened:
+        self.opened += 1
+        return await super().open(key, sealed)
+
+
+@run
+async def test_an_event_of_what_was_sealed_here_is_not_opened_again(place: Place) -> None:
+    """Once, for its own key alone, and not for ever."""
+    sealer = Counting(b"k" * 16, prefix=b"k8s:enc:aesgcm:v1:k:")
+    storage = EncryptedStorage(place.raw, Keyring(ring(sealer)))
+
+    async def told(after: int) -> list[object]:
+        stream = storage.watch(SECRETS, after)
+        batch = await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        assert not isinstance(batch, Progress)
+        return [event.value for event in batch]
+
+    start = await storage.current_revision()
+    first = await storage.create(A, secret("1"))
+    assert await told(start) == [secret("1")] and sealer.opened == 0
+    assert await told(start) == [secret("1")] and sealer.opened == 1
+    second = await storage.update(A, secret("2"), expect=first)
+    await place.raw.create(B, await raw(place, A))
+    values = await told(second)
+    assert isinstance(values[0], Unopened)
+    for i in range(100):
+        await storage.create(f"{SECRETS}default/x{i}", secret("x" * 20_000))
+    assert storage._size <= REMEMBERED and storage._size == sum(len(k) + len(v) for k, (_, v) in storage._fresh.items())
