@@ -23,6 +23,8 @@ USER_AGENT = 1024  # characters, as upstream (audit, maxUserAgentLength)
 TEXT = 512  # of a name, a reason or a message
 LISTED = 2048  # of all groups, or all extra values, together
 URI, WHOLE_URI = 4096, 128 << 10
+OF_BODIES = "patch.webhook.admission.k8s.io/"  # annotations that are recorded where objects are (level Request)
+PATCHES = 256 << 10  # characters of all of them together
 CUT = "...TRUNCATED"  # as upstream marks it
 WRITES = frozenset(("create", "update", "patch", "delete"))
 QUOTING = frozenset((400, 422))  # answers whose message may quote what the client sent: it is left out
@@ -103,7 +105,7 @@ def event(
     request: Request, stage: str, outcome: Outcome, received: datetime, now: datetime, judged: Judged = AS_METADATA
 ) -> bytes:
     """One line of the log, without its end: at most 96 KiB, and 128 more where something was run in a container; and
-    the objects that are recorded, 2 MiB each."""
+    the objects that are recorded, 2 MiB each, with the patches of webhooks."""
     asking = request.requester or request.user
     found: Object = {
         "kind": "Event",
@@ -133,8 +135,8 @@ def event(
             found |= {name: obj for name, obj in (("requestObject", sent), ("responseObject", outcome.body)) if obj}
     found["requestReceivedTimestamp"] = micro_timestamp(received)
     found["stageTimestamp"] = micro_timestamp(now)
-    annotations = {name: short(text) for name, text in request.annotations.items()}
-    if lacks:
+    annotations, cut = _annotations(request, judged)
+    if lacks or cut:
         annotations[TRUNCATED] = "true"
     if request.decision is not None:
         allowed, reason = request.decision
@@ -143,6 +145,21 @@ def event(
     if annotations:
         found["annotations"] = annotations
     return _encode(found)
+
+
+def _annotations(request: Request, judged: Judged) -> tuple[dict[str, str], bool]:
+    """And whether one is left out: of a patch, which says as much as the object, half is worth nothing."""
+    found, left, cut = dict[str, str](), PATCHES, False
+    for name, text in request.annotations.items():
+        if not name.startswith(OF_BODIES):
+            found[name] = short(text)
+        elif judged.bodies:
+            left -= len(text)
+            if left < 0:
+                cut = True
+            else:
+                found[name] = text
+    return found, cut
 
 
 def short(text: str, most: int = TEXT) -> str:

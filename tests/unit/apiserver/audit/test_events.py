@@ -14,7 +14,7 @@ from longboat.apiserver.audit import events, policy
 from longboat.apiserver.audit.events import Outcome
 from longboat.apiserver.audit.rules import COMPLETE
 from longboat.apiserver.filters.requests import understand
-from longboat.apiserver.request import Request, Response
+from longboat.apiserver.request import Judged, Request, Response
 from longboat.machinery.errors import StatusError
 from longboat.machinery.user import User
 from unit.apiserver.served import BUILT_IN
@@ -148,3 +148,17 @@ def test_no_event_is_longer_than_it_may_be(chosen: list[str], code: int) -> None
 )
 def test_what_is_recorded(method: str, path: str, code: int, recorded: bool) -> None:
     assert policy.recorded(request(method, path), code) is recorded
+
+
+def test_what_a_webhook_s_patch_says_is_recorded_where_objects_are() -> None:
+    asked, key = request("POST", "/api/v1/namespaces/d/configmaps"), "patch.webhook.admission.k8s.io/round_0_index_{}"
+    asked.annotations |= {key.format(0): "[" + "x" * 2000 + "]", "h.example.com/note": "x" * 2000}
+
+    def noted(level: str) -> Any:
+        told = events.event(asked, COMPLETE, Outcome(201), NOW, NOW, Judged(level))
+        return json.loads(told)["annotations"]
+
+    assert noted("Metadata") == {"h.example.com/note": events.short("x" * 2000)}
+    assert noted("Request")[key.format(0)] == asked.annotations[key.format(0)]  # whole
+    asked.annotations[key.format(1)] = "x" * events.PATCHES
+    assert noted("RequestResponse").keys() == {key.format(0), "h.example.com/note", events.TRUNCATED}

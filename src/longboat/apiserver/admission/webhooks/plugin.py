@@ -181,6 +181,9 @@ class MutatingAdmissionWebhook(_Webhooks):
                 answer = await self._answer(hook, views, resource)
                 if answer.patch and answer.patch_type == "JSONPatch":
                     changed = await self._change(hook, views, resource, answer.patch)
+                    told = {"configuration": hook.configuration, "webhook": hook.name, "patch": answer.patch}
+                    note = msgspec.json.encode({**told, "patchType": answer.patch_type}).decode()
+                    attributes.annotate(f"patch.{where}", note)
             except Unanswered as error:
                 if not hook.fails_open:
                     raise _failed(hook, error) from None
