@@ -10,7 +10,7 @@ from e2e.host import Host
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# (\S+\.yaml)\n")
+FILE = re.compile(r"# (\S+\.(?:yaml|py))\n")
 
 
 def blocks(page: str) -> Iterator[tuple[str, str]]:
@@ -32,14 +32,21 @@ def looks_like(shown: str) -> re.Pattern[str]:
     return re.compile(r"\s*.*?\s*".join(pieces), re.DOTALL)
 
 
+def write(page: str, content: str, folder: Path) -> None:
+    """A file that the page shows, where its first line says."""
+    name = FILE.match(content)
+    assert name, f"a file of {page} does not say what it is called"
+    path = folder / name[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
 def follow(host: Host, page: str, folder: Path) -> int:
     """Do what the page says; how many commands it had."""
     ran = 0
     for language, content in blocks(page):
-        if language == "yaml":
-            name = FILE.match(content)
-            assert name, f"a manifest of {page} does not say what its file is called"
-            (folder / name[1]).write_text(content)
+        if language in ("yaml", "python"):
+            write(page, content, folder)
             continue
         for typed, seen in commands(content):
             done = host.run("sh", "-c", f"cd {folder} && {typed}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from e2e.host import Cluster
 from e2e.pages import GUIDE, follow
 from images import build, debian
+from published import published
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -23,6 +26,8 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster as `make up` leaves it: one node, and the images that pages use on it."""
     cluster = Cluster(tmp_path_factory.mktemp("guide"), 1)
     try:
+        tools = (str(published("helm-4.2")), str(Path(sys.executable).parent))  # behind the machine's own
+        cluster.host.environment["PATH"] = ":".join((os.environ["PATH"], *tools))
         cluster.up()
         cluster.import_image(build.hello(tmp_path_factory.getbasetemp() / "hello.tar"))
         cluster.import_image(debian.build(("python",))["python"])
