@@ -1,4 +1,5 @@
-"""What admission by others costs a write: nothing configured, and a validating webhook beside its own answer time.
+"""What admission by others costs a write: nothing configured, policies, and a validating webhook beside its own answer
+time.
 
 python bench/admission.py [ROUNDS]      (1,000 of each by default)
 
@@ -88,6 +89,7 @@ async def measure(rounds: int, port: int, ca: str) -> None:
 
     bare = await median(rounds, lambda i: create("bare", i))
     say("CREATE of a ConfigMap, nothing configured", bare)
+    await measure_policies(rounds, transport, create)
     context = ssl.create_default_context(cadata=ca)
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
     review = json.dumps({"request": {"uid": "u", "object": "x" * 1400}}).encode()
@@ -119,6 +121,44 @@ async def measure(rounds: int, port: int, ca: str) -> None:
     await storage.close()
 
 
+async def measure_policies(rounds: int, transport: Any, create: Callable[[str, int], Awaitable[None]]) -> None:
+    async def policies(name: str, count: int, resource: str, **binding: Any) -> None:
+        """So many, with one rule each that looks at the object."""
+        for i in range(count):
+            named = {"metadata": {"name": f"{name}-{i}"}}
+            rules = [{"expression": "object.metadata.name != 'x' && size(object.data.v) < 1000"}]
+            spec = {"matchConstraints": {"resourceRules": [{**RULE, "resources": [resource]}]}, "validations": rules}
+            bound = {"policyName": f"{name}-{i}", "validationActions": ["Deny"], **binding}
+            for kind, body in (("ies", spec), ("ybindings", bound)):
+                data = json.dumps({**named, "spec": body}).encode()
+                await transport.request("POST", f"{ADMISSION}/validatingadmissionpolic{kind}", body=data)
+
+    async def gone() -> None:
+        await transport.request("DELETE", f"{ADMISSION}/validatingadmissionpolicybindings")
+        await transport.request("DELETE", f"{ADMISSION}/validatingadmissionpolicies")
+
+    async def measured(name: str, what: str) -> None:
+        """Beside what a write costs without any, measured just before: there are more objects by and by."""
+        bare = await median(rounds, lambda i: create(f"{name}-bare", i))
+        await make[name]()
+        found = await median(rounds, lambda i: create(name, i))
+        say(f"CREATE {what}, more", found - bare)
+        await gone()
+
+    elsewhere = {"matchResources": {"namespaceSelector": {"matchLabels": {"not": "here"}}}}
+    make = {
+        "one": lambda: policies("one", 1, "configmaps"),
+        "hundred": lambda: policies("hundred", 100, "configmaps"),
+        "others": lambda: policies("others", 1000, "secrets"),
+        "elsewhere": lambda: policies("elsewhere", 1000, "configmaps", **elsewhere),
+    }
+    await measured("one", "that a policy is about")
+    await measured("hundred", "that 100 policies are about")
+    await measured("others", "beside 1,000 policies for other resources")
+    await measured("elsewhere", "beside 1,000 policies for other namespaces")
+
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 

@@ -141,6 +141,11 @@ class LabelSelector:
         """Whether it matches everything."""
         return not self.requirements and not self.nothing
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Labels that have to be there, with these values; there may be more that it asks."""
+        return self._pairs
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         if self._together is not None:
             return not self.nothing and self._together.match(labels)

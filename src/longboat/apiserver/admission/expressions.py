@@ -47,9 +47,12 @@ def makers(
     views: Views, resource: Kind, decide: Decide, namespace: Callable[[], Object | None]
 ) -> dict[str, Callable[[], Any]]:
     """As `values`: what makes each of them, for who does not need all."""
-    from longboat.machinery.cel.lib import authorizer as authz
+    attributes = views.attributes
 
-    attributes, asking = views.attributes, authz.Authorizer(decide)
+    def asking() -> authz.Authorizer:
+        from longboat.machinery.cel.lib import authorizer as authz
+
+        return authz.Authorizer(decide)
 
     def request() -> Object:
         found = described(attributes, resource) | {"dryRun": attributes.dry_run}
@@ -62,20 +65,21 @@ def makers(
         "oldObject": lambda: views.decoded(resource)[1],
         "request": request,
         "namespaceObject": namespace,
-        "authorizer": lambda: asking,
-        "authorizer.requestResource": lambda: authz.ResourceCheck(asking, _own(attributes)),
+        "authorizer": asking,
+        "authorizer.requestResource": lambda: _own(attributes, asking()),
     }
 
 
-def _own(attributes: Attributes) -> authz.Question:
+def _own(attributes: Attributes, asking: authz.Authorizer) -> authz.ResourceCheck:
     """What the request itself is about."""
     from longboat.machinery.cel.lib import authorizer as authz
 
     kind = attributes.kind
-    return authz.Question(
+    question = authz.Question(
         "", group=kind.group, resource=kind.plural, subresource=attributes.subresource,
         namespace=namespace_of(attributes), name=name_of(attributes),
     )  # fmt: skip
+    return authz.ResourceCheck(asking, question)
 
 
 def decides(authorizer: Authorizer, user: User | None) -> Decide:

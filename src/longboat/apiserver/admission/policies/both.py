@@ -52,7 +52,7 @@ class Both:
         params = Params(stores, resources)
 
         def selection(policy: Kind, binding: Kind) -> Selection:
-            policies = Policies(stores[policy], stores[binding], means.versions)
+            policies = Policies(stores[policy], stores[binding], means.versions, params)
             return Selection(policies, params, means.versions, stores[kinds.NAMESPACE])
 
         self.validating = selection(kinds.VALIDATING_ADMISSION_POLICY, kinds.VALIDATING_ADMISSION_POLICY_BINDING)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from longboat.api import kinds
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.policies.params import Misconfigured, Params
-from longboat.apiserver.admission.policies.source import Binding, Concern, Match, Policies, Policy
+from longboat.apiserver.admission.policies.source import Binding, Match, Policies, Policy, Sort
 from longboat.apiserver.admission.versions import Versions
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -27,12 +27,11 @@ EXEMPT = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A policy, by one of its bindings, with what parametrizes it: one of perhaps several."""
+    """A policy, by one of its bindings."""
 
     policy: Policy
     version: Kind  # of the resource, in which it sees the request
     binding: Binding
-    params: list[Object | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,89 +51,70 @@ class Selection:
     def handles(target: Target) -> bool:
         return target.kind not in EXEMPT
 
-    def concerns(self, attributes: Attributes) -> Sequence[Concern]:
-        """Those that rules do not rule out. Empty in most clusters, at the cost of two lengths. Raises Unreadable."""
-        return () if self._policies.none else self._policies.concerning(attributes)
+    def concerned(self, attributes: Attributes) -> Sequence[Invocation | Misconfiguration]:
+        """Those that the request concerns, in order. In most clusters none, at the cost of two lengths.
 
-    async def invoked(
-        self, concerns: Sequence[Concern], attributes: Attributes
-    ) -> AsyncIterator[Invocation | Misconfiguration]:
-        """Those that the request concerns, in order."""
-        where = _Where(attributes, self._labels)
-        for concern in concerns:
-            policy = concern.policy
-            version = self._version(concern, attributes, where)
-            if version is None:
+        Raises Unreadable.
+        """
+        if self._policies.none:
+            return ()
+        sort = self._policies.concerning(attributes)
+        return list(self._chosen(sort, attributes)) if sort.all else ()
+
+    def _chosen(self, sort: Sort, attributes: Attributes) -> Iterator[Invocation | Misconfiguration]:
+        about = matching.is_about_namespaced(attributes)
+        labels = matching.labels_of(attributes, self._labels) if about else _EVERYWHERE
+        others, unknown = self._versions.others, set[str]()
+        for concern in sort.within(labels) if about and labels is not None else sort.all:
+            policy, match = concern.policy, concern.policy.match
+            version = concern.version
+            if not _selects(match, about, labels, attributes):
                 continue
-            if where.unknown(policy.match):
-                yield Misconfiguration(policy, None, where.missing)
+            if version is None and (version := match.version(attributes, others)) is None:
                 continue
-            try:
-                store = None if policy.param_kind is None else self._params.store(policy.param_kind)
-            except Misconfigured as error:
-                yield Misconfiguration(policy, None, f"failed to configure policy: {error}")
+            if labels is None and not match.namespaces.empty:
+                if policy.name not in unknown:
+                    unknown.add(policy.name)
+                    yield Misconfiguration(policy, None, _missing(attributes))
                 continue
-            for binding, always in concern.bindings:
-                if (match := binding.match) is not None:
-                    if not where.selects(match):
-                        continue
-                    if not always and match.version(attributes, self._versions.others) is None:
-                        continue
-                    if where.unknown(match):
-                        yield Misconfiguration(policy, binding, where.missing)
-                        continue
-                try:
-                    params = await self._chosen(store, binding, attributes)
-                except Misconfigured as error:
-                    yield Misconfiguration(policy, binding, f"failed to configure binding: {error}")
+            if (binding := concern.binding) is None:
+                yield Misconfiguration(policy, None, policy.broken)
+                continue
+            if (bound := binding.match) is not None:
+                if not _selects(bound, about, labels, attributes):
                     continue
-                yield Invocation(policy, version, binding, params)
+                if not concern.covers and bound.version(attributes, others) is None:
+                    continue
+                if labels is None and not bound.namespaces.empty:
+                    yield Misconfiguration(policy, binding, _missing(attributes))
+                    continue
+            yield Invocation(policy, version, binding)
 
-    def _version(self, concern: Concern, attributes: Attributes, where: _Where) -> Kind | None:
-        match = concern.policy.match
-        if not where.selects(match):
-            return None
-        return concern.version or match.version(attributes, self._versions.others)
-
-    async def _chosen(self, store: Store | None, binding: Binding, attributes: Attributes) -> list[Object | None]:
-        """Without a kind or a reference there is none, and the policy is asked once. Raises Misconfigured."""
-        ref = binding.spec.get("paramRef")
+    async def params(self, each: Invocation, attributes: Attributes) -> Sequence[Object | None] | Misconfiguration:
+        """What parametrizes it. Without a kind or a reference nothing does, and it is asked once."""
+        store, ref = each.policy.store, each.binding.spec.get("paramRef")
         if store is None or ref is None:
-            return [None]
-        return [*await self._params.chosen(store, ref, matching.namespace_of(attributes))]
+            return _NO_PARAMS
+        try:
+            return await self._params.chosen(store, ref, matching.namespace_of(attributes))
+        except Misconfigured as error:
+            return Misconfiguration(each.policy, each.binding, f"failed to configure binding: {error}")
 
     def _labels(self, namespace: str) -> Mapping[str, str] | None:
         entry = self._namespaces.find("", namespace)
         return None if entry is None else entry.labels
 
 
-class _Where:
-    """What selectors look at, found out when the first of them does."""
+_NO_PARAMS: Sequence[Object | None] = (None,)
+_EVERYWHERE: Mapping[str, str] = {}
 
-    def __init__(self, attributes: Attributes, labels: Callable[[str], Mapping[str, str] | None]) -> None:
-        self._attributes, self._find = attributes, labels
-        self._about = matching.is_about_namespaced(attributes)
-        self._known = False
-        self._found: Mapping[str, str] | None = None
 
-    @property
-    def missing(self) -> str:
-        return f'namespaces "{matching.namespace_of(self._attributes)}" not found'
+def _selects(match: Match, about: bool, labels: Mapping[str, str] | None, attributes: Attributes) -> bool:
+    """A namespace that is not there is selected: whether it guards cannot be said."""
+    if about and labels is not None and not (match.namespaces.empty or match.namespaces.matches(labels)):
+        return False
+    return match.objects.empty or matching.selected(match.objects, attributes)
 
-    @property
-    def _labels(self) -> Mapping[str, str] | None:
-        if not self._known:
-            self._found, self._known = matching.labels_of(self._attributes, self._find), True
-        return self._found
 
-    def selects(self, match: Match) -> bool:
-        """A namespace that is not there is selected: see `unknown`."""
-        if self._about and not match.namespaces.empty:
-            labels = self._labels
-            if labels is not None and not match.namespaces.matches(labels):
-                return False
-        return matching.selected(match.objects, self._attributes)
-
-    def unknown(self, match: Match) -> bool:
-        """Whether it cannot be said if the namespace is selected."""
-        return self._about and not match.namespaces.empty and self._labels is None
+def _missing(attributes: Attributes) -> str:
+    return f'namespaces "{matching.namespace_of(attributes)}" not found'

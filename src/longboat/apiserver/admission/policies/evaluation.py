@@ -63,11 +63,26 @@ class Values(dict[str, Any]):
         return found
 
 
+class Shared(dict[str, Any]):
+    """Values of its own, and those of a request that are not hidden."""
+
+    __slots__ = ("_hidden", "_values")
+
+    def __init__(self, own: Mapping[str, Any], values: Values, hidden: frozenset[str]) -> None:
+        super().__init__(own)
+        self._values, self._hidden = values, hidden
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._hidden:
+            raise KeyError(name)
+        return self._values[name]
+
+
 class Run:
     """Expressions that share their variables and their budget."""
 
     def __init__(
-        self, values: Values, variables: Mapping[str, Expression], purse: Purse, budget: int = REQUEST_BUDGET
+        self, values: dict[str, Any], variables: Mapping[str, Expression], purse: Purse, budget: int = REQUEST_BUDGET
     ) -> None:
         self.left = budget
         self._values, self._purse = values, purse

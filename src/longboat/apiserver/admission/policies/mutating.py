@@ -15,7 +15,7 @@ from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfig
 from longboat.apiserver.admission.policies.evaluation import Outcome, OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.patching import Unusable
 from longboat.apiserver.admission.policies.seen import Request, Seen
-from longboat.apiserver.admission.policies.source import Binding, Concern, Policy
+from longboat.apiserver.admission.policies.source import Binding, Policy
 from longboat.apiserver.admission.policies.turns import Turns
 from longboat.apiserver.admission.webhooks.patching import keep_place
 from longboat.machinery.apply.grain import Grain
@@ -25,10 +25,12 @@ from longboat.machinery.objects import Object
 from longboat.machinery.types.wording import Mistake
 from longboat.registry.admission import Attributes
 
+Concerned = Sequence[Invocation | Misconfiguration]
 
-async def change(policies: Both, clock: Clock, concerns: Sequence[Concern], attributes: Attributes) -> None:
+
+async def change(policies: Both, clock: Clock, concerned: Concerned, attributes: Attributes) -> None:
     """Raises StatusError."""
-    await _Changing(policies, clock, attributes).run(concerns)
+    await _Changing(policies, clock, attributes).run(concerned)
 
 
 class _Changing:
@@ -43,24 +45,31 @@ class _Changing:
         self._left: list[Any] = []  # what tells invocations apart that may be repeated
         self._dirty = False
 
-    async def run(self, concerns: Sequence[Concern]) -> None:
-        """Raises StatusError."""
+    async def run(self, concerned: Concerned) -> None:
+        """All have been chosen before any of them changes what they are chosen by. Raises StatusError."""
         attributes = self._attributes
-        # All are chosen before any of them changes what they are chosen by.
-        chosen = [each async for each in self._policies.mutating.invoked(concerns, attributes)]
         again = self._repeated() if attributes.round else None
-        for each in chosen:
-            if isinstance(each, Misconfiguration):
-                self._errors.append((each.policy, each.binding, each.why, ""))
-                continue
+        chosen: list[tuple[Invocation, Sequence[Object | None]]] = []
+        for each in concerned:
+            found = (
+                each if isinstance(each, Misconfiguration) else await self._policies.mutating.params(each, attributes)
+            )
+            if isinstance(found, Misconfiguration):
+                self._errors.append((found.policy, found.binding, found.why, ""))
+            elif isinstance(each, Invocation):
+                chosen.append((each, found))
+        for each, params in chosen:
             compiled = await each.policy.ready(attributes)
-            for params in each.params:
-                await self._invoke(each, compiled, params, again)
+            for one in params:
+                await self._invoke(each, compiled, one, again)
         if not attributes.round:
             mark = b"" if self._dirty or not self._left else patching.encoded(attributes.obj)
             attributes.left_by |= dict.fromkeys(self._left, mark)
         attributes.again |= self._dirty
         self._refuse()
+
+    def _misconfigured(self, found: Misconfiguration) -> None:
+        self._errors.append((found.policy, found.binding, found.why, ""))
 
     def _repeated(self) -> set[Any]:
         """Those that are invoked once more: they ask for it, and the object is not any more as all of them left it."""

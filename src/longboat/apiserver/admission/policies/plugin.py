@@ -10,9 +10,10 @@ from typing import Any
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission.chain import Plugin
 from longboat.apiserver.admission.policies.both import Both
-from longboat.apiserver.admission.policies.dispatch import Selection
-from longboat.apiserver.admission.policies.source import Concern
+from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration, Selection
 from longboat.registry.admission import Attributes, Target
+
+Concerned = Sequence[Invocation | Misconfiguration]
 
 
 class _Policies(Plugin):
@@ -38,19 +39,19 @@ class MutatingAdmissionPolicy(_Policies):
         return target.operation != "DELETE" and super().handles(target)
 
     def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
-        concerns = self._policies.mutating.concerns(attributes)
-        return self._change(concerns, attributes) if concerns else None
+        concerned = self._policies.mutating.concerned(attributes)
+        return self._change(concerned, attributes) if concerned else None
 
-    async def _change(self, concerns: Sequence[Concern], attributes: Attributes) -> None:
-        await (await self._module(attributes)).change(self._policies, self._clock, concerns, attributes)
+    async def _change(self, concerned: Concerned, attributes: Attributes) -> None:
+        await (await self._module(attributes)).change(self._policies, self._clock, concerned, attributes)
 
 
 class ValidatingAdmissionPolicy(_Policies):
     name = "validating"
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
-        concerns = self._policies.validating.concerns(attributes)
-        return self._judge(concerns, attributes) if concerns else None
+        concerned = self._policies.validating.concerned(attributes)
+        return self._judge(concerned, attributes) if concerned else None
 
-    async def _judge(self, concerns: Sequence[Concern], attributes: Attributes) -> None:
-        await (await self._module(attributes)).judge(self._policies, self._clock, concerns, attributes)
+    async def _judge(self, concerned: Concerned, attributes: Attributes) -> None:
+        await (await self._module(attributes)).judge(self._policies, self._clock, concerned, attributes)

@@ -9,7 +9,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission import expressions
 from longboat.apiserver.admission.policies.both import Means
 from longboat.apiserver.admission.policies.compiled import PARAMS
-from longboat.apiserver.admission.policies.evaluation import Values
+from longboat.apiserver.admission.policies.evaluation import Shared, Values
 from longboat.apiserver.admission.views import Views
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -49,16 +49,11 @@ class Request:
 
     def __init__(self, kind: Kind, makers: dict[str, Callable[[], Any]]) -> None:
         self.kind = kind
-        made = Values(makers)
-        self._all = {name: _from(made, name) for name in makers}
-        self._base = {name: make for name, make in self._all.items() if not name.startswith("authorizer")}
+        self._made = Values(makers)
 
-    def values(self, params: Object | None, *, authorizer: bool = True) -> Values:
+    def values(self, params: Object | None, *, authorizer: bool = True) -> Shared:
         """For expressions that share their variables. Those of messages and annotations have no `authorizer`."""
-        found = Values(self._all if authorizer else self._base)
-        found[PARAMS] = params
-        return found
+        return Shared({PARAMS: params}, self._made, frozenset() if authorizer else _AUTHORIZER)
 
 
-def _from(made: Values, name: str) -> Callable[[], Any]:
-    return lambda: made[name]
+_AUTHORIZER = frozenset(("authorizer", "authorizer.requestResource"))

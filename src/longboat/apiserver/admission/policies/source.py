@@ -6,7 +6,7 @@ policy, a binding or what is served changes: policies of other resources cost a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import msgspec
 
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.matching import Equivalents
+from longboat.apiserver.admission.policies.params import Misconfigured, Params
 from longboat.apiserver.admission.versions import Versions
 from longboat.machinery import selectors
 from longboat.machinery.kinds import Kind
@@ -67,19 +68,18 @@ def _selector(found: Object | None) -> LabelSelector:
 
 @dataclass(slots=True)
 class Policy:
+    """`store`: of its parameters; `broken`: why it cannot be used at all."""
+
     name: str
     spec: Object
     match: Match
+    store: Store | None = None
+    broken: str = ""
     compiled: Compiled | None = None
 
     @property
     def fails_open(self) -> bool:
         return bool(self.spec.get("failurePolicy") == "Ignore")
-
-    @property
-    def param_kind(self) -> Object | None:
-        found: Object | None = self.spec.get("paramKind")
-        return found
 
     async def ready(self, attributes: Attributes) -> Compiled:
         """Its expressions. Many are compiled beside the loop."""
@@ -109,14 +109,52 @@ class Binding:
         return found
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Concern:
-    """A policy that requests of a sort may concern. `version`: in which version of the resource; None where that hangs
-    on the object's name."""
+    """A policy, by one of its bindings, that requests of a sort may concern. Without a binding it cannot be used.
+
+    `version`: in which version of the resource; None where that hangs on the object's name. `covers`: the binding's
+    rules cover all requests of the sort.
+    """
 
     policy: Policy
     version: Kind | None
-    bindings: list[tuple[Binding, bool]]  # whether it covers all requests of the sort, as far as rules go
+    binding: Binding | None
+    covers: bool
+
+    @property
+    def label(self) -> tuple[str, str] | None:
+        """One that the request's namespace has to have."""
+        binding = None if self.binding is None else self.binding.match
+        for match in filter(None, (binding, self.policy.match)):
+            if match.namespaces.pairs:
+                return match.namespaces.pairs[0]
+        return None
+
+
+class Sort:
+    """What may concern requests of one sort, by what it asks of their namespace: most policies are for a few."""
+
+    def __init__(self, concerns: Sequence[Concern]) -> None:
+        self.all = concerns
+        self._anywhere: list[tuple[int, Concern]] = []
+        self._by_label: dict[tuple[str, str], list[tuple[int, Concern]]] = {}
+        for at, concern in enumerate(concerns):
+            label = concern.label
+            (self._anywhere if label is None else self._by_label.setdefault(label, [])).append((at, concern))
+
+    def within(self, labels: Mapping[str, str]) -> Sequence[Concern]:
+        """Those that a namespace with these labels may have to do with, in order."""
+        if not self._by_label:
+            return self.all
+        found = list(self._anywhere)
+        for label in labels.items():
+            found += self._by_label.get(label, ())
+        found.sort(key=lambda each: each[0])
+        return [concern for _, concern in found]
+
+
+_NOTHING = Sort(())
 
 
 @dataclass(slots=True)
@@ -124,14 +162,14 @@ class _Read:
     """What the caches held at a time."""
 
     policies: list[tuple[Policy, list[Binding]]] = field(default_factory=list)
-    concerns: dict[Target, list[Concern]] = field(default_factory=dict)
+    sorts: dict[Target, Sort] = field(default_factory=dict)
 
 
 class Policies:
     """Of one kind, validating or mutating. A change is in force with the next request."""
 
-    def __init__(self, policies: Store, bindings: Store, versions: Versions) -> None:
-        self._policies, self._bindings, self._versions = policies, bindings, versions
+    def __init__(self, policies: Store, bindings: Store, versions: Versions, params: Params) -> None:
+        self._policies, self._bindings, self._versions, self._params = policies, bindings, versions, params
         self._made: dict[str, tuple[Any, Policy]] = {}  # by name, with what tells a spec from the one before
         self._read = _Read()
         self._as_of: tuple[int, int, int] = (-1, -1, -1)
@@ -142,17 +180,18 @@ class Policies:
         cache = self._bindings.cache
         return not len(cache) and not cache.unopened
 
-    def concerning(self, attributes: Attributes) -> Sequence[Concern]:
+    def concerning(self, attributes: Attributes) -> Sort:
         """Those that may concern the request, by name. Raises Unreadable: one that cannot be read may guard."""
         as_of = (self._policies.cache.version, self._bindings.cache.version, self._versions.version)
         if as_of != self._as_of:
             self._read, self._as_of = self._all(), as_of
-        concerns, target = self._read.concerns, attributes.target
-        found = concerns.get(target)
+        sorts, target = self._read.sorts, attributes.target
+        found = sorts.get(target)
         if found is None:
-            if len(concerns) == MOST:
-                concerns.clear()
-            found = concerns[target] = list(self._sorted_out(attributes))
+            if len(sorts) == MOST:
+                sorts.clear()
+            concerns = list(self._sorted_out(attributes))
+            found = sorts[target] = Sort(concerns) if concerns else _NOTHING
         return found
 
     def _all(self) -> _Read:
@@ -171,22 +210,31 @@ class Policies:
             known = before.get(name)
             policy = known[1] if known is not None and known[0] == mark else _policy(found)
             self._made[name] = mark, policy
+            self._find_params(policy)
             read.policies.append((policy, bound[name]))
         return read
+
+    def _find_params(self, policy: Policy) -> None:
+        kind = policy.spec.get("paramKind")
+        try:
+            policy.store, policy.broken = None if kind is None else self._params.store(kind), ""
+        except Misconfigured as error:
+            policy.store, policy.broken = None, f"failed to configure policy: {error}"
 
     def _sorted_out(self, attributes: Attributes) -> Iterable[Concern]:
         others = self._versions.others
         for policy, bindings in self._read.policies:
-            version = policy.match.always(attributes, others)
-            if version is None:
+            always = policy.match.always(attributes, others)
+            if always is None:
                 continue
-            covering = []
+            version = always if isinstance(always, Kind) else None
+            if policy.broken:
+                yield Concern(policy, version, None, covers=True)
+                continue
             for binding in bindings:
                 covers = True if binding.match is None else binding.match.always(attributes, others)
                 if covers is not None:
-                    covering.append((binding, binding.match is None or covers is not True))
-            if covering:
-                yield Concern(policy, version if isinstance(version, Kind) else None, covering)
+                    yield Concern(policy, version, binding, binding.match is None or covers is not True)
 
 
 def _policy(found: Object) -> Policy:

@@ -17,7 +17,7 @@ from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfig
 from longboat.apiserver.admission.policies.evaluation import OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.figures import Figures
 from longboat.apiserver.admission.policies.seen import Request, Seen
-from longboat.apiserver.admission.policies.source import Binding, Concern, Policy
+from longboat.apiserver.admission.policies.source import Binding, Policy
 from longboat.apiserver.admission.policies.turns import Turns
 from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET
 from longboat.machinery.errors import StatusError, forbidden
@@ -49,19 +49,26 @@ class Verdict:
     unnoted: list[str] = field(default_factory=list)  # why others could not be made, which refuses
 
 
-async def judge(policies: Both, clock: Clock, concerns: Sequence[Concern], attributes: Attributes) -> None:
+async def judge(
+    policies: Both, clock: Clock, concerned: Sequence[Invocation | Misconfiguration], attributes: Attributes
+) -> None:
     """Raises StatusError."""
     told = _Told(attributes, policies.figures)
     turns, seen = Turns(attributes), Seen(attributes, policies.means)
-    async for each in policies.validating.invoked(concerns, attributes):
+    for each in concerned:
         if isinstance(each, Misconfiguration):
             told.misconfigured(each)
             continue
-        compiled = await each.policy.ready(attributes)
-        await seen.views.reach(each.version)
-        for params in each.params:
+        params = await policies.validating.params(each, attributes)
+        if isinstance(params, Misconfiguration):
+            told.misconfigured(params)
+            continue
+        if each.version != attributes.kind:
+            await seen.views.reach(each.version)
+        compiled, request = each.policy.compiled or await each.policy.ready(attributes), seen.of(each.version)
+        for one in params:
             start = clock.monotonic()
-            verdict = await turns.have(_Judging(each, compiled, seen.of(each.version), params))
+            verdict = await turns.have(_Judging(each, compiled, request, one))
             if verdict is not None:
                 told.add(each, verdict, clock.monotonic() - start)
     told.conclude()
