@@ -22,8 +22,9 @@ from longboat.machinery.cel.estimates import (
     scaled,
 )
 from longboat.machinery.cel.lib.formats import Format
+from longboat.machinery.cel.lib.lists import MOST_RANGE
 from longboat.machinery.cel.nodes import Call, Const, Node
-from longboat.machinery.cel.values import size
+from longboat.machinery.cel.values import Uint, size
 
 CHECK = 350_000  # of an authorization: two in one expression
 _LONGEST_FORMAT, _LONGEST_PATTERN = 64, 128
@@ -268,13 +269,24 @@ def _ceil(count: int, factor: float) -> int:
     return math.ceil(count * factor)
 
 
+_UNSIZED = frozenset((int, float, bool, Uint))
+
+
 def walk(value: Any) -> int:
     """The cost of going through all of a value."""
     if isinstance(value, (str, bytes)):
         length = len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else len(value)
         return int(length * TEXT)
     if isinstance(value, list):
-        return sum(map(walk, value))
+        kinds = set(map(type, value))
+        if kinds == {str}:
+            return sum(
+                [
+                    int((len(each) if each.isascii() else len(each.encode("utf-8", "surrogatepass"))) * TEXT)
+                    for each in value
+                ]
+            )
+        return len(value) if kinds <= _UNSIZED else sum(map(walk, value))
     if isinstance(value, dict):
         return sum(walk(key) + walk(each) for key, each in value.items())
     return 1
@@ -306,6 +318,16 @@ def _found_in(cidr: bool, text: bool) -> Callable[[list[Any], Any], int]:
     return cost
 
 
+def _length_joined(args: list[Any]) -> int:
+    parts, between = args[0], args[1] if len(args) > 1 else ""
+    return sum(map(len, parts)) + max(0, len(parts) - 1) * len(between)
+
+
+# Calls that are too dear to be begun where they could not be paid: what they cost hangs on their arguments alone.
+KNOWN_BEFORE = frozenset(
+    ("join", "lists.range", "distinct", "sort", "@sortByAssociatedKeys", "sets.contains", "sets.equivalent",
+     "sets.intersects")
+)  # fmt: skip
 Actual = Callable[[list[Any], Any], int]
 _ONCE: Actual = lambda args, _: _ceil(size(args[0]), TEXT)  # noqa: E731
 _TWICE: Actual = lambda args, _: _ceil(size(args[0]), 2 * TEXT)  # noqa: E731
@@ -317,7 +339,7 @@ _BY_NAME: dict[str, Actual | int] = {
     **dict.fromkeys(_WALKED, lambda args, _: walk(args[0])),
     **dict.fromkeys((*_PARSED, *_COPIED, "url", "jsonpatch.escapeKey"), _ONCE),
     "replace": _TWICE, "split": _TWICE, "ip.isCanonical": _TWICE,
-    "join": lambda args, result: _ceil(size(result), 2 * TEXT),
+    "join": lambda args, _: _ceil(_length_joined(args), 2 * TEXT),
     "find": _searched, "findAll": _searched, "validate": _validated,
 }  # fmt: skip
 _BY_OVERLOAD: dict[str, Actual | int] = {
@@ -326,7 +348,8 @@ _BY_OVERLOAD: dict[str, Actual | int] = {
     "cidr_contains_ip_ip": _found_in(cidr=False, text=False),
     "cidr_contains_cidr_string": _found_in(cidr=True, text=True),
     "cidr_contains_cidr": _found_in(cidr=True, text=False),
-    "list_slice": _RESULT, "lists_range": _RESULT, "list_reverse": _RESULT,
+    "list_slice": _RESULT, "list_reverse": _RESULT,
+    "lists_range": lambda args, _: (args[0] if 0 <= args[0] <= MOST_RANGE else 1) + 1 + LIST,
     "list_flatten": lambda args, _: size(args[0]) + 1 + LIST,
     "list_flatten_int": lambda args, _: size(args[0]) * args[1] + 1 + LIST,
     "list_distinct": lambda args, _: _compares_itself(args[0]),
@@ -334,7 +357,8 @@ _BY_OVERLOAD: dict[str, Actual | int] = {
     "list_sets_intersects_list": lambda args, _: size(args[0]) * size(args[1]) + 1,
     "list_sets_equivalent_list": lambda args, _: 2 * size(args[0]) * size(args[1]) + 1,
     **dict.fromkeys(
-        ("starts_with_string", "ends_with_string", "string_to_bytes", "bytes_to_string"), _ONCE),
+        ("starts_with_string", "ends_with_string", "string_to_bytes", "bytes_to_string", "strings_quote",
+         "string_format"), _ONCE),
     "in_list": lambda args, _: size(args[1]),
     **dict.fromkeys(
         ("equals", "not_equals", *(f"{name}_{kind}" for kind in ("string", "bytes")

@@ -1,9 +1,9 @@
 """A checked tree as closures that compute it, and count what that costs in cel-go's units.
 
-A closure takes the frame: a list with what may still be spent first, then the variables. What a stretch without
-branches costs in any case is known beforehand, and is paid at once by whoever enters it: `Part.cost`. What hangs on
-sizes is paid as it comes. A name, and a path from one, costs one more (`own`), but not as a branch of `?:` or as an
-index, which cel-go resolves without looking.
+A closure takes the frame: a list with what may still be spent first, then what `effort` keeps, then the variables. What
+a stretch without branches costs in any case is known beforehand, and is paid at once by whoever enters it: `Part.cost`.
+What hangs on sizes is paid as it comes. A name, and a path from one, costs one more (`own`), but not as a branch of
+`?:` or as an index, which cel-go resolves without looking.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longboat.machinery.cel import types
+from longboat.machinery.cel.effort import FIRST, Whole, applied
 from longboat.machinery.cel.environment import Environment
 from longboat.machinery.cel.errors import CostExceeded, EvalError
 from longboat.machinery.cel.estimates import LIST, MAP, STRUCT
@@ -99,8 +100,8 @@ class Planner:
         self._calls = calls
         self._folds = folds
         self.environment = environment
-        self.slots: dict[str, list[int]] = {name: [i + 1] for i, name in enumerate(variables)}
-        self.size = len(variables) + 1
+        self.slots: dict[str, list[int]] = {name: [i + FIRST] for i, name in enumerate(variables)}
+        self.size = len(variables) + FIRST
 
     def slot(self, name: str) -> int:
         """A new place for a local variable."""
@@ -307,6 +308,8 @@ def _selected(operand: Run, key: str, name: str, convert: Callable[[Any], Any] |
     if convert is None:
         return select
     converted = convert
+    if isinstance(converted, Whole):
+        return lambda frame: converted.once(select(frame), frame)
     return lambda frame: converted(select(frame))
 
 
@@ -352,7 +355,7 @@ def _optionally(operand: Run, key: str, convert: Callable[[Any], Any] | None) ->
 
     def select(frame: Frame) -> Optional:
         found = _within(operand(frame), key)
-        return Optional(converted(found.value)) if found else found
+        return Optional(applied(converted, found.value, frame)) if found else found
 
     return select
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from longboat.machinery.cel import library_costs, types
+from longboat.machinery.cel import effort, library_costs, types
 from longboat.machinery.cel.errors import CompileError, CostExceeded, EvalError
 from longboat.machinery.cel.estimates import TEXT
 from longboat.machinery.cel.functions import Implementation, Overload
@@ -40,9 +40,12 @@ def plan(planner: Planner, node: Call) -> Part:
             return constant(implementation(parts[0].value))
         except EvalError as error:
             raise CompileError(error.message) from error
+    visits = effort.of(node.function, [each.type.kind for each in node.operands])
     if isinstance(actual, int):
-        return Part(_called(runs, implementation), cost + actual)
-    return Part(_counted(runs, implementation, actual), cost)
+        run = _called(runs, implementation) if visits is None else _visiting(runs, implementation, visits)
+        return Part(run, cost + actual)
+    dear = node.function in library_costs.KNOWN_BEFORE
+    return Part(_counted(runs, implementation, actual, visits, dear), cost)
 
 
 def _logical(planner: Planner, node: Call, stops: bool) -> Part:
@@ -144,6 +147,7 @@ def _equality(node: Call, parts: list[Part], cost: int) -> Part:
             if frame[0] < 0:
                 raise CostExceeded
             return (a == b) is wanted
+        effort.compared(frame, a)
         left = frame[0] - (1 if wanted and type_name(a) in _UNIT else actual([a, b], None))
         frame[0] = left
         if left < 0:
@@ -180,14 +184,22 @@ def _implementation(planner: Planner, node: Call, parts: list[Part]) -> Implemen
             regex.check(parts[1].value)
         except EvalError as error:
             raise CompileError(error.message) from error
-        if node.function == "matches" and all(each.type.kind == "string" for each in node.operands):
-            matches = regex.matcher(parts[1].value)
-            return lambda text, _: matches(text)
+        if node.function == "matches":
+            return _matching(regex.matcher(parts[1].value))
     known = bool(node.overloads) and not any(_open(each.type) for each in node.operands)
     if len(fitting) == 1 and (known or not any(fitting[0].names)):
         assert fitting[0].call is not None
         return fitting[0].call
     return _dispatched(node.function, fitting)
+
+
+def _matching(matches: Callable[[str], bool]) -> Implementation:
+    def call(text: Any, _: Any) -> bool:
+        if type(text) is not str:
+            raise EvalError(f"no such overload: matches({type_name(text)}, string)")
+        return matches(text)
+
+    return call
 
 
 _MOST_KNOWN = 64  # a record's type is one class, whatever its name: there are no more
@@ -234,8 +246,24 @@ def _called(runs: list[Run], call: Callable[..., Any]) -> Run:
     return lambda frame: call(*[run(frame) for run in runs])
 
 
-def _counted(runs: list[Run], call: Callable[..., Any], cost: library_costs.Actual) -> Run:
-    """A call whose cost hangs on its arguments. It is paid after, as upstream does; an error counts one."""
+def _visiting(runs: list[Run], call: Callable[..., Any], visits: effort.Visits) -> Run:
+    def run(frame: Frame) -> Any:
+        args = [each(frame) for each in runs]
+        effort.visit(frame, visits(args))
+        return call(*args)
+
+    return run
+
+
+def _counted(
+    runs: list[Run],
+    call: Callable[..., Any],
+    cost: library_costs.Actual,
+    visits: effort.Visits | None = None,
+    dear: bool = False,
+) -> Run:
+    """A call whose cost hangs on its arguments. It is paid after, as upstream does; an error counts one. What is `dear`
+    is not begun where it could not be paid."""
     try:
         of_error = cost([_WRONG] * len(runs), _WRONG)
     except TypeError:
@@ -244,6 +272,10 @@ def _counted(runs: list[Run], call: Callable[..., Any], cost: library_costs.Actu
     def run(frame: Frame) -> Any:
         try:
             args = [each(frame) for each in runs]
+            if visits is not None:
+                effort.visit(frame, visits(args))
+            if dear and cost(args, None) > frame[0]:
+                raise CostExceeded
             result = call(*args)
         except EvalError:
             frame[0] -= of_error

@@ -133,16 +133,20 @@ def _quantified(items: Items, places: list[int], given: Part, stops: bool) -> Ru
 
 
 def _exactly_one(items: Items, places: list[int], given: Part) -> Run:
-    predicate, each = given.run, given.all
+    predicate, each, two, place = given.run, given.all, len(places) == 2, places[0]
 
     def run(frame: Frame) -> bool:
         error: EvalError | None = None
         count = 0
         for item in items(frame):
-            frame[0] -= each
-            if frame[0] < 0:
+            left = frame[0] - each
+            frame[0] = left
+            if left < 0:
                 raise CostExceeded
-            _put(frame, places, item)
+            if two:
+                frame[place], frame[places[1]] = item
+            else:
+                frame[place] = item
             try:
                 found = predicate(frame)
             except EvalError as wrong:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from longboat.machinery.cel import plan_calls, plan_folds
 from longboat.machinery.cel.checker import check
 from longboat.machinery.cel.cost import Sizes, estimate, no_sizes
+from longboat.machinery.cel.effort import PER_UNIT, VISITS, Effort, applied
 from longboat.machinery.cel.environment import KUBERNETES, Environment
 from longboat.machinery.cel.errors import CompileError, CostExceeded, EvalError, Issues
 from longboat.machinery.cel.estimates import Range
@@ -22,7 +22,7 @@ from longboat.machinery.cel.values import NO_OVERLOAD
 
 CALL_BUDGET = 1_000_000  # of one expression (apiserver, PerCallLimit)
 REQUEST_BUDGET = 10_000_000  # of all expressions that are about one request (apiserver, RuntimeCELCostBudget)
-AT_ONCE = 10_000  # what may hold the event loop: some 3 ms
+AT_ONCE = 5_000  # what may be spent on the event loop: at most 2 ms, and 6 of visits
 _BROKEN = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
 
@@ -57,31 +57,31 @@ class Program:
             self._estimate = estimate(self._root, self._sizes)
         return self._estimate
 
-    def evaluate(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
-        """The value, and what it cost. Raises EvalError, and CostExceeded where the budget is not enough."""
-        frame: Frame = [budget - self._cost]
+    def evaluate(
+        self, values: Mapping[str, Any], budget: int = CALL_BUDGET, effort: Effort | None = None
+    ) -> tuple[Any, int]:
+        """The value, and what it cost. `effort`: shared with others about the same values, which stay as they are.
+        Raises EvalError, and CostExceeded where the budget is not enough."""
+        visits = budget * PER_UNIT if effort is None else min(budget * PER_UNIT, effort.left)
+        frame: Frame = [budget - self._cost, visits, {} if effort is None else effort.memo]
         if frame[0] < 0:
             raise CostExceeded
         try:
             for name, convert in self._variables:
                 value = values[name]
-                frame.append(value if convert is None or value is None else convert(value))
+                frame.append(value if convert is None or value is None else applied(convert, value, frame))
         except KeyError as error:
             raise EvalError(f"no such attribute(s): {error.args[0]}") from None
         frame.extend([None] * (self._size - len(frame)))
         try:
             return self._run(frame), budget - frame[0]
+        except MemoryError:
+            raise CostExceeded from None
         except _BROKEN as error:
             raise EvalError(NO_OVERLOAD) from error  # a value that is not of its declared type
-
-    async def run(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
-        """As `evaluate`, but no dear expression holds the event loop: it begins anew in a thread."""
-        if budget > AT_ONCE:
-            try:
-                return self.evaluate(values, AT_ONCE)
-            except CostExceeded:
-                return await asyncio.to_thread(self.evaluate, values, budget)
-        return self.evaluate(values, budget)
+        finally:
+            if effort is not None:
+                effort.left -= visits - frame[VISITS]
 
 
 def compile(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longboat.machinery.cel import types
+from longboat.machinery.cel.effort import Whole
 from longboat.machinery.cel.errors import EvalError
 from longboat.machinery.cel.lib import times
 from longboat.machinery.cel.program import Declared
@@ -144,10 +145,10 @@ def _ordered(schema: Object, convert: Callable[[Any], Any] | None) -> Callable[[
     """Lists whose items have no order are compared and joined otherwise."""
     match schema.get(LIST_TYPE):
         case "set":
-            return lambda items: SetList(items if convert is None else convert(items))
+            return Whole(lambda items: SetList(items if convert is None else convert(items)))
         case "map":
             keys = tuple(schema.get(MAP_KEYS) or ())
-            return lambda items: KeyedList(items if convert is None else convert(items), keys)
+            return Whole(lambda items: KeyedList(items if convert is None else convert(items), keys))
     return convert
 
 
@@ -185,7 +186,7 @@ def _string(schema: Object) -> Decl:
     given = None if longest is None else max(0, longest)
     match schema.get("format"):
         case "byte":
-            return Decl(types.BYTES, 2, REQUEST - 2 if given is None else given, convert=_octets)
+            return Decl(types.BYTES, 2, REQUEST - 2 if given is None else given, convert=_BYTES)
         case "duration":
             return Decl(types.DURATION, 3, _DURATION, convert=_read(times.duration, "duration"))
         case "date":
@@ -206,6 +207,8 @@ def _string(schema: Object) -> Decl:
 def _nullable(convert: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
     if convert is None or convert is int:
         return None  # an integer is one already, but for 1.0
+    if isinstance(convert, Whole):
+        return convert
     return lambda value: None if value is None else convert(value)
 
 
@@ -214,7 +217,7 @@ def _each(item: Decl) -> Callable[[Any], Any] | None:
     if convert is None:
         return None
     each = convert
-    return lambda items: [each(value) for value in items]
+    return Whole(lambda items: [each(value) for value in items])
 
 
 def _each_value(value: Decl) -> Callable[[Any], Any] | None:
@@ -222,7 +225,7 @@ def _each_value(value: Decl) -> Callable[[Any], Any] | None:
     if convert is None:
         return None
     each = convert
-    return lambda mapping: {key: each(inner) for key, inner in mapping.items()}
+    return Whole(lambda mapping: {key: each(inner) for key, inner in mapping.items()})
 
 
 def _read(read: Callable[[str], Any], what: str) -> Callable[[str], Any]:
@@ -242,6 +245,9 @@ def _octets(text: Any) -> bytes:
         raise EvalError("Invalid byte string") from error
 
 
+_BYTES = Whole(_octets)
+
+
 def _day(text: str) -> Any:
     return times.timestamp(f"{text}T00:00:00Z")
 
@@ -259,7 +265,7 @@ _SCALARS: Mapping[str, Type] = {
     "microtime": types.TIMESTAMP, "any": types.DYN,
 }  # fmt: skip
 _CONVERT: Mapping[str, Callable[[Any], Any]] = {
-    "bytes": _octets, "double": float, "time": _read(_moment, "date-time"), "microtime": _read(_moment, "date-time"),
+    "bytes": _BYTES, "double": float, "time": _read(_moment, "date-time"), "microtime": _read(_moment, "date-time"),
 }  # fmt: skip
 
 

@@ -61,11 +61,15 @@ class SetList(list[Any]):
     """A list whose order says nothing (`x-kubernetes-list-type: set`)."""
 
     def same(self, other: list[Any]) -> bool:
-        return len(self) == len(other) and all(contains(self, each) for each in other)
+        if len(self) != len(other):
+            return False
+        known = set(map(key, self))
+        return all(key(each) in known for each in other)
 
     def joined(self, other: list[Any]) -> SetList:
         """With what is new in the other."""
-        return SetList([*self, *(each for each in other if not contains(self, each))])
+        known = set(map(key, self))
+        return SetList([*self, *(each for each in other if key(each) not in known)])
 
 
 class KeyedList(list[Any]):
@@ -132,7 +136,9 @@ def equal(one: Any, other: Any) -> bool:
     kind, other_kind = type(one), type(other)
     if kind is other_kind:
         if kind is list:
-            return len(one) == len(other) and all(map(equal, one, other))
+            if len(one) != len(other):
+                return False
+            return _equal_lists(one, other)
         if kind is dict:
             return _equal_maps(one, other)
         if kind is Optional:
@@ -151,17 +157,33 @@ def equal(one: Any, other: Any) -> bool:
     return False
 
 
+def _equal_lists(one: list[Any], other: list[Any]) -> bool:
+    """Of as many items. Python compares scalars of one type at once; only True is 1 to it."""
+    kinds = set(map(type, one))
+    if len(kinds) == 1 and kinds <= _ALIKE:
+        if one != other:
+            return False
+        return kinds <= _LETTERS or (bool in kinds) == (bool in set(map(type, other)))
+    return all(map(equal, one, other))
+
+
 def _equal_maps(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
     if len(one) != len(other):
         return False
-    for key, value in one.items():
-        found = get(other, key)
-        if found is MISSING or not equal(value, found):
+    for name, value in one.items():
+        found = other.get(name, MISSING) if type(name) is str else get(other, name)
+        kind = type(value)
+        if kind is type(found) and kind in _ALIKE:
+            if value != found:
+                return False
+        elif found is MISSING or not equal(value, found):
             return False
     return True
 
 
 _NUMBERS = frozenset((int, Uint, float))
+_ALIKE = frozenset((str, int, float, bool, bytes))  # equal as Python has it
+_LETTERS = frozenset((str, bytes))  # and to nothing else
 
 
 def compare_numbers(one: Any, other: Any) -> int | None:
@@ -172,6 +194,54 @@ def compare_numbers(one: Any, other: Any) -> int | None:
         if math.isfinite(one) and math.isfinite(other):
             one, other = float(one), float(other)
     return int(one > other) - int(one < other)
+
+
+_SMALL = frozenset((int, float, bool, type(None), Uint, Timestamp, Duration))
+
+
+class _Alone:
+    """The key of what is equal to nothing."""
+
+
+def key(value: Any) -> Any:
+    """What is the same for values that are equal, and for no others."""
+    kind = type(value)
+    if kind is str or value is None or kind is bytes:
+        return value
+    if kind is bool:
+        return (bool, value)
+    if kind in _NUMBERS:
+        return value if value == value else _Alone()
+    if isinstance(value, (SetList, KeyedList)):
+        return (list, frozenset(map(key, value)))
+    if isinstance(value, list):
+        return (list, tuple(map(key, value)))
+    if isinstance(value, dict):
+        return (dict, frozenset((key(name), key(each)) for name, each in value.items()))
+    if isinstance(value, Optional):
+        return (Optional, value.value if value.value is MISSING else key(value.value))
+    return (kind, value)
+
+
+def nodes(value: Any, most: int) -> int:
+    """How many values are in a value, each list and map as four, and a thousand letters as one more; not counted beyond
+    `most`: what comparing or showing it takes."""
+    total, left = 1, [value]
+    while left and total <= most:
+        each = left.pop()
+        if isinstance(each, Optional):
+            each = [each.value]
+        if isinstance(each, str):
+            total += len(each) >> 10
+            continue
+        total += len(each) + 3
+        inner = each.values() if isinstance(each, dict) else each
+        kinds = set(map(type, inner))
+        if kinds == {str}:
+            total += sum(map(len, inner)) >> 10
+        elif not kinds <= _SMALL:
+            left += [one for one in inner if isinstance(one, (str, list, dict, Optional))]
+    return total
 
 
 def get(mapping: dict[Any, Any], key: Any) -> Any:

@@ -78,7 +78,9 @@ class _Enough(Exception):
 
 class _Run:
     def __init__(self, budget: int, err: Errors) -> None:
-        self._left, self._err = budget, err
+        from longboat.machinery.cel.effort import Effort
+
+        self._left, self._err, self._effort = budget, err, Effort()
 
     def walk(self, place: Place, value: Any, old: Any, path: Path, *, kept: bool = False) -> None:
         """`kept`: it is in a list that is as it was, whose items are known by nothing."""
@@ -128,7 +130,7 @@ class _Run:
         from longboat.machinery.cel import CALL_BUDGET, CostExceeded, EvalError
 
         try:
-            found, cost = program.evaluate(values, min(CALL_BUDGET, self._left))
+            found, cost = program.evaluate(values, min(CALL_BUDGET, self._left), self._effort)
         except CostExceeded as error:
             why = (
                 f"no further validation rules will be run due to call cost exceeds limit for rule: {rule.rule['rule']}"
@@ -165,7 +167,7 @@ class _Run:
         if rule.message is None:
             return said
         try:
-            text, cost = rule.message.evaluate(values, min(CALL_BUDGET, self._left))
+            text, cost = rule.message.evaluate(values, min(CALL_BUDGET, self._left), self._effort)
         except (CostExceeded, EvalError):
             return said
         self._left -= cost

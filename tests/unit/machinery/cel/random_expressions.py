@@ -39,7 +39,7 @@ LITERALS = {
     "time": ("timestamp('2024-02-29T23:59:59Z')", "timestamp('1969-12-31T00:00:00-05:00')"),
     "span": ("duration('90m')", "duration('-15s')", "duration('0s')"),
     "dyn": ("dyn(1)", "dyn('a')", "dyn(null)", "dyn(2u)"),
-    "maybe": ("optional.of(4)", "optional.none()", "k[?'a']", "l[?9]"), "lists": ("[[4], [4, 5]]",),
+    "maybe": ("optional.of(4)", "[1][?7]", "k[?'a']", "l[?9]"), "lists": ("[[4], [4, 5]]",),
 }  # fmt: skip
 _SETS = tuple((f"sets.{name}(@, @)", ("ints", "ints")) for name in ("contains", "equivalent", "intersects"))
 _PARTS = (

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from longboat.aio.cache import short_lru
 from longboat.machinery.addresses import IPAddress
 from longboat.machinery.cel import values
 from longboat.machinery.cel.errors import EvalError
@@ -70,6 +71,9 @@ values.register(Ip, "net.IP")
 values.register(Cidr, "net.CIDR")
 
 
+_remembered = short_lru(maxsize=1024, longest=64)
+
+
 def _wrong_address(text: str) -> str:
     """What Go's netip.ParseAddr has against it."""
     if not text:
@@ -119,6 +123,7 @@ def _wrong_ipv6(text: str) -> str:
     return "address string too short" if text.count(":") < 7 else "trailing garbage after address"
 
 
+@_remembered
 def _parse(text: str) -> IPAddress:
     """Raises ValueError in upstream's words."""
     try:
@@ -140,6 +145,7 @@ def _parse(text: str) -> IPAddress:
     return found
 
 
+@_remembered
 def _parse_cidr(text: str) -> Cidr:
     """Raises ValueError in upstream's words."""
     said = "network address parse error during conversion from string: "
@@ -185,12 +191,20 @@ def _fits(parse: Callable[[str], Any]) -> Callable[[str], bool]:
             return False
         return True
 
-    return fits
+    return _remembered(fits)
 
 
 def _global(address: IPAddress) -> bool:
-    special = address.is_unspecified or address.is_loopback or address.is_multicast or address.is_link_local
+    special = not int(address) or _loopback(address) or address.is_multicast or _link_local(address)
     return not special and address != ipaddress.IPv4Address("255.255.255.255")
+
+
+def _loopback(address: IPAddress) -> bool:
+    return int(address) >> 24 == 127 if address.version == 4 else int(address) == 1
+
+
+def _link_local(address: IPAddress) -> bool:
+    return int(address) >> 16 == 0xA9FE if address.version == 4 else int(address) >> 118 == 0xFE80 >> 6
 
 
 def _local_multicast(address: IPAddress) -> bool:
@@ -211,9 +225,9 @@ def _covers(range_: Cidr, other: Cidr) -> bool:
 CALLS: dict[str, Callable[..., Any]] = {
     "string_to_ip": _ip, "cidr_ip": lambda range_: Ip(range_.address), "ip_family": lambda ip: ip.address.version,
     "ip_is_canonical": lambda text: str(_ip(text).address) == text,
-    "ip_is_unspecified": lambda ip: ip.address.is_unspecified, "ip_is_loopback": lambda ip: ip.address.is_loopback,
+    "ip_is_unspecified": lambda ip: not int(ip.address), "ip_is_loopback": lambda ip: _loopback(ip.address),
     "ip_is_link_local_multicast": lambda ip: _local_multicast(ip.address),
-    "ip_is_link_local_unicast": lambda ip: ip.address.is_link_local,
+    "ip_is_link_local_unicast": lambda ip: _link_local(ip.address),
     "ip_is_global_unicast": lambda ip: _global(ip.address), "is_ip": _fits(_parse),
     "ip_to_string": lambda ip: str(ip.address), "string_to_cidr": _cidr,
     "cidr_contains_ip_string": lambda range_, text: _holds(range_, _ip(text)), "cidr_contains_ip_ip": _holds,

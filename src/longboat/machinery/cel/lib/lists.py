@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import cmp_to_key
+from itertools import islice
 from typing import Any
 
 from longboat.machinery.cel.errors import EvalError
@@ -17,9 +19,9 @@ from longboat.machinery.cel.values import (
     Duration,
     Uint,
     compare_numbers,
-    contains,
     equal,
     get,
+    key,
     shown,
     type_name,
 )
@@ -63,7 +65,17 @@ def _order(one: Any, other: Any) -> int:
     return int(one > other) - int(one < other)
 
 
+_PLAIN = frozenset((int, str, bytes))  # ordered as Python has it
+
+
+def _plain(items: list[Any]) -> bool:
+    kinds = set(map(type, items))
+    return len(kinds) == 1 and kinds <= _PLAIN
+
+
 def _is_sorted(items: list[Any]) -> bool:
+    if _plain(items):
+        return all(map(operator.le, items, islice(items, 1, None)))
     return all(_order(items[i], items[i + 1]) <= 0 for i in range(len(items) - 1))
 
 
@@ -92,6 +104,8 @@ def _extreme(name: str, wanted: int) -> Callable[[list[Any]], Any]:
     def find(items: list[Any]) -> Any:
         if not items:
             raise EvalError(f"{name} called on empty list")
+        if _plain(items):
+            return max(items) if wanted < 0 else min(items)
         found = items[0]
         for item in items[1:]:
             if _order(found, item) == wanted:
@@ -145,7 +159,7 @@ def _sort_by(items: list[Any], keys: list[Any]) -> list[Any]:
             "@sortByAssociatedKeys() expected a list of the same size as the associated keys list, but got "
             f"{len(items)} and {len(keys)} elements respectively"
         )
-    if len({type_name(key) for key in keys}) > 1:
+    if len({type_name(each) for each in keys}) > 1:
         raise EvalError("list elements must have the same type")
 
     def order(one: int, other: int) -> int:
@@ -156,22 +170,28 @@ def _sort_by(items: list[Any], keys: list[Any]) -> list[Any]:
 
 
 def _distinct(items: list[Any]) -> list[Any]:
+    known: set[Any] = set()
     found: list[Any] = []
     for item in items:
-        if not contains(found, item):
+        if (mark := key(item)) not in known:
+            known.add(mark)
             found.append(item)
     return found
 
 
 def _has_all(items: list[Any], others: list[Any]) -> bool:
-    return all(contains(items, other) for other in others)
+    return set(map(key, items)).issuperset(map(key, others))
 
 
-def inserted(into: dict[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
+def _has_any(items: list[Any], others: list[Any]) -> bool:
+    return not set(map(key, items)).isdisjoint(map(key, others))
+
+
+def inserted(into: dict[Any, Any], name: Any, value: Any) -> dict[Any, Any]:
     """Put an entry in, in place: the map is one that is being made. Raises EvalError for a key that is there."""
-    if get(into, key) is not MISSING:
-        raise EvalError(f"insert failed: key {shown(key)} already exists")
-    into[key] = value
+    if get(into, name) is not MISSING:
+        raise EvalError(f"insert failed: key {shown(name)} already exists")
+    into[name] = value
     return into
 
 
@@ -185,7 +205,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "list_reverse": lambda items: items[::-1], "list_distinct": _distinct,
     "list_sets_contains_list": _has_all,
     "list_sets_equivalent_list": lambda one, other: _has_all(one, other) and _has_all(other, one),
-    "list_sets_intersects_list": lambda one, other: any(contains(other, each) for each in one),
+    "list_sets_intersects_list": _has_any,
     "@mapInsert_map_key_value": _unplanned, "@mapInsert_map_map": _unplanned,
 }  # fmt: skip
 for _kind in _COMPARABLE:

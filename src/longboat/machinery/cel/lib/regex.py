@@ -22,6 +22,7 @@ _PLAIN = re.compile(
     r"""\^?(?:(?:[A-Za-z0-9 _@:/%#,;'"<>=!~&-]|\\[.\-/+*?(){}\[\]|^$]|\[\^?[A-Za-z0-9_./:@ -]+\])"""
     r"""(?:[+*?]|\{\d{1,3}(?:,\d{0,3})?\})?)*\$?"""
 )
+_LONG = 100_000  # letters: Python's own lets no other thread run meanwhile
 _REPEATED = re.compile(r"(?<!\\)(?:[+*?]|\{)")
 
 
@@ -55,7 +56,13 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     simple = _simple(pattern)
     if simple is not None:
         search = simple.search
-        return lambda text: search(text) is not None
+
+        def matches(text: str) -> bool:
+            if len(text) > _LONG:
+                return _finder(pattern).search(text.encode("utf-8", "replace")) is not None
+            return search(text) is not None
+
+        return matches
     find = _finder(pattern).search
     return lambda text: find(text.encode("utf-8", "replace")) is not None
 
@@ -65,10 +72,16 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def _find(text: str, pattern: str) -> str:
+    simple = _simple(pattern)
+    if simple is not None:
+        match = simple.search(text)
+        return "" if match is None else match[0]
     return next(_found(text, pattern), "")
 
 
 def _find_all(text: str, pattern: str, most: int = -1) -> list[str]:
+    if most < 0 and (simple := _simple(pattern)) is not None:
+        return simple.findall(text)  # it has no groups
     return list(islice(_found(text, pattern), None if most < 0 else most))
 
 

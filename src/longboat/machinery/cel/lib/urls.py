@@ -22,6 +22,7 @@ getPort url_get_port recv.(URL) string
 getEscapedPath url_get_escaped_path recv.(URL) string
 getQuery url_get_query recv.(URL) {string:[string]}
 """
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2}).{0,2}", re.S)
 _USER = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
@@ -52,7 +53,7 @@ def parse(text: str) -> Url:
 
 
 def _parsed(text: str) -> Url:
-    if any(sign < " " or sign == "\x7f" for sign in text):
+    if _CONTROL.search(text):
         raise ValueError("net/url: invalid control character in URL")
     if not text:
         raise ValueError("empty url")
