@@ -1,6 +1,6 @@
 """Work that would hold the loop, done in a thread beside it: who waits for it takes turns, and the loop runs on.
 
-Python runs one thread at a time, and hands over when somebody has asked for `HAND_OVER` seconds: with the five
+Python runs one thread at a time, and hands over when somebody has asked for `threads.HAND_OVER` seconds: with the five
 milliseconds it begins with, every pass of the loop would wait that long beside a busy thread. Measured: a request that
 takes 0.06 ms alone takes 5.2 ms then, and 0.4 ms with this.
 """
@@ -8,19 +8,17 @@ takes 0.06 ms alone takes 5.2 ms then, and 0.4 ms with this.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from longboat.aio.clock import Clock
-from longboat.aio.threads import to_the_end
+from longboat.aio.threads import handing_over, to_the_end
 from longboat.aio.usage import Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-HAND_OVER = 0.0002  # seconds
 PLACES = 2  # whose work may be in memory at once: one at work, another waiting for the disk
 
 
@@ -35,7 +33,6 @@ class Bench:
         self._seated: set[str] = set()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._used: dict[str, Usage] = {}
-        self._usual = sys.getswitchinterval()
         self._thread = asyncio.Lock()
 
     async def take(self, usage: Usage) -> None:
@@ -87,11 +84,10 @@ class Bench:
         """The work's result, made in the thread. Cancelled, it ends only with the work: what is abandoned counts."""
         async with self._thread:
             start = self._clock.monotonic()
-            sys.setswitchinterval(HAND_OVER)
             try:
-                return await to_the_end(work, *args, **kwargs)
+                with handing_over():
+                    return await to_the_end(work, *args, **kwargs)
             finally:
-                sys.setswitchinterval(self._usual)
                 usage.add(self._clock.monotonic() - start, self._clock.monotonic())
 
 

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from longboat.aio.bench import HAND_OVER, HERE, PLACES, Bench, Seat
+from longboat.aio.bench import HERE, PLACES, Bench, Seat
 from longboat.aio.clock import SystemClock
+from longboat.aio.threads import HAND_OVER
 from longboat.aio.usage import Usage
 
 

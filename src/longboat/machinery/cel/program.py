@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from longboat.aio.threads import handing_over
 from longboat.machinery.cel import plan_calls, plan_folds
 from longboat.machinery.cel.checker import check
 from longboat.machinery.cel.cost import Sizes, estimate, no_sizes
@@ -82,6 +84,20 @@ class Program:
         finally:
             if effort is not None:
                 effort.left -= visits - frame[VISITS]
+
+    async def run(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
+        """As `evaluate`, but no dear expression holds the event loop: it begins anew in a thread."""
+        if budget > AT_ONCE:
+            try:
+                return self.evaluate(values, AT_ONCE)
+            except CostExceeded:
+                return await _beside(self, values, budget)
+        return self.evaluate(values, budget)
+
+
+async def _beside(program: Program, values: Mapping[str, Any], budget: int) -> tuple[Any, int]:
+    with handing_over():
+        return await asyncio.to_thread(program.evaluate, values, budget)
 
 
 def compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -184,6 +185,28 @@ def test_errors_in_upstreams_words(expression: str, message: str) -> None:
     with pytest.raises(cel.EvalError) as raised:
         program.evaluate({"n": 1, "x": {}})
     assert str(raised.value) == message
+
+
+async def test_a_dear_expression_leaves_the_loop() -> None:
+    """Counted, not timed: what is tried on the loop has AT_ONCE units, and what follows is another thread's."""
+    begun: list[tuple[int, bool]] = []
+    home = threading.get_ident()
+
+    class Watched(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            begun.append((sys.getswitchinterval() < 0.001, threading.get_ident() == home))
+            return super().__getitem__(name)
+
+    rule = cel.compile("list.all(a, list.all(b, a + b >= 0))", {"list": types.list_of(types.INT)})
+    cheap, dear = Watched(list=list(range(10))), Watched(list=list(range(300)))
+    assert await rule.run(cheap) == rule.evaluate(dict(cheap))
+    assert begun == [(False, True)]
+    begun.clear()
+    assert await rule.run(dear) == rule.evaluate(dict(dear))
+    assert begun == [(False, True), (True, False)]
+    with pytest.raises(cel.CostExceeded):
+        await rule.run({"list": list(range(1000))})
+    assert sys.getswitchinterval() > 0.001
 
 
 @pytest.mark.parametrize(
