@@ -210,15 +210,16 @@ class Store:
             held.begun = True
             revision = await self._stored(self._storage.create(key, plain, ttl=strategy.ttl(obj)))
             await held.keep()
-        return Result(await self._written(key, plain, revision, write), created=True)
+        return Result(await self._written(key, plain, revision, work), created=True)
 
-    async def _written(self, key: str, plain: bytes, revision: int, write: Write) -> bytes:
+    async def _written(self, key: str, plain: bytes, revision: int, work: Run) -> bytes:
         """The answer to a write, once it can be read here: what readers are shown, where nobody was faster."""
         await self.cache.wait_for(revision)
         entry = self.cache.get(key) if not self.codec.shows else None
         if entry is not None and entry.revision == revision:
             return entry.body
-        return await write.seat.run(self.codec.answer, plain, revision)
+        found: bytes = await work(self.codec.answer, plain, revision)
+        return found
 
     async def _reserved(self, new: Object, old: Object | None, write: Write) -> Held:
         """What the object takes of what there is only once. Raises StatusError; then it has taken nothing."""
@@ -334,7 +335,7 @@ class Store:
             change = self._storage.update(current.key, plain, expect=current.revision, ttl=strategy.ttl(new))
             revision = await self._stored(change)
             await held.keep()
-        return Result(await self._written(current.key, plain, revision, write))
+        return Result(await self._written(current.key, plain, revision, work))
 
     async def delete(
         self, namespace: str, name: str, wish: Deletion, write: Write, admission: Admission = ADMITTED
