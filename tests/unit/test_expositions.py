@@ -55,6 +55,11 @@ UPSTREAM = {
     "pod_security_evaluations": (
         "counter", "ALPHA", "decision mode policy_level policy_version request_operation resource subresource",
     ),
+    "apiserver_conversion_webhook_request": ("counter", "ALPHA", "failure_type result"),
+    "apiserver_conversion_webhook_duration_seconds": ("histogram", "ALPHA", "failure_type result"),
+    "apiserver_crd_conversion_webhook_duration_seconds": (
+        "histogram", "ALPHA", "crd_name from_version succeeded to_version",
+    ),
     "apiserver_admission_webhook_fail_open_count": ("counter", "ALPHA", "name type"),
     "apiserver_admission_webhook_rejection_count": (
         "counter", "ALPHA", "error_type name operation rejection_code type",

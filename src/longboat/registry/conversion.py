@@ -38,6 +38,10 @@ class Converter(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Nobody will ask it any more."""
+        ...
+
 
 class Unconverted(Exception):
     """An object is needed in another version. `during`: what is told before the reason, where there is none."""

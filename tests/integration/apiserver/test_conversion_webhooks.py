@@ -13,6 +13,7 @@ import pytest
 
 from integration.apiserver.test_admission_webhooks import CONFIGURATIONS
 from longboat.aio.clock import SystemClock
+from longboat.apiserver.custom.conversion import webhook
 from longboat.storage.memory import MemoryStorage
 from oracle.webhook import Webhooks
 from unit.apiserver.custom.test_definitions import CRDS, MERGE, until
@@ -66,13 +67,13 @@ def definition(server: Webhooks, reply: Any = converting, stored: str = "v1", ur
     server.replies["s", "/c"] = reply
     fixed = server.fixed("s")
     client = {"url": url or fixed["<hook>"] + "/c", "caBundle": fixed["<ca>"]}
-    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1", "v1beta1"]}
+    asked_by = {"clientConfig": client, "conversionReviewVersions": ["v1", "v1beta1"]}
     return {
         "metadata": {"name": NAME},
         "spec": {
             "group": GROUP, "scope": "Namespaced", "names": {"plural": "boats", "kind": "Boat"},
             "versions": [version("v1", stored), version("v2", stored)],
-            "conversion": {"strategy": "Webhook", "webhook": webhook},
+            "conversion": {"strategy": "Webhook", "webhook": asked_by},
         },
     }  # fmt: skip
 
@@ -493,6 +494,21 @@ def test_admission_sees_objects_in_the_version_that_it_is_for(server: Webhooks) 
         code, found = await api.ask("POST", at("v1"), boat(name="c"))
         assert (code, found["reason"]) == (500, "InternalError"), "who guards cannot be shown the object"
         assert found["message"].startswith(f"Internal error occurred: {ABOUT} failed: an error on the server")
+
+    play(scene)
+
+
+def test_one_that_hangs_has_its_time(server: Webhooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "SECONDS", 1)
+    monkeypatch.setattr(webhook, "AT_ONCE", 2)
+
+    async def scene(api: Api) -> None:
+        await begun(api, definition(server, {"delay": 1.5}), *(boat(name=name) for name in "abc"))
+        began = time.monotonic()
+        answers = await asyncio.gather(*(api.ask("GET", at("v2", name)) for name in "abc"))
+        assert 0.9 < time.monotonic() - began < 1.4, "who finds no place waits, and their time runs"
+        why = '/s/c?timeout=1s": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+        assert all(code == 500 and told["message"].endswith(why) for code, told in answers)
 
     play(scene)
 

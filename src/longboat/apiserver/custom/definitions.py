@@ -46,6 +46,10 @@ class _Served:
     def __init__(self, digest: bytes, kinds: list[Kind], stored: CustomResource, store: Store) -> None:
         self.digest, self.kinds, self.stored, self.store = digest, kinds, stored, store
 
+    def close(self) -> None:
+        if (converter := self.stored.converter) is not None:
+            converter.close()
+
 
 class Definitions:
     """One task at work on one definition after the other: who asks for a name first gets it."""
@@ -142,6 +146,8 @@ class Definitions:
             except ValueError as error:  # another definition may come in its place
                 log.warning("the custom kind %s is not served: %s", name, error)
                 return
+            if had is not None:
+                had.close()
             had = self._served[name] = _Served(digest, kinds, stored, store)
         had.stored.family.terminating = conditions.waits_for_objects(obj)
 
@@ -151,6 +157,7 @@ class Definitions:
         group = name.partition(".")[2]
         self._waiting.get(group, set()).discard(name)
         if (served := self._served.pop(name, None)) is not None:
+            served.close()
             for kind in served.kinds:
                 await self._server.withdraw(kind)
         if self._names.get(group, {}).pop(name, None) is not None:

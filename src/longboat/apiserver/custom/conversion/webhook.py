@@ -23,6 +23,9 @@ TOLD = 16 << 10  # characters of what the webhook says that clients are told
 AT_ONCE = 10  # exchanges with one webhook: of a MiB that is sent, and no more that comes back than `caller.MOST`
 
 
+_LATE = " (Client.Timeout exceeded while awaiting headers)"  # whose time is up here is the client, not a request
+
+
 class _Failed(Exception):
     """`kind`: of failure, for the figures. The message is what follows the object's kind in upstream's words."""
 
@@ -40,6 +43,10 @@ class ConversionWebhook:
         self._target = Target(config["clientConfig"], SECONDS, AT_ONCE)
         offered = config.get("conversionReviewVersions") or ()
         self._version = next((version for version in offered if version in REVIEWS), REVIEWS[0])
+
+    def close(self) -> None:
+        """Its definition says something else now: what is under way ends as it would have."""
+        self._target.close()
 
     async def convert(self, objects: Sequence[Object], to: str) -> list[Object]:
         """Raises Unconvertible."""
@@ -62,7 +69,8 @@ class ConversionWebhook:
         try:
             answer = await self._caller.exchange(self._target, review.request(objects, to, uid, self._version))
         except Unanswered as error:
-            raise _Failed(CALL, f"failed: {error}") from None
+            late = _LATE if str(error).endswith("context deadline exceeded") else ""
+            raise _Failed(CALL, f"failed: {error}{late}") from None
         try:
             found = review.read(answer, uid, self._version)
         except Mistake as error:
