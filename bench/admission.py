@@ -109,6 +109,16 @@ async def measure(rounds: int, port: int, ca: str) -> None:
     await configure({**hook, "name": "others.example.com", "rules": [rule]})
     passed = await median(rounds, lambda i: create("passed", i))
     say("CREATE beside a webhook that is for something else, more", passed - bare)
+
+    async def many(i: int) -> None:
+        await configure({**hook, "name": f"others.{i}.example.com", "rules": [rule]})
+
+    for i in range(99):
+        await many(i)
+    crowd = await median(rounds, lambda i: create("crowd", i))
+    say("CREATE beside 100 of these, more", crowd - bare)
+    for i in range(99):
+        await transport.request("DELETE", f"{CONFIGURATIONS}/others.{i}.example.com")
     condition = {"name": "c", "expression": "object.metadata.name.startsWith('no-')"}
     await configure({**hook, "name": "let.off.example.com", "rules": [RULE], "matchConditions": [condition]})
     off = await median(rounds, lambda i: create("off", i))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from longboat.machinery.objects import dig
+from longboat.machinery.objects import Object, dig
 from longboat.registry.store import Store
+from longboat.storage.entry import Entry
 
 
 def ready(slices: Store, namespace: str, service: str, port_name: str, family: str = "") -> list[tuple[str, int]]:
@@ -14,7 +15,7 @@ def ready(slices: Store, namespace: str, service: str, port_name: str, family: s
     for entry in slices.entries(namespace):
         if entry.labels.get("kubernetes.io/service-name") != service:
             continue
-        each = msgspec.json.decode(entry.body)
+        each = _decoded(entry)
         if family and each.get("addressType") != family:
             continue
         for port in each.get("ports") or ():
@@ -24,4 +25,12 @@ def ready(slices: Store, namespace: str, service: str, port_name: str, family: s
                     for endpoint in each.get("endpoints") or ()
                     if dig(endpoint, "conditions", "ready", default=True)
                 ]
+    return found
+
+
+def _decoded(entry: Entry) -> Object:
+    """Once for each version of a slice: whoever goes through a Service asks."""
+    found: Object | None = entry.encodings.get(_decoded)
+    if found is None:
+        found = entry.encodings[_decoded] = msgspec.json.decode(entry.body)
     return found

@@ -6,7 +6,7 @@ What webhooks and policies are shown, and what they may patch, is the object in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,6 +55,7 @@ class Views:
         self._old: dict[Kind, bytes | None] = {}
         self._values: dict[Kind, tuple[Any, Any]] = {}
         self._conversions = Conversions(attributes.seat.run)
+        self.namespaces: dict[str, Mapping[str, str] | None] = {}  # labels of those that were looked up
 
     async def reach(self, resource: Kind) -> None:
         """Have the objects at hand in a version that somebody else has to be asked for. Raises StatusError."""

@@ -367,7 +367,7 @@ CONTROLS = (
     Control(
         "5.5.1",
         "Images are checked for where they come from",
-        "For you to say: there is no ImagePolicyWebhook, nor webhooks in force yet (5.2.1).",
+        "For you to say: ImagePolicyWebhook and admission webhooks can ask somebody; none does by default.",
         for_people("there is nothing in the cluster that checks them"),
     ),
     Control(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
@@ -106,17 +105,16 @@ class Hooks:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._read_from: tuple[Any, ...] = ()
+        self._read_from = -1  # the cache's version
         self._hooks: tuple[Hook, ...] = ()
 
     def now(self) -> tuple[Hook, ...]:
         """A change of a configuration is in force with the next request. Raises Unreadable: one that cannot be read
         may guard."""
-        if self._store.empty and not self._hooks:  # as in most clusters: every write asks
-            return ()
-        entries = self._store.entries()
-        key = tuple((entry.key, entry.revision) for entry in entries)
-        if key != self._read_from:
+        cache = self._store.cache
+        version = cache.version
+        if cache.unopened or version != self._read_from:
+            entries = self._store.entries()
             found = [(msgspec.json.decode(entry.body), entry.revision) for entry in entries]
             found.sort(key=lambda each: str(each[0]["metadata"]["name"]))
             had = {hook.ref: hook for hook in self._hooks}
@@ -129,5 +127,5 @@ class Hooks:
             self._hooks = tuple(hooks)
             for ref in had.keys() - {hook.ref for hook in hooks}:
                 had[ref].target.close()
-            self._read_from = key
+            self._read_from = version
         return self._hooks

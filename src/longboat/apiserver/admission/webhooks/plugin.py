@@ -52,21 +52,23 @@ class _Webhooks(Plugin):
     def handles(self, target: Target) -> bool:
         return target.kind not in EXEMPT
 
-    def _labels(self, attributes: Attributes) -> Mapping[str, str] | None:
-        """Those of the request's namespace."""
+    def _labels(self, views: Views) -> Mapping[str, str] | None:
+        """Those of the request's namespace: looked up once, however many ask."""
 
         def of(namespace: str) -> Mapping[str, str] | None:
-            found = self._lookup(kinds.NAMESPACE, "", namespace)
-            return None if found is None else found["metadata"].get("labels") or {}
+            if namespace not in views.namespaces:
+                found = self._lookup(kinds.NAMESPACE, "", namespace)
+                views.namespaces[namespace] = None if found is None else found["metadata"].get("labels") or {}
+            return views.namespaces[namespace]
 
-        return matching.labels_of(attributes, of)
+        return matching.labels_of(views.attributes, of)
 
     async def _concerned(self, hook: Hook, views: Views) -> Kind | None:
         """As what the webhook is asked about the request; None: not at all. Raises StatusError where its conditions
         cannot tell, and it guards."""
         attributes = views.attributes
         inside = matching.is_about_namespaced(attributes)
-        labels = (lambda: self._labels(attributes)) if inside else lambda: None  # no selector of namespaces lets it off
+        labels = (lambda: self._labels(views)) if inside else lambda: None  # no selector of namespaces lets it off
         resource = hook.asked_about(attributes, labels, self._versions.others)
         if resource is not None:
             await views.reach(resource)
@@ -84,7 +86,7 @@ class _Webhooks(Plugin):
     async def _answer(self, hook: Hook, views: Views, resource: Kind) -> Answer:
         """Raises Unanswered; StatusError for a refusal. Whatever comes of it is counted."""
         figures, start, operation = self._caller.figures, self._caller.now(), views.attributes.operation
-        rejected, code, error = True, 0, INTERNAL
+        rejected, code, error, waited = True, 0, INTERNAL, True
         try:
             answer = await self._asked(hook, views, resource)
             rejected, code = False, 200
@@ -97,9 +99,13 @@ class _Webhooks(Plugin):
             rejected, code, error = not hook.fails_open, unanswered.code, CALLING
             self._complaints.failed(self.configured, hook, str(unanswered))
             raise
+        except asyncio.CancelledError:
+            waited = False  # it says nothing of the webhook
+            raise
         finally:
-            figures.asked(hook.name, self.mutating, operation, self._caller.now() - start, code, rejected)
-            if rejected:
+            if waited:
+                figures.asked(hook.name, self.mutating, operation, self._caller.now() - start, code, rejected)
+            if waited and rejected:
                 figures.rejected(hook.name, self.mutating, operation, error, code)
 
     async def _asked(self, hook: Hook, views: Views, resource: Kind) -> Answer:
