@@ -22,6 +22,73 @@ async def echo(request: Request) -> Answer:
     return Answer(body=f"{request.method} {request.path} {len(request.body)}".encode())
 
 
+async def whose(token: str) -> http.Caller | None:
+    return http.Caller("system:serviceaccount:a:b", ("a",)) if token == "good" else None
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("Authorization: Bearer good\r\n", 200),
+        ("Authorization: bearer  good\r\n", 200),
+        ("", 401),
+        ("Authorization: Bearer bad\r\n", 401),
+        ("Authorization: Bearer \r\n", 401),
+        ("Authorization: Basic good\r\n", 401),
+        ("Authorization: Bearer good\r\nAuthorization: Bearer bad\r\n", 401),
+        ("X-Remote-User: admin\r\n", 401),
+    ],
+)
+def test_who_has_no_certificate_shows_one_token_that_is_somebodys(tmp_path: Path, headers: str, status: int) -> None:
+    """Nothing of the body is read before that: it is announced and never sent."""
+    callers: list[http.Caller] = []
+
+    async def note(request: Request) -> Answer:
+        callers.append(request.caller)
+        return Answer()
+
+    async def main() -> bytes:
+        pki = Pki(tmp_path, SystemClock())
+        serving = pki.serving(["127.0.0.1"])
+        offered = http.tls(serving.certificate, serving.key, tmp_path / "ca.crt", tokens=True)
+        server = Server(note, offered, SystemClock(), whose)
+        number = await server.listen("127.0.0.1", 0)
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+        async with asyncio.timeout(10):
+            reader, writer = await asyncio.open_connection("127.0.0.1", number, ssl=context)
+            length = "" if status == 200 else "Content-Length: 1000\r\n"
+            writer.write(f"POST / HTTP/1.1\r\nHost: a\r\n{length}{headers}\r\n".encode())
+            line = await reader.readline()
+            writer.close()
+        await server.close()
+        return line
+
+    assert asyncio.run(main()).split()[1] == str(status).encode()
+    assert callers == ([http.Caller("system:serviceaccount:a:b", ("a",))] if status == 200 else [])
+
+
+def test_a_certificate_of_nobody_known_is_not_made_good_by_a_token(tmp_path: Path) -> None:
+    async def main() -> None:
+        pki, other = Pki(tmp_path / "a", SystemClock()), Pki(tmp_path / "b", SystemClock())
+        serving, stranger = pki.serving(["127.0.0.1"]), other.client("s", "admin", ["system:masters"])
+        offered = http.tls(serving.certificate, serving.key, tmp_path / "a" / "ca.crt", tokens=True)
+        server = Server(echo, offered, SystemClock(), whose)
+        number = await server.listen("127.0.0.1", 0)
+        context = ssl.create_default_context(cafile=str(tmp_path / "a" / "ca.crt"))
+        context.load_cert_chain(stranger.certificate, stranger.key)
+        found = b""
+        async with asyncio.timeout(10):
+            with suppress(OSError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", number, ssl=context)
+                writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer good\r\n\r\n")
+                found = await reader.read()
+                writer.close()
+        assert found == b""
+        await server.close()
+
+    asyncio.run(main())
+
+
 @asynccontextmanager
 async def port(folder: Path) -> AsyncIterator[Callable[[], Awaitable[Streams]]]:
     pki = Pki(folder, SystemClock())

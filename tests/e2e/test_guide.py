@@ -12,7 +12,7 @@ import pytest
 
 from e2e.host import Cluster
 from e2e.pages import GUIDE, follow
-from images import build, debian
+from images import build, debian, extension
 from published import published
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -31,6 +31,7 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.up()
         cluster.import_image(build.hello(tmp_path_factory.getbasetemp() / "hello.tar"))
         cluster.import_image(debian.build(("python",))["python"])
+        cluster.import_image(extension.build(("metrics-server",))["metrics-server"])
         yield cluster
     finally:
         cluster.close()

@@ -1,7 +1,7 @@
 """An extension API server: flunders of wardle.example.com/v1alpha1, as upstream's sample API server has them.
 
-Runs alone in a pod (`python wardle.py --secure-port P --tls-cert-file F --tls-private-key-file F`; Python ≥3.9, aiohttp
-≥3.8), or inside a test (`app`). It believes whoever shows a certificate of the front proxy's authority who a user is,
+Runs alone in a pod (`--secure-port P --tls-cert-file F --tls-private-key-file F`; Python ≥3.11, aiohttp ≥3.8), or in a
+test (`app`). It believes whoever shows a certificate of the front proxy's authority who a user is,
 has tokens reviewed by the cluster, and asks the cluster what a user may.
 """
 
@@ -245,13 +245,13 @@ class Server:
 
 def attributes(request: web.Request) -> Object:
     """Of an access review."""
-    found = re.match(rf"{BASE}(?:/namespaces/([^/]+))?/([^/]+)(?:/([^/]+))?(?:/([^/]+))?$", request.path)
+    found = re.match(r"/apis/([^/]+)/([^/]+)(?:/namespaces/([^/]+))?/([^/]+)(?:/([^/]+))?(?:/([^/]+))?$", request.path)
     if not found:
         return {"nonResourceAttributes": {"path": request.path, "verb": request.method.lower()}}
-    namespace, plural, name, part = (each or "" for each in found.groups())
+    group, version, namespace, plural, name, part = (each or "" for each in found.groups())
     verbs = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete" if name else "deletecollection"}
     verb = verbs.get(request.method) or ("get" if name else "watch" if request.query.get("watch") else "list")
-    return {"resourceAttributes": {"group": GROUP, "version": VERSION, "namespace": namespace, "resource": plural,
+    return {"resourceAttributes": {"group": group, "version": version, "namespace": namespace, "resource": plural,
                                    "subresource": part, "name": name, "verb": verb}}  # fmt: skip
 
 
@@ -334,17 +334,23 @@ DOCUMENTS: dict[str, Object] = {
 }  # fmt: skip
 
 
-async def run(options: argparse.Namespace) -> None:
-    cluster = Cluster()
+async def believing(cluster: Cluster) -> tuple[ssl.SSLContext, list[str]]:
+    """What a server needs to know a front proxy by: its authority, and the names that it may have."""
     trust = await cluster.front_proxy()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(options.tls_cert_file, options.tls_private_key_file)
     context.verify_mode = ssl.CERT_OPTIONAL
     with tempfile.NamedTemporaryFile("w", suffix=".crt") as file:
         file.write(trust["requestheader-client-ca-file"])
         file.flush()
         context.load_verify_locations(file.name)
-    server = Server(cluster, json.loads(trust["requestheader-allowed-names"]))
+    return context, json.loads(trust["requestheader-allowed-names"])
+
+
+async def run(options: argparse.Namespace) -> None:
+    cluster = Cluster()
+    context, names = await believing(cluster)
+    context.load_cert_chain(options.tls_cert_file, options.tls_private_key_file)
+    server = Server(cluster, names)
     runner = web.AppRunner(server.app())
     await runner.setup()
     await web.TCPSite(runner, None, options.secure_port, ssl_context=context).start()

@@ -19,6 +19,7 @@ from longboat.assembly import archive
 
 PACKAGES = ("python3", "python3-aiohttp", "python3-cryptography")
 PROGRAMS = {"sample-apiserver": "wardle.py", "metrics-server": "metrics_server.py"}
+SHARED = "wardle.py"
 HERE = Path(__file__).parents[1] / "extension"
 
 
@@ -30,13 +31,17 @@ def build(images: Sequence[str] = tuple(PROGRAMS), directory: Path = DEFAULT) ->
 
 def _built(directory: Path, image: str) -> Path:
     packages = debian.download(directory / "packages", PACKAGES)
-    program = (HERE / PROGRAMS[image]).read_bytes()
-    made_from = [package.name for package in packages] + [program.decode(), Path(__file__).read_text()]
+    programs = {name: (HERE / name).read_bytes() for name in {SHARED, PROGRAMS[image]}}
+    made_from = [package.name for package in packages] + [Path(__file__).read_text()]
+    made_from += [program.decode() for _, program in sorted(programs.items())]
     path = directory / f"{image}-{hashlib.sha256(chr(0).join(made_from).encode()).hexdigest()[:12]}.tar"
     if not path.exists():
         with tempfile.TemporaryDirectory() as root:
-            layer = debian.layer(Path(root), packages).file("server.py", program, 0o755)
-        config = {"Entrypoint": ["/usr/bin/python3", "/server.py"], "Env": ["PATH=/usr/bin:/usr/sbin"]}
+            layer = debian.layer(Path(root), packages)
+        for name, program in programs.items():
+            layer.file(f"extension/{name}", program)
+        entry = ["/usr/bin/python3", "-m", f"extension.{PROGRAMS[image].removesuffix('.py')}"]
+        config = {"Entrypoint": entry, "Env": ["PATH=/usr/bin:/usr/sbin", "PYTHONPATH=/"]}
         replace(path, archive.image(debian.name(image), layer, config))
     return path
 

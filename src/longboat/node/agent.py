@@ -43,6 +43,7 @@ from longboat.node.serve.authorize import Authorizer
 from longboat.node.serve.http import Server, tls
 from longboat.node.serve.port import NodePort
 from longboat.node.serve.shared import SharedPort
+from longboat.node.serve.tokens import Tokens
 from longboat.node.services import ApiServices
 from longboat.node.simulated.stand_ins import SIMULATED
 from longboat.node.sources import ApiSources
@@ -277,8 +278,8 @@ class Agent:
         if self._shared_port is not None:
             self._shared_port.add(config.name, handler)
             return self._shared_port.number
-        self._context = await serving_context(config.pki, config.name, self._clock)
-        self._server = Server(handler, self._context, self._clock)
+        self._context = await serving_context(config.pki, config.name, self._clock, tokens=True)
+        self._server = Server(handler, self._context, self._clock, Tokens(self._client, self._clock))
         return await self._server.listen(config.listen or config.addresses[0], config.port)
 
     async def _look(self) -> Health:
@@ -297,8 +298,9 @@ class Agent:
         return self._images_seen[1]
 
 
-async def serving_context(pki: Path, name: str, clock: Clock) -> ssl.SSLContext:
-    """What a node's port is served with; where there is nothing whole yet, what nobody trusts. Raises OSError."""
+async def serving_context(pki: Path, name: str, clock: Clock, *, tokens: bool = False) -> ssl.SSLContext:
+    """What a node's port is served with; where there is nothing whole yet, what nobody trusts. `tokens`: a client may
+    have one instead of a certificate. Raises OSError."""
     if not await asyncio.to_thread(certificates.can_serve, pki):
         await certificates.store_serving(pki, *certificates.stop_gap(name, clock.now()))
-    return tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt")
+    return tls(pki / "serving.crt", pki / "serving.key", pki / "ca.crt", tokens=tokens)

@@ -148,7 +148,7 @@ CONTROLS = (
     Control(
         "4.2.1",
         "The node's port answers nobody without a credential",
-        "The handshake wants a certificate of the cluster's authority.",
+        "Who has neither a certificate of the cluster's authority nor an account's token is answered 401.",
         _each(_anonymous),
     ),
     Control(

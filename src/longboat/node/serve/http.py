@@ -1,4 +1,4 @@
-"""What is asked at a node's port, and by whom. Its only clients hold a certificate of the cluster's authority."""
+"""What is asked at a node's port, and by whom: who holds a certificate of the cluster's authority, or a token."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from longboat.aio.http.message import CutShort, Headers, TooLong
 
 MAX_BODY = 1 << 20  # bytes: nothing here takes more
 MAX_CONNECTIONS = 1000
+MAX_STRANGERS = 200  # of them, from who has yet to show who they are
 HELD = 32 << 20  # bytes of requests, and of answers, for all clients together
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who the client's certificate says it is."""
+    """Who the client's certificate, or its token, says it is."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -63,44 +64,59 @@ class HttpError(Exception):
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
+Identify = Callable[[str], Awaitable[Caller | None]]
+"""Whose a bearer token is; None for nobody's."""
 
 
-def tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
-    """Clients without a certificate of the authority do not get past the handshake."""
+def tls(certificate: Path, key: Path, authority: Path, *, tokens: bool = False) -> ssl.SSLContext:
+    """Clients without a certificate of the authority do not get past the handshake, unless they may have `tokens`."""
     context = strong.serving()
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(authority)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL if tokens else ssl.CERT_REQUIRED
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
-    """Nobody gets here who is not known."""
-
     incoming: Incoming
-    known: bool = True
+    known: bool = False  # its sender is somebody
     for_client_alone: bool = False
 
 
 class Server(server.Server[_Asked]):
-    """A node's port, or one that several share."""
+    """A node's port, or one that several share. `identify`: whose tokens are, where clients may have such."""
 
-    def __init__(self, handler: Handler, context: ssl.SSLContext, clock: Clock) -> None:
+    def __init__(
+        self, handler: Handler, context: ssl.SSLContext, clock: Clock, identify: Identify | None = None
+    ) -> None:  # fmt: skip
         async def handle(asked: _Asked) -> Answer:
             try:
-                return await handler(await _request(asked.incoming))
+                caller = await _who(asked.incoming, identify)
+                asked.known = True
+                return await handler(await _request(asked.incoming, caller))
             except HttpError as error:
                 return Answer(error.status, error.text.encode())
 
-        census = Census(MAX_CONNECTIONS, MAX_CONNECTIONS)
+        census = Census(MAX_CONNECTIONS, MAX_STRANGERS)
         super().__init__(_Asked, handle, context, clock, census, held=HELD)
 
 
-async def _request(incoming: Incoming) -> Request:
+async def _who(incoming: Incoming, identify: Identify | None) -> Caller:
+    """Before anything of the body is read. Raises HttpError."""
+    if incoming.peer_certificate:
+        return _caller(incoming.peer_certificate)
+    said = incoming.headers.getall("authorization")
+    scheme, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+    caller = await identify(token.strip()) if identify is not None and scheme.lower() == "bearer" else None
+    if caller is None:
+        raise HttpError(401, "Unauthorized")
+    return caller
+
+
+async def _request(incoming: Incoming, caller: Caller) -> Request:
     """Raises HttpError."""
-    caller = _caller(incoming.peer_certificate or b"")
     try:
         body = b"" if "upgrade" in incoming.headers else await incoming.read(MAX_BODY)
     except TooLong:
