@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,8 +52,15 @@ def follow(host: Host, page: str, folder: Path) -> int:
             write(page, content, folder)
             continue
         for typed, seen in commands(content):
-            done = host.run("sh", "-c", f"cd {folder} && {typed}")
+            done = host.run("sh", "-c", f"cd {folder} || exit\n{typed}")
             assert done.code == 0, f"{typed}\n{done.out}{done.err}"
             assert looks_like(seen).fullmatch(done.out.strip()), f"$ {typed}\n{done.out}\nwas to look like\n{seen}"
             ran += 1
     return ran
+
+
+def leave(folder: Path) -> None:
+    """End what a page has started and not ended, where it fell short: it notes its processes in files."""
+    for path in folder.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(path.read_text()), signal.SIGTERM)

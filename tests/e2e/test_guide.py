@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.host import Cluster
-from e2e.pages import GUIDE, follow
+from e2e.pages import GUIDE, follow, leave
 from images import build, debian, extension
 from published import published
 
@@ -39,9 +39,11 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_tells_what_happens(guided: Cluster, page: str, tmp_path: Path) -> None:
+    (tmp_path / "kopf").symlink_to(published("kopf"))
     try:
         assert follow(guided.host, page, tmp_path)
     finally:
+        leave(tmp_path)
         gone = ("--ignore-not-found", "--wait=false", "--grace-period=1")
         guided.kubectl("delete", "-f", str(tmp_path), *gone)
 
