@@ -117,8 +117,11 @@ def test_a_kind_goes_with_its_objects() -> None:
         code, going = await api.ask("DELETE", f"{CRDS}/boats.{GROUP}")
         assert (code, going["metadata"]["finalizers"]) == (200, ["customresourcecleanup.apiextensions.k8s.io"])
         assert conditions(going)["Terminating"] == ("True", "InstanceDeletionPending")
-        left = await until(api, at(), lambda _, found: len(found["items"]) == 1)
-        assert left["items"][0]["metadata"]["deletionTimestamp"]
+
+        def is_held(_: int, found: Any) -> bool:
+            return ["deletionTimestamp" in each["metadata"] for each in found["items"]] == [True]
+
+        await until(api, at(), is_held)
         _, going = await api.ask("GET", f"{CRDS}/boats.{GROUP}")
         assert conditions(going)["Terminating"] == ("True", "InstanceDeletionInProgress")
         code, refused = await api.ask("POST", at(), boat("new"))
