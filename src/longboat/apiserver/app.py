@@ -338,9 +338,6 @@ class APIServer:
         def printed(kind: Kind, obj: Object) -> bytes:
             return types(kind).canonical(kind, obj)
 
-        def hooks(kind: Kind) -> Hooks:
-            return Hooks(self.stores[kind])
-
         async def make_namespace(obj: Object) -> None:
             await self.stores[kinds.NAMESPACE].create(obj, "", Write())
 
@@ -365,10 +362,12 @@ class APIServer:
         policies = Both(self.stores, self.resources, policy_means)
         self.exposition.add(figures.families)
         self.exposition.add(policies.figures.families)
+        told = self.config.admission
         means = Means(
             self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
-            self.config.serving_names, TABLE if self.config.warn_unenforced else {}, self.config.admission, figures,
-            hooks(kinds.MUTATING_WEBHOOK_CONFIGURATION), hooks(kinds.VALIDATING_WEBHOOK_CONFIGURATION), self.webhooks,
+            self.config.serving_names, TABLE if self.config.warn_unenforced else {}, told, figures,
+            Hooks(self.stores[kinds.MUTATING_WEBHOOK_CONFIGURATION], told.mutating_webhooks),
+            Hooks(self.stores[kinds.VALIDATING_WEBHOOK_CONFIGURATION], told.validating_webhooks), self.webhooks,
             Complaints(self.stores[kinds.CORE_EVENT], self.clock, self.tasks),
             typed, printed, versions, make_namespace, self.resources.named, policies,
         )  # fmt: skip

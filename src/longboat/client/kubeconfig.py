@@ -40,6 +40,53 @@ def load(path: Path) -> Access:
         raise BadKubeconfig(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Credential:
+    """How a user is known: by a token, or by a certificate and its key, in PEM. `token_file` is read each time."""
+
+    token: str = ""
+    token_file: Path | None = None
+    certificate: bytes = b""
+    key: bytes = b""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Raises OSError."""
+        token = self.token or (self.token_file.read_text().strip() if self.token_file else "")
+        return [("Authorization", f"Bearer {token}")] if token else []
+
+    def show(self, context: ssl.SSLContext) -> None:
+        """Have connections with this context show the certificate. Raises ssl.SSLError."""
+        if self.certificate and self.key:
+            load_chain(context, self.certificate, self.key)
+
+
+def credentials(path: Path) -> tuple[dict[str, Credential], Credential | None]:
+    """Every user's, by name, and the current context's. Raises OSError, BadKubeconfig."""
+    config = read(path)
+    found: dict[str, Credential] = {}
+    try:
+        for entry in config.get("users") or ():
+            name = _text(entry, "name")
+            found[name] = _credential(entry.get("user") or {}, path.parent)
+        current = config.get("current-context")
+        named = _named(config, "context", current).get("user") if current else None
+    except (BadKubeconfig, ValueError, AttributeError, ssl.SSLError) as error:
+        raise BadKubeconfig(f"{path}: {error}") from error
+    return found, found.get(named) if named else None
+
+
+def _credential(user: dict[str, Any], folder: Path) -> Credential:
+    """Raises BadKubeconfig, OSError, ssl.SSLError."""
+    for name in UNSUPPORTED:
+        if user.get(name):
+            raise BadKubeconfig(f"the user authenticates by {name}, which Longboat's components do not")
+    certificate, key = (_content(user, name, folder) for name in ("client-certificate", "client-key"))
+    token_file = folder / user["tokenFile"] if user.get("tokenFile") else None
+    made = Credential(user.get("token") or "", token_file, certificate, key)
+    made.show(ssl.create_default_context())
+    return made
+
+
 def read(path: Path) -> Any:
     """What stands in the file. Raises OSError, BadKubeconfig."""
     import yaml

@@ -12,6 +12,8 @@ from longboat.apiserver.admission import event_rate, image_policy, node_selector
 from longboat.apiserver.admission.event_rate import Limit
 from longboat.apiserver.admission.pod_security import configuration as pod_security
 from longboat.apiserver.admission.pod_security.settings import Settings
+from longboat.apiserver.admission.webhooks import credentials
+from longboat.apiserver.admission.webhooks.credentials import NONE, Credentials
 from longboat.apiserver.remote import Remote
 from longboat.machinery import configfile
 from longboat.machinery.configfile import BadConfiguration
@@ -41,6 +43,8 @@ class Configured:
     event_limits: tuple[Limit, ...] = ()
     node_selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tolerations: tolerations.Settings = field(default_factory=tolerations.Settings)
+    mutating_webhooks: Credentials = NONE
+    validating_webhooks: Credentials = NONE
     image_policy: image_policy.Settings | None = None
     image_reviewer: Remote | None = None  # whom `image_policy` names
 
@@ -66,6 +70,13 @@ _KINDS = {
     "PodTolerationRestriction": _Kind(
         "tolerations", tolerations.KIND, tolerations.VERSIONS, tolerations.SHAPE, tolerations.settings
     ),
+    **{
+        plugin: _Kind(where, credentials.KIND, credentials.VERSIONS, credentials.SHAPE, credentials.settings)
+        for plugin, where in (
+            ("MutatingAdmissionWebhook", "mutating_webhooks"),
+            ("ValidatingAdmissionWebhook", "validating_webhooks"),
+        )
+    },
     "ImagePolicyWebhook": _Kind("image_policy", "", (), image_policy.SHAPE, image_policy.settings),
 }
 NEEDED = ("EventRateLimit", "ImagePolicyWebhook")  # plugins that are nothing without settings
@@ -116,7 +127,10 @@ def _settings(kind: _Kind, plugin: dict[str, Any], file: Path, where: str) -> An
             raise BadConfiguration(f"{where}.configuration: {error}") from None
     else:
         return None
-    settings, errors = kind.settings(found)
+    try:
+        settings, errors = kind.settings(found)
+    except BadConfiguration as error:
+        raise BadConfiguration(f"{where}: {error}") from None
     if errors:
         raise BadConfiguration(f"{where}: {', '.join(str(cause) for cause in errors)}")
     return settings

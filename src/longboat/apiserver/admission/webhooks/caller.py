@@ -88,6 +88,8 @@ class Caller:
         split = urlsplit(url)
         headers = [("Host", split.netloc), ("Content-Type", "application/json"), ("Accept", "application/json"),
                    ("Content-Length", str(len(body)))]  # fmt: skip
+        if target.credential is not None:
+            headers += target.credential.headers()
         message = http1.encode_request("POST", f"{split.path or '/'}?{split.query}", headers) + body
         service = target.config.get("service")
         name, port = split.hostname or "", split.port or 443

@@ -12,6 +12,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.expressions import Condition, Conditions
 from longboat.apiserver.admission.matching import Equivalents
+from longboat.apiserver.admission.webhooks.credentials import NONE, Credentials
 from longboat.apiserver.admission.webhooks.target import Target
 from longboat.machinery import selectors
 from longboat.machinery.kinds import Kind
@@ -38,6 +39,7 @@ class Hook:
     ref: tuple[str, int, int]
     spec: Object
     uid: str = ""  # of the configuration
+    who: Credentials = NONE  # as whom it is asked
 
     @property
     def name(self) -> str:
@@ -68,7 +70,7 @@ class Hook:
 
     @cached_property
     def target(self) -> Target:
-        return Target(self.spec.get("clientConfig") or {}, self.seconds, AT_ONCE)
+        return Target(self.spec.get("clientConfig") or {}, self.seconds, AT_ONCE, self.who)
 
     @cached_property
     def conditions(self) -> Conditions:
@@ -101,11 +103,13 @@ class Hook:
 
 
 class Hooks:
-    """What one kind of configuration holds, in the order in which it is asked: by the configurations' names."""
+    """What one kind of configuration holds, in the order in which it is asked: by the configurations' names. `who`: as
+    whom webhooks are asked."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, who: Credentials = NONE) -> None:
         self._store = store
         self._read_from = -1  # the cache's version
+        self._who = who
         self._hooks: tuple[Hook, ...] = ()
 
     def now(self) -> tuple[Hook, ...]:
@@ -123,7 +127,7 @@ class Hooks:
                 name, uid = configuration["metadata"]["name"], configuration["metadata"].get("uid") or ""
                 for i, spec in enumerate(configuration.get("webhooks") or ()):
                     ref = (name, revision, i)
-                    hooks.append(had.get(ref) or Hook(name, ref, spec, uid))
+                    hooks.append(had.get(ref) or Hook(name, ref, spec, uid, self._who))
             self._hooks = tuple(hooks)
             for ref in had.keys() - {hook.ref for hook in hooks}:
                 had[ref].target.close()

@@ -13,9 +13,12 @@ import ssl
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from longboat.aio.clock import Clock, Timer
+from longboat.apiserver.admission.webhooks.credentials import HTTPS, NONE, Credentials
 from longboat.apiserver.dial import Connection
+from longboat.client.kubeconfig import Credential
 from longboat.machinery.objects import Object
 
 KEPT = 10  # connections to it that nobody uses just now
@@ -36,10 +39,12 @@ class _Kept:
 
 
 class Target:
-    """`config`: a WebhookClientConfig. `seconds`: of one exchange. `at_once`: exchanges with it."""
+    """`config`: a WebhookClientConfig. `seconds`: of one exchange. `at_once`: exchanges with it. `who`: as whom it is
+    asked."""
 
-    def __init__(self, config: Object, seconds: int, at_once: int) -> None:
+    def __init__(self, config: Object, seconds: int, at_once: int, who: Credentials = NONE) -> None:
         self.config, self.seconds = config, seconds
+        self._who = who
         self.places = asyncio.Semaphore(at_once)  # for exchanges with it; who finds none waits, and its time runs
         self._kept: deque[_Kept] = deque()  # the one that was used last comes last
         self._sweeping: Timer | None = None
@@ -49,11 +54,21 @@ class Target:
     def context(self) -> ssl.SSLContext:
         """Raises ssl.SSLError, ValueError."""
         bundle = self.config.get("caBundle")
-        if not bundle:
-            return ssl.create_default_context()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
+        if bundle:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=base64.b64decode(bundle).decode("ascii", "ignore"))
+        else:
+            context = ssl.create_default_context()
+        if self.credential is not None:
+            self.credential.show(context)
         return context
+
+    @cached_property
+    def credential(self) -> Credential | None:
+        if self._who is NONE:
+            return None
+        split = urlsplit(self.url)
+        return self._who.of(split.hostname or "", split.port or HTTPS)
 
     @property
     def url(self) -> str:
