@@ -81,6 +81,11 @@ def in_scopes(quota: Object, kind: str, obj: Object) -> bool:
     return all(_in_scope(selector, kind, obj) for selector in scopes(quota))
 
 
+def matching(selectors: Iterable[Object], kind: str, obj: Object) -> list[Object]:
+    """Those of the selectors in whose scope the object is."""
+    return [selector for selector in selectors if _in_scope(selector, kind, obj)]
+
+
 def scopes(quota: Object) -> Iterator[Object]:
     """ScopedResourceSelectorRequirements, of which all have to be met."""
     for name in dig(quota, "spec", "scopes", default=()):

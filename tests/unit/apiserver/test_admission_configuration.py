@@ -12,6 +12,7 @@ from integration.apiserver.process import SOURCE
 from longboat.apiserver.admission import image_policy
 from longboat.apiserver.admission.configuration import Configured, load
 from longboat.apiserver.admission.event_rate import Limit
+from longboat.apiserver.admission.limited_resources import Limited
 from longboat.apiserver.admission.pod_security.levels import NONE, Policy, Standard
 from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.machinery.configfile import BadConfiguration
@@ -85,6 +86,7 @@ def other(name: str, text: str) -> str:
 EVENTS = "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\nkind: Configuration\n"
 TOLERATIONS = "apiVersion: podtolerationrestriction.admission.k8s.io/v1alpha1\nkind: Configuration\n"
 IMAGES = "imagePolicy: {kubeConfigFile: reviewer.kubeconfig, allowTTL: 50, denyTTL: -1, defaultAllow: true}"
+QUOTAS = "apiVersion: apiserver.config.k8s.io/v1\nkind: ResourceQuotaConfiguration\n"
 REVIEWER = """{clusters: [{name: c, cluster: {server: "https://images.example:1/review"}}], current-context: x,
 users: [{name: u, user: {token: t}}], contexts: [{name: x, context: {cluster: c, user: u}}]}"""
 
@@ -107,6 +109,10 @@ def test_settings_of_plugins_that_are_off_by_default(tmp_path: Path) -> None:
     found = told("PodTolerationRestriction", TOLERATIONS + tolerated).tolerations
     assert found.default == ({"key": "k", "operator": "Exists"},)
     assert found.listed == ({"operator": "Exists", "tolerationSeconds": 5},)
+    limited = "limitedResources: [{resource: pods, matchContains: [cpu], matchScopes: [{scopeName: PriorityClass}]}]"
+    assert told("ResourceQuota", QUOTAS + limited).limited == (
+        Limited("", "pods", ("cpu",), ({"scopeName": "PriorityClass"},)),
+    )
     found_policy = told("ImagePolicyWebhook", IMAGES)
     assert found_policy.image_policy == image_policy.Settings("reviewer.kubeconfig", 50.0, 0.0, 0.5, True)
     assert found_policy.image_reviewer is not None
@@ -128,6 +134,7 @@ def test_settings_of_plugins_that_are_off_by_default(tmp_path: Path) -> None:
         ("PodTolerationRestriction", TOLERATIONS + "default: [{keys: a}]", 'unknown field "default[0].keys"'),
         ("ImagePolicyWebhook", "imagePolicy: {allowTTL: 3600}", "imagePolicy.kubeConfigFile: Required value"),
         ("ImagePolicyWebhook", "imagePolicy: {kubeConfigFile: x, allowTTL: 3600}", "valid value is between 1 and 1800"),
+        ("ResourceQuota", QUOTAS + "limitedResources: [{apiGroup: apps}]", "limitedResources[0].resource: Required"),
         ("ImagePolicyWebhook", IMAGES, "reviewer.kubeconfig: No such file or directory"),
     ],
 )  # fmt: skip

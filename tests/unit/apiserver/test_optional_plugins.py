@@ -15,6 +15,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission import event_rate, image_policy, tolerations
 from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.admission.event_rate import EventRateLimit, Limit
+from longboat.apiserver.admission.limited_resources import Limited
 from longboat.apiserver.remote import Remote
 from longboat.machinery.errors import StatusError
 from longboat.machinery.user import User
@@ -299,6 +300,41 @@ def test_pods_bear_the_zone_and_region_of_their_node() -> None:
         assert "labels" not in (await api.make(PODS, pod("later")))["metadata"]
 
     run(scene)
+
+
+@pytest.mark.parametrize(
+    ("limited", "wish", "quota", "said"),
+    [  # upstream's own cases (resourcequota, TestAdmitLimited…)
+        (Limited("", "pods", ("cpu",)), {}, None, ""),
+        (Limited("", "pods", ("cpu",)), {"cpu": "3"}, None, "insufficient quota to consume: cpu,requests.cpu"),
+        (Limited("", "pods", ("requests.cpu",)), {"cpu": "3"}, {"hard": {"memory": "1Gi"}},
+         'pods "p" is forbidden: failed quota: q: must specify memory for: c'),
+        (Limited("", "pods", ("requests.cpu",)), {"cpu": "3"}, {"hard": {"pods": "9"}},
+         'pods "p" is forbidden: insufficient quota to consume: requests.cpu'),
+        (Limited("", "pods", ("requests.cpu",)), {"cpu": "3"}, {"hard": {"requests.cpu": "4"}}, ""),
+        (Limited("", "pods", ("requests.cpu",)), {"cpu": "3"}, {"hard": {"requests.cpu": "2"}}, "exceeded quota: q"),
+        (Limited("", "services", ("services",)), {"cpu": "3"}, None, ""),
+        (Limited("", "pods", (), ({"scopeName": "BestEffort", "operator": "Exists"},)), {"cpu": "3"}, None, ""),
+        (Limited("", "pods", (), ({"scopeName": "BestEffort", "operator": "Exists"},)), {}, None,
+         "insufficient quota to match these scopes: [{BestEffort Exists []}]"),
+        (Limited("", "pods", (), ({"scopeName": "BestEffort", "operator": "Exists"},)), {},
+         {"hard": {"pods": "5"}, "scopes": ["BestEffort"]}, ""),
+        (Limited("", "pods", (), ({"scopeName": "NotBestEffort", "operator": "In", "values": ["a", "b"]},)),
+         {"cpu": "1"}, {"hard": {"pods": "5"}}, "these scopes: [{NotBestEffort In [a b]}]"),
+    ],
+)  # fmt: skip
+def test_what_is_limited_has_to_be_covered_by_a_quota(limited: Limited, wish: Any, quota: Any, said: str) -> None:
+    async def scene(api: Api) -> None:
+        await accounts(api)
+        if quota:
+            where = "/api/v1/namespaces/default/resourcequotas"
+            made = await api.make(where, {"metadata": {"name": "q"}, "spec": quota})
+            made["status"] = {"hard": quota["hard"], "used": dict.fromkeys(quota["hard"], "0")}
+            assert (await api.ask("PUT", f"{where}/q/status", made))[0] == 200
+        code, answer = await api.ask("POST", PODS, pod(container={"resources": {"requests": wish}}))
+        assert code == 201 if not said else said in answer["message"], answer
+
+    run(scene, limited=(limited,))
 
 
 class Reviewer:

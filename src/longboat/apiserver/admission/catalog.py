@@ -157,7 +157,10 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
             m.validating, m.caller, m.complaints, m.lookup, m.authorizer, m.printed, m.versions
         ),
     ),
-    ("ResourceQuota", lambda m: ResourceQuota(m.quotas, m.clock)),  # it notes what nobody but AlwaysDeny refuses then
+    (
+        "ResourceQuota",
+        lambda m: ResourceQuota(m.quotas, m.clock, m.configured.limited),
+    ),
     ("AlwaysDeny", lambda m: AlwaysDeny()),
 )
 NAMES = frozenset(name for name, _ in CATALOGUE if name)

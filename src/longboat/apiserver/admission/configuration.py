@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from longboat.apiserver import remote
-from longboat.apiserver.admission import event_rate, image_policy, node_selectors, tolerations
+from longboat.apiserver.admission import event_rate, image_policy, limited_resources, node_selectors, tolerations
 from longboat.apiserver.admission.event_rate import Limit
+from longboat.apiserver.admission.limited_resources import Limited
 from longboat.apiserver.admission.pod_security import configuration as pod_security
 from longboat.apiserver.admission.pod_security.settings import Settings
 from longboat.apiserver.admission.webhooks import credentials
@@ -43,6 +44,7 @@ class Configured:
     event_limits: tuple[Limit, ...] = ()
     node_selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tolerations: tolerations.Settings = field(default_factory=tolerations.Settings)
+    limited: tuple[Limited, ...] = ()
     mutating_webhooks: Credentials = NONE
     validating_webhooks: Credentials = NONE
     image_policy: image_policy.Settings | None = None
@@ -77,6 +79,13 @@ _KINDS = {
             ("ValidatingAdmissionWebhook", "validating_webhooks"),
         )
     },
+    "ResourceQuota": _Kind(
+        "limited",
+        limited_resources.KIND,
+        limited_resources.VERSIONS,
+        limited_resources.SHAPE,
+        limited_resources.settings,
+    ),
     "ImagePolicyWebhook": _Kind("image_policy", "", (), image_policy.SHAPE, image_policy.settings),
 }
 NEEDED = ("EventRateLimit", "ImagePolicyWebhook")  # plugins that are nothing without settings

@@ -9,6 +9,7 @@ from datetime import datetime
 from longboat.api import quota
 from longboat.api.amounts import Amounts, only, plus
 from longboat.api.quota_usage import unasked, usage
+from longboat.apiserver.admission.limited_resources import Limited, check
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.quantity import Quantity
@@ -63,14 +64,14 @@ class Claim:
         return self._usage
 
 
-def decide(accounts: Sequence[Account], claims: Sequence[Claim]) -> None:
+def decide(accounts: Sequence[Account], claims: Sequence[Claim], limits: Sequence[Limited] = ()) -> None:
     """Give each claim its refusal or count it in, in order: what one takes the next does not find. A rehearsal takes
-    nothing."""
+    nothing. `limits`: what has to be covered."""
     for claim in claims:
         if claim.refusal is not None:
             continue
         try:
-            takes = _taken(accounts, claim)
+            takes = _taken(accounts, claim, limits)
         except StatusError as error:
             claim.refusal = error
             continue
@@ -78,12 +79,14 @@ def decide(accounts: Sequence[Account], claims: Sequence[Claim]) -> None:
             account.used, account.changed = plus(account.used, more), True
 
 
-def _taken(accounts: Sequence[Account], claim: Claim) -> list[tuple[Account, Mapping[str, Quantity]]]:
+def _taken(
+    accounts: Sequence[Account], claim: Claim, limits: Sequence[Limited]
+) -> list[tuple[Account, Mapping[str, Quantity]]]:
     """What the write takes of which quota. Raises StatusError where one has not enough."""
     attributes = claim.attributes
     kind, obj = attributes.kind.resource, attributes.obj
     assert obj is not None
-    takes: list[tuple[Account, Mapping[str, Quantity]]] = []
+    concerned, covered = list[Account](), set[str]()
     for account in accounts:
         if not quota.matches(account.quota, kind, obj):
             continue
@@ -93,6 +96,13 @@ def _taken(accounts: Sequence[Account], claim: Claim) -> list[tuple[Account, Map
         if not limited <= account.used.keys():
             unknown = ",".join(sorted(limited))
             raise _refused(attributes, f"status unknown for quota: {account.name}, resources: {unknown}")
+        concerned.append(account)
+        covered |= limited
+    if limits:
+        quotas = [account.quota for account in accounts]
+        check(limits, attributes.kind, attributes.name, obj, claim.usage, covered, quotas)
+    takes: list[tuple[Account, Mapping[str, Quantity]]] = []
+    for account in concerned:
         more = {name: value for name, value in only(_more(claim, account), account.hard).items() if value}
         if more:
             _check(attributes, account, more)

@@ -16,6 +16,7 @@ from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.api.amounts import written
 from longboat.apiserver.admission.chain import Plugin
+from longboat.apiserver.admission.limited_resources import Limited
 from longboat.apiserver.admission.quota_check import Account, Claim, decide, is_counted
 from longboat.machinery.errors import StatusError, conflict
 from longboat.machinery.objects import Object, meta
@@ -44,10 +45,11 @@ class _Queue:
 
 
 class ResourceQuota(Plugin):
-    """`quotas` is the store of ResourceQuotas."""
+    """`quotas` is the store of ResourceQuotas, `limits` what may be used only where one covers it."""
 
-    def __init__(self, quotas: Store, clock: Clock) -> None:
+    def __init__(self, quotas: Store, clock: Clock, limits: Sequence[Limited] = ()) -> None:
         self._quotas = quotas
+        self._limits = limits
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
 
@@ -56,9 +58,10 @@ class ResourceQuota(Plugin):
 
     def validate(self, attributes: Attributes) -> Awaitable[None] | None:
         """Raises Unreadable."""
-        if self._quotas.empty or not self._quotas.entries(attributes.namespace):
-            return None
-        return self._judge(attributes)
+        if not self._quotas.empty and self._quotas.entries(attributes.namespace):
+            return self._judge(attributes)
+        limited = any(limit.concerns(attributes.kind) for limit in self._limits)
+        return self._judge(attributes) if limited else None
 
     async def _judge(self, attributes: Attributes) -> None:
         claim = Claim(attributes, self._clock.now())
@@ -81,7 +84,7 @@ class ResourceQuota(Plugin):
         quotas = [_decode(entry.body) for entry in self._quotas.entries(namespace)]
         for _ in range(ATTEMPTS):
             accounts = [Account.of(each) for each in quotas]
-            decide(accounts, open_claims)
+            decide(accounts, open_claims, self._limits)
             quotas = await self._note(accounts)
             if not quotas:
                 break
