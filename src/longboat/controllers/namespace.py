@@ -79,7 +79,8 @@ def conditions(left: Remaining) -> list[tuple[str, bool, str, str]]:
         (
             "NamespaceDeletionDiscoveryFailure", bool(left.undiscovered),
             "DiscoveryFailed" if left.undiscovered else "ResourcesDiscovered",
-            f"Discovery failed for some groups, {len(left.undiscovered)} failing: {'; '.join(left.undiscovered)}"
+            f"Discovery failed for some groups, {len(left.undiscovered)} failing: unable to retrieve the complete list "
+            f"of server APIs: {', '.join(left.undiscovered)}"
             if left.undiscovered
             else "All resources successfully discovered",
         ),

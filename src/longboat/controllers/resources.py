@@ -50,7 +50,9 @@ async def resources(client: RestClient) -> tuple[list[Resource], list[str]]:
         try:
             document = await client.get_path(f"/apis/{version}" if group else f"/api/{version}")
         except StatusError as error:
-            if error.code != 404:  # it has gone since
+            if error.code == 503:  # an extension server's (client-go, StaleGroupVersionError)
+                problems.append(f"{version}: stale GroupVersion discovery: {version}")
+            elif error.code != 404:  # it has gone since
                 problems.append(f"{version}: {error}")
             continue
         for each in msgspec.json.decode(document, type=_Resources).resources:
