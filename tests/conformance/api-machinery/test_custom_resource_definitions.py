@@ -131,6 +131,41 @@ async def test_objects_are_counted_collected_and_go_with_their_namespace(cluster
 
 
 @inside
+async def test_they_are_counted_and_seen_while_nobody_converts_them_and_go_once_somebody_does(cluster: Cluster) -> None:
+    definitions, boats = Verbs(cluster, "customresourcedefinition"), Boats(cluster, "harbour")
+    made = with_versions("v1", "v2")
+    client = {"url": "https://127.0.0.1:1/c"}
+    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+    made["spec"]["conversion"] = {"strategy": "Webhook", "webhook": webhook}
+    await definitions.create(f"boats.{GROUP}", made)
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "harbour"}})
+    await cluster.settle()
+    quotas = Verbs(cluster, "resourcequota", "harbour")
+    await quotas.create("q", {"spec": {"hard": {f"count/boats.{GROUP}": "2"}}})
+    owner = await boats.create("owner", {})
+    reference = {"apiVersion": f"{GROUP}/v1", "kind": "Boat", "name": "owner", "uid": owner["metadata"]["uid"]}
+    await boats.create("dependent", {}, ownerReferences=[reference])
+    with pytest.raises(StatusError, match="exceeded quota"):
+        await boats.create("third", {})
+    assert (await quotas.read("q"))["status"]["used"] == {f"count/boats.{GROUP}": "2"}
+    await cluster.clock.advance(60)
+    await cluster.settle()
+    await cluster.client.delete(cluster.kind("namespace"), Key("", "harbour"))
+    await cluster.settle()
+    told = {each["type"]: each for each in (await Verbs(cluster, "namespace").read("harbour"))["status"]["conditions"]}
+    assert told["NamespaceDeletionDiscoveryFailure"]["status"] == "False"
+    failed = told["NamespaceDeletionContentFailure"]
+    assert failed["status"] == "True"
+    assert f"conversion webhook for {GROUP}/v1, Kind=Boat failed: " in failed["message"]
+    assert await boats.are_left("dependent", "owner"), "nothing is lost"
+    await definitions.patch(f"boats.{GROUP}", {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+    await cluster.clock.advance(120)
+    await cluster.settle()
+    assert not await cluster.exists("namespace/harbour")
+    assert await boats.is_gone("owner")
+
+
+@inside
 async def test_discovery(cluster: Cluster) -> None:
     """Conformance: Custom Resource Definition, discovery"""
 
