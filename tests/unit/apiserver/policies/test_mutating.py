@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from longboat.api import kinds
+from longboat.apiserver.admission.chain import Plugin
+from longboat.registry.admission import Attributes
 from suites.objects import pod
 from unit.apiserver.harness import Api, play
 from unit.apiserver.policies.bound import ADMISSION, CONFIG_MAPS, config_map, mutating, validating
@@ -142,5 +146,60 @@ def test_a_subresource_s_own_object_is_changed() -> None:
         code, scale = await api.ask("GET", f"{where}/d/scale")
         code, scale = await api.ask("PUT", f"{where}/d/scale", scale | {"spec": {"replicas": 9}})
         assert (code, scale["spec"]) == (200, {"replicas": 3})
+
+    play(scene)
+
+
+class Outside(Plugin):
+    """Changes the object after policies, as a webhook does."""
+
+    def mutate(self, attributes: Attributes) -> None:
+        if attributes.kind == kinds.CONFIG_MAP and not attributes.round:
+            assert attributes.obj is not None
+            attributes.obj["data"] = {**attributes.obj.get("data", {}), "late": "x"}
+            attributes.again = True
+
+
+def test_what_a_webhook_has_changed_since_is_seen_by_those_that_ask_for_it() -> None:
+    async def scene(api: Api) -> None:
+        api.server.admission._mutating.append(Outside())
+        seen = "Object{data: {'%s': string(has(object.data) && 'late' in object.data)}}"
+        await mutating(api, "again", seen % "again", again="IfNeeded")
+        await mutating(api, "never", seen % "never")
+        assert (await made(api))["data"] == {"again": "true", "never": "false", "late": "x"}
+
+    play(scene)
+
+
+def test_custom_objects_are_changed_by_their_schema() -> None:
+    async def scene(api: Api) -> None:
+        fields = {"name": {"type": "string"}, "n": {"type": "integer"}}
+        item = {"type": "object", "properties": fields, "required": ["name"]}
+        keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        lists = {"type": "array", "items": item, **keyed}
+        spec = {"type": "object", "properties": {"parts": lists, "size": {"type": "integer", "default": 3}}}
+        schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+        definition = {
+            "metadata": {"name": "boats.sea.example.com"},
+            "spec": {
+                "group": "sea.example.com", "scope": "Namespaced", "names": {"plural": "boats", "kind": "Boat"},
+                "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+            },
+        }  # fmt: skip
+        await api.make("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        boats = "/apis/sea.example.com/v1/namespaces/default/boats"
+        for _ in range(200):
+            if (await api.ask("GET", boats))[0] == 200:
+                break
+            await asyncio.sleep(0.01)
+        rule = {"apiGroups": ["sea.example.com"], "resources": ["boats"]}
+        patch = "Object{spec: Object.spec{parts: [Object.spec.parts{name: 'b', n: object.spec.size}]}}"
+        await mutating(api, "p", patch, rule=rule)
+        body = {"apiVersion": "sea.example.com/v1", "kind": "Boat", "metadata": {"name": "x"}}
+        found = await made(api, body | {"spec": {"parts": [{"name": "a"}, {"name": "b", "n": 1}]}}, boats)
+        assert found["spec"] == {"parts": [{"name": "a"}, {"name": "b", "n": 3}], "size": 3}
+        await mutating(api, "q", "Object{spec: Object.spec{nope: 1}}", rule=rule)
+        code, said = await refusal(api, body | {"metadata": {"name": "y"}, "spec": {}}, boats)
+        assert (code, said.rpartition(": .")[2]) == (403, "spec.nope: field not declared in schema")
 
     play(scene)
