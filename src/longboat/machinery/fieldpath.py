@@ -91,11 +91,12 @@ class Enough(Exception):
 @dataclass(slots=True)
 class Errors:
     """Collects what is wrong with one object; empty means valid. Beyond a bound complaints are only counted, and within
-    `enough` not even looked for.
+    `enough` not even looked for. `warned`: what is wrong, and may stay as it is.
     """
 
     causes: list[Cause] = field(default_factory=list)
     untold: int = 0  # complaints that there was no room for
+    warned: list[str] = field(default_factory=list)
     _room: int = ALL
     _bounded: bool = False
 
@@ -139,6 +140,7 @@ class Errors:
             inner = () if cause.field == "<nil>" else (cause.field,)
             self._add(cause.reason, (beneath or Path()).at(*inner) if inner else beneath or Path(), cause.message)
         self.untold += others.untold
+        self.warned += others.warned
 
     def extend(self, path: Path, messages: Iterable[str], value: Any = ...) -> None:
         """Record a name check's messages as Invalid at `path` (value defaults to the path's last key)."""

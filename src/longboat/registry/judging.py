@@ -51,8 +51,8 @@ def judge_change(
     if strategy.generation and (part is None or part.counts):
         _count_generation(strategy, new, old, subresource)
     if subresource == "status":
-        return strategy.status_warnings(new)
-    return strategy.warnings(new, old) if subresource in ("", "scale") else []
+        return err.warned + strategy.status_warnings(new)
+    return err.warned + (strategy.warnings(new, old) if subresource in ("", "scale") else [])
 
 
 def _taken(step: str, strategy: Strategy, subresource: str, new: Object, old: Object) -> Errors:

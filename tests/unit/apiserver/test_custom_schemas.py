@@ -94,6 +94,35 @@ def test_defaults_are_what_their_schema_allows() -> None:
     play(scene)
 
 
+def test_defaults_are_held_to_rules() -> None:
+    place = "spec.validation.openAPIV3Schema.properties[spec].properties[f]"
+
+    def ruled(*rules: str, **about: Any) -> Any:
+        return spec(**about, **{"x-kubernetes-validations": [{"rule": rule} for rule in rules]})
+
+    async def scene(api: Api) -> None:
+        number = {"type": "integer"}
+        assert await refused(api, ruled("self > 1", default=2, **number)) == []
+        assert await refused(api, ruled("self > 1", "self > 0", "self > 2", default=1, **number)) == [
+            f"{place}.default", f"{place}.default",
+        ]  # fmt: skip
+        # it is as if the value had been there before: what looks back has what to look at
+        assert await refused(api, ruled("self > oldSelf", default=1, **number)) == [f"{place}.default"]
+        within = {"type": "object", "properties": {"a": number | {"x-kubernetes-validations": [{"rule": "self > 1"}]}}}
+        assert await refused(api, spec(default={"a": 1}, **within)) == [f"{place}.default.a"]
+        # a rule that cannot be run is told of where it stands
+        assert await refused(api, ruled("self > 'a'", default=1, **number)) == [
+            f"{place}.x-kubernetes-validations[0].rule"
+        ]
+        code, answer = await api.ask(
+            "POST", f"{DEFINITIONS}?dryRun=All", definition(ruled("self > 1", default=1, **number))
+        )
+        assert code == 422
+        assert answer["details"]["causes"][0]["message"] == "Invalid value: 1: failed rule: self > 1"
+
+    play(scene)
+
+
 def test_a_schema_without_end() -> None:
     async def scene(api: Api) -> None:
         deep: Any = {"type": "string"}

@@ -9,14 +9,31 @@ from typing import Any
 
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
-from longboat.machinery.types import invariants, rules
+from longboat.machinery.types import enforced, expressions, invariants, rules
 from longboat.machinery.types.structural import EMBEDDED, INT_OR_STRING, PRESERVE
 
 HEAD = frozenset(("apiVersion", "kind", "metadata"))
 
 
-def check(schema: Object, path: Path, err: Errors, *, root: bool = True) -> None:
-    """Complain of defaults that would be pruned, or refused. Those of identity and metadata are passed over."""
+def check(schema: Object, path: Path, err: Errors) -> None:
+    """Complain of defaults that would be pruned, or refused: by the schema, or by rules in CEL, which are run as if
+    they had been there before. Those of identity and metadata are passed over."""
+    _check(schema, path, err, _Budget(), True)
+
+
+class _Budget:
+    """Of all rules; it is made by the first default that has any."""
+
+    def __init__(self) -> None:
+        self._made: enforced.Budget | None = None
+
+    def get(self) -> enforced.Budget:
+        if self._made is None:
+            self._made = enforced.Budget()
+        return self._made
+
+
+def _check(schema: Object, path: Path, err: Errors, budget: _Budget, root: bool) -> None:
     default = schema.get("default")
     if default is not None:
         here, rule = path.at("default"), rules.compile_rule(_loosened(schema))
@@ -28,13 +45,17 @@ def check(schema: Object, path: Path, err: Errors, *, root: bool = True) -> None
         if not unnamed:
             wrong = Errors()
             rules.check(rule, default, wrong)
+            if not wrong and expressions.any_in(schema):
+                place = enforced.places(schema, bool(schema.get(EMBEDDED)))
+                if place is not None and enforced.runnable(place):  # what cannot be run is told elsewhere
+                    enforced.check_default(place, default, wrong, budget.get())
             err.merge(wrong, beneath=here)
     if isinstance(schema.get("items"), dict):
-        check(schema["items"], path.at("items"), err, root=False)
+        _check(schema["items"], path.at("items"), err, budget, False)
     resource = root or bool(schema.get(EMBEDDED))
     for name, inner in sorted((schema.get("properties") or {}).items()):
         if not (resource and name in HEAD):
-            check(inner, path.at("properties").key(name), err, root=False)
+            _check(inner, path.at("properties").key(name), err, budget, False)
 
 
 def _loosened(schema: Object) -> Object:

@@ -64,12 +64,38 @@ def _has(schema: Object) -> bool:
     return bool(schema.get(expressions.VALIDATIONS))
 
 
-def check(place: Place, value: Object, err: Errors, old: Any = _ABSENT) -> None:
-    """Complain of what breaks a rule. `old` is the version before."""
-    from longboat.machinery.cel import REQUEST_BUDGET
-
+def check(place: Place, value: Any, err: Errors, old: Any = _ABSENT) -> None:
+    """Complain of what breaks a rule; warn of what is as it was in `old`, the version before."""
     with suppress(_Enough):
-        _Run(REQUEST_BUDGET, err).walk(place, value, old, Path())
+        _Run(Budget(), err, ratchets=True).walk(place, value, old, Path())
+
+
+def check_default(place: Place, value: Any, err: Errors, budget: Budget) -> None:
+    """As if the value had been there before, and could not stay. `budget` is shared with other defaults."""
+    with suppress(_Enough):
+        _Run(budget, err, ratchets=False).walk(place, value, value, Path())
+
+
+def runnable(place: Place | None) -> bool:
+    """Whether there are rules, and all of them can be run."""
+    if place is None:
+        return False
+    inner = (*place.properties.values(), place.values, place.items)
+    return all(rule.program is not None for rule in place.rules) and all(
+        runnable(each) for each in inner if each is not None
+    )
+
+
+class Budget:
+    """What the rules that are run for one request may cost, and take."""
+
+    __slots__ = ("effort", "left")
+
+    def __init__(self) -> None:
+        from longboat.machinery.cel import REQUEST_BUDGET
+        from longboat.machinery.cel.effort import Effort
+
+        self.left, self.effort = REQUEST_BUDGET, Effort()
 
 
 class _Enough(Exception):
@@ -77,10 +103,9 @@ class _Enough(Exception):
 
 
 class _Run:
-    def __init__(self, budget: int, err: Errors) -> None:
-        from longboat.machinery.cel.effort import Effort
-
-        self._left, self._err, self._effort = budget, err, Effort()
+    def __init__(self, budget: Budget, err: Errors, ratchets: bool) -> None:
+        self._budget, self._err, self._ratchets = budget, err, ratchets
+        self._spent = False
 
     def walk(self, place: Place, value: Any, old: Any, path: Path, *, kept: bool = False) -> None:
         """`kept`: it is in a list that is as it was, whose items are known by nothing."""
@@ -106,59 +131,67 @@ class _Run:
     def _rule(self, rule: Compiled, place: Place, value: Any, old: Any, path: Path, kept: bool) -> None:
         from longboat.machinery.cel.values import MISSING, Optional
 
-        if rule.program is None:  # it was let in by an older server, and cannot be run by this one
-            self._err.invalid(path, place.type, f"rule compile error: {rule.fault}")
-            return
         absent = old is _ABSENT or old is None
         optional = bool(rule.rule.get("optionalOldSelf"))
-        if rule.looks_back and absent and not optional:
+        if rule.program is not None and rule.looks_back and absent and not optional:
             return
         before = None if absent else old
         values = {"self": value, "oldSelf": Optional(MISSING if absent else old) if optional else before}
-        if self._holds(rule, place, values, path):
-            return
-        if kept or (not absent and not rule.looks_back and same(old, value)):
-            return
-        self._tell(rule, value, values, path)
+        complaints = Errors()
+        try:
+            self._judge(rule, place, value, values, path, complaints)
+        finally:
+            stays = kept or (complaints and not absent and same(old, value))
+            if complaints and stays and self._ratchets and not rule.looks_back and not self._spent:
+                self._err.warned += map(str, complaints)
+            else:
+                self._err.merge(complaints)
 
-    def _holds(self, rule: Compiled, place: Place, values: Any, path: Path) -> bool:
+    def _judge(self, rule: Compiled, place: Place, value: Any, values: Any, path: Path, err: Errors) -> None:
+        if rule.program is None:  # it was let in by an older server, and cannot be run by this one
+            err.invalid(path, place.type, f"rule compile error: {rule.fault}")
+        elif not self._holds(rule, place, values, path, err):
+            self._tell(rule, value, values, path, err)
+
+    def _holds(self, rule: Compiled, place: Place, values: Any, path: Path, err: Errors) -> bool:
         """Whether it holds; what keeps it from being told is told."""
-        found = self._evaluated(rule.program, values, rule, place, path)
+        found = self._evaluated(rule.program, values, rule, place, path, err)
         return found is True or found is _ABSENT
 
-    def _evaluated(self, program: Any, values: Any, rule: Compiled, place: Place, path: Path) -> Any:
+    def _evaluated(self, program: Any, values: Any, rule: Compiled, place: Place, path: Path, err: Errors) -> Any:
         from longboat.machinery.cel import CALL_BUDGET, CostExceeded, EvalError
 
         try:
-            found, cost = program.evaluate(values, min(CALL_BUDGET, self._left), self._effort)
+            found, cost = program.evaluate(values, min(CALL_BUDGET, self._budget.left), self._budget.effort)
         except CostExceeded as error:
             why = (
                 f"no further validation rules will be run due to call cost exceeds limit for rule: {rule.rule['rule']}"
             )
-            self._err.invalid(path, place.type, why if self._left > CALL_BUDGET else _SPENT)
+            err.invalid(path, place.type, why if self._budget.left > CALL_BUDGET else _SPENT)
+            self._spent = True
             raise _Enough from error
         except EvalError as error:
-            self._err.invalid(path, place.type, f"{error.message} evaluating rule: {rule.rule['rule'].strip()}")
+            err.invalid(path, place.type, f"{error.message} evaluating rule: {rule.rule['rule'].strip()}")
             return _ABSENT
-        self._left -= cost
+        self._budget.left -= cost
         return found
 
-    def _tell(self, rule: Compiled, value: Any, values: Any, path: Path) -> None:
+    def _tell(self, rule: Compiled, value: Any, values: Any, path: Path, err: Errors) -> None:
         about, message = rule.rule, self._message(rule, values)
         where, shown = path, value
         if text := about.get("fieldPath"):
             where, shown = path.at(*field_paths.steps(text)), {}
         match about.get("reason"):
             case "FieldValueForbidden":
-                self._err.forbidden(where, message)
+                err.forbidden(where, message)
             case "FieldValueRequired":
-                self._err.required(where, message)
+                err.required(where, message)
             case "FieldValueDuplicate":
-                self._err.duplicate(where, shown)
+                err.duplicate(where, shown)
             case _ if isinstance(shown, (dict, list)):
-                self._err.invalid_whole(where, message)
+                err.invalid_whole(where, message)
             case _:
-                self._err.invalid(where, shown, message)
+                err.invalid(where, shown, message)
 
     def _message(self, rule: Compiled, values: Any) -> str:
         from longboat.machinery.cel import CALL_BUDGET, CostExceeded, EvalError
@@ -167,10 +200,10 @@ class _Run:
         if rule.message is None:
             return said
         try:
-            text, cost = rule.message.evaluate(values, min(CALL_BUDGET, self._left), self._effort)
+            text, cost = rule.message.evaluate(values, min(CALL_BUDGET, self._budget.left), self._budget.effort)
         except (CostExceeded, EvalError):
             return said
-        self._left -= cost
+        self._budget.left -= cost
         fits = isinstance(text, str) and text.strip() and "\n" not in text and len(text.encode()) <= LONGEST_MESSAGE
         return text.strip() if fits else said
 
