@@ -17,7 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from attack.test_verbs import grant
 from longboat.aio.clock import Clock, SystemClock, VirtualClock
-from longboat.apiserver.authn.certificates import client_certificates, front_proxy
+from longboat.apiserver.authn.certificates import client_certificates
+from longboat.apiserver.authn.front_proxy import FrontProxy, front_proxy
 from longboat.apiserver.authn.identity import Rejected
 from longboat.apiserver.authn.tokens import bearer
 from longboat.apiserver.pki import Pki
@@ -147,7 +148,10 @@ def test_a_nodes_port_knows_no_caller_of_two_names(tmp_path: Path) -> None:
 def test_a_front_proxy_names_one(tmp_path: Path, names: Attributes, headers: list[tuple[str, str]]) -> None:
     clock = VirtualClock()
     pki = Pki(tmp_path, clock)
-    der, identify = certificate(pki, True, clock, names), front_proxy(pki.front_proxy.pair.certificate, clock)
+    der, identify = (
+        certificate(pki, True, clock, names),
+        front_proxy(FrontProxy(pki.front_proxy.pair.certificate), clock),
+    )
     with pytest.raises(Rejected):
         asyncio.run(identify(Request("GET", "/", {}, Fields(*headers), nothing, peer_certificate=der)))  # type: ignore[arg-type]
 

@@ -230,17 +230,9 @@ class _Layer:
     async def client_authorities(self) -> None:
         """How extension API servers recognise clients and the front proxy."""
         config = self._config
-        if config.client_ca is None or config.front_proxy_ca is None:
+        if config.client_ca is None or config.front_proxy is None:
             return
-        data = {
-            "client-ca-file": config.client_ca.read_text(),
-            "requestheader-client-ca-file": config.front_proxy_ca.read_text(),
-            "requestheader-allowed-names": '["front-proxy-client"]',
-            "requestheader-username-headers": '["X-Remote-User"]',
-            "requestheader-group-headers": '["X-Remote-Group"]',
-            "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
-            "requestheader-uid-headers": '["X-Remote-Uid"]',
-        }
+        data = {"client-ca-file": config.client_ca.read_text(), **config.front_proxy.told()}
         name = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
         await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": name, "data": data})
 

@@ -11,6 +11,7 @@ from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.audit import webhook
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.audit.rules import Policy
+from longboat.apiserver.authn.front_proxy import FrontProxy
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.pki import SERVING_NAMES
 
@@ -37,7 +38,7 @@ class Config:
     service_account_key: Path | None = None
     extend_token_expiration: bool = False
     client_ca: Path | None = None
-    front_proxy_ca: Path | None = None
+    front_proxy: FrontProxy | None = None
     audit_log: Path | None = None
     audit_limits: Limits = field(default_factory=Limits)
     audit_policy: Policy | None = None

@@ -58,7 +58,7 @@ def check_plugins(enabled: list[str], disabled: list[str]) -> None:
 def settings(options: Options) -> Settings:
     """Raises Usage."""
     from longboat.apiserver.audit.rotation import Limits
-    from longboat.assembly.control_plane.settings import BESIDE, MEMORY, Settings
+    from longboat.assembly.control_plane.settings import BESIDE, MEMORY, RequestHeader, Settings
 
     if (store := options.store) and store != "memory://" and not store.startswith("sqlite:///"):
         raise Usage(f"--store {store} is not sqlite:///FILE or memory://")
@@ -78,6 +78,15 @@ def settings(options: Options) -> Settings:
         token_file=_file(options.token_file),
         encryption=_file(options.encryption_provider_config),
         extend_tokens=options.service_account_extend_token_expiration,
+        requestheader=RequestHeader(
+            authority=_file(options.requestheader_client_ca_file),
+            names=_given(options.requestheader_allowed_names),
+            users=_given(options.requestheader_username_headers),
+            uids=_given(options.requestheader_uid_headers),
+            groups=_given(options.requestheader_group_headers),
+            extra=_given(options.requestheader_extra_headers_prefix),
+        ),
+        proxy_client=_proxy_client(options),
         audit_log=_file(options.audit_log_path),
         audit_limits=Limits(options.audit_log_maxage, options.audit_log_maxbackup, options.audit_log_maxsize),
         audit_policy=_file(options.audit_policy_file),
@@ -105,6 +114,18 @@ def _audit_webhook(options: Options) -> AuditWebhook | None:
         burst=options.audit_webhook_batch_throttle_burst,
         initial_backoff=options.audit_webhook_initial_backoff,
     )
+
+
+def _given(values: list[str]) -> tuple[str, ...]:
+    return tuple(each for each in values if each)
+
+
+def _proxy_client(options: Options) -> tuple[Path, Path] | None:
+    """Raises Usage."""
+    given = options.proxy_client_cert_file, options.proxy_client_key_file
+    if bool(given[0]) != bool(given[1]):
+        raise Usage("--proxy-client-cert-file and --proxy-client-key-file belong together")
+    return (Path(given[0]), Path(given[1])) if given[0] else None
 
 
 def _file(text: str) -> Path | None:

@@ -27,6 +27,14 @@ class Flags:
     admission_control_config_file: str | None = flag(
         None, "as `longboat server` has it (default: as it was; empty: none)"
     )
+    proxy_client_cert_file: str | None = _as_server()
+    proxy_client_key_file: str | None = _as_server()
+    requestheader_client_ca_file: str | None = _as_server()
+    requestheader_allowed_names: str | None = _as_server()
+    requestheader_username_headers: str | None = _as_server()
+    requestheader_uid_headers: str | None = _as_server()
+    requestheader_group_headers: str | None = _as_server()
+    requestheader_extra_headers_prefix: str | None = _as_server()
     audit_policy_file: str | None = _as_server()
     audit_webhook_config_file: str | None = _as_server()
     audit_webhook_mode: str | None = _as_server()
@@ -60,7 +68,7 @@ def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
 def check(cluster: Cluster) -> None:
     """See that the files can be used. Raises Usage."""
     if cluster.audit:
-        _check_audit(cluster)
+        _check_files(cluster)
     if not (cluster.admission_config or cluster.enabled_plugins):
         return
     from longboat.apiserver.admission import catalog, configuration
@@ -73,11 +81,18 @@ def check(cluster: Cluster) -> None:
         raise Usage(f"--admission-control-config-file: {error}") from error
 
 
-def _check_audit(cluster: Cluster) -> None:
-    from longboat.assembly.control_plane import auditing
+def _check_files(cluster: Cluster) -> None:
+    from longboat.apiserver.pki import Unusable
+    from longboat.assembly.control_plane import auditing, proxying
     from longboat.machinery.configfile import BadConfiguration
 
     given = settings(parse(server_options.Options, audit_flags(cluster), prog="longboat up", environ={}))
+    try:
+        proxying.client(given.proxy_client)
+        if given.requestheader.authority is not None:
+            proxying.front_proxy(given.requestheader, given.requestheader.authority)
+    except Unusable as error:
+        raise Usage(str(error)) from error
     for flag_name, read in (
         ("--audit-policy-file", lambda: auditing.policy(given.audit_policy)),
         ("--audit-webhook-config-file", lambda: auditing.receiver(given.audit_webhook)),
@@ -96,4 +111,6 @@ def _names(listed: str) -> list[str]:
     return listed.split(",") if listed else []
 
 
-AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith("audit_"))
+AUDIT = tuple(
+    each.name for each in fields(Flags) if each.name.startswith(("audit_", "proxy_client_", "requestheader_"))
+)

@@ -58,6 +58,18 @@ class Options:
     service_account_extend_token_expiration: bool = flag(
         False, "let tokens of pods last a year, for programs that read theirs only once"
     )
+    proxy_client_cert_file: str = flag("", "certificate shown to extension servers (default: one of its own)")
+    proxy_client_key_file: str = flag("", "key of that certificate")
+    requestheader_client_ca_file: str = flag("", "authority of who may speak for others (default: one of its own)")
+    requestheader_allowed_names: list[str] = flag(
+        ["front-proxy-client"], "common names that its certificates may have; empty for any"
+    )
+    requestheader_username_headers: list[str] = flag(["X-Remote-User"], "headers that may say who asks")
+    requestheader_uid_headers: list[str] = flag(["X-Remote-Uid"], "headers that may say the UID of who asks")
+    requestheader_group_headers: list[str] = flag(["X-Remote-Group"], "headers that say the groups of who asks")
+    requestheader_extra_headers_prefix: list[str] = flag(
+        ["X-Remote-Extra-"], "how headers begin that say more of who asks"
+    )
     audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)

@@ -18,7 +18,8 @@ from joserfc import jwt
 from longboat.aio.clock import VirtualClock
 from longboat.aio.http.message import Headers
 from longboat.api.certificates import SERVER
-from longboat.apiserver.authn.certificates import client_certificates, front_proxy
+from longboat.apiserver.authn.certificates import client_certificates
+from longboat.apiserver.authn.front_proxy import FrontProxy, front_proxy
 from longboat.apiserver.authn.identity import ANONYMOUS, Authenticator, authenticate
 from longboat.apiserver.authn.penalty import FIRST, FORGIVEN, FREE, LONGEST, Penalty
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
@@ -67,7 +68,7 @@ class Roots:
     def __init__(self, folder: Path, clock: VirtualClock) -> None:
         self.pki = Pki(folder, clock)
         self.clients = client_certificates(self.pki.ca.pair.certificate, clock)
-        self.proxy = front_proxy(self.pki.front_proxy.pair.certificate, clock)
+        self.proxy = front_proxy(FrontProxy(self.pki.front_proxy.pair.certificate), clock)
         self._clock = clock
 
     def client(self, name: str, groups: Sequence[str] = (), **kind: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Client certificates: CN is the user, O the groups. And the front proxy's, which may speak for others.
+"""Client certificates: CN is the user, O the groups.
 
 TLS has seen that the client holds the key. Which root signed the chain decides what it is good for: the client CA and
 the front-proxy CA are checked apart (security lesson 3).
@@ -6,9 +6,7 @@ the front-proxy CA are checked apart (security lesson 3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -22,7 +20,6 @@ from longboat.apiserver.request import Request
 from longboat.machinery.user import User
 
 MAX_CERTIFICATES, MAX_REMEMBERED = 1024, 4 << 20  # and bytes
-FRONT_PROXY_NAMES = frozenset(("front-proxy-client",))
 
 
 class Verifier:
@@ -86,14 +83,15 @@ def client_certificates(root: Path, clock: Clock) -> Authenticator:
             raise Rejected("the client certificate is not of this cluster")
         user = users.get(der)
         if user is None:
-            user = _subject(leaf)
+            user = subject(leaf)
             users.put(der, user)
         return user
 
     return identify
 
 
-def _subject(leaf: x509.Certificate) -> User:
+def subject(leaf: x509.Certificate) -> User:
+    """Whom it names. Raises Rejected."""
     try:
         name, uid = subjects.name_of(leaf.subject), subjects.uid_of(leaf.subject)
     except subjects.BadSubject as error:
@@ -101,36 +99,3 @@ def _subject(leaf: x509.Certificate) -> User:
     if not name:
         raise Rejected("the certificate names nobody")
     return known(name, subjects.groups_of(leaf.subject), uid)
-
-
-def front_proxy(root: Path, clock: Clock, names: Iterable[str] = FRONT_PROXY_NAMES) -> Authenticator:
-    """X-Remote-User and its companions, over a connection whose certificate the front-proxy CA signed."""
-    verifier, allowed = Verifier(root, clock), frozenset(names)
-
-    async def identify(request: Request) -> User | None:
-        der, name = request.peer_certificate, _said_once(request, "x-remote-user")
-        if der is None or name == "":
-            return None
-        leaf = verifier.certificate(der)
-        if leaf is None or (allowed and _subject(leaf).name not in allowed):
-            return None  # not the proxy: its headers count for nothing
-        if name is None:
-            raise Rejected("the front proxy names several users")
-        groups = request.header_values("x-remote-group")
-        extra: dict[str, tuple[str, ...]] = {}
-        for header in request.headers:
-            if header.lower().startswith("x-remote-extra-"):
-                key = unquote(header.lower().removeprefix("x-remote-extra-"))
-                extra[key] = tuple(request.header_values(header))
-        uid = _said_once(request, "x-remote-uid")
-        if uid is None:
-            raise Rejected("the front proxy names several UIDs")
-        return known(name, groups, uid, extra)
-
-    return identify
-
-
-def _said_once(request: Request, header: str) -> str | None:
-    """ "" where it is not there, None where it is there more than once: a client's own beside the proxy's, perhaps."""
-    values = request.header_values(header)
-    return None if len(values) > 1 else values[0] if values else ""

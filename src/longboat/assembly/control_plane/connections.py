@@ -35,12 +35,13 @@ def proxy_client(pki: Pki) -> Pair:
 
 def connect(
     api: APIServer, pki: Pki, clock: Clock, following: Following, *,
-    own_ports: set[int], service_cidr: str, simulated_node_port: int,
+    own_ports: set[int], service_cidr: str, simulated_node_port: int, proxy: Pair | None = None,
 ) -> None:  # fmt: skip
-    """Have the server answer what it passes on. `own_ports` are those it listens at itself."""
+    """Have the server answer what it passes on. `own_ports` are those it listens at itself; `proxy`: what extension
+    servers are shown, if not a certificate of our own."""
     dialer = Dialer(clock, own_ports, split(service_cidr))
     api.webhooks.dialer = dialer
-    proxy = proxy_client(pki)
+    proxy = proxy or proxy_client(pki)
     api.aggregator.serve_with(dialer, proxy)
 
     async def proxy_renewed() -> None:

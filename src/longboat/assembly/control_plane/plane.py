@@ -15,13 +15,14 @@ from longboat.aio.tasks import Tasks
 from longboat.api.families import split
 from longboat.apiserver.admission import catalog, configuration
 from longboat.apiserver.app import APIServer, Config
-from longboat.apiserver.authn.certificates import client_certificates, front_proxy
+from longboat.apiserver.authn.certificates import client_certificates
+from longboat.apiserver.authn.front_proxy import front_proxy
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import SERVING_NAMES, Pki
 from longboat.apiserver.request import Request
 from longboat.apiserver.serving import tls
 from longboat.assembly import components, keys, rights
-from longboat.assembly.control_plane import administrators, auditing, connections, storage
+from longboat.assembly.control_plane import administrators, auditing, connections, proxying, storage
 from longboat.assembly.control_plane.settings import CONTROLLERS, MEMORY, SCHEDULER, Settings
 from longboat.assembly.following import Following
 from longboat.client.interface import Transport
@@ -45,6 +46,8 @@ class ControlPlane:
         self.pki = Pki(self.root / "pki", self.clock)
         self.hosts = frozenset((*SERVING_NAMES, first, self.advertise, *(host for host, _ in self.addresses)))
         self.serving = self.pki.serving(self.hosts)
+        self._front_proxy = proxying.front_proxy(settings.requestheader, self.pki.front_proxy.pair.certificate)
+        self._proxy_client = proxying.client(settings.proxy_client)
         self._following = Following(self.clock)
         self._held = AsyncExitStack()  # what goes when it goes, the latest first
         lock = keys.Lock(self.root)
@@ -73,8 +76,8 @@ class ControlPlane:
 
     async def _api(self, kept: Storage) -> APIServer:
         given, root = self.settings, self.root
-        ca, proxy_ca = self.pki.ca.pair.certificate, self.pki.front_proxy.pair.certificate
-        authenticators = [client_certificates(ca, self.clock), front_proxy(proxy_ca, self.clock)]
+        ca = self.pki.ca.pair.certificate
+        authenticators = [client_certificates(ca, self.clock), front_proxy(self._front_proxy, self.clock)]
         if given.token_file:
             authenticators.append(static_tokens(given.token_file))
         (root / "logs").mkdir(mode=0o700, exist_ok=True)
@@ -87,7 +90,7 @@ class ControlPlane:
             service_account_key=self.pki.service_account_key,
             extend_token_expiration=given.extend_tokens,
             client_ca=ca,
-            front_proxy_ca=proxy_ca,
+            front_proxy=self._front_proxy,
             audit_log=given.audit_log or root / "logs" / "audit.log",
             audit_limits=given.audit_limits,
             audit_policy=auditing.policy(given.audit_policy),
@@ -110,7 +113,7 @@ class ControlPlane:
         connections.connect(
             api, self.pki, self.clock, self._following,
             own_ports={port for _, port in self.addresses}, service_cidr=given.service_cidr,
-            simulated_node_port=given.simulated_node_port,
+            simulated_node_port=given.simulated_node_port, proxy=self._proxy_client,
         )  # fmt: skip
         api.exposition.add(lambda: storage.families(given))
         await api.start()
@@ -118,7 +121,7 @@ class ControlPlane:
 
     async def _serve(self, api: APIServer) -> None:
         """Listen, with the serving certificate that is there at each handshake. Raises OSError."""
-        context = tls(self.serving, (self.pki.ca.pair.certificate, self.pki.front_proxy.pair.certificate))
+        context = tls(self.serving, (self.pki.ca.pair.certificate, self._front_proxy.authority))
 
         async def serve_anew() -> None:
             context.load_cert_chain(self.serving.certificate, self.serving.key)

@@ -27,6 +27,18 @@ class AuditWebhook:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestHeader:
+    """Who may speak for others (`FrontProxy`). `authority`: None for our own."""
+
+    authority: Path | None = None
+    names: tuple[str, ...] = ("front-proxy-client",)
+    users: tuple[str, ...] = ("X-Remote-User",)
+    uids: tuple[str, ...] = ("X-Remote-Uid",)
+    groups: tuple[str, ...] = ("X-Remote-Group",)
+    extra: tuple[str, ...] = ("X-Remote-Extra-",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Ranges are CIDRs, two families' with a comma between."""
 
@@ -44,6 +56,8 @@ class Settings:
     token_file: Path | None = None
     encryption: Path | None = None  # an EncryptionConfiguration; None for one of its own, made once
     extend_tokens: bool = False  # tokens of pods last a year
+    requestheader: RequestHeader = field(default_factory=lambda: RequestHeader())
+    proxy_client: tuple[Path, Path] | None = None  # certificate and key shown to extension servers; None for our own
     audit_log: Path | None = None  # None for one in the data directory
     audit_limits: Limits = field(default_factory=Limits)
     audit_policy: Path | None = None  # an audit.k8s.io Policy
