@@ -7,7 +7,6 @@ through a subresource cannot change, and when entries are not kept.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from longboat.api import kinds
@@ -29,7 +28,8 @@ from longboat.machinery.types.shapes import Struct
 from longboat.machinery.types.structural import Structural
 from longboat.machinery.types.wording import Mistake
 from longboat.registry import scaled
-from longboat.registry.conversion import Unconverted, converted
+from longboat.registry.conversion import Unconverted
+from longboat.registry.requested import Requested
 from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 
@@ -57,42 +57,6 @@ _ONLY: dict[tuple[str, str], tuple[Path, ...]] = {
         ("f:spec", part, "*", what) for part in ("f:containers", "f:initContainers") for what in _RESIZED
     ),
 }
-
-
-@dataclass(slots=True)
-class Requested:
-    """updater.View: the kind as one request sees it."""
-
-    ownership: Ownership
-    version: str
-    reset: FieldSet
-    only: tuple[Path, ...]
-
-    def grain(self, version: str) -> Grain | None:
-        found = self.ownership.versions.get(version)
-        return None if found is None else found.grain
-
-    def convert(self, obj: Object, version: str, to: str, during: str = "") -> Object:
-        """Raises conversion.Unconverted."""
-        if version == to:
-            return obj
-        versions, converter = self.ownership.versions, self.ownership.strategy.converter
-        if converter is None:
-            return versions[to].from_hub(versions[version].to_hub(obj))
-        obj = {**obj, "kind": self.ownership.strategy.kind.name, "apiVersion": version}
-        for step in (to,) if self.version in (version, to) else (self.version, to):  # as upstream, by the request's
-            obj = versions[step].from_hub(converted(converter, obj, step, during))
-        return obj
-
-    def counted(self, change: Comparison) -> Comparison:
-        if not self.reset and not self.only:
-            return change
-        return Comparison(*(self.owned(each) for each in (change.added, change.modified, change.removed)))
-
-    def owned(self, fields: FieldSet) -> FieldSet:
-        if self.only:
-            fields = fieldset.within(fields, self.only)
-        return fieldset.without(fields, self.reset) if self.reset else fields
 
 
 class Ownership:
@@ -344,7 +308,7 @@ class Ownership:
                 if reset and isinstance(self._type, Structural):  # a custom kind's status is all that is written
                     reset = {**_SPEC, "f:metadata": LEAF}
             only = _ONLY.get((resource, part), ())
-            found = self._views[part] = Requested(self, self._version, reset, only)
+            found = self._views[part] = Requested(self.versions, self.strategy, self._version, reset, only)
         return found
 
     def _empty_of(self, like: Object) -> Object:

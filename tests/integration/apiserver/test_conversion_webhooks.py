@@ -403,6 +403,27 @@ def test_answers_that_say_nothing_are_told_in_upstreams_words(server: Webhooks) 
     play(scene)
 
 
+def test_the_first_known_version_of_the_review_is_sent(server: Webhooks) -> None:
+    def older(review: Any) -> Any:
+        return converting(review) | {"review": {"apiVersion": "apiextensions.k8s.io/v1beta1"}}
+
+    def unnamed(review: Any) -> Any:
+        found = converting(review)
+        return {"response": found["response"] | {"uid": ""}}
+
+    async def scene(api: Api) -> None:
+        made = definition(server, unnamed)
+        made["spec"]["conversion"]["webhook"]["conversionReviewVersions"] = ["v2", "v1beta1", "v1"]
+        await begun(api, made, boat(), boat(name="b"))
+        code, found = await api.ask("GET", at("v2", "a"))
+        assert code == 200 and is_boat(found, "v2"), "of that version nobody asks for the uid"
+        assert [each["apiVersion"] for each in server.taken("s")] == ["apiextensions.k8s.io/v1beta1"]
+        server.replies["s", "/c"] = older
+        assert (await api.ask("GET", at("v2", "b")))[0] == 200
+
+    play(scene)
+
+
 def test_of_many_objects_the_odd_one_is_named(server: Webhooks) -> None:
     def one_odd(review: Any) -> Any:
         found = converting(review)
