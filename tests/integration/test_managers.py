@@ -22,6 +22,7 @@ APF = "api-priority-and-fairness-config-"
 GATHERED = "clusterrole-aggregation-controller Apply"
 
 OWNERS = {
+    "apiservices.apiregistration.k8s.io": {SERVER, f"{SERVER} status"},
     "clusterroles.rbac.authorization.k8s.io": {SERVER, GATHERED},
     "clusterrolebindings.rbac.authorization.k8s.io": {SERVER},
     "configmaps": {CONTROLLERS},  # a root certificate in each namespace
