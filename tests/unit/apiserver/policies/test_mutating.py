@@ -100,6 +100,28 @@ def test_json_patches(patch: str, code: int, said: str) -> None:
     play(scene)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("Object.metadata.labels{a: 'b'}", ""),
+        ("Object.metadata{labels: Object.spec.labels{a: 'b'}}",
+         'type mismatch: unexpected type name "Object.spec.labels", expected "Object.metadata.labels", which matches '
+         "field name path from root Object type"),
+    ],
+)  # fmt: skip
+def test_objects_in_json_patches(value: str, said: str) -> None:
+    async def scene(api: Api) -> None:
+        path = "/metadata/labels" if not said else "/metadata"
+        await mutating(api, "p", [f"[JSONPatch{{op: 'add', path: '{path}', value: {value}}}]"])
+        if not said:
+            assert (await made(api))["metadata"]["labels"] == {"a": "b"}
+        else:
+            code, told = await refusal(api, config_map())
+            assert (code, told.partition("denied request: ")[2][: len(said)]) == (403, said)
+
+    play(scene)
+
+
 def test_what_fails_is_left_out_where_failures_are_ignored() -> None:
     async def scene(api: Api) -> None:
         await mutating(api, "p", "Object{data: {'x': object.nope}}", "Object{data: {'y': '1'}}", failurePolicy="Ignore")

@@ -28,7 +28,7 @@ class Unusable(Exception):
 
 def applied(grain: Grain, obj: Object, found: Any) -> Object:
     """The object with an apply configuration laid over it. Neither is changed. Raises Unusable."""
-    if not isinstance(found, Record):
+    if not isinstance(found, Record) or found.struct != OBJECT:
         raise Unusable("unsupported return type from ApplyConfiguration expression")
     _check_names(found)
     config = {**plain(found), "kind": obj.get("kind"), "apiVersion": obj.get("apiVersion")}
@@ -43,9 +43,9 @@ def applied(grain: Grain, obj: Object, found: Any) -> Object:
     return merged
 
 
-def _check_names(found: Any) -> None:
-    """Raises Unusable where a part of an object is named as another's."""
-    if wrong := list(_misnamed(found, (OBJECT,))):
+def _check_names(found: Record) -> None:
+    """Raises Unusable where a part of an object is named as another's. A patch may set any part of an object."""
+    if wrong := list(_misnamed(found, (found.struct,))):
         raise Unusable("type mismatch: " + "\n".join(wrong))
 
 
