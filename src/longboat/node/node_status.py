@@ -12,7 +12,9 @@ from longboat.node.cri.interface import Condition, Image
 from longboat.node.machine import Pressure
 from longboat.node.views.objects import NodeCondition
 
-FEATURES = ("RestartAllContainersOnContainerExits",)  # that schedulers look for: pods may depend on them (KEP-5328)
+FEATURES = (  # that schedulers and API servers look for: pods, and changes of pods, may depend on them (KEP-5328)
+    "GuaranteedQoSPodCPUResize", "InPlacePodLevelResourcesVerticalScaling", "RestartAllContainersOnContainerExits",
+)  # fmt: skip
 MAX_IMAGES, MAX_NAMES = 50, 5  # as the kubelet lists them
 _PRESSURES = (
     ("MemoryPressure", "memory", "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory",

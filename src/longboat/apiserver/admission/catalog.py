@@ -19,6 +19,7 @@ from longboat.apiserver.admission.always_pull_images import AlwaysPullImages
 from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
 from longboat.apiserver.admission.configuration import Configured
+from longboat.apiserver.admission.declared_features import NodeDeclaredFeatureValidator
 from longboat.apiserver.admission.escalation import Escalation
 from longboat.apiserver.admission.event_rate import EventRateLimit
 from longboat.apiserver.admission.external_ips import DenyServiceExternalIPs
@@ -139,6 +140,7 @@ CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("", lambda m: AdminAccess(m.lookup)),  # upstream's is in the validation of claims
     ("PodTopologyLabels", lambda m: PodTopologyLabels(m.lookup)),
     ("PodGroupWorkloadExists", lambda m: Inert()),  # PodGroups are not served
+    ("NodeDeclaredFeatureValidator", lambda m: NodeDeclaredFeatureValidator(m.lookup)),
     ("JobValidation", lambda m: Inert()),  # of Jobs that name a Workload: no field here does
     ("PodResizeValidator", lambda m: PodResizeValidator(m.lookup)),
     ("MutatingAdmissionPolicy", lambda m: MutatingAdmissionPolicy(m.policies, m.clock)),
