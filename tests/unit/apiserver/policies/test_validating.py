@@ -177,3 +177,19 @@ def test_figures() -> None:
         assert f"apiserver_validating_admission_policy_check_duration_seconds_count{{{labels}}} 1\n" in shown
 
     play(scene)
+
+
+def test_many_policies_are_compiled_in_turns() -> None:
+    async def scene(api: Api) -> None:
+        for i in range(40):
+            await validating(api, f"p{i}", *[f"object.metadata.name != 'x{n}' && {n} < {n + 1}" for n in range(10)])
+        await asyncio.sleep(0.05)  # their types are checked
+        longest, before = 0.0, (begun := time.perf_counter())
+        asking = asyncio.ensure_future(message(api, config_map()))
+        while not asking.done():
+            await asyncio.sleep(0)
+            longest, before = max(longest, time.perf_counter() - before), time.perf_counter()
+        assert asking.result() == ""
+        assert longest < (before - begun) / 4
+
+    play(scene)
