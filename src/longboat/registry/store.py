@@ -215,10 +215,23 @@ class Store:
     async def _written(self, key: str, plain: bytes, revision: int, work: Run) -> bytes:
         """The answer to a write, once it can be read here: what readers are shown, where nobody was faster."""
         await self.cache.wait_for(revision)
-        entry = self.cache.get(key) if not self.codec.shows else None
+        entry = self.cache.get(key) if self.codec.asks or not self.codec.shows else None
         if entry is not None and entry.revision == revision:
+            if self.codec.asks:  # what has been converted for the answer is known to readers, too
+                entry = await work(self.codec.shown, entry)
             return entry.body
         found: bytes = await work(self.codec.answer, plain, revision)
+        return found
+
+    async def _read(self, current: Item, work: Run) -> Object:
+        """What is stored, in this version. What readers have had converted is not asked for again."""
+        entry = self.cache.get(current.key) if self.codec.asks else None
+        found: Object
+        if entry is None or entry.revision != current.revision:
+            found = await work(self.codec.read, current)
+        else:
+            await self.codec.prepare((entry,))
+            found = msgspec.json.decode(self.codec.shown(entry).body)
         return found
 
     async def _reserved(self, new: Object, old: Object | None, write: Write) -> Held:
@@ -257,7 +270,7 @@ class Store:
                     meta(made).pop("resourceVersion", None)
                     return await self.create(made, namespace, write, admission)
                 raise errors.not_found(self.kind, name)
-            old = await work(self.codec.read, current)
+            old = await self._read(current, work)
             preconditions.check_stored(self.kind, name, key, meta(old), uid=uid)
             new = await work(transform, old)
             if meta(new) is meta(old):  # it is changed below, and the old one is looked at
@@ -347,7 +360,7 @@ class Store:
         while True:
             if current is None:
                 raise errors.not_found(self.kind, name)
-            old = await work(self.codec.read, current)
+            old = await (work(self.codec.read, current) if admission is ADMITTED else self._read(current, work))
             preconditions.check_deletion(self.kind, old, wish.preconditions)
             if not admitted:
                 attributes = self._attributes(write, namespace, name, None, old)

@@ -139,6 +139,10 @@ def test_every_write_goes_through_and_is_stored_in_one_version(server: Webhooks)
             assert is_boat(made, "v2") and made["metadata"]["resourceVersion"]
             assert asked(server) == [("v1", 1), ("v2", 1)]
             assert (await stored(storage))["a"]["hostPort"] == "localhost:8080"
+            assert (await api.ask("GET", at("v2", "a")))[1] == made
+            assert asked(server) == [], "what was converted for the answer is known to readers"
+            code, made = await api.ask("PUT", at("v2", "a"), made | {"port": "8081"})
+            assert (code, asked(server)) == (200, [("v1", 1), ("v2", 1)]), "and to writers"
             await api.make(at("v2"), {**boat("v2", "b"), "port": None})
             assert (await api.ask("GET", at("v1", "b")))[1]["hostPort"] == "localhost:80", "the request's defaults"
             code, found = await api.ask("PUT", at("v2", "a"), made | {"host": "elsewhere"})
@@ -308,7 +312,8 @@ def test_the_storage_version_moves_with_objects_in_several(server: Webhooks) -> 
             for api_version in ("v1", "v2"):
                 _, found = await api.ask("GET", at(api_version))
                 assert [is_boat(each, api_version) for each in found["items"]] == [True, True]
-                assert asked(server) == [(api_version, 1)], "what is in the version already is not sent"
+                lacking = [("v2", 1)] if api_version == "v2" else []  # the other one was shown to its maker
+                assert asked(server) == lacking, "what is in the version already is not sent"
         async with api_server(storage=storage) as api:  # and after a restart
             assert all(is_boat(each, "v2") for each in (await api.ask("GET", at("v2")))[1]["items"])
             _, one = await api.ask("GET", at("v1", "a"))
