@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from integration.test_statefulsets import stateful_set
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.pki import Pki
 from longboat.machinery.objects import Object
@@ -28,18 +29,22 @@ OWNERS = {
     "configmaps": {CONTROLLERS},  # a root certificate in each namespace
     "csidrivers.storage.k8s.io": {SERVER},
     "csinodes.storage.k8s.io": {KUBELET},
-    "deployments.apps": {CREATOR, f"{CONTROLLERS} status"},
+    "controllerrevisions.apps": {CONTROLLERS},
+    "deployments.apps": {CREATOR, f"{CONTROLLERS} status", f"{CONTROLLERS} scale"},  # the autoscaler's
     "endpoints": {CONTROLLERS},
     "endpointslices.discovery.k8s.io": {CONTROLLERS},
     "events": {CONTROLLERS, KUBELET, "kube-scheduler Update"},
     "events.events.k8s.io": {CONTROLLERS, KUBELET, "kube-scheduler Update"},
     "flowschemas.flowcontrol.apiserver.k8s.io": {f"{APF}producer-v1 Update", f"{APF}consumer-v1 Apply status"},
+    "horizontalpodautoscalers.autoscaling": {CREATOR, f"{CONTROLLERS} status"},
     "ingressclasses.networking.k8s.io": {SERVER},
     "ipaddresses.networking.k8s.io": {SERVER},
     "leases.coordination.k8s.io": {KUBELET},
     "namespaces": {SERVER},
     "nodes": {CONTROLLERS, KUBELET, f"{KUBELET} status"},
-    "poddisruptionbudgets.policy": {CREATOR, f"{CONTROLLERS} status", f"{SERVER} status"},  # the server's: an eviction
+    "persistentvolumeclaims": {CONTROLLERS, f"{CONTROLLERS} status", "kube-scheduler Update"},  # where it is to be
+    "persistentvolumes": {CONTROLLERS, f"{CONTROLLERS} status"},
+    "poddisruptionbudgets.policy": {CREATOR, f"{CONTROLLERS} status"},
     "pods": {
         CREATOR,
         CONTROLLERS,
@@ -55,7 +60,18 @@ OWNERS = {
     "serviceaccounts": set(),  # there is nothing in them that could be anybody's
     "servicecidrs.networking.k8s.io": {SERVER, "kubernetes-service-cidr-controller Apply status"},
     "services": {SERVER, CREATOR},
+    "statefulsets.apps": {CREATOR, f"{CONTROLLERS} status"},
     "storageclasses.storage.k8s.io": {SERVER},
+}
+PARTS = {"manager", "operation", "apiVersion", "fieldsType", "fieldsV1"}
+HPA = {
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "h"},
+    "spec": {
+        "minReplicas": 3,
+        "maxReplicas": 3,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+    },
 }
 
 
@@ -63,9 +79,8 @@ def owners(obj: Object) -> dict[str, Any]:
     found = {}
     for entry in obj["metadata"].get("managedFields", ()):
         who = f"{entry['manager']} {entry['operation']} {entry.get('subresource', '')}".strip()
-        assert set(entry) - {"subresource"} == {
-            "manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1",
-        }, entry  # fmt: skip
+        dated = set() if entry.get("subresource") == "scale" else {"time"}  # as upstream has it
+        assert set(entry) - {"subresource"} == PARTS | dated, entry
         found[who] = entry["fieldsV1"]
         status = "f:status" in entry["fieldsV1"]
         assert status == (entry.get("subresource") == "status") or obj["kind"] == "Namespace", entry
@@ -92,15 +107,19 @@ def test_everything_of_a_cluster_has_the_owners_that_upstream_has(tmp_path: Path
                     "minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}},
                 service(),
                 deployment(replicas=2),
+                stateful_set(replicas=1),
+                HPA,
                 pod("nowhere", nodeSelector={"no": "where"}),
             )  # fmt: skip
             await cluster.clock.advance(60)
-            assert (await cluster.get("deployment/web"))["status"]["readyReplicas"] == 2
+            assert (await cluster.get("deployment/web"))["status"]["readyReplicas"] == 3
             assert "f:used" in owners(await cluster.get("resourcequota/q"))[f"{SERVER} status"]["f:status"]
             (first, *_) = await cluster.list("pods", labels="app=web")
             target = f"/api/v1/namespaces/default/pods/{first['metadata']['name']}/eviction"
             code, _ = await Api(cluster.api).ask("POST", target, {"apiVersion": "policy/v1", "kind": "Eviction"})
             assert code == 201
+            noted = owners(await cluster.get("pdb/b"))[f"{SERVER} status"]["f:status"]
+            assert "f:disruptedPods" in noted
             await cluster.clock.advance(60)
             objects = stored(cluster)
         found = {resource: {who for obj in each for who in owners(obj)} for resource, each in objects.items()}
