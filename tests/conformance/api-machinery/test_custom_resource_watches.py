@@ -1,4 +1,4 @@
-"""Watches of custom kinds (sig-api-machinery, CustomResourceDefinition Watch and CustomResourceFieldSelectors)."""
+"""Watches of custom kinds (sig-api-machinery, CustomResourceDefinition Watch)."""
 
 from __future__ import annotations
 
