@@ -41,11 +41,16 @@ class _Meta(msgspec.Struct, frozen=True):
     resourceVersion: str = ""
 
 
+class _Details(_Meta, frozen=True, omit_defaults=True):
+    group: str = ""
+    kind: str = ""
+
+
 class _Answer(msgspec.Struct):
     """What is read of an answer: an object, or the Status of a deletion."""
 
     metadata: _Meta = _Meta()
-    details: _Meta = _Meta()
+    details: _Details | None = None
 
 
 _NOBODY = _Meta()
@@ -60,6 +65,7 @@ class Outcome:
     reason: str = ""
     message: str = ""
     found: _Meta = _NOBODY  # the object as it was answered
+    details: Object | None = None  # of a Status that was answered
     body: msgspec.Raw | None = None  # the whole of it, where that is recorded
     lacks: bool = False  # it was too large
 
@@ -72,7 +78,8 @@ class Outcome:
                 body = objects.answered(response, managed=not judged.omits_managed)
             except TooLarge:
                 lacks = True
-        return cls(response.status, "", "", _told(response.body) if written else _NOBODY, body, lacks)
+        found, details = _told(response.body) if written else (_NOBODY, None)
+        return cls(response.status, "", "", found, details, body, lacks)
 
     @classmethod
     def refused(cls, request: Request, error: StatusError, judged: Judged = AS_METADATA) -> Outcome:
@@ -80,16 +87,19 @@ class Outcome:
         if error.code == 401 and request.user is None:
             message = _attempted(request)
         name = error.details.get("name")
+        details = error.details if judged.bodies or error.code not in QUOTING else None
         body = msgspec.Raw(_encode(error.status())) if judged.level == REQUEST_RESPONSE else None
-        return cls(error.code, error.reason, message, _Meta(name if isinstance(name, str) else ""), body)
+        return cls(error.code, error.reason, message, _Meta(name if isinstance(name, str) else ""), details, body)
 
 
-def _told(body: bytes) -> _Meta:
+def _told(body: bytes) -> tuple[_Meta, Object | None]:
     try:
         found = _answer.decode(body)
     except msgspec.DecodeError:
-        return _NOBODY  # an answer that is no object (of a webhook, a proxy): there is nothing to refer to
-    return found.metadata if found.metadata.uid else found.details
+        return _NOBODY, None  # an answer that is no object (of a webhook, a proxy): there is nothing to refer to
+    if found.details is None or found.metadata.uid:
+        return found.metadata, None
+    return found.details, msgspec.to_builtins(found.details)
 
 
 def _attempted(request: Request) -> str:
@@ -237,10 +247,23 @@ def _status(outcome: Outcome) -> Object:
     found: Object = {"metadata": {}}
     if outcome.code >= 400 or outcome.message:
         found["status"] = "Failure"
+    elif outcome.details is not None:
+        found["status"] = "Success"
     if outcome.message:
         found["message"] = short(outcome.message)
     if outcome.reason:
         found["reason"] = outcome.reason
+    if outcome.details:
+        found["details"] = _bounded(outcome.details)
     if outcome.code:
         found["code"] = outcome.code
     return found
+
+
+def _bounded(details: Object) -> Object:
+    """What a Status says of its object, without causes: they say it in as many words as they like."""
+    return {
+        field: short(value) if isinstance(value, str) else value
+        for field, value in details.items()
+        if field != "causes" and isinstance(value, str | int)
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from e2e.certificates import self_signed
 from longboat.aio.clock import SystemClock, VirtualClock
+from longboat.apiserver import remote
 from longboat.apiserver.audit import objects, rules, webhook
 from longboat.apiserver.audit.trail import COUNTS
 from longboat.apiserver.audit.webhook import DROPPED, FAILED, Settings, Webhook
@@ -89,6 +92,11 @@ def test_levels(tmp_path: Path, level: str) -> None:
     for event in events:
         assert (event["level"], event["user"]["username"]) == (level, "admin")
         assert event["annotations"]["authorization.k8s.io/decision"] == "allow"
+    if level != "None":
+        said = events[-1]["responseStatus"]
+        uid = events[-1]["objectRef"]["uid"]
+        details = {"name": "m", "kind": "configmaps", "uid": uid}
+        assert said == {"metadata": {}, "status": "Success", "details": details, "code": 200}
     if level == "RequestResponse":
         created, _, listed, *_, updated, patched, deleted = events
         assert created["requestObject"]["data"] == {"a": "b"} and created["requestObject"]["kind"] == "ConfigMap"
@@ -290,6 +298,34 @@ def test_a_receiver_that_fails_is_asked_again_a_few_times(codes: list[int], kept
         assert receiver.codes == []
 
     receive(scene)
+
+
+def test_a_receiver_is_known_by_its_certificate(tmp_path: Path) -> None:
+    """And asked as the kubeconfig says, with a certificate of our own."""
+    own, key = self_signed(tmp_path, "receiver", "localhost")
+    client, client_key = self_signed(tmp_path, "client", "apiserver")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(client)
+
+    async def main() -> None:
+        receiver = Receiver()
+        async with await asyncio.start_server(receiver, "127.0.0.1", 0, ssl=context) as server:
+            port = server.sockets[0].getsockname()[1]
+            for authority, got in ((own, True), (client, False)):
+                file = tmp_path / "receiver.kubeconfig"
+                file.write_text(f"""
+current-context: c
+contexts: [{{name: c, context: {{cluster: c, user: u}}}}]
+clusters: [{{name: c, cluster: {{server: "https://localhost:{port}/events", certificate-authority: {authority}}}}}]
+users: [{{name: u, user: {{token: t, client-certificate: {client}, client-key: {client_key}}}}}]
+""")
+                sender = Webhook(Settings(remote.load(file), initial_backoff=0.001), SystemClock())
+                assert await sender.send([b"{}"]) is got
+        assert receiver.lists == [[{}]]
+
+    asyncio.run(main())
 
 
 def test_batches_are_throttled() -> None:
