@@ -16,7 +16,6 @@ from longboat.apiserver.media import PARTIAL, TABLE
 from longboat.apiserver.options import ListOptions
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, expired
-from longboat.registry.conversion import Unconvertible
 from longboat.storage.entry import Change, Entry
 from longboat.storage.interface import Compacted, Progress
 from longboat.storage.watchcache import WatchCache
@@ -102,7 +101,7 @@ class _Stream:
                     reminder = self._remind(watcher, ends)
         except Compacted as error:
             yield self._gone(watcher.revision, error.oldest)
-        except Unconvertible as error:  # what has been sent is whole: a client goes on from there
+        except StatusError as error:  # what has been sent is whole: a client goes on from there
             yield _wrap("ERROR", _encode(error.status()))
         finally:
             timer.cancel()
@@ -125,7 +124,7 @@ class _Stream:
         return entries
 
     async def _converted(self, batch: Sequence[Change]) -> None:
-        """Have at hand what events of these changes show. Raises Unconvertible."""
+        """Have at hand what events of these changes show. Raises StatusError."""
         store, form = self._endpoint.store, self._form
         if self._tests_shown:
             await store.ready([entry for change in batch for entry in (change.old, change.new) if entry is not None])

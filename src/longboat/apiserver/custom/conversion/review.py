@@ -11,10 +11,10 @@ from longboat.apiserver.admission.webhooks import answers
 from longboat.machinery import configfile
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import ANY, SCALARS, List
-from longboat.machinery.types.wording import Mistake
+from longboat.machinery.types.wording import Mistake, described
 
 GROUP, KIND = "apiextensions.k8s.io", "ConversionReview"
-_STRING = SCALARS["string"]
+_STRING, _RESULT = SCALARS["string"], "ConversionResponse.response.result"
 _ANSWER = configfile.struct(
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ConversionReview",
     kind=_STRING,
@@ -56,8 +56,7 @@ def read(data: bytes, uid: str, version: str) -> list[bytes]:
     try:
         review = _decode(data)
     except msgspec.DecodeError:
-        found = answers.decoded(data, GROUP, version, KIND, _ANSWER)  # which says what is wrong with most of them
-        review = msgspec.convert(found, _Review)
+        review = _lenient(answers.decoded(data, GROUP, version, KIND, _ANSWER))
     else:
         if (review.apiVersion, review.kind) != (f"{GROUP}/{version}", KIND):
             answers.decoded(data, GROUP, version, KIND, _ANSWER)
@@ -72,8 +71,22 @@ def read(data: bytes, uid: str, version: str) -> list[bytes]:
     if version != "v1beta1" and response.uid != uid:
         raise Mistake(f'expected response.uid="{uid}", got "{response.uid}"')
     result = response.result or {}
-    if result.get("status") != "Success":
-        raise Mistake(
-            result.get("message") or f"response.result.status was '{result.get('status') or ''}', not 'Success'"
-        )
+    if (status := result.get("status")) != "Success":
+        why = f"response.result.status was '{status or ''}', not 'Success'"
+        raise Mistake(str(result.get("message") or "") or why)
     return [bytes(each) for each in response.convertedObjects or ()]
+
+
+def _lenient(found: Object) -> _Review:
+    """A review in which something is null, or of another type than it should be. Raises Mistake."""
+    response: Object | None = found.get("response")
+    if response is None:
+        return _Review(found.get("kind") or "", found.get("apiVersion") or "")
+    result = response.get("result")
+    if result is not None and not isinstance(result, dict):
+        got = described(result, ANY)
+        raise Mistake(f"json: cannot unmarshal {got} into Go struct field {_RESULT} of type v1.Status")
+    objects = [msgspec.Raw(msgspec.json.encode(each)) for each in response.get("convertedObjects") or ()]
+    return _Review(
+        found.get("kind") or "", found.get("apiVersion") or "", _Response(response.get("uid") or "", objects, result)
+    )
