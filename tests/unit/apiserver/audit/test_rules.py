@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from longboat.apiserver import requestinfo
 from longboat.apiserver.audit import policy_file, rules
 from longboat.apiserver.audit.rules import METADATA, NONE, Policy
 from longboat.apiserver.request import Judged, Request
+from longboat.assembly.control_plane import auditing
 from longboat.cli import plan, up
 from longboat.cli.cluster import Cluster
 from longboat.cli.errors import Usage
 from longboat.cli.flags import parse
+from longboat.cli.server import settings
+from longboat.cli.server_options import Options
 from longboat.machinery.configfile import BadConfiguration
 from longboat.machinery.user import User
 
@@ -216,3 +220,29 @@ def test_a_cluster_keeps_what_it_was_told_and_checks_it_first(tmp_path: Path) ->
         up.settle(wished(), tmp_path, made)
     with pytest.raises(Usage, match=r"--audit-webhook-config-file: .*: No such file"):
         up.settle(wished("--audit-policy-file", "", "--audit-webhook-config-file", "gone"), tmp_path, made)
+
+
+def test_the_flags_of_a_server_and_its_configuration_file(tmp_path: Path) -> None:
+    receiver, config = tmp_path / "receiver.kubeconfig", tmp_path / "server.yaml"
+    receiver.write_text(KUBECONFIG)
+    config.write_text(
+        f"audit-webhook-config-file: {receiver}\naudit-webhook-mode: blocking-strict\n"
+        "audit-webhook-batch-buffer-size: 7\naudit-webhook-batch-max-size: 3\naudit-webhook-batch-max-wait: 1m30s\n"
+        "audit-webhook-batch-throttle-qps: 2.5\naudit-webhook-batch-throttle-burst: 4\n"
+        "audit-webhook-initial-backoff: 2s\n"
+    )
+    told = settings(parse(Options, ["--config", str(config)], prog="longboat server", environ={}))
+    made = auditing.receiver(told.audit_webhook)
+    assert made is not None and made.remote.url == "https://audit.example:1/events"
+    assert astuple(replace(made, remote=None))[1:] == ("blocking-strict", 7, 3, 90.0, 2.5, 4, 2.0)
+    flags = ["--config", str(config), "--no-audit-webhook-batch-throttle-enable"]
+    made = auditing.receiver(settings(parse(Options, flags, prog="longboat server", environ={})).audit_webhook)
+    assert made is not None and made.qps == 0
+    assert auditing.receiver(settings(Options()).audit_webhook) is None
+    for wrong in (
+        "--audit-webhook-mode=eager",
+        "--audit-webhook-batch-max-size=0",
+        "--audit-webhook-batch-throttle-qps=0",
+    ):
+        with pytest.raises(Usage):
+            parse(Options, [wrong], prog="longboat server", environ={})
