@@ -36,44 +36,44 @@ BROKEN = "object.data.absent == 'x'"
 ERROR = f"expression '{BROKEN}' resulted in error: no such key: absent"
 
 
-@pytest.mark.parametrize(
-    ("policy", "expressions", "code", "asked", "says"),
-    [
-        ("Fail", ["object.metadata.name == 'm'", "request.operation == 'CREATE'"], 201, True, ""),
-        ("Fail", ["object.metadata.name == 'other'"], 201, False, ""),
-        ("Fail", [BROKEN], 403, False, ERROR),
-        ("Fail", [BROKEN, BROKEN], 403, False, ERROR),  # once, as upstream tells of errors that are the same
-        ("Fail", [BROKEN, "object.data.gone == 'x'"], 403, False, f"[{ERROR}, {ERROR.replace('absent', 'gone')}]"),
-        ("Fail", [BROKEN, "false"], 201, False, ""),  # what is false decides, wherever it stands
-        ("Ignore", [BROKEN], 201, False, ""),
-        ("Fail", ["oldObject == null && namespaceObject == null"], 201, True, ""),
-        ("Fail", ["request.userInfo.groups.exists(g, g == 'system:masters')"], 201, True, ""),
-        ("Fail", ["!has(request.subResource) && request.dryRun == false"], 201, True, ""),
-        ("Fail", ["authorizer.group('').resource('pods').namespace('x').check('delete').allowed()"], 201, True, ""),
-        ("Fail", ["authorizer.requestResource.check('impossible').allowed()"], 201, True, ""),  # who asks may do all
-        ("Fail", ["authorizer.serviceAccount('x', 'y').requestResource.check('get').allowed()"], 0, False, ""),
-        ("Fail", ["authorizer.serviceAccount('default', 'no').group('').resource('pods').check('get').allowed()"], 201,
+# Policy, expressions, what a write is answered, whether the webhook is asked, what is said.
+CASES: tuple[tuple[str, list[str], int, bool, str], ...] = (
+    ("Fail", ["object.metadata.name == 'm'", "request.operation == 'CREATE'"], 201, True, ""),
+    ("Fail", ["object.metadata.name == 'other'"], 201, False, ""),
+    ("Fail", [BROKEN], 403, False, ERROR),
+    ("Fail", [BROKEN, BROKEN], 403, False, ERROR),  # once, as upstream tells of errors that are the same
+    ("Fail", [BROKEN, "object.data.gone == 'x'"], 403, False, f"[{ERROR}, {ERROR.replace('absent', 'gone')}]"),
+    ("Fail", [BROKEN, "false"], 201, False, ""),  # what is false decides, wherever it stands
+    ("Ignore", [BROKEN], 201, False, ""),
+    ("Fail", ["oldObject == null && namespaceObject == null"], 201, True, ""),
+    ("Fail", ["request.userInfo.groups.exists(g, g == 'system:masters')"], 201, True, ""),
+    ("Fail", ["!has(request.subResource) && request.dryRun == true"], 201, True, ""),
+    ("Fail", ["authorizer.group('').resource('pods').namespace('x').check('delete').allowed()"], 201, True, ""),
+    ("Fail", ["authorizer.requestResource.check('impossible').allowed()"], 201, True, ""),  # who asks may do all
+    ("Fail", ["authorizer.serviceAccount('x', 'y').requestResource.check('get').allowed()"], 0, False, ""),
+    ("Fail", ["authorizer.serviceAccount('default', 'no').group('').resource('pods').check('get').allowed()"], 201,
          False, ""),
-    ],
 )  # fmt: skip
+
+
 @pytest.mark.parametrize("which", ["validating", "mutating"])
-def test_conditions(
-    server: Webhooks, which: str, policy: str, expressions: list[str], code: int, asked: bool, says: str
-) -> None:
+def test_conditions(server: Webhooks, which: str) -> None:
     async def scene(api: Api) -> None:
-        replies(server, h={})
-        one = hook(server, "/h", failurePolicy=policy, **conditions(*expressions))
-        if not code:
-            body = {"metadata": {"name": "c"}, "webhooks": [one]}
-            found, status = await api.ask("POST", CONFIGURATIONS.format(which), body)
-            assert (found, "compilation failed" in status["message"]) == (422, True)
-            return
-        await configure(api, which, one)
-        found, status = await api.ask("POST", MAPS, config_map())
-        assert found == code
-        if says:
-            assert status["message"] == f'configmaps "m" is forbidden: {says}'
-        assert bool(server.taken("s")) is asked
+        for policy, expressions, code, asked, says in CASES:
+            replies(server, h={})
+            one = hook(server, "/h", failurePolicy=policy, **conditions(*expressions))
+            if not code:
+                body = {"metadata": {"name": "c"}, "webhooks": [one]}
+                found, status = await api.ask("POST", CONFIGURATIONS.format(which), body)
+                assert (found, "compilation failed" in status["message"]) == (422, True), expressions
+                continue
+            await configure(api, which, one)
+            found, status = await api.ask("POST", f"{MAPS}?dryRun=All", config_map())
+            assert found == code, expressions
+            if says:
+                assert status["message"] == f'configmaps "m" is forbidden: {says}'
+            assert bool(server.taken("s")) is asked, expressions
+            await api.ask("DELETE", f"{CONFIGURATIONS.format(which)}/c")
 
     play(scene)
 

@@ -55,19 +55,18 @@ READY = {"addresses": ["10.244.1.7"], "conditions": {"ready": True}}
 AWAY = {"addresses": ["10.244.1.8"], "conditions": {"ready": False}}
 
 
-@pytest.mark.parametrize(("policy", "code"), [("Fail", 500), ("Ignore", 201)])
+UNREACHED = [
+    (errno.EHOSTUNREACH, "connect: no route to host"),
+    (errno.ENETUNREACH, "connect: network is unreachable"),
+    (0, "i/o timeout"),
+]
+
+
 @pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        (errno.EHOSTUNREACH, "connect: no route to host"),
-        (
-            errno.ENETUNREACH,
-            "connect: network is unreachable",
-        ),
-        (0, "i/o timeout"),
-    ],
+    ("policy", "code", "error", "says"),
+    [*(("Fail", 500, *each) for each in UNREACHED), ("Ignore", 201, *UNREACHED[0])],
 )
-def test_without_a_route_the_failure_policy_decides_and_says_so(error: int, says: str, policy: str, code: int) -> None:
+def test_without_a_route_the_failure_policy_decides_and_says_so(policy: str, code: int, error: int, says: str) -> None:
     async def scene(api: Api) -> None:
         api.server.webhooks.dialer = dialer = Nowhere(error)
         await guarded(api, policy, READY, AWAY)
