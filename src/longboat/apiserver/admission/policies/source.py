@@ -24,12 +24,14 @@ from longboat.machinery.objects import Object
 from longboat.machinery.selectors import LabelSelector
 from longboat.registry.admission import Attributes, Target
 from longboat.registry.store import Store
+from longboat.storage.entry import Entry
 
 if TYPE_CHECKING:
     from longboat.apiserver.admission.policies.compiled import Compiled
 
 FEW = 1500  # characters of expressions that are compiled at once: some 5 ms
 MOST = 4096  # sorts of requests that are remembered
+REMEMBERED = 64  # by each policy and binding, of what rules say of them
 
 
 class Match:
@@ -42,6 +44,9 @@ class Match:
         self.namespaces = _selector(found.get("namespaceSelector"))
         self.objects = _selector(found.get("objectSelector"))
         self._by_name = any(rule.get("resourceNames") for rule in (*self._rules, *self._excluded))
+        self._plurals = _plurals(self._rules)
+        self._known: dict[Target, Kind | bool | None] = {}
+        self._served = -1
 
     def version(self, attributes: Attributes, others: Equivalents) -> Kind | None:
         """In which version of its resource the request is meant; None where it is not."""
@@ -52,8 +57,17 @@ class Match:
             return attributes.kind
         return matching.matched(self._rules, attributes, **how)
 
-    def always(self, attributes: Attributes, others: Equivalents) -> Kind | bool | None:
+    def always(self, attributes: Attributes, target: Target, versions: Versions) -> Kind | bool | None:
         """The same for all requests of this sort; True where it hangs on the object's name."""
+        if self._plurals is not None and target.kind.plural not in self._plurals:
+            return None
+        if self._served != versions.version or len(self._known) >= REMEMBERED:
+            self._known, self._served = {}, versions.version
+        if target not in self._known:
+            self._known[target] = self._always(attributes, versions.others)
+        return self._known[target]
+
+    def _always(self, attributes: Attributes, others: Equivalents) -> Kind | bool | None:
         if not self._by_name:
             return self.version(attributes, others)
         anyhow = Match({
@@ -61,6 +75,12 @@ class Match:
             "resourceRules": [rule | {"resourceNames": []} for rule in self._rules],
         })  # fmt: skip
         return anyhow.version(attributes, others) is not None or None
+
+
+def _plurals(rules: Sequence[Object]) -> frozenset[str] | None:
+    """What rules name, whichever versions; None for anything."""
+    named = {pattern.partition("/")[0] for rule in rules for pattern in rule.get("resources") or ()}
+    return None if not rules or "*" in named else frozenset(named)
 
 
 def _selector(found: Object | None) -> LabelSelector:
@@ -172,7 +192,8 @@ class Policies:
 
     def __init__(self, policies: Store, bindings: Store, versions: Versions, params: Params) -> None:
         self._policies, self._bindings, self._versions, self._params = policies, bindings, versions, params
-        self._made: dict[str, tuple[Any, Policy]] = {}  # by name, with what tells a spec from the one before
+        self._known_policies: dict[str, tuple[int, Any, Policy]] = {}  # by key: revision, generation
+        self._known_bindings: dict[str, tuple[int, str, Binding]] = {}  # by key: revision, name of its policy
         self._read = _Read()
         self._as_of: tuple[int, int, int] = (-1, -1, -1)
 
@@ -192,29 +213,38 @@ class Policies:
         if found is None:
             if len(sorts) == MOST:
                 sorts.clear()
-            concerns = list(self._sorted_out(attributes))
+            concerns = list(self._sorted_out(attributes, target))
             found = sorts[target] = Sort(concerns) if concerns else _NOTHING
         return found
 
     def _all(self) -> _Read:
-        bound: dict[str, list[Binding]] = {}
+        """What has not changed is not read again."""
+        read, bound = _Read(), dict[str, list[Binding]]()
+        before, self._known_bindings = self._known_bindings, {}
         for entry in self._bindings.entries():
-            found = msgspec.json.decode(entry.body)
-            bound.setdefault(found["spec"]["policyName"], []).append(Binding(found["metadata"]["name"], found["spec"]))
-        before, self._made = self._made, {}
-        read = _Read()
+            known = before.get(entry.key)
+            if known is None or known[0] != entry.revision:
+                known = entry.revision, *_binding(msgspec.json.decode(entry.body))
+            self._known_bindings[entry.key] = known
+            bound.setdefault(known[1], []).append(known[2])
+        policies, self._known_policies = self._known_policies, {}
         for entry in self._policies.entries():
-            found = msgspec.json.decode(entry.body)
-            metadata = found["metadata"]
-            name, mark = metadata["name"], (metadata.get("uid"), metadata.get("generation"))
-            if name not in bound:
+            if (name := entry.fields["metadata.name"]) not in bound:
                 continue
-            known = before.get(name)
-            policy = known[1] if known is not None and known[0] == mark else _policy(found)
-            self._made[name] = mark, policy
+            policy = self._policy(entry, policies.get(entry.key))
             self._find_params(policy)
             read.policies.append((policy, bound[name]))
         return read
+
+    def _policy(self, entry: Entry, known: tuple[int, Any, Policy] | None) -> Policy:
+        """A write of the status, or of the metadata, makes no other policy of it."""
+        if known is None or known[0] != entry.revision:
+            found = msgspec.json.decode(entry.body)
+            mark = found["metadata"].get("uid"), found["metadata"].get("generation")
+            policy = known[2] if known is not None and known[1] == mark else _policy(found)
+            known = entry.revision, mark, policy
+        self._known_policies[entry.key] = known
+        return known[2]
 
     def _find_params(self, policy: Policy) -> None:
         kind = policy.spec.get("paramKind")
@@ -223,10 +253,10 @@ class Policies:
         except Misconfigured as error:
             policy.store, policy.broken = None, f"failed to configure policy: {error}"
 
-    def _sorted_out(self, attributes: Attributes) -> Iterable[Concern]:
-        others = self._versions.others
+    def _sorted_out(self, attributes: Attributes, target: Target) -> Iterable[Concern]:
+        versions = self._versions
         for policy, bindings in self._read.policies:
-            always = policy.match.always(attributes, others)
+            always = policy.match.always(attributes, target, versions)
             if always is None:
                 continue
             version = always if isinstance(always, Kind) else None
@@ -234,7 +264,7 @@ class Policies:
                 yield Concern(policy, version, None, covers=True)
                 continue
             for binding in bindings:
-                covers = True if binding.match is None else binding.match.always(attributes, others)
+                covers = True if binding.match is None else binding.match.always(attributes, target, versions)
                 if covers is not None:
                     yield Concern(policy, version, binding, binding.match is None or covers is not True)
 
@@ -242,3 +272,7 @@ class Policies:
 def _policy(found: Object) -> Policy:
     spec = found.get("spec") or {}
     return Policy(found["metadata"]["name"], spec, Match(spec.get("matchConstraints") or {}))
+
+
+def _binding(found: Object) -> tuple[str, Binding]:
+    return found["spec"]["policyName"], Binding(found["metadata"]["name"], found["spec"])
