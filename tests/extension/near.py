@@ -101,15 +101,25 @@ async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
     server = Server(names=["front-proxy-client"])
     runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    port = runner.addresses[0][1]
+    assert runner.server is not None
+    listening = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0, ssl=context)
+    port = listening.sockets[0].getsockname()[1]
+
+    async def stop() -> None:
+        listening.close()
+        await runner.cleanup()
+        for transport in server.transports:  # asyncio's TLS does not close what its client has broken off
+            if transport is not None:
+                transport.abort()
+        await asyncio.sleep(0)
+
     dialer = Near(clock, services=["10.96.0.0/16"])
     api.server.aggregator.serve_with(dialer, ours.front_proxy_client("front-proxy-client", "front-proxy-client"))
     bundle = base64.b64encode(theirs.ca.pair.certificate.read_bytes()).decode()
     extension = Extension(server, port, bundle, dialer)
-    extension.stop = runner.cleanup
+    extension.stop = stop
     try:
         yield extension
     finally:
         server.hold.set()
-        await runner.cleanup()
+        await stop()

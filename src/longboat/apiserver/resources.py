@@ -62,8 +62,10 @@ class Resources:
 
     def __init__(self) -> None:
         self.version = 0
-        self.foreign: Mapping[GroupVersion, Foreign] = {}
-        self.ranks: Ranks = {}
+        self._foreign: dict[GroupVersion, Foreign] = {}
+        self._ranks: dict[GroupVersion, tuple[int, int]] = {}
+        self.foreign: Mapping[GroupVersion, Foreign] = self._foreign
+        self.ranks: Ranks = self._ranks
         self._by_kind: dict[Kind, Resource] = {}
         self._by_path: dict[tuple[str, str, str], Resource] = {}
 
@@ -78,11 +80,25 @@ class Resources:
             return None
         return self._by_path.get((group, version, plural))
 
-    def rank(self, foreign: Mapping[GroupVersion, Foreign], ranks: Ranks) -> None:
-        """Say what extension servers serve, and how groups and versions are ordered."""
-        if (foreign, ranks) != (self.foreign, self.ranks):
-            self.foreign, self.ranks = dict(foreign), dict(ranks)
-            self.version += 1
+    def lend(self, key: GroupVersion, foreign: Foreign | None) -> None:
+        """Say what an extension server serves of a version; None: it is served here, or nowhere."""
+        if self.foreign.get(key) == foreign:
+            return
+        if foreign is None:
+            del self._foreign[key]
+        else:
+            self._foreign[key] = foreign
+        self.version += 1
+
+    def rank(self, key: GroupVersion, priorities: tuple[int, int] | None) -> None:
+        """Say where a version stands; None: where it stands by itself."""
+        if self.ranks.get(key) == priorities:
+            return
+        if priorities is None:
+            del self._ranks[key]
+        else:
+            self._ranks[key] = priorities
+        self.version += 1
 
     def of(self, kind: Kind) -> Resource | None:
         return self._by_kind.get(kind)

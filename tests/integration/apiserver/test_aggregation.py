@@ -105,7 +105,7 @@ def test_who_asks_is_told_and_nobody_else(served: Any) -> None:
             headers |= {"Connection": "X-Other", "X-Other": "hop", "X-Kept": "yes", "Proxy-Authorization": "x"}
             async with session.get(URL(f"{url}{FLUNDERS}?limit=5&x=%2F", encoded=True), headers=headers) as answer:
                 assert answer.status == 200
-        seen = extension.server.seen[-1]
+        seen = next(each for each in reversed(extension.server.seen) if each.path == FLUNDERS)
         assert seen.raw_path == f"{FLUNDERS}?limit=5&x=%2F"
         told = [(name.lower(), value) for name, value in seen.headers.items() if "remote" in name.lower()]
         assert sorted(told) == [
@@ -203,7 +203,7 @@ def test_bodies_are_not_held_and_upgrades_are_passed_on(served: Any) -> None:
                 for message in (b"hello", bytes(70_000)):
                     await socket.send_bytes(message)
                     assert await socket.receive_bytes(timeout=5) == message
-            upgraded = extension.server.seen[-1]
+            upgraded = next(each for each in reversed(extension.server.seen) if "Upgrade" in each.headers)
             assert upgraded.headers["X-Remote-User"] == "admin"
             assert upgraded.headers.getall("X-Remote-Group") == ["system:masters", "system:authenticated"]
 
@@ -492,7 +492,9 @@ def test_its_openapi_is_part_of_ours(served: Any) -> None:
         _, index = await api.ask("GET", "/openapi/v3")
         url = index["paths"][f"apis/{GROUP}/v1alpha1"]["serverRelativeURL"]
         _, newer = await api.ask("GET", url)
-        assert name in newer["components"]["schemas"] and extension.server.seen[-1].headers["X-Remote-User"] == "admin"
+        assert name in newer["components"]["schemas"]
+        passed = [each for each in extension.server.seen if each.path.startswith("/openapi/v3/")]
+        assert passed[-1].headers["X-Remote-User"] == "admin"
         await api.ask("DELETE", f"{SERVICES}/{NAME}")
 
         async def gone() -> bool:

@@ -29,7 +29,8 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 from longboat.registry.write import Write
-from longboat.storage.interface import Compacted, StorageError
+from longboat.storage.entry import Entry
+from longboat.storage.interface import Compacted, Progress, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Aggregator:
         self.registration = Registration(self._store, stores[kinds.CUSTOM_RESOURCE_DEFINITION], clock)
         self.figures = Figures()
         self._gate = Gate(clock)
-        self._read: dict[str, tuple[int, Object]] = {}  # revision and object, by name
+        self._ranked: dict[str, GroupVersion] = {}  # versions that have a place by an APIService, by its name
         self._watched: dict[str, Watched] = {}
         self._by_version: dict[GroupVersion, Watched] = {}
         self._at_work: dict[str, asyncio.Task[None]] = {}
@@ -80,8 +81,11 @@ class Aggregator:
                 watcher = cache.watch(cache.prefix, cache.revision)
                 try:
                     await self._look()
-                    async for _ in watcher:
-                        await self._look()
+                    async for batch in watcher:
+                        if not isinstance(batch, Progress):
+                            for change in batch:
+                                self._note(_name(change.key), change.new)
+                            await self._hear()
                 except (StorageError, Compacted) as error:
                     log.warning("APIServices are read again: %s", error)
                 finally:
@@ -106,37 +110,46 @@ class Aggregator:
         return await self._gate.guard(passed)(request)
 
     async def _look(self) -> None:
-        """Read what has changed, begin with extension servers that are new, and forget those that are not."""
-        before, now = self._read, {}
-        for entry in self._store.entries():
-            name = entry.key.rpartition("/")[2]
-            known = before.get(name)
-            now[name] = known if known and known[0] == entry.revision else (entry.revision, _decode(entry.body))
-        self._read = now
-        remote = {name: obj for name, (_, obj) in now.items() if (obj.get("spec") or {}).get("service") is not None}
-        for name in self._watched.keys() - remote.keys():
-            self._forget(name)
-        for name, obj in remote.items():
-            watched = self._watched.get(name)
-            if watched is None:
-                watched = self._watched[name] = Watched(Backend(obj, self.ground), self._clock)
-                self._at_work[name] = self._tasks.spawn(f"extension server of {name}", self._keep(name, watched))
-            elif watched.backend.spec != obj["spec"]:
-                watched.backend = Backend(obj, self.ground)
-                watched.outdate()
-                watched.look_again()
-            else:
-                watched.backend.available = availability.available(obj)
-            if not watched.backend.available:
-                watched.outdate()
+        """Read them all."""
+        found = {_name(entry.key): entry for entry in self._store.entries()}
+        for name in {*found, *self._ranked}:
+            self._note(name, found.get(name))
         await self._hear()
-        self._by_version = {(w.backend.group, w.backend.version): w for w in self._watched.values()}
-        self._show()
 
-    def _forget(self, name: str) -> None:
-        self._watched.pop(name)
+    def _note(self, name: str, entry: Entry | None) -> None:
+        """Begin with an extension server that is new, and forget one that is gone."""
+        obj = _decode(entry.body) if entry is not None else None
+        spec = (obj or {}).get("spec") or {}
+        watched = self._watched.get(name)
+        if obj is None:
+            if (key := self._ranked.pop(name, None)) is not None:
+                self._resources.rank(key, None)
+        else:
+            key = self._ranked[name] = spec.get("group") or "", spec["version"]
+            self._resources.rank(key, (spec["groupPriorityMinimum"], spec["versionPriority"]))
+        if obj is None or spec.get("service") is None:
+            if watched is not None:
+                self._forget(name, watched)
+            return
+        if watched is None:
+            watched = self._watched[name] = Watched(Backend(obj, self.ground), self._clock)
+            self._by_version[watched.backend.key] = watched
+            self._at_work[name] = self._tasks.spawn(f"extension server of {name}", self._keep(name, watched))
+        elif watched.backend.spec != spec:
+            watched.backend = Backend(obj, self.ground)
+            watched.outdate()
+            watched.look_again()
+        else:
+            watched.backend.available = availability.available(obj)
+        if not watched.backend.available:
+            watched.outdate()
+        self._resources.lend(watched.backend.key, watched.foreign)
+
+    def _forget(self, name: str, watched: Watched) -> None:
+        del self._watched[name], self._by_version[watched.backend.key]
         self._at_work.pop(name).cancel()
         self.figures.forget(name)
+        self._resources.lend(watched.backend.key, None)
 
     async def _hear(self) -> None:
         """Services and their endpoints concern nobody while there is no extension server."""
@@ -155,15 +168,6 @@ class Aggregator:
             if each.backend.namespace == namespace and each.backend.service["name"] == service
         ]
 
-    def _show(self) -> None:
-        """Tell the table of what is served."""
-        foreign = {key: watched.foreign for key, watched in self._by_version.items()}
-        ranks = {
-            (spec.get("group") or "", spec["version"]): (spec["groupPriorityMinimum"], spec["versionPriority"])
-            for spec in (obj["spec"] for _, obj in self._read.values())
-        }
-        self._resources.rank(foreign, ranks)
-
     async def _keep(self, name: str, watched: Watched) -> None:
         """Never ends."""
         failures = 0
@@ -179,7 +183,7 @@ class Aggregator:
             except (Unreachable, NotDiscovery, StatusError, StorageError) as error:
                 log.info("the extension server of %s: %s", name, error)
                 failures += 1
-            self._show()
+            self._resources.lend(watched.backend.key, watched.foreign)
             await watched.wait(failures)
 
     async def _tell(self, name: str, verdict: Verdict) -> None:
@@ -205,6 +209,10 @@ class Aggregator:
     async def close(self) -> None:
         if self._hearing is not None:
             await self._hearing.close()
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _version_in(path: str) -> GroupVersion:

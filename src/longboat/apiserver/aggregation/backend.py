@@ -20,6 +20,7 @@ from longboat.apiserver import endpoints
 from longboat.apiserver.aggregation import availability, identity
 from longboat.apiserver.dial import Connection, Dialer, NotAllowed, untrusted
 from longboat.apiserver.pki import Pair
+from longboat.apiserver.resources import GroupVersion
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.user import User
@@ -75,6 +76,10 @@ class Backend:
         self._ground = ground
         self._dice = random.Random()
         self._trusted: ssl.SSLContext | None = None
+
+    @property
+    def key(self) -> GroupVersion:
+        return self.group, self.version
 
     @property
     def path(self) -> str:

@@ -67,7 +67,7 @@ class Watched:
         if not self.foreign.stale and now - self.fetched < REFRESH:
             return
         backend = self.backend
-        key = backend.group, backend.version
+        key = backend.key
         try:
             found = await self._aggregated(key)
             if found is None:
