@@ -127,17 +127,6 @@ def test_it_is_recorded(harbour: Harbour) -> None:
     assert found == wanted
 
 
-def test_keys_are_replaced(harbour: Harbour) -> None:
-    home, before = harbour.make(BOAT, "dora"), harbour.keys.read_text()
-    harbour.longboat("secrets-encrypt", "rotate")
-    after = harbour.keys.read_text()
-    (old,) = (key["secret"] for key in json.loads(before)["resources"][0]["providers"][0]["aesgcm"]["keys"])
-    assert old not in after, "nothing that is stored needs it any more"
-    harbour.plane.stop()
-    harbour.plane.start()
-    assert harbour.home(BOAT, "dora") == home
-
-
 def test_it_comes_back_from_a_backup(harbour: Harbour, tmp_path: Path) -> None:
     sealed, clear = harbour.make(BOAT, "emma"), harbour.make(FLEET, "south")
     saved = tmp_path / "saved"
