@@ -24,6 +24,7 @@ from longboat.apiserver.admission.webhooks.complaints import Complaints
 from longboat.apiserver.admission.webhooks.hooks import Hooks
 from longboat.apiserver.aggregation.aggregator import Aggregator
 from longboat.apiserver.audit.auditor import Auditor
+from longboat.apiserver.audit.objects import note_answer
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.secret_tokens import LastUse
@@ -403,6 +404,8 @@ class APIServer:
         handle = self.dispatcher if request.info.is_resource else self._handler(request.path)
         response = await handle(request)
         form = response.form
+        if request.judged is not None and request.judged.answers and form is not None:
+            note_answer(request, response)
         if form is not None and not ends_line(request, response, form):
             await write_out(request, response, form)
         if response.tail.size or len(response.body) > LARGE:

@@ -80,9 +80,14 @@ async def read_object(request: Request, kind: Kind, schema: Schema) -> Object:
     data = await body_of(request)
     obj, warnings = await request.seat.run(schema.decode, kind, data, body_type(request), field_validation(request))
     request.warnings += warnings
-    if request.judged is not None and request.judged.bodies:
-        request.sent = _encode(obj)  # with its kind, and whatever it came as
+    note_sent(request, obj)
     return obj
+
+
+def note_sent(request: Request, obj: Object) -> None:
+    """For the audit event, where that is to have it: with its kind, and as JSON, whatever it came as."""
+    if request.judged is not None and request.judged.bodies:
+        request.sent = _encode(obj)
 
 
 async def body_of(request: Request) -> bytes:

@@ -54,6 +54,11 @@ class Judged(NamedTuple):
         """What is sent is recorded, too."""
         return self.level in ("Request", "RequestResponse")
 
+    @property
+    def answers(self) -> bool:
+        """What is answered is recorded, too."""
+        return self.level == "RequestResponse"
+
 
 @dataclass(slots=True)
 class Request:
@@ -80,6 +85,7 @@ class Request:
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
     judged: Judged | None = None  # by the policy of the audit log, if there is one; once it is known who asks
     sent: bytes = b""  # the body, as JSON or as it came, where `judged` wants it
+    answered: bytes = b""  # likewise the answer's, as JSON: before it was written as the client wants it
     seat: Seat = HERE  # where work is done that would hold the loop; set by flow control
     read_piece: Callable[[], Awaitable[bytes]] | None = None  # of a body from the network, as it comes; b"" at its end
 

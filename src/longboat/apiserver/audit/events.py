@@ -75,7 +75,7 @@ class Outcome:
         body, lacks = None, False
         if judged.level == REQUEST_RESPONSE:
             try:
-                body = objects.answered(response, managed=not judged.omits_managed)
+                body = objects.answered(request, response, managed=not judged.omits_managed)
             except TooLarge:
                 lacks = True
         found, details = _told(response.body) if written else (_NOBODY, None)

@@ -1,4 +1,7 @@
-"""What was sent and what was answered, as an audit event has it: JSON, whole, or not at all. Pure."""
+"""What was sent and what was answered, as an audit event has it: JSON, whole, or not at all.
+
+Bodies that came, or go, as something else were JSON within the server: that is kept (`sent`, `answered` of a Request).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,7 @@ from typing import Any
 
 import msgspec
 
-from longboat.apiserver.request import Response
-from longboat.machinery import yaml
-from longboat.machinery.text import Malformed
-from longboat.machinery.types.wording import Mistake
+from longboat.apiserver.request import Request, Response
 
 MOST = 2 << 20  # bytes of one of them: an object has 1.5 MiB at most, a list may have any number
 
@@ -23,6 +23,12 @@ class TooLarge(Exception):
     """It is left out, and the event says so."""
 
 
+def note_answer(request: Request, response: Response) -> None:
+    """Keep an answer that is JSON still, and may be written as YAML, indented or compressed."""
+    if response.stream is None and response.size <= MOST:
+        request.answered = response.whole()
+
+
 def sent(data: bytes, *, managed: bool) -> msgspec.Raw | None:
     """A request's body; None where it has none that can be read. Without managed fields, if not `managed`.
 
@@ -31,15 +37,16 @@ def sent(data: bytes, *, managed: bool) -> msgspec.Raw | None:
     return _kept(data, managed) if data else None
 
 
-def answered(response: Response, *, managed: bool) -> msgspec.Raw | None:
+def answered(request: Request, response: Response, *, managed: bool) -> msgspec.Raw | None:
     """A response's body; None where it is no object. Raises TooLarge."""
+    if request.answered:
+        return _kept(request.answered, managed)
     if response.stream is not None or response.upgrade is not None or not response.size:
-        return None
-    kind = response.content_type.partition(";")[0]
-    if not (kind.endswith("json") or kind.endswith("yaml")):
         return None
     if response.size > MOST:
         raise TooLarge
+    if not response.content_type.partition(";")[0].endswith("json"):
+        return None
     data = response.whole()
     if response.headers.get("Content-Encoding") == "gzip":
         unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
@@ -52,15 +59,11 @@ def _kept(data: bytes, managed: bool) -> msgspec.Raw | None:
         raise TooLarge
     data = data.strip()
     try:
-        found = _read(data)
-    except (msgspec.DecodeError, Malformed, Mistake):
+        found = _decode(data)
+    except msgspec.DecodeError:
         return None  # what cannot be read was refused; its answer says why
-    as_it_is = (managed or not _strip(found)) and data[:1] in b"{[" and b"\n" not in data  # an event is one line
+    as_it_is = (managed or not _strip(found)) and b"\n" not in data  # an event is one line
     return msgspec.Raw(data if as_it_is else _encode(found))
-
-
-def _read(data: bytes) -> Any:
-    return _decode(data) if data[:1] in b"{[" else yaml.decode(data)[0]
 
 
 def _strip(found: Any) -> bool:

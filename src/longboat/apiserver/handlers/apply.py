@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from longboat.apiserver.authz.authorizer import ensure_create
-from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, write_of
+from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, note_sent, write_of
 from longboat.apiserver.options import forced
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import text, yaml
@@ -74,6 +74,7 @@ async def configuration(request: Request) -> Read:
     wrong: StatusError | None = None
     try:
         found, complaints = await request.seat.run(_read, data)
+        note_sent(request, found)
     except StatusError as error:
         wrong = error
     problems = strict.YAML_ERRORS + "\n".join(f"  {each}" for each in complaints)

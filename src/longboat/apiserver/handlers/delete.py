@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.endpoint import Endpoint, answer, body_of, body_type, write_of
+from longboat.apiserver.endpoint import Endpoint, answer, body_of, body_type, note_sent, write_of
 from longboat.apiserver.handlers.list import check_form, listing
 from longboat.apiserver.handlers.pages import extent_of, page_of
 from longboat.apiserver.handlers.selection import asked
@@ -76,6 +76,7 @@ async def _wish(endpoint: Endpoint, request: Request) -> tuple[Deletion, Object]
     options: Object = {}
     if data:
         options = await request.seat.run(endpoint.schema.options, _OPTIONS, data, body_type(request))
+        note_sent(request, options)
     else:
         options = delete_options(request.query)
     return deletion.options(options), options

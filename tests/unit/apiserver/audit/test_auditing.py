@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -171,11 +172,18 @@ def test_what_came_in_another_form_is_json(tmp_path: Path) -> None:
         text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: 'yes'}\n"
         await api.response("POST", MAPS, text, content_type="application/yaml", accept="application/yaml")
         await api.response("PATCH", f"{MAPS}/m", b"{", content_type=MERGE)
+        applied = text.replace(b"yes", b"applied")
+        target = f"{MAPS}/m?fieldManager=f&force=true&pretty=true"
+        await api.response("PATCH", target, applied, content_type="application/apply-patch+yaml")
+        options = b"apiVersion: v1\nkind: DeleteOptions\n"
+        await api.response("DELETE", f"{MAPS}/m", options, content_type="application/yaml")
 
-    made, patched = recorded(
+    made, patched, applied, deleted = recorded(
         tmp_path, scene, {"level": "RequestResponse", "omitStages": ["RequestReceived"], **OF_MAPS}
     )
     assert made["requestObject"]["data"] == made["responseObject"]["data"] == {"a": "yes"}
+    assert applied["requestObject"]["data"] == applied["responseObject"]["data"] == {"a": "applied"}
+    assert deleted["requestObject"]["kind"] == "DeleteOptions"
     assert "requestObject" not in patched and patched["responseStatus"]["code"] == 400
 
 
@@ -191,18 +199,19 @@ def test_an_object_that_is_too_large_is_left_out(monkeypatch: pytest.MonkeyPatch
 
 
 def test_answers_in_all_their_shapes() -> None:
+    asked: Any = SimpleNamespace(answered=b"")
     item = {"metadata": {"name": "a", "managedFields": [1]}}
     table = {"kind": "Table", "rows": [{"cells": [], "object": item}]}
     plain = Response(200, json.dumps({"items": [item]}).encode())
-    found = objects.answered(plain, managed=False)
+    found = objects.answered(asked, plain, managed=False)
     assert found is not None and json.loads(bytes(found)) == {"items": [{"metadata": {"name": "a"}}]}
     packed = Response(200, gzip.compress(json.dumps(table).encode()), headers={"Content-Encoding": "gzip"})
-    found = objects.answered(packed, managed=False)
+    found = objects.answered(asked, packed, managed=False)
     assert found is not None and b"managedFields" not in bytes(found)
     bomb = Response(200, gzip.compress(b"[" + b" " * (3 << 20) + b"]"), headers={"Content-Encoding": "gzip"})
     with pytest.raises(objects.TooLarge):
-        objects.answered(bomb, managed=True)
-    assert objects.answered(Response(200, b"a log", "text/plain"), managed=True) is None
+        objects.answered(asked, bomb, managed=True)
+    assert objects.answered(asked, Response(200, b"a log", "text/plain"), managed=True) is None
 
 
 class Receiver:
