@@ -360,7 +360,7 @@ class APIServer:
         policy_means = PolicyMeans(
             printed, versions, self.lookup, self.authorizer, typed, default, grain, unknown,
         )  # fmt: skip
-        policies = Both(self.stores, self.resources, policy_means)
+        policies = Both(self.stores, self.resources, policy_means, self.webhooks.figures)
         self.exposition.add(figures.families)
         self.exposition.add(policies.figures.families)
         told = self.config.admission

@@ -168,13 +168,17 @@ def test_versions_of_a_resource() -> None:
 
 def test_figures() -> None:
     async def scene(api: Api) -> None:
-        await validating(api, "p", "object.metadata.name != 'a'")
-        await message(api, config_map())
-        await message(api, config_map("b"))
+        only = {"name": "n", "expression": "object.metadata.name != 'c'"}
+        await validating(api, "p", "object.metadata.name != 'a'", matchConditions=[only])
+        for name in "abc":
+            await message(api, config_map(name))
         _, shown = await api.ask("GET", "/metrics")
         labels = 'enforcement_action="deny",error_type="no_error",policy="p",policy_binding="p"'
         assert f"apiserver_validating_admission_policy_check_total{{{labels}}} 1\n" in shown
         assert f"apiserver_validating_admission_policy_check_duration_seconds_count{{{labels}}} 1\n" in shown
+        labels = 'kind="policy",name="p",operation="CREATE",type="validate"'
+        assert f"apiserver_admission_match_condition_exclusions_total{{{labels}}} 1\n" in shown
+        assert f"apiserver_admission_match_condition_evaluation_seconds_count{{{labels}}} 3\n" in shown
 
     play(scene)
 

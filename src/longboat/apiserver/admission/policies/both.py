@@ -13,6 +13,7 @@ from longboat.apiserver.admission.policies.figures import Figures
 from longboat.apiserver.admission.policies.params import Params
 from longboat.apiserver.admission.policies.source import Policies
 from longboat.apiserver.admission.versions import Versions
+from longboat.apiserver.admission.webhooks.figures import Figures as ConditionFigures
 from longboat.apiserver.admission.webhooks.patching import Typed
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.resources import Resources
@@ -47,8 +48,11 @@ class Known:
 
 
 class Both:
-    def __init__(self, stores: Mapping[Kind, Store], resources: Resources, means: Means) -> None:
-        self.means, self.figures = means, Figures()
+    def __init__(
+        self, stores: Mapping[Kind, Store], resources: Resources, means: Means, conditions: ConditionFigures
+    ) -> None:
+        """`conditions`: the figures of match conditions, which webhooks have, too."""
+        self.means, self.figures, self.conditions = means, Figures(), conditions
         params = Params(stores, resources)
 
         def selection(policy: Kind, binding: Kind) -> Selection:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from longboat.apiserver.admission.expressions import Outcome as Holding
 from longboat.apiserver.admission.policies.compiled import VARIABLES, Expression
 from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET, CostExceeded, EvalError
 from longboat.machinery.cel.values import MISSING
@@ -164,22 +165,16 @@ class _Variables(dict[str, Any]):
         return self[name] if name in self._expressions else default
 
 
-def met(conditions: Iterable[tuple[str, Expression]], run: Run, *, fails_open: bool) -> Outcome:
-    """Whether all match conditions hold. One that is false settles it, whatever is wrong with others; where it is not
-    settled, errors do: they are told, or (`fails_open`) count as false. Raises Later."""
-    errors = []
+def met(conditions: Iterable[tuple[str, Expression]], run: Run) -> Holding:
+    """Whether all match conditions hold. One that is false settles it, whatever is wrong with others. Raises Later."""
+    errors: list[str] = []
     try:
-        for _, condition in conditions:
+        for name, condition in conditions:
             found = run.evaluate(condition)
             if found.error:
                 errors.append(found.error)
             elif found.value is False:
-                return Outcome(False)
+                return Holding(False, failed=name)
     except OutOfBudget as spent:
         errors = [str(spent)]
-    if not errors:
-        return Outcome(True)
-    if fails_open:
-        return Outcome(False)
-    told = list(dict.fromkeys(errors))
-    return Outcome(error=told[0] if len(told) == 1 else f"[{', '.join(told)}]")
+    return Holding(not errors, errors)

@@ -8,11 +8,11 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission.asked import kind_of
-from longboat.apiserver.admission.policies import evaluation, patching
+from longboat.apiserver.admission.policies import patching
 from longboat.apiserver.admission.policies.both import Both
 from longboat.apiserver.admission.policies.compiled import APPLY, Compiled, Mutation
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
-from longboat.apiserver.admission.policies.evaluation import Outcome, OutOfBudget, Purse, Run
+from longboat.apiserver.admission.policies.evaluation import OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.patching import Unusable
 from longboat.apiserver.admission.policies.seen import Request, Seen
 from longboat.apiserver.admission.policies.source import Binding, Policy
@@ -84,14 +84,13 @@ class _Changing:
     ) -> None:
         policy = each.policy
         await self._seen.views.reach(each.version)
-        if compiled.conditions:
-            request = self._seen.of(each.version)
-            found = await self._turns.have(lambda purse: _met(policy, compiled, request, params, purse))
-            if found.error:
-                self._errors.append((policy, each.binding, found.error, "Invalid"))
-                return
-            if not found.value:
-                return
+        request = self._seen.of(each.version)
+        held = await self._turns.holding(self._policies, self._clock, policy, compiled, request, params)
+        if held is not None and held.errors and not policy.fails_open:
+            self._errors.append((policy, each.binding, held.error, "Invalid"))
+            return
+        if held is not None and not held.matches:
+            return
         key = (_KEY, policy.name, each.binding.name, _name(params))
         if again is not None and key not in again:
             return
@@ -183,11 +182,6 @@ def _name(params: Object | None) -> tuple[str, str]:
 def _message(policy: Policy, binding: Binding | None, why: str) -> str:
     by = f"policy '{policy.name}'" + (f" with binding '{binding.name}'" if binding else "")
     return f"{by} denied request: {why}"
-
-
-def _met(policy: Policy, compiled: Compiled, request: Request, params: Object | None, purse: Purse) -> Outcome:
-    run = Run(request.values(params), compiled.variables, purse, evaluation.CONDITIONS_BUDGET)
-    return evaluation.met(compiled.conditions, run, fails_open=policy.fails_open)
 
 
 def _evaluated(request: Request, compiled: Compiled, mutation: Mutation, params: Object | None, purse: Purse) -> Any:

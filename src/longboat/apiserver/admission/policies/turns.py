@@ -6,8 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from longboat.apiserver.admission.policies.evaluation import Later, Purse
+from longboat.aio.clock import Clock
+from longboat.apiserver.admission.expressions import Outcome as Holding
+from longboat.apiserver.admission.policies.both import Both
+from longboat.apiserver.admission.policies.compiled import Compiled
+from longboat.apiserver.admission.policies.evaluation import CONDITIONS_BUDGET, Later, Purse, Run, met
+from longboat.apiserver.admission.policies.seen import Request
+from longboat.apiserver.admission.policies.source import Policy
 from longboat.machinery.cel.program import AT_ONCE
+from longboat.machinery.objects import Object
 from longboat.registry.admission import Attributes
 
 T = TypeVar("T")
@@ -20,7 +27,7 @@ class Turns:
     once begins anew beside it, and many that are cheap make way between them."""
 
     def __init__(self, attributes: Attributes) -> None:
-        self._seat = attributes.seat
+        self._seat, self._operation = attributes.seat, attributes.operation
         self._purse, self._done = Purse(AT_ONCE), 0
 
     async def have(self, work: Callable[[Purse], T]) -> T:
@@ -35,3 +42,20 @@ class Turns:
         except Later:
             self._purse = Purse(AT_ONCE)
             return await self._seat.beside(work, Purse(None))
+
+    async def holding(
+        self, policies: Both, clock: Clock, policy: Policy, compiled: Compiled, request: Request, params: Object | None
+    ) -> Holding | None:
+        """Whether a policy's match conditions hold; None where it has none."""
+        if not compiled.conditions:
+            return None
+
+        def work(purse: Purse) -> Holding:
+            run = Run(request.values(params), compiled.variables, purse, CONDITIONS_BUDGET)
+            return met(compiled.conditions, run)
+
+        start = clock.monotonic()
+        found = await self.have(work)
+        seconds = clock.monotonic() - start
+        policies.conditions.evaluated(policy.name, False, self._operation, seconds, found, "policy")
+        return found

@@ -10,7 +10,6 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission import matching
-from longboat.apiserver.admission.policies import evaluation
 from longboat.apiserver.admission.policies.both import Both
 from longboat.apiserver.admission.policies.compiled import Compiled, Expression, Validation
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
@@ -68,7 +67,13 @@ async def judge(
         compiled, request = each.policy.compiled or await each.policy.ready(attributes), seen.of(each.version)
         for one in params:
             start = clock.monotonic()
-            verdict = await turns.have(_Judging(each, compiled, request, one))
+            held = await turns.holding(policies, clock, each.policy, compiled, request, one)
+            if held is not None and held.errors and not each.policy.fails_open:
+                verdict: Verdict | None = Verdict([Denial(held.error, error=held.error)])
+            elif held is not None and not held.matches:
+                continue
+            else:
+                verdict = await turns.have(_Judging(each, compiled, request, one))
             if verdict is not None:
                 told.add(each, verdict, clock.monotonic() - start)
     told.conclude()
@@ -83,13 +88,6 @@ class _Judging:
     def __call__(self, purse: Purse) -> Verdict | None:
         """None where there is nothing to say of it. Raises Later."""
         compiled, fails_open = self._compiled, self._policy.fails_open
-        if compiled.conditions:
-            run = self._run(purse, evaluation.CONDITIONS_BUDGET)
-            found = evaluation.met(compiled.conditions, run, fails_open=fails_open)
-            if found.error:
-                return Verdict([Denial(found.error, error=found.error, admitted=fails_open)])
-            if not found.value:
-                return None
         try:
             verdict = self._validated(purse)
             if compiled.annotations:

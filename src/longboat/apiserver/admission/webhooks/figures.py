@@ -78,9 +78,11 @@ class Figures:
         self._add(ASKED, (name, type_, operation, str(min(code, 600)), told))
         self._observe(SECONDS, (name, type_, operation, told), seconds)
 
-    def evaluated(self, name: str, mutating: bool, operation: str, seconds: float, outcome: Outcome) -> None:
-        """Its match conditions."""
-        labels = (name, "webhook", "admit" if mutating else "validate", operation)
+    def evaluated(
+        self, name: str, mutating: bool, operation: str, seconds: float, outcome: Outcome, kind: str = "webhook"
+    ) -> None:
+        """Its match conditions. `kind`: webhook or policy."""
+        labels = (name, kind, "admit" if mutating else "validate", operation)
         self._observe(EVALUATED, labels, seconds)
         for _ in outcome.errors:
             self._add(ERRORS, labels)
