@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longboat.api import kinds
@@ -28,7 +28,7 @@ SCALARS = st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=6
 )
-SMALL = st.integers(0, 3)
+SMALL, COUNTS = st.integers(0, 2), st.integers(0, 4)
 LIMITS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "string": {
         "minLength": SMALL,
@@ -45,17 +45,19 @@ LIMITS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 
 @st.composite
 def schemas(draw: st.DrawFn, depth: int = 2, nullable: bool = True) -> dict[str, Any]:
-    kind = draw(st.sampled_from([*LIMITS] if depth else ["string", "integer", "number", "boolean"]))
+    kind = draw(st.sampled_from(["object", "array", *LIMITS] if depth else ["string", "integer", "number", "boolean"]))
     schema: dict[str, Any] = {"type": kind} | limits(draw, kind)
     if kind == "array":
         schema["items"] = draw(schemas(depth - 1))
     elif kind == "object":
         if draw(st.booleans()):
             schema["properties"] = draw(st.dictionaries(NAMES, schemas(depth - 1), max_size=3))
-            schema["required"] = draw(st.lists(NAMES, max_size=2, unique=True))
+            schema["required"] = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
         else:
             schema["additionalProperties"] = draw(schemas(depth - 1))
-    for word in draw(st.sets(st.sampled_from(["allOf", "anyOf", "oneOf", "not"]), max_size=1)):
+    for word in draw(
+        st.sets(st.sampled_from(["allOf", "anyOf", "oneOf", "not"]), min_size=draw(st.integers(0, 1)), max_size=1)
+    ):
         inner = [limits(draw, kind) for _ in range(2)]
         schema[word] = inner[0] if word == "not" else inner
     if draw(st.integers(0, 4)) == 0:
@@ -66,7 +68,9 @@ def schemas(draw: st.DrawFn, depth: int = 2, nullable: bool = True) -> dict[str,
 
 
 def limits(draw: st.DrawFn, kind: str) -> dict[str, Any]:
-    found = {name: draw(LIMITS[kind][name]) for name in LIMITS[kind] if draw(st.integers(0, 2)) == 0}
+    known = LIMITS[kind]
+    chosen = draw(st.sets(st.sampled_from([*known]), min_size=1, max_size=2)) if known else ()
+    found = {name: draw(known[name]) for name in sorted(chosen)}
     for name, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if bound in found and draw(st.booleans()):
             found[name] = True
@@ -93,7 +97,7 @@ def fitting(draw: st.DrawFn, schema: dict[str, Any]) -> Any:
         case "boolean":
             return draw(st.booleans())
         case "array":
-            return [draw(fitting(schema["items"])) for _ in range(draw(SMALL))]
+            return [draw(fitting(schema["items"])) for _ in range(draw(COUNTS))]
     properties, values = schema.get("properties") or {}, schema.get("additionalProperties")
     found = {name: draw(fitting(inner)) for name, inner in properties.items() if draw(st.integers(0, 3))}
     for name in draw(st.lists(NAMES, max_size=2)):
@@ -120,6 +124,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], Any]:
     return schema, draw(fitting(schema))
 
 
+@settings(max_examples=max(150, settings().max_examples))
 @given(cases())
 def test_a_value_is_refused_by_both_or_by_neither(case: tuple[dict[str, Any], Any]) -> None:
     schema, value = case
@@ -160,7 +165,7 @@ def typed(draw: st.DrawFn, schema: dict[str, Any], extra: bool) -> Any:
         case "integer":
             return draw(st.integers(-4, 6))
         case "array":
-            return [draw(typed(schema["items"], extra)) for _ in range(draw(SMALL))]
+            return [draw(typed(schema["items"], extra)) for _ in range(draw(COUNTS))]
     found = {name: draw(typed(inner, extra)) for name, inner in schema["properties"].items() if draw(st.booleans())}
     for name in draw(st.lists(NAMES, max_size=2)) if extra else ():
         if name not in schema["properties"]:
