@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -20,6 +21,9 @@ from integration.apiserver.test_admission_webhooks import (
     replies,
     server,
 )
+from longboat.api import kinds
+from longboat.registry.admission import Attributes
+from longboat.registry.write import Write
 from oracle.webhook import Webhooks
 from unit.apiserver.harness import Api, play, user
 
@@ -203,5 +207,32 @@ def test_a_patch_of_what_is_deleted_is_refused(server: Webhooks) -> None:
         code, status = await api.ask("DELETE", f"{MAPS}/m")
         assert code == 500
         assert "attempted to modify the object, which is not supported for this operation" in status["message"]
+
+    play(scene)
+
+
+def test_what_an_audit_event_is_told(server: Webhooks) -> None:
+    """Of each mutating call, of a patch, of what passed because a webhook could not be asked, and the webhook's own."""
+
+    async def scene(api: Api) -> None:
+        own = {"response": {"auditAnnotations": {"why": "because", "two/slashes": "left out"}}}
+        replies(server, h={**added("a", "1"), **own})
+        gone = hook(server, "/gone", url=DEAD, failurePolicy="Ignore")
+        await configure(api, "mutating", hook(server, "/h", reinvocationPolicy="IfNeeded"), gone)
+        write = Write(user=user("ann"), operation="CREATE")
+        obj = {"kind": "ConfigMap", "apiVersion": "v1", **config_map()}
+        await api.server.admission.mutate(Attributes(write, kinds.CONFIG_MAP, None, "default", "m", obj))
+        names = {"configuration": "c", "webhook": "h.example.com"}
+        found = {key: value if value[0] != "{" else json.loads(value) for key, value in write.annotations.items()}
+        away = {"configuration": "c", "webhook": "gone.example.com", "mutated": False}
+        assert found == {
+            "h.example.com/why": "because",
+            "mutation.webhook.admission.k8s.io/round_0_index_0": {**names, "mutated": True},
+            "patch.webhook.admission.k8s.io/round_0_index_0": {
+                **names, "patch": [{"op": "add", "path": "/data/a", "value": "1"}], "patchType": "JSONPatch",
+            },
+            "mutation.webhook.admission.k8s.io/round_0_index_1": away,
+            "failed-open.mutation.webhook.admission.k8s.io/round_0_index_1": "gone.example.com",
+        }  # fmt: skip
 
     play(scene)
