@@ -385,14 +385,14 @@ FAULTS: dict[str, tuple[Any, str]] = {
 def test_answers_that_say_nothing_are_told_in_upstreams_words(server: Webhooks) -> None:
     async def scene(api: Api) -> None:
         await begun(api, definition(server, {}), boat())
-        for reply, why in FAULTS.values():
+        for fault, (reply, why) in FAULTS.items():
             server.replies["s", "/c"] = reply
             code, status = await api.ask("GET", at("v2", "a"))
             told = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uid>", status["message"])
             assert (code, told[: len(ABOUT) + len(why) + 1]) == (500, f"{ABOUT} {why}")
             assert "reason" not in status and "details" not in status
-            code, listed = await api.ask("GET", at("v2"))
-            assert (code, listed["message"][:60]) == (500, status["message"][:60])
+            if fault == "failed":
+                assert await api.ask("GET", at("v2")) == (500, status)
         server.replies["s", "/c"] = converting
         assert (await api.ask("GET", at("v2", "a")))[0] == 200
         figures = (await api.ask("GET", "/metrics"))[1]
