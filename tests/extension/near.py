@@ -87,6 +87,20 @@ async def until(check: Any, seconds: float = 8.0) -> Any:
             await asyncio.sleep(0.02)
 
 
+class _Noted(asyncio.Protocol):
+    """A protocol, and a note of its transport."""
+
+    def __init__(self, inner: Any, transports: list[asyncio.BaseTransport]) -> None:
+        self._inner, self._transports = inner, transports
+        self.data_received, self.eof_received = inner.data_received, inner.eof_received
+        self.pause_writing, self.resume_writing = inner.pause_writing, inner.resume_writing
+        self.connection_lost = inner.connection_lost
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transports.append(transport)
+        self._inner.connection_made(transport)
+
+
 @asynccontextmanager
 async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
     """An extension server that trusts the API server's front proxy, and is served with a certificate of its own CA."""
@@ -101,16 +115,19 @@ async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
     server = Server(names=["front-proxy-client"])
     runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
     await runner.setup()
-    assert runner.server is not None
-    listening = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0, ssl=context)
+    accept = runner.server
+    assert accept is not None
+    accepted: list[asyncio.BaseTransport] = []
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: _Noted(accept(), accepted), "127.0.0.1", 0, ssl=context
+    )
     port = listening.sockets[0].getsockname()[1]
 
     async def stop() -> None:
         listening.close()
         await runner.cleanup()
-        for transport in server.transports:  # asyncio's TLS does not close what its client has broken off
-            if transport is not None:
-                transport.abort()
+        for transport in accepted:  # asyncio's TLS does not close what its client has broken off
+            transport.abort()  # type: ignore[attr-defined]
         await asyncio.sleep(0)
 
     dialer = Near(clock, services=["10.96.0.0/16"])
@@ -122,4 +139,6 @@ async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
         yield extension
     finally:
         server.hold.set()
+        await api.server.aggregator.close()
+        await asyncio.sleep(0.01)  # its connections are heard to end
         await stop()

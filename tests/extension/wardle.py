@@ -114,7 +114,6 @@ class Server:
     def __init__(self, cluster: Cluster | None = None, names: list[str] | None = None) -> None:
         self.objects, self.cluster, self.names = Objects(), cluster, names or []
         self.seen: list[web.Request] = []
-        self.transports: list[Any] = []
         self.bytes_taken = 0
         self.hold = asyncio.Event()
 
@@ -133,7 +132,6 @@ class Server:
     @web.middleware
     async def guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.seen.append(request)
-        self.transports = [*self.transports[-49:], request.transport]
         del self.seen[:-200]
         try:
             user = await self.who(request)

@@ -139,7 +139,7 @@ class APIServer:
             return ConversionWebhook(name, config, self.webhooks, conversions, clock)
 
         self.definitions = Definitions(definitions, self, self.schema, clock, self.tasks, converting)
-        self.aggregator = Aggregator(self.stores, self.resources, self.lookup, clock, self.tasks)
+        self.aggregator = Aggregator(self.stores, self.resources, self.lookup, clock)
         self.exposition.add(self.aggregator.figures.families)
         health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)
         self._paths = paths(self.resources, self.exposition, health, self.issuer)

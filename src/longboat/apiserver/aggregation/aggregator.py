@@ -42,9 +42,10 @@ class Aggregator:
     """`begin`, then `run`. `ground` may be given other means of dialling."""
 
     def __init__(
-        self, stores: Mapping[Kind, Store], resources: Resources, lookup: Lookup, clock: Clock, tasks: Tasks
+        self, stores: Mapping[Kind, Store], resources: Resources, lookup: Lookup, clock: Clock
     ) -> None:  # fmt: skip
-        self._store, self._resources, self._clock, self._tasks = stores[kinds.API_SERVICE], resources, clock, tasks
+        self._store, self._resources, self._clock = stores[kinds.API_SERVICE], resources, clock
+        self._tasks = Tasks("aggregation")
         self._services, self._slices = stores[kinds.SERVICE], stores[kinds.ENDPOINT_SLICE]
         self.ground = Ground(Dialer(clock), lookup, self._slices, clock)
         self.registration = Registration(self._store, stores[kinds.CUSTOM_RESOURCE_DEFINITION], clock)
@@ -207,6 +208,8 @@ class Aggregator:
                 raise
 
     async def close(self) -> None:
+        """No extension server is looked at any more."""
+        await self._tasks.close()
         if self._hearing is not None:
             await self._hearing.close()
 
