@@ -40,6 +40,7 @@ UPSTREAM = {
     "apiserver_request": ("counter", "STABLE", f"code {REQUEST}"),
     "apiserver_request_duration_seconds": ("histogram", "STABLE", REQUEST),
     "apiserver_audit_event": ("counter", "ALPHA", ""),
+    "apiserver_audit_level": ("counter", "ALPHA", "level"),
     "apiserver_audit_requests_rejected": ("counter", "ALPHA", ""),
     "apiserver_audit_error": ("counter", "ALPHA", "plugin"),
     "apiserver_encryption_config_controller_automatic_reloads": ("counter", "ALPHA", "apiserver_id_hash status"),
