@@ -89,7 +89,8 @@ def health_of(
     live = {"ping": well, "log": well, "etcd": stored}
     if encryption:
         live["kms-providers"] = encryption.check
-    return Health(live, {**live, "poststarthook/rbac/bootstrap-roles": bootstrapped, "shutdown": serving})
+    ready_too = {"poststarthook/rbac/bootstrap-roles": bootstrapped, "autoregister-completion": bootstrapped}
+    return Health(live, {**live, **ready_too, "shutdown": serving})
 
 
 def _openid(issuer: TokenIssuer | None) -> Handler:

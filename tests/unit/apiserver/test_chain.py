@@ -193,6 +193,7 @@ def test_health_is_told_check_by_check() -> None:
         assert (await api.ask("GET", "/livez"))[0] == 200
         api.server.ready = True
         assert (await api.ask("GET", "/readyz/poststarthook/rbac/bootstrap-roles"))[1] == "ok"
+        assert (await api.ask("GET", "/readyz/autoregister-completion"))[1] == "ok"
         api.server.retire()
         assert "[-]shutdown failed" in (await api.ask("GET", "/readyz"))[1]
         assert (await api.ask("GET", "/livez"))[0] == 200
