@@ -62,6 +62,30 @@ UPSTREAM = {
     "apiserver_crd_conversion_webhook_duration_seconds": (
         "histogram", "ALPHA", "crd_name from_version succeeded to_version",
     ),
+    **{
+        f"apiserver_flowcontrol_{name}": (kind, level, f"flow_schema priority_level {more}".strip())
+        for name, kind, level, more in (
+            ("rejected_requests", "counter", "BETA", "reason"),
+            ("dispatched_requests", "counter", "BETA", ""),
+            ("current_inqueue_requests", "gauge", "BETA", ""),
+            ("current_executing_requests", "gauge", "BETA", ""),
+            ("current_executing_seats", "gauge", "BETA", ""),
+            ("request_dispatch_no_accommodation", "counter", "ALPHA", ""),
+            ("request_wait_duration_seconds", "histogram", "BETA", "execute"),
+            ("request_execution_seconds", "histogram", "ALPHA", "type"),
+            ("request_queue_length_after_enqueue", "histogram", "ALPHA", ""),
+            ("work_estimated_seats", "histogram", "ALPHA", ""),
+        )
+    },
+    **{
+        f"apiserver_flowcontrol_{name}": ("gauge", level, "priority_level")
+        for name, level in (
+            ("nominal_limit_seats", "BETA"), ("lower_limit_seats", "ALPHA"), ("upper_limit_seats", "ALPHA"),
+            ("current_limit_seats", "ALPHA"), ("demand_seats_high_watermark", "ALPHA"),
+            ("demand_seats_average", "ALPHA"), ("demand_seats_stdev", "ALPHA"), ("demand_seats_smoothed", "ALPHA"),
+            ("target_seats", "ALPHA"),
+        )
+    },
     "apiserver_admission_webhook_fail_open_count": ("counter", "ALPHA", "name type"),
     "apiserver_admission_webhook_rejection_count": (
         "counter", "ALPHA", "error_type name operation rejection_code type",

@@ -35,6 +35,7 @@ from longboat.apiserver.authz.ingress import IngressAuthorizer
 from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
+from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
 from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
@@ -45,7 +46,10 @@ from longboat.apiserver.dial import Dialer
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import ends_line, write_out
 from longboat.apiserver.endpoint import Endpoint
-from longboat.apiserver.filters.flow import flow_control
+from longboat.apiserver.fairness.control import Control
+from longboat.apiserver.fairness.dump import dump
+from longboat.apiserver.fairness.work import Work
+from longboat.apiserver.filters.flow import MAX_READING, MAX_WRITING, flow_control
 from longboat.apiserver.filters.impersonate import impersonate
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
@@ -112,6 +116,8 @@ class APIServer:
         nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
         ingress = IngressAuthorizer(self.stores)
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
+        self.fairness = Control(self.stores, clock, MAX_READING + MAX_WRITING)
+        self.exposition.add(self.fairness.families)
         self.webhooks = Caller(Dialer(clock), self.lookup, self.stores[kinds.ENDPOINT_SLICE], clock)
         self.exposition.add(self.webhooks.figures.families)
         self.admission = self._admission()
@@ -143,6 +149,7 @@ class APIServer:
         self.exposition.add(self.aggregator.figures.families)
         health = health_of(clock, self.storage, self.encryption, lambda: self.ready, lambda: self.stopping)
         self._paths = paths(self.resources, self.exposition, health, self.issuer)
+        self._paths["debug"] = dump(self.fairness, clock)
         self.handle: Handler = self._chain()
 
     async def start(self) -> None:
@@ -169,11 +176,15 @@ class APIServer:
         roles, schemas = self.stores[kinds.CLUSTER_ROLE], self.stores[kinds.FLOW_SCHEMA]
         levels = self.stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
         gather = partial(aggregation.settle, roles)
-        told = partial(dangling.settle, schemas, levels, self.clock)
         policies = self.stores[kinds.VALIDATING_ADMISSION_POLICY]
         checked = PolicyStatus(
             policies, Known(self._plural, self.resources.named, lambda kind: self._types(kind).type(kind))
         )
+
+        async def told() -> None:
+            await settle_flow_control(self.stores)
+            await dangling.settle(schemas, levels, self.clock)
+
         await gather()
         await told()
         for watched, settle, what in (
@@ -393,7 +404,8 @@ class APIServer:
             authenticate(authenticators, self.clock),  # who
             *self.audit.links[1:],  # after who: before anything else may refuse it
             impersonate(self.authorizer),  # may change who
-            flow_control(self.clock),  # before the work, after we know whose work it is
+            # Before the work, after we know whose work it is.
+            flow_control(self.fairness, Work(self.resources, self.clock), self.clock),
             authorize(self.authorizer),  # may they
         ]
         return compose(links, self._end)

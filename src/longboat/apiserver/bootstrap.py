@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import copy
 import ipaddress
 import json
 import logging
@@ -19,6 +18,7 @@ from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
 from longboat.apiserver.authz.authorizer import Rule
 from longboat.apiserver.authz.escalation import missing
+from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
 from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_storage import storage_objects
 from longboat.apiserver.config import Config
@@ -26,7 +26,6 @@ from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
-from longboat.registry.kinds.flowcontrol import mandatory
 from longboat.registry.store import Store
 from longboat.registry.write import Write
 
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
-_PRODUCER = "api-priority-and-fairness-config-producer-v1"  # as upstream calls who makes its objects
 _RANGES = "kubernetes-service-cidr-controller"  # and who says that their ranges are ready
 _ROLES = frozenset(("ClusterRole", "Role"))
 
@@ -44,13 +42,11 @@ async def bootstrap(config: Config, stores: Mapping[Kind, Store], clock: Clock) 
     """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
     lay = _Layer(config, stores, clock)
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
-    (exempt, exempt_level), *fixed = _flow_control()
     await _together(
         (
             *(lay.reconcile(_KINDS[obj["kind"]], obj) for obj in policy.bootstrap(config.rights)),
             *(lay.ensure(kinds.PRIORITY_CLASS, "", priority_class) for priority_class in _priority_classes()),
-            lay.ensure(exempt, "", exempt_level),
-            *(lay.keep(kind, "", obj) for kind, obj in fixed),
+            settle_flow_control(stores),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
             *(lay.ensure(kind, "", obj) for kind, obj in ingress_objects(lay.found(kinds.INGRESS_CLASS))),
             lay.api_service(),
@@ -83,10 +79,6 @@ _USE = {
 }
 
 
-def _write(kind: Kind) -> Write:
-    return Write(manager=_PRODUCER) if kind.group == kinds.FLOW_SCHEMA.group else Write()
-
-
 class _Layer:
     def __init__(self, config: Config, stores: Mapping[Kind, Store], clock: Clock) -> None:
         self._config, self._stores, self._clock = config, stores, clock
@@ -100,7 +92,7 @@ class _Layer:
         if store.find(namespace, obj["metadata"]["name"]) is None:
             try:
                 made = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
-                await store.create(made, namespace, _write(kind))
+                await store.create(made, namespace, Write())
             except StatusError as error:
                 if error.reason != "AlreadyExists":
                     raise
@@ -116,7 +108,7 @@ class _Layer:
         def replace(old: Object) -> Object:
             return {**old, **whole, "metadata": {**old["metadata"], **obj["metadata"]}}
 
-        await store.update(namespace, name, replace, _write(kind), retry=True)
+        await store.update(namespace, name, replace, Write(), retry=True)
 
     async def reconcile(self, kind: Kind, wanted: Object) -> None:
         """Add what a default role or binding lacks, and take back what it gave too much once.
@@ -252,16 +244,3 @@ class _Layer:
 
 def _same(have: Object, subject: Object) -> bool:
     return all(have.get(field) == value for field, value in subject.items())
-
-
-def _flow_control() -> list[tuple[Kind, Object]]:
-    """The mandatory objects of priority and fairness, the exempt level first: its shares are the administrators'."""
-    noted = {"annotations": {"apf.kubernetes.io/autoupdate-spec": "true"}}
-    return [
-        (kind, {"metadata": {"name": name, **noted}, "spec": copy.deepcopy(spec)})
-        for kind, specs in (
-            (kinds.PRIORITY_LEVEL_CONFIGURATION, mandatory.LEVELS),
-            (kinds.FLOW_SCHEMA, mandatory.SCHEMAS),
-        )
-        for name, spec in specs.items()
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -158,8 +158,9 @@ def list_head(strategy: Strategy, form: Form) -> bytes:
 class Tables:
     """Tables of one kind. A row's cells are kept with the entry; what depends on the hour is made each time."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        """`columns`: the name comes first where they have none."""
+    def __init__(self, columns: Sequence[Column], rank: Callable[[list[Any]], Any] | None = None) -> None:
+        """`columns`: the name comes first where they have none. `rank`: by which rows are sorted, of their cells."""
+        self._rank = rank
         named = any(column.name == NAME.name for column in columns)
         self._columns = columns if named else (NAME, *columns)
         self._timed = tuple((i, c.value) for i, c in enumerate(self._columns) if c.timed)
@@ -180,12 +181,15 @@ class Tables:
         *, columns: bool = True,
     ) -> bytes:  # fmt: skip
         """A whole Table. `include` is Object, Metadata or None; watches send the columns with the first event only."""
+        rows = [self._row(entry, include, version, now) for entry in entries]
+        if (rank := self._rank) is not None:
+            rows.sort(key=lambda row: rank(row["cells"]))
         table: Object = {
             "kind": TABLE,
             "apiVersion": f"meta.k8s.io/{version}",
             "metadata": list_meta,
             "columnDefinitions": self.definitions if columns else None,
-            "rows": [self._row(entry, include, version, now) for entry in entries],
+            "rows": rows,
         }
         return _encode(table)
 

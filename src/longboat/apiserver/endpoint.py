@@ -54,7 +54,7 @@ class Endpoint:
     watched: Histogram = field(init=False)  # bytes of the events that were sent
 
     def __post_init__(self) -> None:
-        self.tables = Tables(self.strategy.columns)
+        self.tables = Tables(self.strategy.columns, self.strategy.row_rank)
         self.watched = Histogram(EVENT_SIZES)
 
     @property

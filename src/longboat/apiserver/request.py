@@ -81,6 +81,7 @@ class Request:
     for_client_alone: bool = False  # the work is worth nothing once the client has gone: it is cancelled then
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)  # of the audit event, beside those that it always has
+    marks: Mapping[str, str] = field(default_factory=dict)  # headers of every answer to it, refusals too
     requester: User | None = None  # who asked, where it is to be done as somebody else: `user` is then that one
     decision: tuple[bool, str] | None = None  # of authorization: whether it is allowed, and why
     judged: Judged | None = None  # by the policy of the audit log, if there is one; once it is known who asks

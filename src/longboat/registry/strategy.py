@@ -7,8 +7,9 @@ admission) → storage; an update has prepare_update and validate_update. `regis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from longboat.api import kinds
 from longboat.machinery import names
@@ -55,6 +56,7 @@ class Strategy:
     kind: ClassVar[Kind]
     type: CustomType | None = None  # what its objects are made of, where the build does not say
     columns: ClassVar[tuple[Column, ...]] = (AGE,)  # after Name, unless they have one of their own
+    row_rank: Callable[[list[Any]], Any] | None = None  # by which the rows of a table are sorted, of their cells
     # In which order upstream checks an update, and one through a subresource: some things more than once, and then what
     # is wrong is told as often (in `details.causes`; the message leaves repetitions out).
     update_order: ClassVar[tuple[str, ...]] = (*WHOLE_METADATA_CHANGE, OBJECT, CHANGE)

@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.node.crud import Watched, check_discovery, whole_life
+from conformance.node.crud import WRITES, check_discovery, check_status, whole_life
 from conformance.stage import inside
 from conformance.verbs import Verbs
 from longboat.machinery.objects import Object
 from longboat.testing.cluster import Cluster
 
 NETWORKING = "networking.k8s.io/v1"
-WRITES = {"get", "patch", "update"}
 BACKEND = {"service": {"name": "default-backend", "port": {"number": 80}}}
-
-
-async def check_status(verbs: Verbs, name: str, first: Object, second: Object) -> None:
-    """The status is written by an update and by a patch, seen by a watch, and leaves everything else alone."""
-    spec = (await verbs.read(name))["spec"]
-    await verbs.label(name, status="checked")
-    watched = Watched(verbs.cluster, verbs, "status=checked")
-    await watched.expect("ADDED", name)
-
-    def tell(obj: Object) -> None:
-        obj["status"] = first
-        obj["spec"] = {}
-
-    updated = await verbs.update(name, tell, "status")
-    assert updated["status"] == first and updated["spec"] == spec
-    assert (await watched.expect("MODIFIED", name))["status"] == first
-    note = {"metadata": {"annotations": {"patchedstatus": "true"}}, "spec": None}
-    patched = await verbs.patch(name, {**note, "status": second}, subresource="status")
-    assert patched["status"] == second and patched["spec"] == spec
-    assert patched["metadata"]["annotations"]["patchedstatus"] == "true"
-    assert (await watched.expect("MODIFIED", name))["status"] == second
-    assert await verbs.read(name) == patched == await verbs.read(name, "status")
-
-    def tell_elsewhere(obj: Object) -> None:
-        obj["status"] = first
-
-    assert (await verbs.update(name, tell_elsewhere))["status"] == second, "only the subresource writes it"
-    await watched.close()
 
 
 @inside

@@ -13,6 +13,7 @@ from longboat.testing.cluster import Cluster
 
 MARK = {"conformance": "crud"}
 VERBS = {"create", "get", "list", "watch", "update", "patch", "delete", "deletecollection"}
+WRITES = {"get", "patch", "update"}  # of a subresource
 
 
 class Watched:
@@ -113,3 +114,31 @@ def names(objects: list[Object]) -> list[str]:
 
 def without_metadata(obj: Object) -> Object:
     return {field: value for field, value in obj.items() if field != "metadata"}
+
+
+async def check_status(verbs: Verbs, name: str, first: Object, second: Object) -> None:
+    """The status is written by an update and by a patch, seen by a watch, and leaves everything else alone."""
+    spec = (await verbs.read(name))["spec"]
+    await verbs.label(name, status="checked")
+    watched = Watched(verbs.cluster, verbs, "status=checked")
+    await watched.expect("ADDED", name)
+
+    def tell(obj: Object) -> None:
+        obj["status"] = first
+        obj["spec"] = {}
+
+    updated = await verbs.update(name, tell, "status")
+    assert updated["status"] == first and updated["spec"] == spec
+    assert (await watched.expect("MODIFIED", name))["status"] == first
+    note = {"metadata": {"annotations": {"patchedstatus": "true"}}, "spec": None}
+    patched = await verbs.patch(name, {**note, "status": second}, subresource="status")
+    assert patched["status"] == second and patched["spec"] == spec
+    assert patched["metadata"]["annotations"]["patchedstatus"] == "true"
+    assert (await watched.expect("MODIFIED", name))["status"] == second
+    assert await verbs.read(name) == patched == await verbs.read(name, "status")
+
+    def tell_elsewhere(obj: Object) -> None:
+        obj["status"] = first
+
+    assert (await verbs.update(name, tell_elsewhere))["status"] == second, "only the subresource writes it"
+    await watched.close()

@@ -12,13 +12,12 @@ import pytest
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.authn.identity import ANONYMOUS
 from longboat.apiserver.chain import compose
-from longboat.apiserver.filters.flow import MAX_READING, MAX_WRITING, flow_control
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import deadline, parse_request_info, request_id
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resources
 from longboat.machinery.user import User
-from unit.apiserver.harness import ADMIN, Api, api_server, play, user
+from unit.apiserver.harness import Api, api_server, play, user
 
 
 async def no_body(limit: int) -> bytes:
@@ -130,34 +129,6 @@ def test_a_timeout_of_nothing_or_of_hours_is_a_minute(text: str) -> None:
         answering = asyncio.ensure_future(chain(request("POST", timeout=text)))
         await clock.advance(59)
         assert (await answering).status == 200
-
-    asyncio.run(main())
-
-
-def test_no_more_at_once_than_leaves_room_for_others() -> None:
-    async def main() -> None:
-        gate = asyncio.Event()
-
-        async def wait(request: Request) -> Response:
-            await gate.wait()
-            return Response()
-
-        chain = compose([recover, parse_request_info(Resources()), flow_control(VirtualClock())], wait)
-        jane, joe = user("jane"), user("joe")
-        held = []
-        for who, share in ((jane, 2), (joe, 4)):
-            held += [asyncio.create_task(chain(request("GET", who=who))) for _ in range(MAX_READING // share)]
-            held += [asyncio.create_task(chain(request("POST", who=who))) for _ in range(MAX_WRITING // share)]
-            await asyncio.sleep(0)
-            for method in ("GET", "POST"):
-                refused = await chain(request(method, who=who))
-                assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
-        others = [asyncio.create_task(chain(request("GET", who=user("jack")))),
-                  asyncio.create_task(chain(request("POST", who=ADMIN))),
-                  asyncio.create_task(chain(request("GET", who=jane, watch="true")))]  # fmt: skip
-        gate.set()
-        assert {response.status for response in await asyncio.gather(*held, *others)} == {200}
-        assert (await chain(request("POST", who=jane))).status == 200
 
     asyncio.run(main())
 

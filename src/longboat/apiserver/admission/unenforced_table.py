@@ -8,7 +8,6 @@ from typing import Final
 from longboat.api import kinds
 from longboat.apiserver.admission.unenforced import Entries, Shape, Table, Unenforced
 
-_QUEUED = Unenforced("requests are limited and take turns without regard to it")
 _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepared by it")
 
 _CONTAINER: Final[dict[str, Shape]] = {
@@ -40,8 +39,6 @@ _POD: Shape = {"metadata": {"annotations": _POD_ANNOTATIONS}, "spec": _POD_SPEC}
 _WORKLOAD: Shape = {"spec": {"template": _POD}}
 
 TABLE: Table = {
-    kinds.FLOW_SCHEMA: _QUEUED,
-    kinds.PRIORITY_LEVEL_CONFIGURATION: _QUEUED,
     kinds.POD: _POD,
     kinds.POD_TEMPLATE: {"template": _POD},
     kinds.REPLICATION_CONTROLLER: _WORKLOAD,

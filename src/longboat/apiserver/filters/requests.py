@@ -29,6 +29,7 @@ async def request_id(request: Request, inner: Handler) -> Response:
     request.request_id = given[:64] if given else _fresh_id()
     response = await inner(request)
     response.headers["Audit-Id"] = request.request_id
+    response.headers.update(request.marks)
     response.headers.setdefault("Cache-Control", "no-cache, private")
     return response
 

@@ -41,6 +41,7 @@ class FlowSchema(Strategy):
         Column("MissingPL", str, _missing, description="Whether the priority level is missing."),
     )  # fmt: skip
     has_status = True
+    row_rank = staticmethod(lambda row: (row[2], row[0]))  # those that match first come first
 
     def default(self, obj: Object) -> None:
         fill.empty(fill.part(obj, "spec"), "matchingPrecedence", 1000)

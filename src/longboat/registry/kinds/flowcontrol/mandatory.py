@@ -8,7 +8,7 @@ from __future__ import annotations
 from longboat.machinery.objects import Object
 
 EXEMPT, CATCH_ALL = "exempt", "catch-all"
-_ANYTHING: Object = {
+ANYTHING: Object = {
     "resourceRules": [
         {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": True, "namespaces": ["*"]}
     ],
@@ -16,7 +16,7 @@ _ANYTHING: Object = {
 }
 
 
-def _groups(*names: str) -> list[Object]:
+def groups(*names: str) -> list[Object]:
     return [{"kind": "Group", "group": {"name": f"system:{name}"}} for name in names]
 
 
@@ -24,13 +24,13 @@ SCHEMAS: dict[str, Object] = {
     EXEMPT: {
         "priorityLevelConfiguration": {"name": EXEMPT},
         "matchingPrecedence": 1,
-        "rules": [{"subjects": _groups("masters"), **_ANYTHING}],
+        "rules": [{"subjects": groups("masters"), **ANYTHING}],
     },
     CATCH_ALL: {
         "priorityLevelConfiguration": {"name": CATCH_ALL},
         "matchingPrecedence": 10000,
         "distinguisherMethod": {"type": "ByUser"},
-        "rules": [{"subjects": _groups("unauthenticated", "authenticated"), **_ANYTHING}],
+        "rules": [{"subjects": groups("unauthenticated", "authenticated"), **ANYTHING}],
     },
 }
 LEVELS: dict[str, Object] = {
