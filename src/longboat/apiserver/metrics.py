@@ -104,22 +104,33 @@ def _verb(request: Request, scope: str) -> str:
     return method if method in METHODS else OTHER
 
 
+class _Ended:
+    """Requests of one sort: how many ended with which code, and how long they took that end by themselves."""
+
+    __slots__ = ("codes", "seconds")
+
+    def __init__(self) -> None:
+        self.codes: dict[int, int] = {}
+        self.seconds = Histogram(BUCKETS)
+
+
 class Figures:
     """Of requests: plain numbers, for they are touched by every one."""
 
     def __init__(self) -> None:
-        self.totals: Counter[tuple[Key, str, int]] = Counter()
-        self.seconds: dict[tuple[Key, str], Histogram] = {}
+        self._ended: dict[Key, dict[str, _Ended]] = {}  # and by dry run
         self.running: Counter[Key] = Counter()  # requests that never end by themselves, under way
 
     def add(self, key: Key, dry_run: str, code: int, seconds: float | None) -> None:
-        self.totals[key, dry_run, code] += 1
-        if seconds is None:
-            return
-        spent = self.seconds.get((key, dry_run))
-        if spent is None:
-            spent = self.seconds[key, dry_run] = Histogram(BUCKETS)
-        spent.observe(seconds)
+        by_dry_run = self._ended.get(key)
+        if by_dry_run is None:
+            by_dry_run = self._ended[key] = {}
+        ended = by_dry_run.get(dry_run)
+        if ended is None:
+            ended = by_dry_run[dry_run] = _Ended()
+        ended.codes[code] = ended.codes.get(code, 0) + 1
+        if seconds is not None:
+            ended.seconds.observe(seconds)
 
     def begin(self, key: Key, response: Response) -> None:
         """Count it until it is over."""
@@ -133,16 +144,17 @@ class Figures:
     def families(self) -> Iterator[Family]:
         yield Family("apiserver_longrunning_requests", "gauge", HELP_RUNNING,
                      [Sample(number, _labels(key)) for key, number in list(self.running.items())])  # fmt: skip
-        totals = [
-            Sample(
-                number, {**_labels(key), "dry_run": dry_run, "code": str(code or "unknown")}
-            )  # backends say anything
-            for (key, dry_run, code), number in list(self.totals.items())
+        ended = [
+            ({**_labels(key), "dry_run": dry_run}, found)
+            for key, by_dry_run in list(self._ended.items())
+            for dry_run, found in list(by_dry_run.items())
         ]
-        yield Family("apiserver_request_total", "counter", HELP_TOTAL, totals)
-        spent = list(self.seconds.items())
+        yield Family("apiserver_request_total", "counter", HELP_TOTAL, [
+            Sample(number, {**labels, "code": str(code or "unknown")})  # backends say anything
+            for labels, found in ended for code, number in list(found.codes.items())
+        ])  # fmt: skip
         yield Family("apiserver_request_duration_seconds", "histogram", HELP_SECONDS, [
-            each for (key, dry_run), found in spent for each in spread(found, {**_labels(key), "dry_run": dry_run})
+            sample for labels, found in ended if found.seconds.count for sample in spread(found.seconds, labels)
         ])  # fmt: skip
 
 
@@ -154,18 +166,18 @@ def count(clock: Clock, labels: Labels, figures: Figures) -> Filter:
     monotonic = clock.monotonic
 
     async def measure(request: Request, inner: Handler) -> Response:
-        started, code = monotonic(), 500
+        started, code, lasts = monotonic(), 500, long_running(request)
         try:
             response = await inner(request)
             code = response.status
-            if long_running(request) and (response.stream is not None or response.upgrade is not None):
+            if lasts and (response.stream is not None or response.upgrade is not None):
                 figures.begin(labels(request), response)
             return response
         except StatusError as error:
             code = error.code
             raise
         finally:
-            seconds = None if long_running(request) else monotonic() - started
+            seconds = None if lasts else monotonic() - started
             figures.add(labels(request), _dry_run(request), code if 100 <= code < 600 else 0, seconds)
 
     return measure

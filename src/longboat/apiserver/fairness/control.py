@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.apiserver.fairness.figures import Figures, Record
@@ -23,7 +22,7 @@ from longboat.registry.kinds.flowcontrol import mandatory
 from longboat.registry.store import Store
 
 PERIOD = 10.0  # seconds after which levels lend and borrow anew (flowcontrol, borrowingAdjustmentPeriod)
-REMEMBERED, BYTES = 4096, 2 << 20
+REMEMBERED, SHORT = 4096, 512  # sorts of requests whose catcher is known, and characters of each
 
 _decode = msgspec.json.decode
 
@@ -47,28 +46,27 @@ class Control:
     def __init__(self, stores: Mapping[Kind, Store], clock: Clock, seats: int) -> None:
         self._schemas_from, self._levels_from = stores[kinds.FLOW_SCHEMA], stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
         self._clock, self._seats = clock, seats
-        self._read: tuple[int, int] | None = None
+        self._schema_cache, self._level_cache = self._schemas_from.cache, self._levels_from.cache
+        self._read = -1, -1  # versions of these
         self._schemas: list[Schema] = []
-        self._remembered: BoundedCache[Any, Caught] = BoundedCache(REMEMBERED, BYTES, _size)
+        self._remembered: dict[Any, Caught] = {}
         self.lends = False  # a timer is set
         self.figures = Figures()
         self.levels: dict[str, Level] = {}
 
     def caught(self, user: User, info: RequestInfo) -> Caught:
         """Who has been seen with such a request before is looked up; what a request names is no part of that."""
-        version = self._schemas_from.cache.version, self._levels_from.cache.version
-        if version != self._read:
+        if self._schema_cache.version != self._read[0] or self._level_cache.version != self._read[1]:
             self._refresh()
-            self._read = version
-        key = (
-            user.name, user.groups, info.verb, info.group, info.resource, info.subresource, info.namespace,
-            "" if info.is_resource else info.path,
-        )  # fmt: skip
+        key = user.name, user.groups, info[1:8] if info.is_resource else info[:2]  # from the verb to the subresource
         found = self._remembered.get(key)
         if found is None:
             found = self._found(user, info)
-            self._remembered.put(key, found)
-        if found.level.limit is not None and not self.lends:
+            if len(self._remembered) == REMEMBERED:
+                self._remembered.clear()
+            if _size(user, info) <= SHORT:
+                self._remembered[key] = found
+        if not self.lends and found.level.limit is not None:
             self.lends = True
             self._clock.call_later(PERIOD, self._lend)
         return found
@@ -81,6 +79,7 @@ class Control:
 
     def _refresh(self) -> None:
         """What must be there is there, whatever is stored: by it everybody is caught."""
+        self._read = self._schema_cache.version, self._level_cache.version
         found = mandatory.LEVELS | {name: obj.get("spec") or {} for name, obj in _objects(self._levels_from)}
         uids = {name: obj["metadata"].get("uid") or "" for name, obj in _objects(self._levels_from)}
         levels = dict[str, Level]()
@@ -149,6 +148,6 @@ def _objects(store: Store) -> list[tuple[str, Object]]:
     return [(obj["metadata"]["name"], obj) for obj in found]
 
 
-def _size(key: tuple[Any, ...], found: Caught) -> int:
-    name, groups, *rest = key
-    return 512 + 4 * (len(name) + sum(map(len, groups)) + 64 * len(groups) + sum(map(len, rest)))
+def _size(user: User, info: RequestInfo) -> int:
+    """Characters of what is remembered of it."""
+    return len(user.name) + sum(map(len, user.groups)) + len(info.path)

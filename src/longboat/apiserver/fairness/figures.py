@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,28 +18,36 @@ class Record:
     """Of one FlowSchema's requests at one priority level: plain numbers, for every request touches them."""
 
     __slots__ = (
-        "crowded", "dispatched", "executing", "lengths", "level", "refused", "rejected", "schema", "seats",
-        "seats_estimated", "seconds", "turned_away", "waited", "waiting", "watches",
+        "crowded", "executing", "lengths", "level", "narrow", "rejected", "schema", "seats", "seconds", "turned_away",
+        "waited", "waiting", "watches", "wide",
     )  # fmt: skip
 
     def __init__(self, level: str, schema: str) -> None:
         self.level, self.schema = level, schema
-        self.executing = self.seats = self.waiting = self.crowded = self.dispatched = 0
+        self.executing = self.seats = self.waiting = self.crowded = self.narrow = 0
         self.rejected: Counter[str] = Counter()
         self.seconds, self.watches = Histogram(SECONDS), Histogram(SECONDS)  # of watches until they have begun
-        self.seats_estimated = Histogram(SEATS)
+        self.wide = Histogram(SEATS)  # seats of those that take more than one
         self.waited, self.turned_away, self.lengths = Histogram(SECONDS), Histogram(SECONDS), Histogram(LENGTHS)
 
     def begin(self, seats: int) -> None:
         self.executing += 1
-        self.dispatched += 1
         self.seats += seats
-        self.seats_estimated.observe(seats)
+        if seats == 1:
+            self.narrow += 1  # nearly all: a number is cheaper than a place in a histogram
+        else:
+            self.wide.observe(seats)
 
-    def done(self, seats: int, seconds: float, *, watches: bool) -> None:
+    def done(self, seats: int, seconds: float, watches: bool) -> None:
         self.executing -= 1
         self.seats -= seats
-        (self.watches if watches else self.seconds).observe(seconds)
+        found = self.watches if watches else self.seconds
+        found.counts[bisect_left(SECONDS, seconds)] += 1  # as `observe`, for every request comes by here
+        found.sum += seconds
+
+    @property
+    def dispatched(self) -> int:
+        return self.narrow + self.wide.count
 
     @property
     def labels(self) -> dict[str, str]:
@@ -79,6 +88,13 @@ def _took(record: Record) -> Iterator[Sample]:
         yield from spread(spent, {**record.labels, "type": sort})
 
 
+def _estimated(record: Record) -> Iterator[Sample]:
+    found = Histogram(SEATS)
+    found.counts, found.sum = list(record.wide.counts), record.wide.sum
+    found.observe(1, record.narrow)
+    yield from spread(found, record.labels)
+
+
 def _number(field: str) -> Callable[[Record], list[Sample]]:
     return lambda record: [Sample(getattr(record, field), record.labels)]
 
@@ -111,5 +127,5 @@ _FAMILIES: tuple[tuple[str, str, str, str, Callable[[Record], Iterable[Sample]]]
      f"Length of queue in the {_OF} subsystem, as seen by each request after it is enqueued", _spread("lengths")),
     ("work_estimated_seats", "histogram", "ALPHA",
      f"Number of estimated seats (maximum of initial and final seats) associated with requests in {_OF}",
-     _spread("seats_estimated")),
+     _estimated),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.fairness.demand import Demand
@@ -17,26 +18,16 @@ WIDEST = 0.15  # of the nominal seats, for one request (flowcontrol, priorityLev
 FULL, NO_SEAT, LATE, GONE = "queue-full", "concurrency-limit", "time-out", "cancelled"
 
 
+Entered: TypeAlias = float | Waiting
+"""How a request got in: at once, at that monotonic time, or as one that waited."""
+
+
 class Rejected(Exception):
     """The level has no seat for a request, and no place to wait for one. The text says why."""
 
 
-class Place:
-    """A request that has its seats. `leave` gives them back."""
-
-    __slots__ = ("_began", "_level", "_record", "_seats", "_waited")
-
-    def __init__(self, level: Level, record: Record, seats: int, began: float, waited: Waiting | None) -> None:
-        self._level, self._record, self._seats = level, record, seats
-        self._began, self._waited = began, waited
-
-    def leave(self, *, watches: bool = False) -> None:
-        """`watches`: it is a watch, and has begun."""
-        self._level.leave(self._record, self._seats, self._began, self._waited, watches=watches)
-
-
 class Level:
-    """`limit`: seats it has now; None for the exempt level, where nobody waits. `limits`: as configured.
+    """`limit`: seats it has now; None for the exempt level, which nobody enters. `limits`: as configured.
 
     Who comes while there is room and nobody waits is seated at once and owes nothing; the queues are for the others.
     """
@@ -49,7 +40,7 @@ class Level:
         self.waiting = self.executing = self.seats_in_use = 0
         self.demand = Demand(clock.monotonic())
         self.queues: Queues | None = None
-        self._clock = clock
+        self._clock, self._now = clock, clock.monotonic
 
     def configure(self, uid: str, spec: Object, limits: Limits) -> None:
         """Take over a PriorityLevelConfiguration; those that wait keep their places."""
@@ -71,14 +62,16 @@ class Level:
         else:
             self.queues.count, self.queues.hand, self.queues.longest = shape
 
-    def enter(self, record: Record, flow: str, seats: int) -> Place | Waiting:
-        """Seated at once, or in a queue: then `wait` says when it goes on. Raises Rejected."""
-        now = self._clock.monotonic()
-        if self.limit is None:
-            return self._seated(record, seats, now, None)
+    def enter(self, record: Record, flow: str, seats: int) -> Entered:
+        """Seated at once, since when; or in a queue, and then `wait` says when it goes on. Raises Rejected.
+
+        What is returned is for `leave`. (Every request comes by here: nothing is made for one that is seated.)
+        """
+        now = self._now()
         if not self.waiting and self._has_room(seats):
             self.demand.change(seats, now)
-            return self._seated(record, seats, now, None)
+            self._seat(record, seats)
+            return now
         if self.queues is None:
             raise self._rejected(record, NO_SEAT)
         request = Waiting(record, flow, seats, now, asyncio.get_running_loop().create_future())
@@ -92,8 +85,8 @@ class Level:
         self.dispatch()
         return request
 
-    async def wait(self, request: Waiting) -> Place:
-        """Raises Rejected when it has waited too long."""
+    async def wait(self, request: Waiting) -> None:
+        """Returns when it is seated. Raises Rejected when it has waited too long."""
         try:
             async with self._clock.timeout(PATIENCE):
                 await request.turn
@@ -103,25 +96,23 @@ class Level:
                 raise self._rejected(request.record, LATE) from None
         except asyncio.CancelledError:
             if _went(request):
-                self.leave(request.record, request.seats, self._clock.monotonic(), request)
+                self.leave(request.record, request.seats, request)
             else:
                 self._gave_up(request)
                 request.record.rejected[GONE] += 1
             raise
-        now = self._clock.monotonic()
-        request.record.waited.observe(now - request.arrived)
-        return Place(self, request.record, request.seats, now, request)
+        request.record.waited.observe(request.began - request.arrived)
 
-    def leave(self, record: Record, seats: int, began: float, waited: Waiting | None, *, watches: bool = False) -> None:
-        now = self._clock.monotonic()
+    def leave(self, record: Record, seats: int, entered: Entered, watches: bool = False) -> None:
+        """Give the seats back. `watches`: it is a watch, and has begun."""
+        now = self._now()
+        began = entered.began if isinstance(entered, Waiting) else entered
+        record.done(seats, now - began, watches)
         self.executing -= 1
         self.seats_in_use -= seats
-        record.done(seats, now - began, watches=watches)
-        if self.limit is None:
-            return
         self.demand.change(-seats, now)
-        if waited is not None and self.queues is not None:
-            self.queues.done(waited, now - began)
+        if isinstance(entered, Waiting) and self.queues is not None:
+            self.queues.done(entered, now - began)
         if self.waiting:
             self.dispatch()
 
@@ -138,7 +129,8 @@ class Level:
             queues.go(request)
             self.waiting -= 1
             request.record.waiting -= 1
-            self._seated(request.record, request.seats, 0.0, request)
+            request.began = self._now()
+            self._seat(request.record, request.seats)
             request.turn.set_result(None)
 
     def requests(self) -> Iterator[tuple[int, int, Waiting]]:
@@ -152,17 +144,16 @@ class Level:
         assert self.limit is not None
         return self.seats_in_use + seats <= self.limit or not self.seats_in_use
 
-    def _seated(self, record: Record, seats: int, now: float, waited: Waiting | None) -> Place:
+    def _seat(self, record: Record, seats: int) -> None:
         self.executing += 1
         self.seats_in_use += seats
         record.begin(seats)
-        return Place(self, record, seats, now, waited)
 
     def _gave_up(self, request: Waiting) -> None:
         """Once, whoever sees it first."""
         if request.queue is None or self.queues is None:
             return
-        now = self._clock.monotonic()
+        now = self._now()
         self.queues.leave(request)
         self.waiting -= 1
         self.demand.change(-request.seats, now)

@@ -23,11 +23,12 @@ GUESS = 0.003  # seconds that a request is taken to last until it has (flowcontr
 class Waiting:
     """A request in a queue. `turn` is set when it may go on."""
 
-    __slots__ = ("arrived", "flow", "queue", "record", "seats", "turn")
+    __slots__ = ("arrived", "began", "flow", "queue", "record", "seats", "turn")
 
     def __init__(self, record: Record, flow: str, seats: int, arrived: float, turn: asyncio.Future[None]) -> None:
         self.record, self.flow, self.seats, self.arrived, self.turn = record, flow, seats, arrived, turn
         self.queue: Queue | None = None
+        self.began = 0.0  # when it was let go
 
 
 class Queue:

@@ -14,7 +14,7 @@ from longboat.aio.bench import Bench, Seat
 from longboat.aio.clock import Clock
 from longboat.aio.usage import Usage
 from longboat.apiserver.fairness.control import Control
-from longboat.apiserver.fairness.level import Place, Rejected
+from longboat.apiserver.fairness.level import Rejected
 from longboat.apiserver.fairness.queues import Waiting
 from longboat.apiserver.fairness.work import Work
 from longboat.apiserver.filters.requests import long_running
@@ -50,30 +50,44 @@ def flow_control(control: Control, work: Work, clock: Clock) -> Filter:
             known.move_to_end(name)
         return usage
 
+    async def in_turn(request: Request, inner: Handler, usage: Usage) -> Response:
+        if not turns.at_once(usage):
+            await turns.wait(usage)
+        return await turns.measured(inner(request), usage)
+
     async def limit(request: Request, inner: Handler) -> Response:
         user = request.user or NOBODY
         usage = usage_of(user)
         request.seat = seat = Seat(bench, usage)
-        place: Place | None = None
-        exempt = False
-        if request.info.verb == "watch" or not long_running(request):
-            level, record, flow, request.marks = control.caught(user, request.info)
+        watches = request.info.verb == "watch"
+        if long_running(request) and not watches:
             try:
-                found = level.enter(record, flow, work.seats(request, level.widest))
-                place = await level.wait(found) if isinstance(found, Waiting) else found
-            except Rejected:
-                return _too_many()
-            exempt = level.limit is None or _keeps_alive(user, request)
-        try:
-            if exempt:
+                return await in_turn(request, inner, usage)
+            finally:
+                seat.leave()
+        level, record, flow, request.marks = control.caught(user, request.info)
+        if level.limit is None:  # exempt: who is counted, and no more
+            record.narrow += 1
+            record.executing += 1
+            try:
                 return await inner(request)
-            if not turns.at_once(usage):
-                await turns.wait(usage)
-            return await turns.measured(inner(request), usage)
+            finally:
+                record.executing -= 1
+                seat.leave()
+        seats = work.seats(request, level.widest)
+        try:
+            entered = level.enter(record, flow, seats)
+            if isinstance(entered, Waiting):
+                await level.wait(entered)
+        except Rejected:
+            return _too_many()
+        try:
+            if _keeps_alive(user, request):
+                return await inner(request)
+            return await in_turn(request, inner, usage)
         finally:
             seat.leave()
-            if place is not None:
-                place.leave(watches=request.info.verb == "watch")
+            level.leave(record, seats, entered, watches)
 
     return limit
 

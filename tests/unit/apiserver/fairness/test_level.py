@@ -9,7 +9,7 @@ import pytest
 
 from longboat.aio.clock import VirtualClock
 from longboat.apiserver.fairness.figures import Record
-from longboat.apiserver.fairness.level import PATIENCE, Level, Place, Rejected
+from longboat.apiserver.fairness.level import PATIENCE, Entered, Level, Rejected
 from longboat.apiserver.fairness.queues import Waiting
 from longboat.apiserver.fairness.shares import Limits
 from longboat.machinery.objects import Object
@@ -23,18 +23,33 @@ class Stage:
         self.level = Level("level", self.clock)
         self.level.configure("uid", spec(**queuing), Limits(seats, seats, seats))
 
-    def enter(self, flow: str = "a", seats: int = 1) -> Place | Waiting:
+    def enter(self, flow: str = "a", seats: int = 1) -> Entered:
         return self.level.enter(self.record, flow, seats)
 
     def seated(self, flow: str = "a", seats: int = 1) -> Place:
         found = self.enter(flow, seats)
-        assert isinstance(found, Place)
-        return found
+        assert isinstance(found, float)
+        return Place(self, seats, found)
 
     def waits(self, flow: str = "a", seats: int = 1) -> asyncio.Task[Place]:
         found = self.enter(flow, seats)
         assert isinstance(found, Waiting)
-        return asyncio.create_task(self.level.wait(found))
+
+        async def wait() -> Place:
+            await self.level.wait(found)
+            return Place(self, seats, found)
+
+        return asyncio.create_task(wait())
+
+
+class Place:
+    """Seats that somebody has."""
+
+    def __init__(self, stage: Stage, seats: int, entered: Entered) -> None:
+        self._stage, self._seats, self._entered = stage, seats, entered
+
+    def leave(self) -> None:
+        self._stage.level.leave(self._stage.record, self._seats, self._entered)
 
 
 async def through(waiting: asyncio.Task[Place]) -> None:
@@ -170,13 +185,3 @@ def test_those_who_wait_stay_when_the_level_becomes_another() -> None:
         await asyncio.gather(*map(through, waiting))
 
     play(scene, queues=8, handSize=2, queueLengthLimit=3)
-
-
-def test_the_exempt_level_has_seats_for_all() -> None:
-    async def scene(stage: Stage) -> None:
-        exempt = Level("exempt", stage.clock)
-        exempt.configure("uid", {"type": "Exempt"}, Limits(0, 0, 600))
-        places = [exempt.enter(stage.record, "a", 10) for _ in range(1000)]
-        assert all(isinstance(place, Place) for place in places)
-
-    play(scene)
