@@ -96,9 +96,10 @@ class Disk(threading.Thread):
 
 
 class Api:
-    """One keep-alive connection as the administrator."""
+    """One keep-alive connection, as the administrator unless another's token is given."""
 
-    def __init__(self, kubeconfig: Path, port: int) -> None:
+    def __init__(self, kubeconfig: Path, port: int, token: str = TOKEN) -> None:
+        self._token = token
         config = json.loads(kubeconfig.read_text())
         cluster = config["clusters"][0]["cluster"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
@@ -106,7 +107,7 @@ class Api:
         self._connection = http.client.HTTPSConnection("127.0.0.1", port, context=context)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         response = self._connection.getresponse()
         return response.status, response.read()
@@ -120,11 +121,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(root: Path) -> Iterator[tuple[Api, int, int, float]]:
-    """A control plane of its own: the API, its port, its pid, and how long it took to be ready."""
+def server(root: Path, users: str = "") -> Iterator[tuple[Api, int, int, float]]:
+    """A control plane of its own: the API, its port, its pid, and how long it took to be ready. `users`: more lines for
+    its file of tokens."""
     root.mkdir(exist_ok=True)
     tokens = root / "tokens.csv"
-    tokens.write_text(f'{TOKEN},bench,0,"system:masters"\n{WRITER},writer,1,""\n')
+    tokens.write_text(f'{TOKEN},bench,0,"system:masters"\n{WRITER},writer,1,""\n{users}')
     port = free_port()
     command = [sys.executable, "-m", "longboat.cli.main", "server", "--data-dir", str(root / "data")]
     command += ["--listen", f"127.0.0.1:{port}", "--token-file", str(tokens)]

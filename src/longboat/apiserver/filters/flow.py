@@ -9,9 +9,11 @@ after the other's (`aio.bench`).
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from longboat.aio.bench import Bench, Seat
 from longboat.aio.clock import Clock
+from longboat.aio.http.pieces import SMALL
 from longboat.aio.usage import Usage
 from longboat.apiserver.fairness.control import Control
 from longboat.apiserver.fairness.level import Rejected
@@ -27,6 +29,7 @@ NODES = "system:nodes"
 MAX_KNOWN = 1024  # users whose use of the loop is remembered, and
 MAX_NAME = 256  # characters that tell one from another
 ACCOUNT, SYSTEM_ACCOUNTS = "system:serviceaccount:", "system:serviceaccount:kube-system:"
+SENDING = 15.0  # seconds for which a client that is being sent a long answer keeps its place
 NOBODY = User("")
 
 
@@ -81,15 +84,42 @@ def flow_control(control: Control, work: Work, clock: Clock) -> Filter:
                 await level.wait(entered)
         except Rejected:
             return _too_many()
-        try:
-            if _keeps_alive(user, request):
-                return await inner(request)
-            return await in_turn(request, inner, usage)
-        finally:
-            seat.leave()
+        sending = False
+
+        def leave() -> None:
             level.leave(record, seats, entered, watches)
 
+        try:
+            response = await (inner(request) if _keeps_alive(user, request) else in_turn(request, inner, usage))
+            sending = response.size > SMALL
+            if sending:
+                _once_sent(response, leave, clock)
+            return response
+        finally:
+            seat.leave()
+            if not sending:
+                leave()
+
     return limit
+
+
+def _once_sent(response: Response, leave: Callable[[], None], clock: Clock) -> None:
+    """Have it leave when the answer has been sent, which may be most of the work; or its client takes its time."""
+    left = False
+
+    def once() -> None:
+        nonlocal left
+        if not left:
+            left = True
+            leave()
+
+    timer = clock.call_later(SENDING, once)
+
+    def sent() -> None:
+        timer.cancel()
+        once()
+
+    response.after(sent)
 
 
 def _too_many() -> Response:

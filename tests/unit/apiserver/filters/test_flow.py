@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from longboat.aio.clock import VirtualClock
+from longboat.aio.http.pieces import SMALL
 from longboat.apiserver.chain import compose
 from longboat.apiserver.fairness.control import PERIOD
 from longboat.apiserver.fairness.work import Work
-from longboat.apiserver.filters.flow import flow_control
+from longboat.apiserver.filters.flow import SENDING, flow_control
 from longboat.apiserver.filters.recover import recover
 from longboat.apiserver.filters.requests import parse_request_info
 from longboat.apiserver.request import Handler, Request, Response
@@ -233,6 +234,36 @@ def parse_info(target: str, query: Any) -> Any:
     from longboat.apiserver import requestinfo
 
     return requestinfo.parse("GET", target, query)
+
+
+def test_a_long_answer_keeps_its_place_until_it_is_sent() -> None:
+    """Sending it is most of the work. But not for ever: who reads slowly would keep it from others."""
+
+    async def scene(api: Api) -> None:
+        clock, level = api.server.clock, api.server.fairness.levels["global-default"]
+        assert isinstance(clock, VirtualClock)
+        body = {"metadata": {"name": "large"}, "data": {"v": "x" * (SMALL + 1)}}
+        await api.make("/api/v1/namespaces/default/configmaps", body)
+        reader = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+        rbac = "/apis/rbac.authorization.k8s.io/v1"
+        await api.make(f"{rbac}/clusterroles", {"metadata": {"name": "reader"}, "rules": [reader]})
+        subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "jane"}
+        ref = {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": "reader"}
+        await api.make(
+            f"{rbac}/clusterrolebindings", {"metadata": {"name": "r"}, "subjects": [subject], "roleRef": ref}
+        )
+        sent, unread = [
+            await api.response("GET", "/api/v1/namespaces/default/configmaps/large", who=user("jane")) for _ in range(2)
+        ]
+        assert (sent.status, level.executing) == (200, 2)
+        sent.end()
+        assert level.executing == 1
+        await clock.advance(SENDING)
+        assert level.executing == 0
+        unread.end()
+        assert (level.executing, level.seats_in_use) == (0, 0)
+
+    play(scene, VirtualClock())
 
 
 def test_people_see_what_waits() -> None:
