@@ -240,7 +240,7 @@ def test_a_long_answer_keeps_its_place_until_it_is_sent() -> None:
     """Sending it is most of the work. But not for ever: who reads slowly would keep it from others."""
 
     async def scene(api: Api) -> None:
-        clock, level = api.server.clock, api.server.fairness.levels["global-default"]
+        clock = api.server.clock
         assert isinstance(clock, VirtualClock)
         body = {"metadata": {"name": "large"}, "data": {"v": "x" * (SMALL + 1)}}
         await api.make("/api/v1/namespaces/default/configmaps", body)
@@ -255,6 +255,7 @@ def test_a_long_answer_keeps_its_place_until_it_is_sent() -> None:
         sent, unread = [
             await api.response("GET", "/api/v1/namespaces/default/configmaps/large", who=user("jane")) for _ in range(2)
         ]
+        level = api.server.fairness.levels["global-default"]
         assert (sent.status, level.executing) == (200, 2)
         sent.end()
         assert level.executing == 1
