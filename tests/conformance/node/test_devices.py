@@ -41,16 +41,16 @@ async def test_device_classes(cluster: Cluster) -> None:
 
 @inside
 async def test_claims(cluster: Cluster) -> None:
-    """As the entry "CRUD operations for resourceclaims", but for its server-side apply, which there is none of here."""
+    """Conformance: CRUD operations for resourceclaims"""
     added = [{"op": "add", "path": "/metadata/labels/test.dra.example.com", "value": "test"}]
     allocated = [{"op": "add", "path": "/status/allocation", "value": {}}]
     case = Case(
         "resourceclaim",
         {"spec": CLAIM, "status": {}},
         mark,
-        {"strategic": MARKED, "merge": MARKED, "json": added},
+        {"strategic": MARKED, "apply": MARKED, "merge": MARKED, "json": added},
         lambda obj: obj.update(ALLOCATED),
-        {"strategic": EMPTY, "merge": EMPTY, "json": allocated},
+        {"strategic": EMPTY, "apply": EMPTY, "merge": EMPTY, "json": allocated},
     )
     await every_patch(cluster, case)
     await whole_life(cluster, "resourceclaim", {"spec": CLAIM}, mark)
