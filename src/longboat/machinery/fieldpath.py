@@ -51,6 +51,9 @@ class Path:
         return f"Path({self._text!r})"
 
 
+NOWHERE = Path("[]")  # how upstream writes the path of no field at all; that of nothing said is `<nil>`
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """One entry of a Status's `details.causes`."""

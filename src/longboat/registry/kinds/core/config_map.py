@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.machinery import names
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import NOWHERE, Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.table import AGE, Column
 from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_METADATA_CHANGE, Strategy
@@ -45,7 +45,7 @@ class ConfigMap(Strategy):
         for key in binary:
             err.extend(Path("binaryData").key(key), names.config_key(key), key)
         if sum(len(v.encode()) for v in text.values()) + sum(map(decoded_size, binary.values())) > MAX_BYTES:
-            err.too_long(Path("[]"), MAX_BYTES)  # upstream's name for no field at all
+            err.too_long(NOWHERE, MAX_BYTES)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
         if not old.get("immutable"):

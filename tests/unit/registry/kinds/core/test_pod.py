@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors
 from longboat.registry.kinds.core.pod import images, update
 from unit.registry.kinds.checks import BY_RESOURCE, cells, changed, made, said, said_of_update
@@ -96,6 +97,7 @@ def at(container: str, message: str) -> list[str]:
     return [f"spec.containers[0].{container}: {message}"]
 
 
+QUALIFIED_SAYS = names.qualified_name("a b")[0]
 LABEL_SAYS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
@@ -147,6 +149,13 @@ INVALID: list[tuple[dict[str, Any], list[str]]] = [
     ({C + "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeNam"}}}]}, at(
         "env[0].valueFrom.fieldRef.fieldPath", (
             'Invalid value: "spec.nodeNam": error converting fieldPath: field label not supported: spec.nodeNam'))),
+    *(({C + "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": wrong}}}]}, at(
+        "env[0].valueFrom.fieldRef.fieldPath", (
+            f'Invalid value: "{wrong}": error converting fieldPath: field label {why}: {wrong}')))
+      for wrong, why in (("metadata.name['a']", "does not support subscript"), ("x['']", "does not support subscript"),
+                         ("['a']", "not supported"), ("metadata.labels['a'", "not supported"))),
+    ({C + "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['a b']"}}}]}, at(
+        "env[0].valueFrom.fieldRef", f'Invalid value: "a b": {QUALIFIED_SAYS}')),
     ({C + "env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.gpu"}}}]}, at(
         "env[0].valueFrom.resourceFieldRef.resource", (
             'Unsupported value: "limits.gpu": supported values: "limits.cpu", "limits.ephemeral-storage", '

@@ -96,6 +96,9 @@ def test_an_ordinary_init_container_is_not_restarted_for_it() -> None:
     ({"spec__resources": None}, ["spec.resources: Forbidden: pod-level resources cannot be removed"]),
     ({"spec__resources__limits": {"memory": "1Gi"}}, [
         "spec.resources.limits: Forbidden: pod-level resource limits cannot be removed"]),
+    ({"spec__resources": {}}, [
+        "spec.resources.requests: Forbidden: pod-level resource requests cannot be removed",
+        "spec.resources.limits: Forbidden: pod-level resource limits cannot be removed"]),
 ], ids=str)  # fmt: skip
 def test_resources_of_the_pod_as_a_whole(change: dict[str, Any], expected: list[str]) -> None:
     assert said(change, WHOLE) == expected
@@ -103,9 +106,41 @@ def test_resources_of_the_pod_as_a_whole(change: dict[str, Any], expected: list[
 
 def test_some_pods_cannot_be_resized() -> None:
     mirror = changed(RESIZABLE, metadata__annotations={"kubernetes.io/config.mirror": "x"}, spec__nodeName="n")
-    assert said({R + "limits__cpu": "1"}, mirror) == ["<nil>: Forbidden: static pods cannot be resized"]
+    assert said({R + "limits__cpu": "1"}, mirror) == ["[]: Forbidden: static pods cannot be resized"]
     windows = changed(RESIZABLE, spec__os={"name": "windows"})
-    assert said({R + "limits__cpu": "1"}, windows) == ["<nil>: Forbidden: windows pods cannot be resized"]
+    assert said({R + "limits__cpu": "much"}, windows) == ["[]: Forbidden: windows pods cannot be resized"]
+
+
+def test_what_is_removed_is_told_first_and_then_what_else_has_changed() -> None:
+    assert said({
+        S + "resources__limits": {}, R + "requests__memory": None, S + "resources__requests__ephemeral-storage": "1Gi",
+        R + "requests__ephemeral-storage": "1Gi",
+    }) == [
+        "spec.initContainers[0].resources.limits: Forbidden: resource limits cannot be removed",
+        "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed",
+        f"spec: Forbidden: {ONLY_COMPUTE}", f"spec.initContainers[0]: Forbidden: {ONLY_COMPUTE_OF_INIT}",
+    ]  # fmt: skip
+
+
+def test_who_claims_devices_cannot_be_resized() -> None:
+    claims = {"spec__resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}
+    pod = changed(RESIZABLE, **claims, **{R + "claims": [{"name": "gpu"}]})
+    assert said({R + "requests__cpu": "150m"}, pod) == [f"spec: Forbidden: {ONLY_COMPUTE}"]
+    old = made(POD, RESIZABLE)
+    old["status"]["nodeAllocatableResourceClaimStatuses"] = [{"resourceClaimName": "one"}]
+    assert said_of_resize(old, changed(old, **{R + "requests__cpu": "150m"})) == [
+        "spec: Forbidden: pods with node allocatable resource claims cannot be resized"
+    ]
+
+
+def test_each_policy_of_an_init_container_that_asks_for_a_restart_is_told() -> None:
+    policies = [{"resourceName": name, "restartPolicy": "RestartContainer"} for name in ("cpu", "memory")]
+    pod = changed(RESIZABLE, **{S + "restartPolicy": None})
+    found = said({S + "resizePolicy": policies}, pod)
+    assert found[-3:] == [
+        f"spec.initContainers[0]: Forbidden: {ONLY_COMPUTE_OF_INIT}",
+        *[f"spec.initContainers[0]: Forbidden: {NO_RESTART}"] * 2,
+    ]
 
 
 def test_a_node_that_does_not_tell_what_containers_have_cannot_resize_them() -> None:

@@ -240,5 +240,7 @@ def test_static_pods_have_no_ephemeral_containers() -> None:
     pod = changed(SIMPLE, metadata__annotations={"kubernetes.io/config.mirror": "m"}, spec__nodeName="n")
     more = changed(pod, spec__ephemeralContainers=[{"name": "e", "image": "i"}])
     assert said_of_update(POD, pod, more, "ephemeralcontainers") == [
-        "<nil>: Forbidden: static pods do not support ephemeral containers"
+        "[]: Forbidden: static pods do not support ephemeral containers"
     ]
+    broken = changed(more, spec__ephemeralContainers__0__name="E")  # says no more than that
+    assert len(said_of_update(POD, pod, broken, "ephemeralcontainers")) == 1

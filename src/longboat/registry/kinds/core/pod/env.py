@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from longboat.machinery import names
@@ -34,7 +33,7 @@ DIVIDED = {
     )
 }  # fmt: skip
 
-_SUBSCRIPT = re.compile(r"(metadata\.(?:annotations|labels))\['(.*)'\]")
+SUBSCRIPTED = ("metadata.annotations", "metadata.labels")
 
 
 def variables(found: list[Object], path: Path, err: Errors) -> None:
@@ -114,14 +113,23 @@ def field(ref: Object, allowed: Collection[str], path: Path, err: Errors) -> Non
     at = path.at("fieldPath")
     if ref["apiVersion"] != "v1":
         err.invalid(at, shown, f"error converting fieldPath: unsupported pod version: {ref['apiVersion']}")
-    elif subscript := _SUBSCRIPT.fullmatch(shown):
-        key = subscript[2]
-        checked = key.lower() if subscript[1] == "metadata.annotations" else key
+    elif subscript := _subscript(shown):
+        of, key = subscript
+        if of not in SUBSCRIPTED:
+            err.invalid(at, shown, f"error converting fieldPath: field label does not support subscript: {shown}")
+            return
+        checked = key.lower() if of == "metadata.annotations" else key
         err.extend(path, names.qualified_name(checked), checked)
     elif shown not in KNOWN:
         err.invalid(at, shown, f"error converting fieldPath: field label not supported: {shown}")
     elif (found := OLD_NAMES.get(shown, shown)) not in allowed:
         err.not_supported(at, found, allowed)
+
+
+def _subscript(text: str) -> tuple[str, str] | None:
+    """The field and the key of `metadata.labels['app']`."""
+    of, opened, key = text.removesuffix("']").partition("['")
+    return (of, key) if of and opened and text.endswith("']") else None
 
 
 def resource_field(ref: Object, path: Path, err: Errors, *, of_volume: bool) -> None:

@@ -14,6 +14,11 @@ from longboat.registry.strategy import CHANGE, OBJECT, WHOLE_METADATA, WHOLE_MET
 from longboat.registry.write import Write
 
 _SPEC = Path("spec")
+# What a pod may not be at all for a write through a subresource, and what has to hold of the change.
+PARTS = {
+    "ephemeralcontainers": (update.no_debuggers, update.ephemeral_containers),
+    "resize": (resize.refused, resize.validate),
+}
 
 
 class Pod(Strategy):
@@ -101,14 +106,10 @@ class Pod(Strategy):
     def validate_part(self, subresource: str, new: Object, old: Object, err: Errors) -> None:
         if subresource == "binding":
             return  # the binding itself is what was checked
-        self.validate(new, err)
-        match subresource:
-            case "ephemeralcontainers":
-                update.ephemeral_containers(new, old, err)
-            case "resize":
-                resize.validate(new, old, err)
-            case _:
-                update.validate(new, old, err)
+        refused, check = PARTS[subresource]
+        if not refused(old, err):
+            self.validate(new, err)
+            check(new, old, err)
 
     def warnings(self, new: Object, old: Object | None) -> list[str]:
         return notes.pod(new) if old is None else []

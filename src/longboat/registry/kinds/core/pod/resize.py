@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from longboat.api.qos import qos_class
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import NOWHERE, Errors, Path
 from longboat.machinery.objects import Object, dig, meta
 from longboat.registry.kinds import difference
 from longboat.registry.kinds.core.pod.pod_annotations import MIRROR
@@ -54,29 +55,48 @@ def _take(into: Object, found: Object, fields: tuple[str, ...]) -> None:
             into.pop(field, None)
 
 
-def validate(new: Object, old: Object, err: Errors) -> None:
-    spec, former = new.get("spec") or {}, old.get("spec") or {}
+def refused(old: Object, err: Errors) -> bool:
+    """Whether a pod cannot be resized at all; then nothing else is looked at."""
     if MIRROR in (meta(old).get("annotations") or {}):
-        err.forbidden(Path(), "static pods cannot be resized")
-        return
-    if dig(former, "os", "name") == "windows":
-        err.forbidden(Path(), "windows pods cannot be resized")
-        return
+        err.forbidden(NOWHERE, "static pods cannot be resized")
+    elif dig(old, "spec", "os", "name") == "windows":
+        err.forbidden(NOWHERE, "windows pods cannot be resized")
+    return bool(err)
+
+
+def validate(new: Object, old: Object, err: Errors) -> None:
+    """What must hold between the two beyond what holds for any pod. `err` has what breaks that."""
+    spec, former = new.get("spec") or {}, old.get("spec") or {}
     if qos_class(spec) != dig(old, "status", "qosClass", default=qos_class(former)):
         shown = dig(new, "status", "qosClass", default="")
         err.invalid(_SPEC, shown, "Pod QOS Class may not change as a result of resizing")
     if not _is_supported(old):
         err.forbidden(_SPEC, "Pod running on node without support for resize")
-    fine = _whole(spec, former, err)
+    _whole(spec, former, err)
+    if dig(old, "status", "nodeAllocatableResourceClaimStatuses"):
+        err.forbidden(_SPEC, "pods with node allocatable resource claims cannot be resized")
     if not _same_containers(spec, former, err):
         return
     for field in ("initContainers", "containers"):
-        for i, (container, was) in enumerate(zip(spec.get(field) or (), former.get(field) or (), strict=True)):
-            at = _SPEC.at(field).index(i)
+        for at, container, was in _pairs(field, spec, former):
             _nothing_removed(container, was, at.at("resources"), "", err)
-            fine = _only_compute(container, was, at if field == "initContainers" else None, err) and fine
-    if fine and difference.plain(_put_back(spec, former)) != difference.plain(former):
+    for _, container, was in _pairs("containers", spec, former):
+        if not _only_compute(container, was):
+            err.forbidden(_SPEC, ONLY_COMPUTE)
+    for at, container, was in _pairs("initContainers", spec, former):
+        if not _only_compute(container, was):
+            err.forbidden(at, ONLY_COMPUTE_OF_INIT)
+        if container.get("restartPolicy") != "Always" and difference.plain(container) != difference.plain(was):
+            for policy in container.get("resizePolicy") or ():
+                if policy.get("restartPolicy") == "RestartContainer":
+                    err.forbidden(at, NO_RESTART)
+    if not err and difference.plain(_put_back(spec, former)) != difference.plain(former):
         err.forbidden(_SPEC, ONLY_COMPUTE)
+
+
+def _pairs(field: str, spec: Object, former: Object) -> Iterator[tuple[Path, Object, Object]]:
+    for i, (container, was) in enumerate(zip(spec.get(field) or (), former.get(field) or (), strict=True)):
+        yield _SPEC.at(field).index(i), container, was
 
 
 def _is_supported(pod: Object) -> bool:
@@ -85,20 +105,18 @@ def _is_supported(pod: Object) -> bool:
     return not running or running[0].get("resources") is not None
 
 
-def _whole(spec: Object, former: Object, err: Errors) -> bool:
+def _whole(spec: Object, former: Object, err: Errors) -> None:
     """The resources of the pod as a whole (KEP-5419)."""
     new, old = spec.get("resources"), former.get("resources")
+    if not any(dig(each, side) for each in (new, old) for side in ("requests", "limits")):
+        return
     path = _SPEC.at("resources")
-    if old and not new:
+    if new is None:
         err.forbidden(path, "pod-level resources cannot be removed")
-        return False
-    if not new:
-        return True
+        return
     _nothing_removed({"resources": new}, {"resources": old}, path, "pod-level ", err)
-    if difference.plain(_without_compute(new, old)) == difference.plain(old or {}):
-        return True
-    err.forbidden(_SPEC, f"{ONLY_COMPUTE} at pod-level")
-    return False
+    if difference.plain(_without_compute(new, old)) != difference.plain(old or {}):
+        err.forbidden(_SPEC, f"{ONLY_COMPUTE} at pod-level")
 
 
 def _same_containers(spec: Object, former: Object, err: Errors) -> bool:
@@ -123,17 +141,11 @@ def _nothing_removed(new: Object, old: Object, path: Path, what: str, err: Error
             err.forbidden(path.at(side), f"{what}resource {side} cannot be removed")
 
 
-def _only_compute(container: Object, was: Object, init: Path | None, err: Errors) -> bool:
-    """Whether all else is as it was. `init` is the path of a container that is not an ordinary one."""
-    put_back = {**container, "resources": _without_compute(container.get("resources"), was.get("resources"))}
-    fine = bool(difference.plain(put_back) == difference.plain(was))
-    if not fine:
-        err.forbidden(init or _SPEC, ONLY_COMPUTE_OF_INIT if init else ONLY_COMPUTE)
-    if init and container.get("restartPolicy") != "Always" and container.get("resources") != was.get("resources"):
-        policies = container.get("resizePolicy") or ()
-        if any(policy.get("restartPolicy") == "RestartContainer" for policy in policies):
-            err.forbidden(init, NO_RESTART)
-    return fine
+def _only_compute(container: Object, was: Object) -> bool:
+    """Whether all else is as it was. Upstream's comparison has no place for claims: who has some cannot be resized."""
+    resources = _without_compute(container.get("resources"), was.get("resources"))
+    resources.pop("claims", None)
+    return bool(difference.plain({**container, "resources": resources}) == difference.plain(was))
 
 
 def _without_compute(new: Object | None, old: Object | None) -> Object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from longboat.machinery import names
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import NOWHERE, Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
@@ -181,7 +181,7 @@ def _claims(found: list[Object], path: Path, err: Errors, *, static: bool) -> No
     seen: set[str] = set()
     for i, claim in enumerate(found):
         if static:
-            err.forbidden(Path(), "static pods do not support resource claims")
+            err.forbidden(NOWHERE, "static pods do not support resource claims")
             continue
         at, name = path.index(i), claim.get("name") or ""
         if name in seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from longboat.machinery.fieldpath import Errors, Path, quoted
+from longboat.machinery.fieldpath import NOWHERE, Errors, Path, quoted
 from longboat.machinery.objects import Object, dig, meta
 from longboat.machinery.types import internal
 from longboat.registry.kinds import rules
@@ -155,11 +155,15 @@ def _requirement(found: Object) -> tuple[str, str, tuple[str, ...]]:
     return found.get("key") or "", found.get("operator") or "", tuple(found.get("values") or ())
 
 
+def no_debuggers(old: Object, err: Errors) -> bool:
+    """Whether a pod takes no ephemeral containers at all; then nothing else is looked at."""
+    if pod_annotations.MIRROR in (meta(old).get("annotations") or {}):
+        err.forbidden(NOWHERE, "static pods do not support ephemeral containers")
+    return bool(err)
+
+
 def ephemeral_containers(new: Object, old: Object, err: Errors) -> None:
     """The ephemeralcontainers subresource: what is there stays as it is."""
-    if pod_annotations.MIRROR in (meta(new).get("annotations") or {}):
-        err.forbidden(Path("<nil>"), "static pods do not support ephemeral containers")
-        return
     notes, former_notes = (meta(each).get("annotations") or {} for each in (new, old))
     pod_annotations.check_update(notes, former_notes, NOTES, err)
     pod_annotations.check(notes, new.get("spec") or {}, NOTES, err, was=former_notes)
