@@ -58,7 +58,12 @@ OWNERS = {
     "rolebindings.rbac.authorization.k8s.io": {SERVER},
     "roles.rbac.authorization.k8s.io": {SERVER},
     "serviceaccounts": set(),  # there is nothing in them that could be anybody's
-    "servicecidrs.networking.k8s.io": {SERVER, "kubernetes-service-cidr-controller Apply status"},
+    "servicecidrs.networking.k8s.io": {
+        SERVER,
+        CONTROLLERS,  # that it is held
+        "kubernetes-service-cidr-controller Apply status",
+        "service-cidr-controller Apply status",
+    },
     "services": {SERVER, CREATOR},
     "statefulsets.apps": {CREATOR, f"{CONTROLLERS} status"},
     "storageclasses.storage.k8s.io": {SERVER},

@@ -36,6 +36,7 @@ from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
 from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
+from longboat.apiserver.bootstrap_service import OwnService
 from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
@@ -187,10 +188,14 @@ class APIServer:
 
         await gather()
         await told()
+        own = OwnService(self.config, self.stores, self.clock).settle_again
+        services = keep_settled(self.stores[kinds.SERVICE], own, self.clock, _OWN, "default")
+        self.tasks.spawn(f"{_OWN}, by services", services)
         for watched, settle, what in (
             *(((roles, gather, "the rules that ClusterRoles gather"),) if self.config.gathers_roles else ()),
             (schemas, told, "the conditions of FlowSchemas"),
             (levels, told, "the conditions of FlowSchemas"),
+            (self.stores[kinds.SERVICE_CIDR], own, _OWN),
             (policies, checked.settle, "the status of ValidatingAdmissionPolicies"),
         ):
             self.tasks.spawn(f"{what}, by {watched.kind.plural}", keep_settled(watched, settle, self.clock, what))
@@ -429,6 +434,7 @@ class APIServer:
         return self._paths.get(path.split("/", 2)[1] if path.startswith("/") else "", self.dispatcher)
 
 
+_OWN = "the API server's own Service and range"
 _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)
 _BOUND = {
     "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,

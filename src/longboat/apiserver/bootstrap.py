@@ -20,12 +20,13 @@ from longboat.apiserver.authz.authorizer import Rule
 from longboat.apiserver.authz.escalation import missing
 from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
 from longboat.apiserver.bootstrap_ingress import ingress_objects
+from longboat.apiserver.bootstrap_layer import Layer
+from longboat.apiserver.bootstrap_service import OwnService
 from longboat.apiserver.bootstrap_storage import storage_objects
 from longboat.apiserver.config import Config
-from longboat.machinery import addresses
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import Object, dig, timestamp
+from longboat.machinery.objects import Object
 from longboat.registry.store import Store
 from longboat.registry.write import Write
 
@@ -34,13 +35,13 @@ log = logging.getLogger(__name__)
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 _KINDS = {kind.name: kind for kind in (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)}
-_RANGES = "kubernetes-service-cidr-controller"  # and who says that their ranges are ready
 _ROLES = frozenset(("ClusterRole", "Role"))
 
 
 async def bootstrap(config: Config, stores: Mapping[Kind, Store], clock: Clock) -> None:
     """Create what is missing, bring up to date what the server owns, and leave the rest alone. Raises StatusError."""
-    lay = _Layer(config, stores, clock)
+    lay = _Bootstrap(config, stores, clock)
+    own = OwnService(config, stores, clock)
     await _together(lay.ensure(kinds.NAMESPACE, "", {"metadata": {"name": name}}) for name in NAMESPACES)
     await _together(
         (
@@ -49,7 +50,7 @@ async def bootstrap(config: Config, stores: Mapping[Kind, Store], clock: Clock) 
             settle_flow_control(stores),
             *(lay.ensure(kind, "", obj) for kind, obj in storage_objects(lay.found(kinds.STORAGE_CLASS))),
             *(lay.ensure(kind, "", obj) for kind, obj in ingress_objects(lay.found(kinds.INGRESS_CLASS))),
-            lay.api_service(),
+            own.settle(),
             lay.dns_service(),
             lay.client_authorities(),
             lay.cluster_info(),
@@ -79,44 +80,14 @@ _USE = {
 }
 
 
-class _Layer:
-    def __init__(self, config: Config, stores: Mapping[Kind, Store], clock: Clock) -> None:
-        self._config, self._stores, self._clock = config, stores, clock
-
-    def found(self, kind: Kind) -> list[Object]:
-        return [msgspec.json.decode(entry.body) for entry in self._stores[kind].entries()]
-
-    async def ensure(self, kind: Kind, namespace: str, obj: Object) -> None:
-        """Create it unless it is there."""
-        store = self._stores[kind]
-        if store.find(namespace, obj["metadata"]["name"]) is None:
-            try:
-                made = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
-                await store.create(made, namespace, Write())
-            except StatusError as error:
-                if error.reason != "AlreadyExists":
-                    raise
-
-    async def keep(self, kind: Kind, namespace: str, obj: Object) -> None:
-        """Create it, or bring it to just this content."""
-        store, name = self._stores[kind], obj["metadata"]["name"]
-        whole = {"kind": kind.name, "apiVersion": kind.api_version, **obj}
-        if store.find(namespace, name) is None:
-            await self.ensure(kind, namespace, obj)
-            return
-
-        def replace(old: Object) -> Object:
-            return {**old, **whole, "metadata": {**old["metadata"], **obj["metadata"]}}
-
-        await store.update(namespace, name, replace, Write(), retry=True)
-
+class _Bootstrap(Layer):
     async def reconcile(self, kind: Kind, wanted: Object) -> None:
         """Add what a default role or binding lacks, and take back what it gave too much once.
 
         More than the default is left otherwise, and so is one opted out.
         """
         namespace, name = wanted["metadata"].get("namespace", ""), wanted["metadata"]["name"]
-        store = self._stores[kind]
+        store = self.stores[kind]
         entry = store.find(namespace, name)
         if entry is None:
             await self.ensure(kind, namespace, wanted)
@@ -135,50 +106,12 @@ class _Layer:
         if lacking or have != had:
             await store.update(namespace, name, lambda old: {**old, part: have + lacking}, Write(), retry=True)
 
-    async def api_service(self) -> None:
-        """The `kubernetes` Service in default, and the endpoints where this server is found."""
-        config = self._config
-        networks = [ipaddress.ip_network(each) for each in split(config.service_cidr)]
-        network, family = networks[0], f"IPv{networks[0].version}"  # it is of one family, the primary
-        await self._service_range([str(each) for each in networks])
-        labels = {"component": "apiserver", "provider": "kubernetes"}
-        spec: Object = {
-            "type": "ClusterIP",
-            "clusterIP": str(network[1]),
-            "clusterIPs": [str(network[1])],
-            "ipFamilies": [family],
-            "ipFamilyPolicy": "SingleStack",
-            "sessionAffinity": "None",
-            "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": config.port}],
-        }
-        service = {"metadata": {"name": "kubernetes", "namespace": "default", "labels": labels}, "spec": spec}
-        await self.keep(kinds.SERVICE, "default", service)
-        address = addresses.parse(config.advertise)
-        if addresses.special(address) in ("loopback", "unspecified"):
-            log.info("%s is no address pods could reach: the kubernetes Service has no endpoints", address)
-            return
-        await self._api_endpoints(config.advertise, config.port, family)
-
-    async def _service_range(self, cidrs: list[str]) -> None:
-        """What this server gives Services addresses from. It is ready, unless somebody has said otherwise."""
-        kind = kinds.SERVICE_CIDR
-        await self.ensure(kind, "", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": cidrs}})
-        (found,) = (each for each in self.found(kind) if each["metadata"]["name"] == "kubernetes")
-        known = dig(found, "status", "conditions", default=())
-        if found["spec"]["cidrs"] != cidrs or any(each["type"] == "Ready" for each in known):
-            return
-        ready = {"type": "Ready", "status": "True", "lastTransitionTime": timestamp(self._clock.now())}
-        ready["message"] = "Kubernetes default Service CIDR is ready"
-        config = {"metadata": {"name": "kubernetes"}, "status": {"conditions": [ready]}}
-        config |= {"kind": kind.name, "apiVersion": kind.api_version}
-        await self._stores[kind].apply(config, Write(subresource="status", manager=_RANGES))
-
     async def dns_service(self) -> None:
         """The `kube-dns` Service, by whose address pods know the cluster's DNS; every node answers there itself.
 
         It is the cluster's owner's to change: one that is there is left alone.
         """
-        networks = [ipaddress.ip_network(each) for each in split(self._config.service_cidr)]
+        networks = [ipaddress.ip_network(each) for each in split(self.config.service_cidr)]
         addresses = [str(each[DNS_INDEX]) for each in networks if each.num_addresses > DNS_INDEX]
         if len(addresses) < len(networks):
             return
@@ -201,27 +134,9 @@ class _Layer:
                 raise
             log.warning("there is no kube-dns Service: %s", error)
 
-    async def _api_endpoints(self, address: str, port_number: int, family: str) -> None:
-        port = {"name": "https", "port": port_number, "protocol": "TCP"}
-        mirrored = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-        endpoints = {
-            "metadata": {"name": "kubernetes", "namespace": "default", "labels": mirrored},
-            "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
-        }
-        await self.keep(kinds.ENDPOINTS, "default", endpoints)
-        slice_ = {
-            "metadata": {
-                "name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"},
-            },
-            "addressType": family,
-            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-            "ports": [port],
-        }  # fmt: skip
-        await self.keep(kinds.ENDPOINT_SLICE, "default", slice_)
-
     async def client_authorities(self) -> None:
         """How extension API servers recognise clients and the front proxy."""
-        config = self._config
+        config = self.config
         if config.client_ca is None or config.front_proxy is None:
             return
         data = {"client-ca-file": config.client_ca.read_text(), **config.front_proxy.told()}
@@ -230,7 +145,7 @@ class _Layer:
 
     async def cluster_info(self) -> None:
         """What a machine that has a join token needs beside it: the CA, which the token names (KEP-130)."""
-        config = self._config
+        config = self.config
         if config.client_ca is None:
             return
         authority = base64.b64encode(config.client_ca.read_bytes()).decode()

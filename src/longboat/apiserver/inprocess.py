@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from urllib.parse import unquote
 
 import msgspec
 
@@ -71,6 +72,7 @@ class InProcessTransport:
             return body
 
         values = {name: [value] for name, value in query.items()} if query else {}
+        path = unquote(path) if "%" in path else path  # as of what comes over the network
         return Request(method, path, values, headers, read_body, remote="127.0.0.1", user=self._user)
 
 

@@ -15,11 +15,14 @@ log = logging.getLogger(__name__)
 RETRY = 1.0  # seconds after a failure
 
 
-async def keep_settled(watched: Store, settle: Callable[[], Awaitable[object]], clock: Clock, what: str) -> None:
+async def keep_settled(
+    watched: Store, settle: Callable[[], Awaitable[object]], clock: Clock, what: str, namespace: str = ""
+) -> None:
     """Call `settle`, and again after each change of what is `watched`, until cancelled. `what`: for the log."""
     cache = watched.cache
+    prefix = f"{cache.prefix}{namespace}/" if namespace else cache.prefix
     while True:
-        watcher = cache.watch(cache.prefix, cache.revision)
+        watcher = cache.watch(prefix, cache.revision)
         try:
             await settle()
             async for _ in watcher:

@@ -14,6 +14,7 @@ from longboat.api.view import View, decode
 from longboat.client.interface import Key, RawList, Transport, WatchEvent
 from longboat.machinery.errors import StatusError, bad_request
 from longboat.machinery.kinds import Kind
+from longboat.machinery.objects import Object
 
 V = TypeVar("V", bound=View)
 
@@ -171,6 +172,20 @@ class RestClient:
     ) -> bytes:
         path = path_of(kind_of(kind), key.namespace, key.name, subresource)
         return await self._request("PATCH", path, body=_body(patch), content_type=PATCHES[style])
+
+    async def apply(
+        self, kind: type[View] | Kind, key: Key, config: Object, *, manager: str, subresource: str = ""
+    ) -> bytes:
+        """What `manager` wants of the object, whoever else has said something of it. `config` without apiVersion, kind
+        and name.
+        """
+        found = kind_of(kind)
+        named = {"name": key.name, **({"namespace": key.namespace} if key.namespace else {})}
+        metadata = {**config.get("metadata", {}), **named}
+        whole = {**config, "apiVersion": found.api_version, "kind": found.name, "metadata": metadata}
+        path = path_of(found, key.namespace, key.name, subresource)
+        query = {"fieldManager": manager, "force": "true"}
+        return await self._request("PATCH", path, body=_body(whole), query=query, content_type=PATCHES["apply"])
 
     async def delete(
         self,

@@ -33,6 +33,7 @@ def controllers() -> tuple[type[Controller], ...]:
     from longboat.controllers.quota.controller import ResourceQuotaController
     from longboat.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
     from longboat.controllers.service_account import RootCAPublisher, ServiceAccountController
+    from longboat.controllers.service_cidr import ServiceRanges
     from longboat.controllers.statefulset.controller import StatefulSetController
     from longboat.controllers.token_secrets import TokenSecrets
     from longboat.controllers.unused_tokens import TokenTracking, UnusedTokens
@@ -69,6 +70,7 @@ def controllers() -> tuple[type[Controller], ...]:
         EndpointSliceMirroringController,
         IngressController,
         LoadBalancerController,
+        ServiceRanges,
         NodeIpam,
         NodeLifecycle,
         TaintEviction,

@@ -235,6 +235,22 @@ def cidr(value: str) -> list[str]:
     return ["must not have bits set beyond the prefix length"] if loose_address(text) != found.network_address else []
 
 
+def canonical_address(value: str) -> list[str]:
+    """As `ip_address`, for newer fields: spelled in the one way."""
+    told = ip_address(value)
+    return told or _spelled(value, ipaddress.ip_address(value))
+
+
+def canonical_cidr(value: str) -> list[str]:
+    """As `cidr`, for newer fields: spelled in the one way."""
+    told = cidr(value)
+    return told or _spelled(value, ipaddress.ip_network(value))
+
+
+def _spelled(value: str, found: object) -> list[str]:
+    return [] if str(found) == value else [f'must be in canonical form ("{found}")']
+
+
 def _mapped(text: str) -> bool:
     found = ipaddress.ip_address(text)
     return isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None

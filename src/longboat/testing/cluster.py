@@ -54,11 +54,12 @@ class Cluster:
         self.clock.settle = self.settle
         self._seed = seed
         self._config = Config(
-            warn_unenforced=warn_unenforced, service_account_key=service_account_key, rights=rights.declared()
-        )
+            warn_unenforced=warn_unenforced, service_account_key=service_account_key, rights=rights.declared(),
+            service_cidr=options.get("service_cidr", Config.service_cidr),
+        )  # fmt: skip
         self._options = {
             "root_ca": "-----BEGIN CERTIFICATE-----\n", "pod_cidr": "10.244.0.0/16", "signer": None,
-            "service_cidr": "10.96.0.0/16", "node_cidr": "", "load_balancer_pool": "192.0.2.0/29",
+            "service_cidr": Config.service_cidr, "node_cidr": "", "load_balancer_pool": "192.0.2.0/29",
             "serving_signer": None, "sign_token": None,
             **options,
         }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.node.crud import WRITES, check_discovery, check_status, whole_life
+from conformance.node.crud import WRITES, Watched, check_discovery, check_status, whole_life
 from conformance.stage import inside
 from conformance.verbs import Verbs
 from longboat.machinery.objects import Object
@@ -79,19 +79,51 @@ async def test_ranges(cluster: Cluster) -> None:
     """Conformance: ServiceCIDR API"""
     await check_discovery(cluster, NETWORKING, "servicecidrs")
     await check_discovery(cluster, NETWORKING, "servicecidrs/status", WRITES)
-
-    def change(obj: Object) -> None:
-        obj["metadata"]["labels"]["changed"] = "yes"
-
     ranges = Verbs(cluster, "servicecidr")
-    assert (await ranges.read("kubernetes"))["spec"]["cidrs"] == ["10.96.0.0/16"]
+    own = await ranges.read("kubernetes")
+    assert own["spec"]["cidrs"] == ["10.96.0.0/16"]
+    shown = await ranges.read("kubernetes", "status")
+    assert (shown["kind"], shown["metadata"]["uid"]) == ("ServiceCIDR", own["metadata"]["uid"])
+    assert [each["metadata"]["name"] for each in await ranges.list()] == ["kubernetes"]
+
+    watched = Watched(cluster, ranges, "mark=yes")
     body = {"spec": {"cidrs": ["192.0.2.0/24", "2001:db8::/112"]}}
-    await whole_life(cluster, "servicecidr", body, change)
-    await ranges.create("further", body)
+    await ranges.create("first", body, labels={"mark": "yes"})
+    assert (await watched.expect("ADDED", "first"))["spec"] == body["spec"]
+    await ranges.create("second", body, labels={"mark": "yes"})
+    conditions = (await ranges.read("first"))["status"]["conditions"]
+    assert [(each["type"], each["status"]) for each in conditions] == [("Ready", "True")]
+    patched = await ranges.patch("first", {"metadata": {"annotations": {"patched": "yes"}}})
+    assert patched["metadata"]["annotations"] == {"patched": "yes"}
 
-    def condition(status: str) -> Object:
-        when = "2030-01-02T03:04:05Z"
-        told = {"type": "E2E", "status": status, "reason": "Test", "message": "", "lastTransitionTime": when}
-        return {"conditions": [told]}
+    def note(obj: Object) -> None:
+        obj["metadata"]["annotations"]["updated"] = "yes"
+        obj["status"] = {}
 
-    await check_status(ranges, "further", condition("False"), condition("True"))
+    updated = await ranges.update("first", note)
+    assert updated["metadata"]["annotations"] == {"patched": "yes", "updated": "yes"}
+    assert updated["status"]["conditions"] == conditions, "only the subresource writes it"
+    told = {
+        "type": "E2E", "status": "False", "reason": "Test", "message": "", "lastTransitionTime": "2030-01-02T03:04:05Z",
+    }  # fmt: skip
+
+    def tell(obj: Object) -> None:
+        obj["status"]["conditions"].append(told)
+        obj["spec"] = {}
+
+    updated = await ranges.update("first", tell, "status")
+    assert (updated["status"]["conditions"], updated["spec"]) == ([*conditions, told], body["spec"])
+    by_type = {"status": {"conditions": [{**told, "status": "True"}]}}
+    patched = await ranges.patch("first", by_type, style="strategic", subresource="status")
+    assert patched["status"]["conditions"] == [*conditions, {**told, "status": "True"}]
+
+    # Each covers the other's addresses; what is deleted stays until other API servers have heard of it.
+    await ranges.delete("first")
+    assert (await ranges.read("first"))["metadata"]["deletionTimestamp"]
+    await cluster.clock.advance(10)
+    assert await ranges.is_gone("first")
+    await ranges.create("bystander", body)
+    await ranges.delete_collection("mark=yes")
+    await cluster.clock.advance(10)
+    assert await ranges.are_left("bystander", "kubernetes")
+    await watched.close()

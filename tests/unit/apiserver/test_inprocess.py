@@ -26,6 +26,15 @@ def test_it_asks_as_its_user() -> None:
     play(scene)
 
 
+def test_names_are_written_as_in_urls() -> None:
+    async def scene(api: Api) -> None:
+        transport = api.server.transport("admin", "system:masters")
+        path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode"
+        assert json.loads(await transport.request("GET", path))["metadata"]["name"] == "system:node"
+
+    play(scene)
+
+
 def test_a_watch_comes_line_by_line_and_ends_when_left() -> None:
     async def scene(api: Api) -> None:
         transport = api.server.transport("admin", "system:masters")

@@ -69,9 +69,7 @@ def test_an_address_is_given_once() -> None:
             "failed to allocate IP 10.96.0.10: provided IP is already allocated"
         )
         error = await refused(stores.create(kinds.SERVICE, service("b", clusterIP="10.97.0.10")))
-        assert "the provided IP (10.97.0.10) is not in the valid range. The range of valid IPs is 10.96.0.0/24" in str(
-            error
-        )
+        assert "failed to allocate IP 10.97.0.10: the provided network does not match the current range" in str(error)
 
     with_stores(test)
 

@@ -51,7 +51,6 @@ TABLE: Table = {
     kinds.SERVICE: {
         "spec": {"trafficDistribution": Unenforced("its endpoints are chosen regardless of where they are")}
     },
-    kinds.SERVICE_CIDR: Unenforced("no controller makes it ready: Services get no addresses from it"),
     kinds.VOLUME_ATTRIBUTES_CLASS: Unenforced("its parameters do not reach the driver"),
     kinds.PERSISTENT_VOLUME_CLAIM: {
         "spec": {"volumeAttributesClassName": Unenforced("the class's parameters do not reach the driver")}

@@ -10,8 +10,8 @@ from longboat.api import kinds
 from longboat.api.storage import ATTRIBUTES_CLASS_PROTECTION, CLAIM_PROTECTION, VOLUME_PROTECTION, Claim, Volume
 from longboat.api.view import View
 from longboat.client.interface import Key
+from longboat.controllers.finalizers import hold, let_go
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
-from longboat.controllers.volumes.finalizers import hold, let_go
 from longboat.controllers.volumes.views import Pod, claims_of, ephemeral_claim, made_for
 from longboat.machinery.kinds import Kind
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
 from longboat.api import kinds
 from longboat.api.families import family_of
+from longboat.api.service_ranges import FAMILY_LABEL, MANAGED_LABEL, MANAGER, Range
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig
 from longboat.registry.store import Store
@@ -18,64 +18,27 @@ from longboat.registry.strategy import Deletion
 from longboat.registry.write import Write
 from longboat.storage.entry import Entry
 
-MANAGER = "ipallocator.k8s.io"
-FAMILY_LABEL, MANAGED_LABEL = "ipaddress.kubernetes.io/ip-family", "ipaddress.kubernetes.io/managed-by"
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+OWN = "kubernetes"  # the ServiceCIDR of what API servers were told
+PROBES = 64  # addresses of a range that are tried before the next range is: one that is full costs no more
 
 _decode = msgspec.json.Decoder().decode
-_dice = random.SystemRandom()
 
 
 class Unavailable(Exception):
     """An address or port cannot be had; the message is upstream's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The addresses of one network that services may have, as integers, both ends included.
+class ClusterIPs:
+    """Hands out addresses of the ServiceCIDRs that are ready.
 
-    Addresses that are picked come from above `middle` first, which leaves the rest to those who name theirs (KEP-3070).
+    `cidrs` is what this server was told: the families that Services can have, the cluster's first choice first.
     """
 
-    network: Network
-    first: int
-    middle: int
-    last: int
-
-    @classmethod
-    def of(cls, cidr: str) -> Range:
-        network = ipaddress.ip_network(cidr)
-        size = network.num_addresses
-        first = int(network.network_address) + 1
-        last = int(network.broadcast_address) - (network.version == 4)
-        return cls(network, first, first + (0 if size <= 16 else min(max(size // 16, 16), 256)), last)
-
-    @property
-    def family(self) -> str:
-        return f"IPv{self.network.version}"
-
-    def __contains__(self, address: int) -> bool:
-        return self.first <= address <= self.last
-
-    def candidates(self) -> Iterator[str]:
-        """Every address once: the upper band from a random place on, then the lower."""
-        make = type(self.network.network_address)
-        for low, high in ((self.middle, self.last), (self.first, self.middle - 1)):
-            if size := high - low + 1:
-                start = _dice.randrange(size)
-                for step in range(size):
-                    yield str(make(low + (start + step) % size))
-
-
-class ClusterIPs:
-    """Hands out addresses of the configured ranges, and of the ServiceCIDRs that are ready."""
-
     def __init__(self, cidrs: Sequence[str], addresses: Store, service_cidrs: Store) -> None:
-        self._ranges = tuple(map(Range.of, cidrs))
+        self._told = tuple(map(Range.of, cidrs))
         self._addresses = addresses
         self._service_cidrs = service_cidrs
-        self.families = tuple(dict.fromkeys(r.family for r in self._ranges))  # the cluster's first choice first
+        self.families = tuple(dict.fromkeys(r.family for r in self._told))
 
     async def take(self, family: str, ip: str, namespace: str, name: str, *, dry_run: bool = False) -> tuple[str, bool]:
         """An address for this service: `ip`, or any of the family. And whether it is to be given back should the
@@ -83,20 +46,20 @@ class ClusterIPs:
         """
         if ip:
             return await self._take_this(family, ip, namespace, name, dry_run)
-        for found in self._ranges_of(family):
-            for candidate in found.candidates():
-                if self._addresses.find("", candidate) is not None:
-                    continue
-                if dry_run or await self._create(candidate, namespace, name):
-                    return candidate, not dry_run
+        ranges = self._ranges_of(family)
+        for probes in (PROBES, None):
+            for found in ranges:
+                for candidate in islice(found.candidates(), probes):
+                    if self._addresses.find("", candidate) is not None:
+                        continue
+                    if dry_run or await self._create(candidate, namespace, name):
+                        return candidate, not dry_run
         raise Unavailable("range is full")
 
     async def _take_this(self, family: str, ip: str, namespace: str, name: str, dry_run: bool) -> tuple[str, bool]:
         parsed = ipaddress.ip_address(ip)
-        found = self._ranges_of(family)
-        if not any(int(parsed) in r for r in found):
-            valid = " or ".join(str(r.network) for r in found)
-            raise Unavailable(f"the provided IP ({ip}) is not in the valid range. The range of valid IPs is {valid}")
+        if not any(each.has(parsed) for each in self._ranges_of(family)):
+            raise Unavailable("the provided network does not match the current range")
         canonical = str(parsed)
         entry = self._addresses.find("", canonical)
         if entry is None:
@@ -146,7 +109,10 @@ class ClusterIPs:
         return True
 
     def _ranges_of(self, family: str) -> list[Range]:
-        found = list(self._ranges)
+        """Of all ServiceCIDRs that are ready; while this server's own is not there yet, what it was told too."""
+        found: list[Range] = []
+        if self._service_cidrs.find("", OWN) is None:
+            found += self._told
         for entry in self._service_cidrs.entries():
             service_cidr = _decode(entry.body)
             if _ready(service_cidr):
@@ -155,10 +121,11 @@ class ClusterIPs:
 
 
 def _ready(service_cidr: Object) -> bool:
+    """Where nobody has said anything it is: no controllers may be running."""
+    if dig(service_cidr, "metadata", "deletionTimestamp"):
+        return False
     conditions = dig(service_cidr, "status", "conditions", default=())
-    return not dig(service_cidr, "metadata", "deletionTimestamp") and any(
-        c.get("type") == "Ready" and c.get("status") == "True" for c in conditions
-    )
+    return next((c.get("status") == "True" for c in conditions if c.get("type") == "Ready"), True)
 
 
 def parent(address: Object) -> tuple[str, str] | None:

@@ -9,9 +9,10 @@ from datetime import timedelta
 import msgspec
 
 from longboat.aio.clock import Clock
+from longboat.api.service_ranges import MANAGED_LABEL, MANAGER
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, dig, parse_timestamp
-from longboat.registry.allocators.addresses import MANAGED_LABEL, MANAGER, ClusterIPs, parent
+from longboat.registry.allocators.addresses import ClusterIPs, parent
 from longboat.registry.allocators.ports import NodePorts
 from longboat.registry.store import Store
 from longboat.storage.interface import StorageError

@@ -5,12 +5,12 @@ from __future__ import annotations
 from longboat.api import kinds
 from longboat.api.storage import Volume, VolumeAttachment
 from longboat.client.interface import Key
+from longboat.controllers.finalizers import hold, let_go
 from longboat.controllers.runtime import Requeue, Watch, own_key
 from longboat.controllers.volumes.csi import requests, secrets
 from longboat.controllers.volumes.csi.base import CSIController
 from longboat.controllers.volumes.csi.calls import NotAsked, RpcError
 from longboat.controllers.volumes.csi.deleter import volume_of
-from longboat.controllers.volumes.finalizers import hold, let_go
 from longboat.controllers.volumes.newest import key_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object, timestamp

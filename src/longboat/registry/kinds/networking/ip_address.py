@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
+from longboat.registry.kinds import rules
 from longboat.registry.strategy import Strategy
 
 _PARENT = Path("spec", "parentRef")
@@ -27,21 +27,19 @@ class IPAddress(Strategy):
     generation = False
 
     def name_errors(self, name: str) -> list[str]:
-        try:
-            canonical = str(ipaddress.ip_address(name))
-        except ValueError:
-            return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
-        return [] if canonical == name else [f'must be in canonical form ("{canonical}")']
+        return names.canonical_address(name)
 
     def validate(self, new: Object, err: Errors) -> None:
         parent = dig(new, "spec", "parentRef")
         if parent is None:
             err.required(_PARENT)
             return
+        if group := parent.get("group"):  # the core group's is empty
+            err.extend(_PARENT.at("group"), names.dns1123_subdomain(group), group)
         for field in ("resource", "name"):
-            if not parent.get(field):
-                err.required(_PARENT.at(field))
+            rules.named(parent.get(field) or "", _PARENT.at(field), err, names.path_segment)
+        if namespace := parent.get("namespace"):
+            err.extend(_PARENT.at("namespace"), names.path_segment(namespace), namespace)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        if dig(new, "spec", "parentRef") != dig(old, "spec", "parentRef"):
-            err.invalid(_PARENT, dig(new, "spec", "parentRef"), "field is immutable")
+        rules.immutable(dig(new, "spec", "parentRef"), dig(old, "spec", "parentRef"), _PARENT, err)

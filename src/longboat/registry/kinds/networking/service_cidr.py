@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from longboat.api import kinds
+from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.table import AGE, Column
-from longboat.registry.kinds import cells
+from longboat.registry.kinds import cells, rules
 from longboat.registry.strategy import Strategy
 
 _CIDRS = Path("spec", "cidrs")
@@ -24,25 +23,30 @@ class ServiceCIDR(Strategy):
     has_status = True
     generation = False
 
-    def validate(self, new: Object, err: Errors) -> None:
-        cidrs = dig(new, "spec", "cidrs", default=[])
+    def validate_create(self, new: Object, err: Errors) -> None:
+        self._validate_ranges(dig(new, "spec", "cidrs", default=[]), err)
+
+    def _validate_ranges(self, cidrs: list[str], err: Errors) -> None:
         if not cidrs:
             err.required(_CIDRS, "at least one CIDR required")
             return
         if len(cidrs) > 2:
-            err.invalid(_CIDRS, cidrs, "may only hold up to 2 values")
+            err.invalid(_CIDRS, {"CIDRs": cidrs}, "may only hold up to 2 values")  # as upstream shows its own type
             return
-        versions: set[int] = set()
         for i, cidr in enumerate(cidrs):
-            try:
-                versions.add(ipaddress.ip_network(cidr).version)
-            except ValueError:
-                err.invalid(_CIDRS.index(i), cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
-                versions.add(i)
-        if len(cidrs) == 2 and len(versions) == 1:
+            err.extend(_CIDRS.index(i), names.canonical_cidr(cidr), cidr)
+        found = [each.version for each in map(names.ip_range, cidrs) if each is not None]
+        if len(found) == 2 and len(set(found)) == 1:
             why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
             err.invalid(_CIDRS, cidrs, why)
 
     def validate_update(self, new: Object, old: Object, err: Errors) -> None:
-        if dig(new, "spec", "cidrs") != dig(old, "spec", "cidrs"):
-            err.invalid(_CIDRS, dig(new, "spec", "cidrs"), "field is immutable")
+        """One that has a range of one family may be given one of the other."""
+        cidrs, former = (dig(each, "spec", "cidrs", default=[]) for each in (new, old))
+        if (len(former), len(cidrs)) not in ((1, 2), (len(cidrs), len(cidrs))):
+            err.invalid(_CIDRS, cidrs, rules.IMMUTABLE)
+            return
+        for i, (cidr, before) in enumerate(zip(cidrs, former, strict=False)):
+            rules.immutable(cidr, before, _CIDRS.index(i), err)
+        if len(cidrs) != len(former):
+            self._validate_ranges(cidrs, err)

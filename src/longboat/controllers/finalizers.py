@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from longboat.api.view import View
+from longboat.client.interface import Key
 from longboat.client.rest import RestClient
-from longboat.controllers.volumes.newest import key_of
 from longboat.machinery.errors import StatusError
 from longboat.machinery.objects import Object
 
@@ -26,4 +26,4 @@ async def let_go(client: RestClient, obj: View, finalizer: str) -> None:
 
 async def _write(client: RestClient, obj: View, change: Object) -> None:
     patch = {"metadata": {"uid": obj.metadata.uid, **change}}
-    await client.patch(obj.KIND, key_of(obj), patch, style="strategic")
+    await client.patch(obj.KIND, Key(obj.metadata.namespace, obj.metadata.name), patch, style="strategic")
