@@ -134,6 +134,71 @@ def test_a_node_port_is_given_once() -> None:
     with_stores(test)
 
 
+def wanted(*ports: tuple[int, int, str], name: str = "b") -> dict[str, Any]:
+    listed = [{"name": f"p{i}", "port": port, "nodePort": number, "protocol": protocol}
+              for i, (port, number, protocol) in enumerate(ports)]  # fmt: skip
+    return service(name, type="NodePort", ports=listed)
+
+
+def test_a_node_port_of_two_ports_of_a_service() -> None:
+    """Upstream gives a new service a node port once for each number of its ports, whatever their protocols."""
+
+    async def test(stores: Stores) -> None:
+        made = await stores.create(kinds.SERVICE, wanted((53, 30001, "TCP"), (53, 30001, "UDP"), name="a"))
+        assert await node_ports(stores) == {30001}
+        for other in ("TCP", "UDP"):
+            error = await refused(stores.create(kinds.SERVICE, wanted((80, 30002, "TCP"), (81, 30002, other))))
+            assert (error.code, error.message) == (
+                422, 'Service "b" is invalid: spec.ports[1].nodePort: Invalid value: 30002: provided port is already '
+                "allocated")  # fmt: skip
+        assert await node_ports(stores) == {30001}
+
+        def ports(*found: tuple[int, int, str]) -> Callable[[dict[str, Any]], None]:
+            return lambda it: it["spec"].update(ports=wanted(*found)["spec"]["ports"])
+
+        change = stores.change(kinds.SERVICE, "a", ports((53, 30001, "TCP"), (80, 30003, "TCP"), (81, 30003, "TCP")))
+        error = await refused(change)
+        assert (error.code, error.reason, error.message) == (500, "", "duplicate nodePort: {TCP 30003}")
+        assert await node_ports(stores) == {30001}
+        made = await stores.change(kinds.SERVICE, "a", ports((80, 30003, "TCP"), (81, 30003, "UDP")))
+        assert [port["nodePort"] for port in made["spec"]["ports"]] == [30003, 30003]
+        assert await node_ports(stores) == {30003}
+
+    with_stores(test)
+
+
+def test_the_first_port_of_a_number_asks_for_all_and_others_may_ask_for_more() -> None:
+    async def test(stores: Stores) -> None:
+        made = await stores.create(
+            kinds.SERVICE, wanted((53, 0, "TCP"), (53, 30001, "UDP"), (53, 30002, "SCTP"), (54, 0, "TCP"))
+        )
+        first, second, third, other = (port["nodePort"] for port in made["spec"]["ports"])
+        assert (first, second, third) == (30001, 30001, 30002) and other not in (30001, 30002)
+        some = wanted((80, 0, "TCP"), (80, 30003, "UDP"), name="some")
+        some["spec"].update(type="LoadBalancer", allocateLoadBalancerNodePorts=False)
+        made = await stores.create(kinds.SERVICE, some)
+        assert [port.get("nodePort") for port in made["spec"]["ports"]] == [None, 30003]
+
+    with_stores(test)
+
+
+def test_a_health_check_port_is_nobody_elses() -> None:
+    async def test(stores: Stores) -> None:
+        await stores.create(kinds.SERVICE, wanted((80, 30001, "TCP")))
+
+        def balanced(found: dict[str, Any]) -> None:
+            found["spec"].update(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=30001)
+
+        error = await refused(stores.change(kinds.SERVICE, "b", balanced))
+        assert error.message == (
+            "Internal error occurred: failed to allocate requested HealthCheck NodePort 30001: provided port is "
+            "already allocated"
+        )
+        assert await node_ports(stores) == {30001}
+
+    with_stores(test)
+
+
 def test_an_update_that_says_nothing_keeps_what_was_allocated() -> None:
     async def test(stores: Stores) -> None:
         made = await stores.create(kinds.SERVICE, service(type="NodePort"))

@@ -14,6 +14,7 @@ from longboat.registry.allocators.addresses import Unavailable
 from longboat.storage.interface import Item, KeyExists, RevisionMismatch, Storage
 
 KEY = "/registry/ranges/servicenodeports"
+TAKEN = "provided port is already allocated"
 
 T = TypeVar("T")
 
@@ -21,11 +22,11 @@ _dice = random.SystemRandom()
 
 
 class PortUnavailable(Unavailable):
-    """Says which port it was."""
+    """Says which port it was, and the how manieth of those that were wanted."""
 
-    def __init__(self, port: int, message: str) -> None:
+    def __init__(self, port: int, message: str, place: int = 0) -> None:
         super().__init__(message)
-        self.port = port
+        self.port, self.place = port, place
 
 
 class Bitmap:
@@ -68,7 +69,7 @@ class Bitmap:
             valid = f"The range of valid ports is {self.first}-{self.last}"
             raise PortUnavailable(port, f"provided port is not in the valid range. {valid}")
         if port in self:
-            raise PortUnavailable(port, "provided port is already allocated")
+            raise PortUnavailable(port, TAKEN)
         self.bits |= 1 << (port - self.first)
 
     def discard(self, port: int) -> None:
@@ -104,9 +105,13 @@ class NodePorts:
         """These ports, any for a 0; all of them or none. Raises Unavailable."""
 
         def change(bitmap: Bitmap) -> list[int]:
-            for port in wanted:
-                if port:
-                    bitmap.add(port)
+            for place, port in enumerate(wanted):
+                try:
+                    if port:
+                        bitmap.add(port)
+                except PortUnavailable as error:
+                    error.place = place
+                    raise
             return [port or bitmap.pick() for port in wanted]
 
         return await self._change(change, dry_run) if wanted else []

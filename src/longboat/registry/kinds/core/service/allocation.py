@@ -7,9 +7,9 @@ from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, meta
 from longboat.registry.allocators.addresses import ClusterIPs, Unavailable
-from longboat.registry.allocators.ports import NodePorts, PortUnavailable
+from longboat.registry.allocators.ports import TAKEN, NodePorts, PortUnavailable
 from longboat.registry.allocators.repair import addresses_of, ports_of
-from longboat.registry.kinds.core.service import families, needs
+from longboat.registry.kinds.core.service import families, needs, node_ports
 from longboat.registry.reservation import Reservation
 
 _SPEC = Path("spec")
@@ -105,45 +105,37 @@ class Allocation:
 
     async def _take_ports(self, err: Errors) -> None:
         spec = self._spec
-        had = ports_of(self._former) if self._former else set()
-        listed = spec.get("ports") or [] if spec.get("type") in (needs.NODE_PORT, needs.LOAD_BALANCER) else []
+        if spec.get("type") in (needs.NODE_PORT, needs.LOAD_BALANCER):
+            await self._take_node_ports(spec.get("ports") or [], err)
+        if not err and needs.health_check_port(spec) and not needs.health_check_port(self._old):
+            await self._take_health_check_port()
+
+    async def _take_node_ports(self, listed: list[Object], err: Errors) -> None:
+        wrong, any_too = None, needs.node_ports(self._spec)
         if self._former is None:
-            _share(listed)
-        explicit = {port["nodePort"]: i for i, port in reversed(list(enumerate(listed))) if port.get("nodePort")}
+            wishes = node_ports.of_new(listed, any_too=any_too)
+        else:
+            had = {port["nodePort"] for port in self._old.get("ports") or () if port.get("nodePort")}
+            wishes, wrong = node_ports.of_change(listed, had, any_too=any_too)
         try:
-            await self._claim([number for number in explicit if number not in had])
+            given = await self._claim([wish.number for wish in wishes])
         except PortUnavailable as error:
-            path = _SPEC.at("ports").index(explicit[error.port]).at("nodePort")
-            err.invalid(path, error.port, str(error))
+            err.invalid(_SPEC.at("ports").index(wishes[error.place].at).at("nodePort"), error.port, str(error))
             return
-        if needs.node_ports(spec):
-            await self._pick(listed)
-        if needs.health_check_port(spec):
-            await self._take_health_check_port(had)
+        except Unavailable as error:
+            raise errors.internal(f"failed to allocate a nodePort: {error}") from error
+        if wrong:
+            raise wrong
+        for wish, number in zip(wishes, given, strict=True):
+            for port in wish.ports:
+                port["nodePort"] = number
 
-    async def _pick(self, listed: list[Object]) -> None:
-        """A port of its own for each that has none; on creation, one for all protocols of the same number."""
-        given: dict[int, int] = {}
-        for port in listed:
-            if port.get("nodePort"):
-                continue
-            if self._former is None and port.get("port") in given:
-                port["nodePort"] = given[port["port"]]
-                continue
-            try:
-                (port["nodePort"],) = await self._claim([0])
-            except Unavailable as error:
-                raise errors.internal(f"failed to allocate a nodePort: {error}") from error
-            given[port.get("port") or 0] = port["nodePort"]
-
-    async def _take_health_check_port(self, had: set[int]) -> None:
+    async def _take_health_check_port(self) -> None:
         number = self._spec.get("healthCheckNodePort") or 0
-        if number in had or needs.health_check_port(self._old):  # another number is for validation to refuse
-            return
         try:
             (self._spec["healthCheckNodePort"],) = await self._claim([number])
         except Unavailable as error:
-            what = f"requested HealthCheck NodePort {number}" if number else "a HealthCheck NodePort"
+            what = f"requested HealthCheck NodePort {number}" if number else "a HealthCheck NodePort 0"
             raise errors.internal(f"failed to allocate {what}: {error}") from error
 
     async def _claim(self, wanted: list[int]) -> list[int]:
@@ -158,19 +150,11 @@ class Allocation:
         """A dry run is given any number that is asked for and free, within the range or not, and else the next one
         above, as upstream's is."""
         given = self._shown_ports
-        for number in wanted:
+        for place, number in enumerate(wanted):
             if number and (number in given or await self._ports.holds(number)):
-                raise PortUnavailable(number, "provided port is already allocated")
+                raise PortUnavailable(number, TAKEN, place)
             if number or given:
                 given.append(number or max(0, *given) + 1)
             else:
                 given += await self._ports.take([0], dry_run=True)
         return given[-len(wanted) :] if wanted else []
-
-
-def _share(listed: list[Object]) -> None:
-    """Ports of one number, for several protocols, share the node port that one of them asks for."""
-    asked = {port.get("port"): port["nodePort"] for port in reversed(listed) if port.get("nodePort")}
-    for port in listed:
-        if not port.get("nodePort") and port.get("port") in asked:
-            port["nodePort"] = asked[port.get("port")]
