@@ -9,6 +9,7 @@ compiled `machinery/protos/*.proto`. Run as a script it writes them into the che
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -236,6 +237,29 @@ def kinds_of(defs: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def check_numbers(defs: dict[str, Any]) -> None:
+    """Raises RuntimeError unless `machinery/field_numbers.txt` has every field of what may be served: of all that kinds
+    of versions that are neither alpha nor beta are made of, and of all other types that it has."""
+    known, seen = messages(), set()
+
+    def visit(name: str) -> None:
+        if name not in seen and name not in SCALARS:
+            seen.add(name)
+            for inner in references(defs[name]):
+                visit(inner)
+
+    for gvk, name in kinds_of(defs).items():
+        if re.fullmatch(r"v\d+", gvk.split("/")[1]) or known.numbered(name) is not None:
+            visit(name)
+    lacking = []
+    for name in sorted(seen):
+        fields, named = (defs[name].get("properties") or {}).keys() - {"kind", "apiVersion"}, known.named(name)
+        if named is None or fields - named.keys():
+            lacking.append(f"{name}: {', '.join(sorted(fields - (named or {}).keys())) or 'all'}")
+    if lacking:
+        raise RuntimeError("field_numbers.txt lacks\n  " + "\n  ".join(lacking))
+
+
 def descriptors() -> bytes:
     """The .proto files as one FileDescriptorSet, with what they import."""
     from grpc_tools import protoc
@@ -253,6 +277,7 @@ def descriptors() -> bytes:
 
 def write(target: Path) -> list[Path]:
     defs = definitions()
+    check_numbers(defs)
     files = {"schema.bin": compact(defs), "openapi.bin": documents(defs), "protos.bin": descriptors()}
     for name, content in files.items():
         partial = target / f".{name}.new"  # replaced at once: a server may be starting

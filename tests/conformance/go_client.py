@@ -80,7 +80,7 @@ def _member(number: int, known: Field, shape: Shape, value: Any) -> bytes:
         return b"".join(field(number, _entry(shape, key, item)) for key, item in (value or {}).items())
     if value is not None:
         return field(number, _value(shape, value))
-    if known.pointer:
+    if known.optional:
         return b""
     if isinstance(shape, Struct):
         return field(number, _message(shape, {}))

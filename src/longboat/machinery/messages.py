@@ -17,7 +17,8 @@ class Field(NamedTuple):
 
     `inlined`: the type of a message whose fields are the outer one's in JSON; such a field has no name. `other`: what a
     JSONSchemaPropsOr… may be beside a schema: Array, Bool or StringArray. `pointer`: zero, false, "" and {} are values,
-    and not as good as absent. `always`: Go writes the field even when it is empty.
+    and not as good as absent. `always`: Go writes the field even when it is empty. `omits_zero`: it is no pointer,
+    though JSON leaves it out like one; protobuf does not.
     """
 
     name: str
@@ -25,6 +26,12 @@ class Field(NamedTuple):
     other: str
     pointer: bool
     always: bool
+    omits_zero: bool = False
+
+    @property
+    def optional(self) -> bool:
+        """Protobuf does not have the field where it is absent."""
+        return self.pointer and not self.omits_zero
 
 
 @cache
@@ -71,4 +78,4 @@ def _field(entry: str) -> tuple[int, Field]:
     name, _, rest = entry.partition("=")
     rest, _, inlined = rest.partition(">")
     rest, _, other = rest.partition("|")
-    return int(rest.rstrip("*!")), Field(name, inlined, other, "*" in rest, "!" in rest)
+    return int(rest.rstrip("*~!")), Field(name, inlined, other, "*" in rest or "~" in rest, "!" in rest, "~" in rest)

@@ -71,7 +71,7 @@ def _field(number: int, known: Field, shape: Shape, value: Any) -> bytes:
             field(number, message((1, key.encode()), (2, _entry(shape.value, item))))
             for key, item in sorted((value or {}).items())
         )
-    if (value is None and known.pointer) or (not value and isinstance(shape, Scalar) and shape.name == "bytes"):
+    if (value is None and known.optional) or (not value and isinstance(shape, Scalar) and shape.name == "bytes"):
         return b""
     return field(number, _value(shape, value))
 

@@ -1,6 +1,6 @@
-"""Kubernetes' protobuf encoding of requests (apimachinery, runtime/serializer/protobuf): bytes to JSON values.
+"""Kubernetes' protobuf encoding of objects (apimachinery, runtime/serializer/protobuf): bytes to JSON values.
 
-Stock kubectl sends typed objects this way. Answers are JSON, which every client accepts beside protobuf.
+Clients in Go send typed objects this way. `protobuf_writer.py` writes what they are answered.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def decode(struct: Struct, message: bytes) -> Object:
 class _Decoder:
     def __init__(self) -> None:
         self._compounds = 0
+        self._free = 0  # how many of the messages being read are free-form JSON to the schema: nobody will clean them
 
     def message(self, struct: Struct, data: bytes, depth: int, inlined_as: str = "") -> Object:
         """`inlined_as`: the message's own type, where its fields are the struct's in JSON."""
@@ -71,6 +72,8 @@ class _Decoder:
                 out.update(self.message(struct, _bytes(value), depth + 1, field.inlined))
             elif field is not None and field.name in struct.fields:
                 self._put(out, field, struct, value, depth)
+        if self._free:
+            return {name: value for name, value in out.items() if value or name not in struct.dropped}
         return out
 
     def _count(self) -> None:
@@ -116,6 +119,13 @@ class _Decoder:
 
     def _schema_or(self, other: str, struct: Struct, data: bytes | int, depth: int) -> Any:
         """A JSONSchemaPropsOr…, as its MarshalJSON writes it. `struct` is that of JSONSchemaProps."""
+        self._free += 1
+        try:
+            return self._either(other, struct, data, depth)
+        finally:
+            self._free -= 1
+
+    def _either(self, other: str, struct: Struct, data: bytes | int, depth: int) -> Any:
         schema, allows = None, False
         items: list[Any] = []
         for number, value in fields(_bytes(data)):

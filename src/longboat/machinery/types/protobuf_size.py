@@ -46,7 +46,7 @@ class _Fields:
         self.absent = {
             field: _field(shape, _EMPTY.get(shape.name), self.tags[field])
             for field, shape in struct.fields.items()
-            if field in known and not known[field][1].pointer and isinstance(shape, Scalar) and shape.name != "bytes"
+            if field in known and not known[field][1].optional and isinstance(shape, Scalar) and shape.name != "bytes"
         }
         self.least = sum(self.absent.values())
 

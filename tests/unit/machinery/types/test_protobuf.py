@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +143,16 @@ def test_nothing_else_is_of_another_group() -> None:
     for group, version in (("apps", "v1"), ("meta.k8s.io", "v1"), ("", "v2")):
         with pytest.raises(StatusError):
             SCHEMA.decode(kinds.CONFIG_MAP, body(Kind(group, version, "ConfigMap", ""), b""), PROTOBUF)
+
+
+def test_the_build_names_what_the_table_lacks() -> None:
+    build = runpy.run_path(str(Path(__file__).parents[4] / "hatch_build.py"))
+    defs = build["definitions"]()
+    build["check_numbers"](defs)
+    defs["io.k8s.api.core.v1.PodSpec"]["properties"]["unheardOf"] = {"type": "string"}
+    defs["io.k8s.api.core.v1.New"] = {
+        "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "New"}]
+    }
+    with pytest.raises(RuntimeError) as raised:
+        build["check_numbers"](defs)
+    assert "core.v1.New: all\n" in str(raised.value) and "core.v1.PodSpec: unheardOf" in str(raised.value)
