@@ -27,6 +27,7 @@ from longboat.apiserver.audit.auditor import Auditor
 from longboat.apiserver.audit.objects import note_answer
 from longboat.apiserver.authn.bootstrap_tokens import bootstrap_tokens
 from longboat.apiserver.authn.identity import Authenticator, authenticate
+from longboat.apiserver.authn.issuers.live import Issuers
 from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authz import aggregation
@@ -112,6 +113,8 @@ class APIServer:
         self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
         uses = LastUse(self._label_secret, clock)
         self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
+        self.issuers = Issuers(config.authentication, self.issuer.known if self.issuer else (), clock)
+        self.exposition.add(self.issuers.families)
         self.audit = Auditor(config.audit_log, config.audit_limits, config.audit_policy, config.audit_webhook, clock)
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
@@ -156,6 +159,7 @@ class APIServer:
     async def start(self) -> None:
         """Raises OSError, StorageError, BadConfiguration."""
         await self.audit.start(self.tasks)
+        self.issuers.start()
         if self.encryption:
             await self.encryption.start()
             self.encryption.on_change = self.feed.read_again
@@ -210,6 +214,7 @@ class APIServer:
 
     async def close(self) -> None:
         await self.tasks.close()
+        await self.issuers.close()
         await self.aggregator.close()
         self.webhooks.close()
         await self.feed.close()
@@ -392,7 +397,8 @@ class APIServer:
 
     def _others(self) -> list[Authenticator]:
         """Who knows clients by anything but a ServiceAccount's token."""
-        return [*self.config.authenticators, bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock)]
+        bootstrap = bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock)
+        return [*self.config.authenticators, bootstrap, self.issuers.identify]
 
     def _chain(self) -> Handler:
         config = self.config
@@ -406,7 +412,7 @@ class APIServer:
             metrics.count(self.clock, metrics.Labels(("", "api", "apis", *self._paths)), self.exposition.figures),
             *self.audit.links[:1],  # whatever may refuse is below, who asks included
             deadline(self.clock),
-            authenticate(authenticators, self.clock),  # who
+            authenticate(authenticators, self.clock, self.issuers.anonymous),  # who
             *self.audit.links[1:],  # after who: before anything else may refuse it
             impersonate(self.authorizer),  # may change who
             # Before the work, after we know whose work it is.

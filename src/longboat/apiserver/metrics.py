@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from hashlib import sha256
-from socket import gethostname
 from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.aio.histogram import Histogram
+from longboat.apiserver import followed
 from longboat.apiserver.audit.trail import COUNTS, RINGS
 from longboat.apiserver.audit.webhook import DROPPED, FAILED
 from longboat.apiserver.authn import figures
@@ -217,14 +216,8 @@ class Exposition:
 
 def _reloads() -> Iterator[Family]:
     """How the file that says how to encrypt was kept up with."""
-    name, server = "apiserver_encryption_config_controller", "sha256:" + sha256(gethostname().encode()).hexdigest()
-    by_status = [({"status": status, "apiserver_id_hash": server}, status) for status in list(RELOADS.total)]
-    yield Family(f"{name}_automatic_reloads_total", "counter", HELP_RELOADS,
-                 [Sample(RELOADS.total[status], labels) for labels, status in by_status])  # fmt: skip
-    yield Family(f"{name}_automatic_reload_last_timestamp_seconds", "gauge", HELP_LAST_RELOAD,
-                 [Sample(RELOADS.last[status], labels) for labels, status in by_status])  # fmt: skip
-    applied = [Sample(1, {"apiserver_id_hash": server, "hash": RELOADS.digest})] if RELOADS.digest else []
-    yield Family(f"{name}_last_config_info", "gauge", HELP_LAST_CONFIG, applied)
+    name = "apiserver_encryption_config_controller"
+    return followed.families(name, RELOADS, HELP_RELOADS, HELP_LAST_RELOAD, HELP_LAST_CONFIG)
 
 
 def _audit() -> Iterator[Family]:

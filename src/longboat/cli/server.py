@@ -18,7 +18,7 @@ from longboat.cli.server_options import Options as Options
 
 if TYPE_CHECKING:
     from longboat.assembly.control_plane.plane import ControlPlane
-    from longboat.assembly.control_plane.settings import AuditWebhook, Settings
+    from longboat.assembly.control_plane.settings import AuditWebhook, Authentication, Settings
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ def settings(options: Options) -> Settings:
         token_file=_file(options.token_file),
         encryption=_file(options.encryption_provider_config),
         extend_tokens=options.service_account_extend_token_expiration,
+        authentication=_authentication(options),
         requestheader=RequestHeader(
             authority=_file(options.requestheader_client_ca_file),
             names=_given(options.requestheader_allowed_names),
@@ -97,6 +98,22 @@ def settings(options: Options) -> Settings:
         warn_unenforced=options.warn_unenforced,
         beside=frozenset(options.only) & BESIDE if options.only else BESIDE,
     )
+
+
+OIDC = ("issuer_url", "client_id", "username_claim", "username_prefix", "groups_claim", "groups_prefix",
+        "signing_algs", "required_claim")  # fmt: skip
+
+
+def _authentication(options: Options) -> Authentication:
+    from longboat.apiserver.authn.issuers.configuration import Flags
+    from longboat.assembly.control_plane.settings import Authentication
+
+    said = {name: getattr(options, f"oidc_{name}") for name in OIDC}
+    required = said.pop("required_claim")
+    oidc = None
+    if any(getattr(options, f"oidc_{name}") != getattr(Options(), f"oidc_{name}") for name in (*OIDC, "ca_file")):
+        oidc = Flags(ca_file=_file(options.oidc_ca_file), required_claims=required, **said)
+    return Authentication(config=_file(options.authentication_config), anonymous=options.anonymous_auth, oidc=oidc)
 
 
 def _audit_webhook(options: Options) -> AuditWebhook | None:

@@ -35,6 +35,17 @@ class Flags:
     requestheader_uid_headers: str | None = _as_server()
     requestheader_group_headers: str | None = _as_server()
     requestheader_extra_headers_prefix: str | None = _as_server()
+    authentication_config: str | None = _as_server()
+    anonymous_auth: bool | None = _as_server()
+    oidc_issuer_url: str | None = _as_server()
+    oidc_client_id: str | None = _as_server()
+    oidc_ca_file: str | None = _as_server()
+    oidc_username_claim: str | None = _as_server()
+    oidc_username_prefix: str | None = _as_server()
+    oidc_groups_claim: str | None = _as_server()
+    oidc_groups_prefix: str | None = _as_server()
+    oidc_signing_algs: str | None = _as_server()
+    oidc_required_claim: str | None = _as_server()
     audit_policy_file: str | None = _as_server()
     audit_webhook_config_file: str | None = _as_server()
     audit_webhook_mode: str | None = _as_server()
@@ -53,7 +64,7 @@ def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
     if audit := {name: value for name in AUDIT if (value := getattr(options, name)) is not None}:
         had = dict(before.audit) if before else {}
         for name, value in audit.items():
-            text = _absolute(value) if name.endswith("_file") else str(value)
+            text = _absolute(value) if name.endswith(("_file", "_config")) else str(value)
             had[name.replace("_", "-")] = text
         found["audit"] = {name: text for name, text in had.items() if text}
     check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
@@ -82,8 +93,9 @@ def check(cluster: Cluster) -> None:
 
 
 def _check_files(cluster: Cluster) -> None:
+    from longboat.apiserver.authn.serviceaccounts import OURS
     from longboat.apiserver.pki import Unusable
-    from longboat.assembly.control_plane import auditing, proxying
+    from longboat.assembly.control_plane import access, auditing, proxying
     from longboat.machinery.configfile import BadConfiguration
 
     given = settings(parse(server_options.Options, audit_flags(cluster), prog="longboat up", environ={}))
@@ -92,6 +104,10 @@ def _check_files(cluster: Cluster) -> None:
         if given.requestheader.authority is not None:
             proxying.front_proxy(given.requestheader, given.requestheader.authority)
     except Unusable as error:
+        raise Usage(str(error)) from error
+    try:
+        access.authentication(given.authentication, OURS)
+    except BadConfiguration as error:
         raise Usage(str(error)) from error
     for flag_name, read in (
         ("--audit-policy-file", lambda: auditing.policy(given.audit_policy)),
@@ -111,6 +127,5 @@ def _names(listed: str) -> list[str]:
     return listed.split(",") if listed else []
 
 
-AUDIT = tuple(
-    each.name for each in fields(Flags) if each.name.startswith(("audit_", "proxy_client_", "requestheader_"))
-)
+BEFORE = ("anonymous_", "audit_", "authentication_", "oidc_", "proxy_client_", "requestheader_")
+AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith(BEFORE))

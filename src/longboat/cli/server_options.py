@@ -70,6 +70,17 @@ class Options:
     requestheader_extra_headers_prefix: list[str] = flag(
         ["X-Remote-Extra-"], "how headers begin that say more of who asks"
     )
+    authentication_config: str = flag("", "AuthenticationConfiguration file: issuers whose tokens are taken")
+    anonymous_auth: bool | None = flag(None, "let requests without a credential be system:anonymous (default: yes)")
+    oidc_issuer_url: str = flag("", "URL of an issuer whose tokens are taken; only https")
+    oidc_client_id: str = flag("", "audience that its tokens must be for")
+    oidc_ca_file: str = flag("", "authority of its certificate (default: the machine's own)")
+    oidc_username_claim: str = flag("sub", "claim that names the user")
+    oidc_username_prefix: str = flag("", "put before the name (default: the issuer's URL, but for email; -: nothing)")
+    oidc_groups_claim: str = flag("", "claim that names the user's groups")
+    oidc_groups_prefix: str = flag("", "put before each group's name")
+    oidc_signing_algs: list[str] = flag(["RS256"], "algorithms that its tokens may be signed by")
+    oidc_required_claim: list[str] = flag([], "NAME=VALUE that its tokens must claim; may be given several times")
     audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)

@@ -29,14 +29,22 @@ class Unknown(Rejected):
     """It is nobody's here: not even the reason says more than that."""
 
 
-def authenticate(authenticators: Sequence[Authenticator], clock: Clock) -> Filter:
-    """Who a request is from. One without any credential is anonymous; one with a bad one is refused with 401."""
+class Refused(Rejected):
+    """Somebody's, and not good: whoever may review tokens is told why."""
+
+
+def authenticate(
+    authenticators: Sequence[Authenticator], clock: Clock, anonymous: Callable[[Request], bool] = lambda request: True
+) -> Filter:
+    """Who a request is from. One without any credential is anonymous where it may be; one with a bad one is refused
+    with 401."""
     penalty = Penalty(clock)
 
     async def identify(request: Request, inner: Handler) -> Response:
         if request.user is None:
             request.user = await _who(request, authenticators)
-            if request.user is None:
+            if request.user is None or (request.user is ANONYMOUS and not anonymous(request)):
+                request.user = None
                 if wait := penalty.failed(request.remote):
                     await clock.sleep(wait)
                 raise unauthorized()

@@ -29,6 +29,7 @@ from longboat.machinery.user import User
 
 ISSUER = "https://kubernetes.default.svc"
 FORMER = ("https://kubernetes.default.svc.cluster.local",)  # who signed, and was meant, before: 0186
+OURS = frozenset((ISSUER, *FORMER))
 ALGORITHM = "ES256"
 CLAIM = "kubernetes.io"
 MAX_TOKENS, MAX_REMEMBERED = 4096, 8 << 20  # and bytes

@@ -17,12 +17,13 @@ from longboat.apiserver.admission import catalog, configuration
 from longboat.apiserver.app import APIServer, Config
 from longboat.apiserver.authn.certificates import client_certificates
 from longboat.apiserver.authn.front_proxy import front_proxy
+from longboat.apiserver.authn.serviceaccounts import OURS
 from longboat.apiserver.authn.tokens import static_tokens
 from longboat.apiserver.pki import SERVING_NAMES, Pki
 from longboat.apiserver.request import Request
 from longboat.apiserver.serving import tls
 from longboat.assembly import components, keys, rights
-from longboat.assembly.control_plane import administrators, auditing, connections, proxying, storage
+from longboat.assembly.control_plane import access, administrators, auditing, connections, proxying, storage
 from longboat.assembly.control_plane.settings import CONTROLLERS, MEMORY, SCHEDULER, Settings
 from longboat.assembly.following import Following
 from longboat.client.interface import Transport
@@ -91,6 +92,7 @@ class ControlPlane:
             extend_token_expiration=given.extend_tokens,
             client_ca=ca,
             front_proxy=self._front_proxy,
+            authentication=access.authentication(given.authentication, OURS),
             audit_log=given.audit_log or root / "logs" / "audit.log",
             audit_limits=given.audit_limits,
             audit_policy=auditing.policy(given.audit_policy),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longboat.apiserver.audit.rotation import Limits
+from longboat.apiserver.authn.issuers.configuration import Flags
 
 MEMORY = "memory"  # as a store: nothing outlasts the process
 CONTROLLERS, SCHEDULER = "controllers", "scheduler"
@@ -39,6 +40,15 @@ class RequestHeader:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Authentication:
+    """Whose tokens are good besides our own. `anonymous`: None where nobody said."""
+
+    config: Path | None = None  # an AuthenticationConfiguration
+    anonymous: bool | None = None
+    oidc: Flags | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Ranges are CIDRs, two families' with a comma between."""
 
@@ -56,6 +66,7 @@ class Settings:
     token_file: Path | None = None
     encryption: Path | None = None  # an EncryptionConfiguration; None for one of its own, made once
     extend_tokens: bool = False  # tokens of pods last a year
+    authentication: Authentication = field(default_factory=Authentication)
     requestheader: RequestHeader = field(default_factory=lambda: RequestHeader())
     proxy_client: tuple[Path, Path] | None = None  # certificate and key shown to extension servers; None for our own
     audit_log: Path | None = None  # None for one in the data directory

@@ -18,7 +18,7 @@ def _struct(called: str, keys: dict[str, str] | None = None, /, **fields: Type) 
 _STRINGS = list_of(STRING)
 _GVK = _struct("GroupVersionKind", group=STRING, version=STRING, kind=STRING)
 _GVR = _struct("GroupVersionResource", group=STRING, version=STRING, resource=STRING)
-_USER = _struct("UserInfo", username=STRING, uid=STRING, groups=_STRINGS, extra=map_of(STRING, _STRINGS))
+USER = _struct("UserInfo", username=STRING, uid=STRING, groups=_STRINGS, extra=map_of(STRING, _STRINGS))
 REQUEST = _struct(
     "AdmissionRequest",
     kind=_GVK,
@@ -30,7 +30,7 @@ REQUEST = _struct(
     name=STRING,
     namespace=STRING,
     operation=STRING,
-    userInfo=_USER,
+    userInfo=USER,
     dryRun=BOOL,
     options=DYN,
 )
