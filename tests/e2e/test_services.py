@@ -36,14 +36,27 @@ def test_every_node_reaches_pods_services_and_itself(cluster: Cluster, web: str)
     nodes = [n["metadata"]["name"] for n in cluster.get("nodes")["items"]]
     cluster.apply(*(shell_pod(f"box-{node}", node=node) for node in nodes))
     cluster.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s").quiet()
+    # Upstream's case "should create Services and serve on different Service CIDRs": RFC 5737's range is anybody's.
+    cluster.apply({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "further"},
+        "spec": {"cidrs": ["203.0.113.0/24"]},
+    })  # fmt: skip
+    cluster.kubectl("wait", "--for=condition=Ready", "servicecidr/further", "--timeout=20s").quiet()
+    further = service("web", kind="NodePort")
+    further["metadata"]["name"], further["spec"]["clusterIP"] = "further", "203.0.113.10"
+    cluster.apply(further)
     address = cluster.get("service", "web")["spec"]["clusterIP"]
     pods = {p["status"]["podIP"]: p["metadata"]["name"] for p in cluster.get("pods", "-l", "app=web")["items"]}
     for node in nodes:
         for ip, name in pods.items():
             said = cluster.kubectl("exec", f"box-{node}", "--", "/fetch", ip, "8080")
             assert name in said.quiet()
-        said = cluster.kubectl("exec", f"box-{node}", "--", "/fetch", address, "80")
-        assert any(name in said.quiet() for name in pods.values())
+        for each in (address, "203.0.113.10"):
+            said = cluster.kubectl("exec", f"box-{node}", "--", "/fetch", each, "80")
+            assert any(name in said.quiet() for name in pods.values())
+    unclaimed = cluster.kubectl("exec", f"box-{nodes[0]}", "--", "/fetch", "203.0.113.77", "80")
+    assert unclaimed.code != 0 and "efused" in unclaimed.output, unclaimed
+    cluster.kubectl("delete", "service/further", "servicecidr/further", "--timeout=30s").quiet()
     for name in pods.values():  # hairpin: a pod reaches itself through its own Service
         for _ in range(8):
             cluster.kubectl("exec", name, "--", "/fetch", address, "80").quiet()

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from longboat.aio.clock import Clock
 from longboat.machinery import addresses
@@ -27,12 +27,14 @@ class NotAllowed(Exception):
 
 class Dialer:
     """`own_ports` are this server's, its store's and its metrics': nothing leads to them on any of this machine's
-    addresses. `services` are the ranges of Services, from where a node's rules could lead back here as well."""
+    addresses. `services` gives the ranges of Services, from where a node's rules could lead back here as well."""
 
-    def __init__(self, clock: Clock, own_ports: Collection[int] = (), services: Iterable[str] = ()) -> None:
+    def __init__(
+        self, clock: Clock, own_ports: Collection[int] = (), services: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         self._clock = clock
         self._own_ports = frozenset(own_ports)
-        self._services = tuple(map(addresses.network, services))
+        self._services = services
 
     def check(self, host: str, port: int, *, local: bool = False) -> IPAddress:
         """The address to connect to. `local`: it may be on this machine. Raises NotAllowed."""
@@ -47,7 +49,7 @@ class Dialer:
             raise NotAllowed(f"{port} is not a port")
         if local:
             return address
-        if any(address in network for network in self._services):
+        if any(address in network for network in map(addresses.network, self._services())):
             raise NotAllowed(f"address not allowed: {host} (of Services)")
         if port in self._own_ports and is_own(address):
             raise NotAllowed(f"address not allowed: {host} (this server's own, at its port {port})")

@@ -155,3 +155,13 @@ class Node(View):
     def pod_ranges(self) -> list[str]:
         """The node's share of the pods' ranges, the primary first; none while it has none."""
         return self.spec.podCIDRs or [each for each in (self.spec.podCIDR,) if each]
+
+
+class ServiceCIDRSpec(Part):
+    cidrs: list[str] = []
+
+
+class ServiceCIDR(View):
+    KIND: ClassVar[Kind] = kinds.SERVICE_CIDR
+
+    spec: ServiceCIDRSpec = ServiceCIDRSpec()

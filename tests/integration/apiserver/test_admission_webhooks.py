@@ -164,7 +164,7 @@ def test_a_patch_leaves_an_object_in_its_namespace_and_gives_nobody_rights(serve
 
 def test_a_service_without_endpoints_cannot_be_asked(server: Webhooks) -> None:
     async def scene(api: Api) -> None:
-        api.server.webhooks.dialer = Dialer(SystemClock(), services=["10.96.0.0/16"])
+        api.server.webhooks.dialer = Dialer(SystemClock(), services=lambda: ["10.96.0.0/16"])
         to = {"service": {"namespace": "default", "name": "hooks"}}
         await configure(api, "validating", {**hook(server, "/v"), "clientConfig": to})
         _, status = await api.ask("POST", MAPS, config_map())

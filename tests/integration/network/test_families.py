@@ -114,7 +114,7 @@ def test_refused_unreachable_and_sticky(node: BareNode, pods: list[Pod]) -> None
         assert dial(pods[0], ADDRESS, port, 3) == {("ConnectionRefusedError", ""): 3}
     assert dial(pods[0], OWN, 30080, 3) == {("ConnectionRefusedError", ""): 3}
     assert dial(pods[0], "fd10:96::7777", 80, 1) == {("OSError", ""): 1}
-    apply(node, rules([], [], replace(NODE, service_cidr="fd10:96::/112")))
+    apply(node, rules([], [], replace(NODE, service_cidrs=("fd10:96::/112",))))
     assert dial(pods[0], "fd10:96::7777", 80, 3) == {("ConnectionRefusedError", ""): 3}
     apply(node, rules([six(sessionAffinity="ClientIP")], behind(*pods), NODE))
     assert len(dial(pods[0], ADDRESS)) == 1

@@ -148,3 +148,20 @@ def test_a_node_learns_its_pods_range() -> None:
         await until(lambda: "10.244.3.6 . 10.244.3.6" in kernel.text())
 
     play(scenario)
+
+
+def test_what_nobody_has_of_a_range_of_services_is_refused_as_ranges_come_and_go() -> None:
+    async def scenario(client: RestClient, proxy: Proxy, kernel: Kernel) -> None:
+        refused = "ip daddr 203.0.113.0/24 goto refused"
+        assert refused not in kernel.text()
+        more = {
+            "kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "more"},
+            "spec": {"cidrs": ["203.0.113.0/24", "2001:db8::/64"]},
+        }  # fmt: skip
+        await client.create(kinds.SERVICE_CIDR, more)
+        await until(lambda: refused in kernel.text())
+        assert "2001:db8" not in kernel.text()
+        await client.delete(kinds.SERVICE_CIDR, Key("", "more"))
+        await until(lambda: refused not in kernel.text())
+
+    play(scenario)

@@ -126,7 +126,7 @@ def test_what_the_node_answers_itself_reaches_it_untracked(node: BareNode, pods:
         assert node.host.run(sys.executable, "-c", ASK, "10.96.0.10", "53").ok().out == "node\n"
         assert "dport=53 " not in node.host.run("conntrack", "-L", "-p", "udp").out
         assert get(pods[0], "10.96.0.10", 80, count=1) == {"ConnectionRefusedError": 1}
-        ranged = replace(NEAR, own_services=(("10.96.0.10", 53),), service_cidr="10.96.0.0/16")
+        ranged = replace(NEAR, own_services=(("10.96.0.10", 53),), service_cidrs=("10.96.0.0/16",))
         node.apply(create(rules([], [], ranged)))
         assert pods[0].python(ASK, "10.96.0.10", "53") == "node\n", "before its Service is known, too"
         assert node.host.run(sys.executable, "-c", ASK, "10.96.0.10", "53").ok().out == "node\n"
@@ -141,7 +141,7 @@ def test_an_address_of_no_service_is_refused_at_once(node: BareNode, pods: list[
     """It may have been one's a moment ago. (Where the range is not known, an ICMP error answers, now and then.)"""
     node.apply(create(ready(*pods)))
     assert get(pods[0], "10.96.77.77", count=1) == {"OSError": 1}
-    node.apply(create(rules([], [], replace(NEAR, service_cidr="10.96.0.0/16"))))
+    node.apply(create(rules([], [], replace(NEAR, service_cidrs=("10.96.0.0/16",)))))
     for address in ("10.96.0.10", "10.96.77.77"):
         assert get(pods[0], address) == {"ConnectionRefusedError": 40}
         assert get_from_node(node, address, 80) == {"ConnectionRefusedError": 40}

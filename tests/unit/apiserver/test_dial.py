@@ -11,7 +11,8 @@ from longboat.aio.clock import SystemClock
 from longboat.apiserver.dial import Dialer, NotAllowed, is_own
 from longboat.machinery import addresses
 
-DIALER = Dialer(SystemClock(), {6443}, ["10.96.0.0/16", "fd01::/112"])
+RANGES = ["10.96.0.0/16", "fd01::/112"]
+DIALER = Dialer(SystemClock(), {6443}, lambda: RANGES)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,12 @@ def test_what_is_judged_is_what_is_connected_to() -> None:
                 await DIALER.open("::ffff:127.0.0.1", port)
 
     asyncio.run(scene())
+
+
+def test_ranges_of_services_are_those_of_now() -> None:
+    ranges = ["10.96.0.0/16"]
+    dialer = Dialer(SystemClock(), services=lambda: ranges)
+    assert str(dialer.check("203.0.113.9", 80)) == "203.0.113.9"
+    ranges.append("203.0.113.0/24")
+    with pytest.raises(NotAllowed, match="of Services"):
+        dialer.check("203.0.113.9", 80)

@@ -137,7 +137,7 @@ def test_what_the_node_answers_itself_is_not_tracked_and_so_neither_translated_n
 
 
 def test_what_no_service_has_of_the_range_is_refused() -> None:
-    ranged = replace(NODE, service_cidr="10.96.0.0/16")
+    ranged = replace(NODE, service_cidrs=("10.96.0.0/16",))
     for from_node in (False, True):
         gone = replace(INSIDE, address="10.96.77.77", from_node=from_node)
         assert fate(service(), [piece(FAR)], gone, ranged) == Fate(otherwise="refused")

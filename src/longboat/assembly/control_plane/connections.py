@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+import msgspec
+
 from longboat.aio.clock import Clock
 from longboat.api import kinds
 from longboat.api.families import split
@@ -39,7 +43,12 @@ def connect(
 ) -> None:  # fmt: skip
     """Have the server answer what it passes on. `own_ports` are those it listens at itself; `proxy`: what extension
     servers are shown, if not a certificate of our own."""
-    dialer = Dialer(clock, own_ports, split(service_cidr))
+
+    def service_ranges() -> list[str]:
+        stored = (msgspec.json.decode(entry.body) for entry in api.stores[kinds.SERVICE_CIDR].entries())
+        return [*split(service_cidr), *chain.from_iterable(each["spec"]["cidrs"] for each in stored)]
+
+    dialer = Dialer(clock, own_ports, service_ranges)
     api.webhooks.dialer = dialer
     proxy = proxy or proxy_client(pki)
     api.aggregator.serve_with(dialer, proxy)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from longboat.api.families import family_of
 from longboat.client.informer import Informer
 from longboat.client.interface import Key
 from longboat.network.families import IPV4, Family
@@ -57,6 +58,12 @@ class Keeper:
         if changed:
             self._set(replace(self.node, pod_cidr=cidr))
         return changed
+
+    def set_service_cidrs(self, cidrs: Iterable[str]) -> None:
+        """The ranges of Services' addresses, whatever their families: what nobody has of them is refused."""
+        own = tuple(sorted(each for each in set(cidrs) if family_of(each) == self.family.name))
+        if own != self.node.service_cidrs:
+            self._set(replace(self.node, service_cidrs=own))
 
     def set_others(self, addresses: frozenset[str]) -> None:
         """The addresses of other nodes."""

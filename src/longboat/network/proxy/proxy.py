@@ -8,6 +8,7 @@ from itertools import chain
 
 from longboat.aio.clock import Clock
 from longboat.aio.reconciler import Reconciler
+from longboat.api.families import split
 from longboat.client.informer import Informers
 from longboat.client.interface import Key
 from longboat.network.families import IPV4, ranges_by_family
@@ -17,7 +18,7 @@ from longboat.network.proxy.health import ProxyHealth
 from longboat.network.proxy.keeper import Keeper
 from longboat.network.proxy.listeners import Listener
 from longboat.network.proxy.rules import HostPort, NodeInfo, clashes
-from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service
+from longboat.network.views import SERVICE_NAME, EndpointSlice, Node, Service, ServiceCIDR
 
 COALESCE = 0.002  # seconds: a rollout changes several objects at once, and each transaction costs a millisecond
 RETRY = 1.0  # seconds after a transaction was refused
@@ -29,9 +30,9 @@ class Proxy:
     """Run it in the node's network namespace. `apply` carries out nft commands; it may block, so a thread calls it.
 
     `cluster_cidr` is the pods' range, or two with a comma between: there are rules for their families. `service_cidr`
-    are the Services', likewise. `own_services` are addresses and ports of Services that the node itself answers at.
-    `addresses` are the node's own, where what it listens at (`listeners`, which may block, and the TCP ports
-    `reserved` for it) is nobody else's; `tell` is told of Services that want it.
+    are the Services', likewise, beside those that ServiceCIDRs name. `own_services` are addresses and ports of
+    Services that the node itself answers at. `addresses` are the node's own, where what it listens at (`listeners`,
+    which may block, and the TCP ports `reserved` for it) is nobody else's; `tell` is told of Services that want it.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Proxy:
         self._services = informers.of(Service)
         self._slices = informers.of(EndpointSlice)
         self._nodes = informers.of(Node)
+        self._service_cidrs = informers.of(ServiceCIDR)
+        self._told_cidrs = split(service_cidr)
         self._clock, self._name, own = clock, node, tuple(own_services)
         self._keepers = [
             Keeper(
                 NodeInfo(
                     node, family, cluster_cidr=cidr, own_services=own, addresses=tuple(addresses),
-                    service_cidr=ranges_by_family(service_cidr).get(family, ""),
+                    service_cidrs=tuple(filter(None, (ranges_by_family(service_cidr).get(family, ""),))),
                 ),
                 self._services, self._slices, apply,
             )
@@ -75,6 +78,7 @@ class Proxy:
         self._services.on_change(self._service_changed)
         self._slices.on_change(self._slice_changed)
         self._nodes.on_change(self._node_changed)
+        self._service_cidrs.on_change(lambda old, new: self._wake())
 
     def set_host_ports(self, ports: Iterable[HostPort]) -> None:
         """The host ports of the containers that run here now."""
@@ -85,7 +89,7 @@ class Proxy:
 
     async def run(self) -> None:
         """Until cancelled. The rules stay when it ends: connections must outlive an agent's restart."""
-        for informer in (self._services, self._slices, self._nodes):
+        for informer in (self._services, self._slices, self._nodes, self._service_cidrs):
             await informer.synced()
         self._checked = self._clock.monotonic()
         await self._reconciler.run(self._sync, self._look)
@@ -93,8 +97,10 @@ class Proxy:
     async def _sync(self) -> bool:
         began = self._clock.monotonic()
         others = frozenset(chain.from_iterable(self._others.values()))
+        cidrs = [*self._told_cidrs, *chain.from_iterable(each.spec.cidrs for each in self._service_cidrs.values())]
         for keeper in self._keepers:
             keeper.set_others(others)
+            keeper.set_service_cidrs(cidrs)
         if not all([await keeper.sync() for keeper in self._keepers]):
             return False
         self._tell_clashes()

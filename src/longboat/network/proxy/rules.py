@@ -43,7 +43,7 @@ class NodeInfo:
     family: Family = IPV4
     pod_cidr: str = ""  # this node's share
     cluster_cidr: str = ""  # all pods
-    service_cidr: str = ""  # all services
+    service_cidrs: tuple[str, ...] = ()  # all services
     host_ports: tuple[HostPort, ...] = ()
     own_services: tuple[tuple[str, int], ...] = ()  # service addresses and ports that the node itself answers at
     addresses: tuple[str, ...] = ()  # its own
@@ -99,7 +99,7 @@ def base(node: NodeInfo) -> Ruleset:
                 f"fib daddr type local {listens}",
                 "fib daddr type local meta l4proto . th dport vmap @refused-ports",
                 f"{ip} daddr @cluster-addresses goto refused",
-                *([f"{ip} daddr {node.service_cidr} goto refused"] if node.service_cidr else []),
+                *(f"{ip} daddr {each} goto refused" for each in node.service_cidrs),
             )
         ),
         "translate-in": Chain(("jump services",), "type nat hook prerouting priority dstnat; policy accept;"),
