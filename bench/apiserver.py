@@ -185,7 +185,7 @@ def wrk(url: str, seconds: int, script: str = "", token: str = TOKEN) -> tuple[s
             command += ["-s", file.name, "-H", "Content-Type: application/json"]
         said = subprocess.run([*command, "--latency", url], capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    slow = re.search(r"99%\s+(\S+)", said)
+    slow = re.search(r"^ +99% +(\S+)", said, re.MULTILINE)  # not of the column +/- Stdev, which may end in 99% too
     bad = re.search(r"(Non-2xx.*|Socket errors.*)", said)
     assert rate and slow, said
     return f"{float(rate[1]):,.0f}/s", f"p99 {slow[1]}" + (f"; {bad[1]}" if bad else "")
