@@ -141,6 +141,7 @@ def write_of(endpoint: Endpoint, request: Request, options: Object | None = None
         annotations=request.annotations,
         subresource=request.info.subresource,
         seat=request.seat,
+        until=request.until,
     )
 
 
@@ -184,6 +185,7 @@ def asking(request: Request) -> Write:
     return Write(
         user=request.user, dry_run="All" in request.query.get("dryRun", ()), warnings=request.warnings,
         annotations=request.annotations, subresource=request.info.subresource, seat=request.seat,
+        until=request.until,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ the in-process transport."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -88,6 +89,7 @@ class Request:
     sent: bytes = b""  # the body, as JSON or as it came, where `judged` wants it
     answered: bytes = b""  # likewise the answer's, as JSON: before it was written as the client wants it
     seat: Seat = HERE  # where work is done that would hold the loop; set by flow control
+    until: float = math.inf  # on the clock's monotonic scale: when it has taken too long
     read_piece: Callable[[], Awaitable[bytes]] | None = None  # of a body from the network, as it comes; b"" at its end
 
     def arg(self, name: str, default: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -33,3 +34,4 @@ class Write:
     annotations: dict[str, str] = field(default_factory=dict)  # of the request's audit event
     now: datetime = NEVER
     seat: Seat = HERE  # where work is done that would hold the loop
+    until: float = math.inf  # when its request has taken too long, on the clock's monotonic scale

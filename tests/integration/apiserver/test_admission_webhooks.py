@@ -87,6 +87,18 @@ def test_webhooks_that_change_are_asked_in_turn_and_again_where_they_wish(server
     play(scene)
 
 
+def test_they_are_told_of_the_time_that_is_left(server: Webhooks) -> None:
+    async def scene(api: Api) -> None:
+        replies(server, patient={}, hasty={})
+        await configure(api, "mutating", hook(server, "/patient", timeoutSeconds=20), hook(server, "/hasty"))
+        for number, asked in enumerate(("", "timeout=8500ms", "timeout=1s")):
+            await api.make(f"{MAPS}?{asked}", config_map(f"m{number}"))
+        heard = [review["hook"].partition("=")[2] for review in server.taken("s")]
+        assert heard == ["20s", "2s", "9s", "2s", "1s", "1s"]
+
+    play(scene)
+
+
 @pytest.mark.parametrize(("policy", "code"), [("Fail", 500), ("Ignore", 201)])
 @pytest.mark.parametrize("which", ["validating", "mutating"])
 def test_one_that_is_dead_or_slow(server: Webhooks, which: str, policy: str, code: int) -> None:

@@ -74,6 +74,7 @@ def deadline(clock: Clock) -> Filter:
         seconds = wished if 0 < wished < LONGEST else LONGEST
         if request.method == "GET" and seconds == LONGEST:
             return await inner(request)  # reads come from memory: a timer would cost more than they do
+        request.until = clock.monotonic() + seconds
         try:
             if seconds == LONGEST:
                 return await ordinary.run(inner(request))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import random
 import socket
@@ -56,17 +57,18 @@ class Caller:
         self._targets: WeakSet[Target] = WeakSet()
         self.now = clock.monotonic
 
-    async def ask(self, hook: Hook, body: bytes) -> bytes:
-        """The answer's body. Raises Unanswered."""
+    async def ask(self, hook: Hook, body: bytes, until: float = math.inf) -> bytes:
+        """The answer's body. `until`: when the request that it is about has taken too long. Raises Unanswered."""
         try:
-            return await self.exchange(hook.target, body)
+            return await self.exchange(hook.target, body, until)
         except Unanswered as error:
             raise Unanswered(f"failed to call webhook: {error}", error.code) from None
 
-    async def exchange(self, target: Target, body: bytes) -> bytes:
+    async def exchange(self, target: Target, body: bytes, until: float = math.inf) -> bytes:
         """As `ask`, of any webhook. Raises Unanswered, in the words of upstream's client."""
         self._targets.add(target)
-        url, dialled = target.url, list[str]()
+        left = max(until - self._clock.monotonic(), 0.0)  # whoever set that limit ends this exchange, too
+        url, dialled = target.url(math.ceil(min(target.seconds, left))), list[str]()
         try:
             async with self._clock.timeout(target.seconds), target.places:
                 head, data = await self._exchange(target, url, body, dialled)

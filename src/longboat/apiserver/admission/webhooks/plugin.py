@@ -114,7 +114,7 @@ class _Webhooks(Plugin):
             raise bad_request(f'admission webhook "{hook.name}" does not support dry run')
         uid = str(uuid.uuid4())
         body = await attributes.seat.run(review.request, views, hook, resource, uid)
-        answer = review.read(await self._caller.ask(hook, body), hook, uid, self.mutating)
+        answer = review.read(await self._caller.ask(hook, body, attributes.write.until), hook, uid, self.mutating)
         for key, value in answer.annotations.items():
             attributes.annotate(f"{hook.name}/{key}", value)
         for warning in answer.warnings:

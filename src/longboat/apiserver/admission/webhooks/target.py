@@ -67,18 +67,17 @@ class Target:
     def credential(self) -> Credential | None:
         if self._who is NONE:
             return None
-        split = urlsplit(self.url)
+        split = urlsplit(self.url(self.seconds))
         return self._who.of(split.hostname or "", split.port or HTTPS)
 
-    @property
-    def url(self) -> str:
+    def url(self, seconds: int) -> str:
         """As upstream writes it, with what it tells the webhook of its time."""
         if service := self.config.get("service"):
             port = service.get("port") or 443
             url = f"https://{service['name']}.{service['namespace']}.svc:{port}{service.get('path') or ''}"
         else:
             url = self.config["url"]
-        return f"{url}?timeout={self.seconds}s"
+        return f"{url}?timeout={seconds}s"
 
     @property
     def idle(self) -> int:
