@@ -91,7 +91,7 @@ $(VENV)/dev: $(VENV)/ready
 	@touch $@
 
 # What others publish and tests run as it is.
-build/published: $(VENV)/dev tests/published.py
+build/published: $(VENV)/dev tests/published.py tests/integration/operators/client_node/package-lock.json
 	PYTHONPATH=tests $(PYTHON) -m published
 	@touch $@
 
