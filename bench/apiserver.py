@@ -45,6 +45,18 @@ end
 """
 
 
+APPLY = """
+local counter, threads = 0, 0
+function setup(thread) threads = threads + 1; thread:set("number", threads) end
+function request()
+  counter = counter + 1
+  local path = string.format("%s/c%d?fieldManager=bench&force=true", wrk.path, (counter * 2 + number) % 500)
+  local body = string.format('{"kind":"ConfigMap","apiVersion":"v1","data":{"v":"%s","n":"%d-%d"}}',
+                             string.rep("x", 800), number, counter)
+  return wrk.format("PATCH", path, {["Content-Type"] = "application/apply-patch+yaml",
+                                    ["Authorization"] = wrk.headers["Authorization"]}, body)
+end
+"""
 SECRET = CREATE.replace('"data":{"v":"%s"}', '"stringData":{"v":"%s"}')
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -210,6 +222,7 @@ def main() -> None:
                 (f"LIST of {LISTED} ConfigMaps", configmaps, ""),
                 *[("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE)]
                 * CREATIONS,
+                *[("apply of a 1 KB ConfigMap that is there, durable", configmaps, APPLY)] * CREATIONS,
                 *[("CREATE of a 1 KB Secret, with RBAC, audit and encryption", secrets, SECRET)] * CREATIONS,
                 ("GET after that", f"{configmaps}/c0", ""),
             ):
