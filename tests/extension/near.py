@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Extension:
     def __init__(self, server: Server, port: int, bundle: str, dialer: Near) -> None:
         self.server, self.port, self.bundle, self.dialer = server, port, bundle, dialer
         self.stop: Any = None
+        self.break_off: Any = None  # every connection to it, at once
 
     def api_service(self, name: str = NAME, **spec: Any) -> dict[str, Any]:
         version, _, group = name.partition(".")
@@ -104,6 +105,30 @@ class _Noted(asyncio.Protocol):
 @asynccontextmanager
 async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
     """An extension server that trusts the API server's front proxy, and is served with a certificate of its own CA."""
+    server = Server(names=["front-proxy-client"])
+    runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
+    await runner.setup()
+    accept = runner.server
+    assert accept is not None
+    async with _beside(api, folder, accept, server, runner.cleanup) as extension:
+        yield extension
+
+
+@asynccontextmanager
+async def another(api: Api, folder: Path, accept: Callable[[], asyncio.Protocol]) -> AsyncIterator[Extension]:
+    """As `beside`, but that what answers speaks as it likes."""
+
+    async def nothing() -> None:
+        return
+
+    async with _beside(api, folder, accept, Server(), nothing) as extension:
+        yield extension
+
+
+@asynccontextmanager
+async def _beside(
+    api: Api, folder: Path, accept: Callable[[], asyncio.Protocol], server: Server, cleanup: Callable[[], Any]
+) -> AsyncIterator[Extension]:
     clock = SystemClock()
     ours, theirs = Pki(folder / "ours", clock), Pki(folder / "theirs", clock)
     pair = theirs.ca.issue(
@@ -112,29 +137,28 @@ async def beside(api: Api, folder: Path) -> AsyncIterator[Extension]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ours.front_proxy.pair.certificate))
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_cert_chain(pair.certificate, pair.key)
-    server = Server(names=["front-proxy-client"])
-    runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
-    await runner.setup()
-    accept = runner.server
-    assert accept is not None
     accepted: list[asyncio.BaseTransport] = []
     listening = await asyncio.get_running_loop().create_server(
         lambda: _Noted(accept(), accepted), "127.0.0.1", 0, ssl=context
     )
     port = listening.sockets[0].getsockname()[1]
 
-    async def stop() -> None:
-        listening.close()
-        await runner.cleanup()
+    async def break_off() -> None:
         for transport in accepted:  # asyncio's TLS does not close what its client has broken off
             transport.abort()  # type: ignore[attr-defined]
+        accepted.clear()
         await asyncio.sleep(0)
+
+    async def stop() -> None:
+        listening.close()
+        await cleanup()
+        await break_off()
 
     dialer = Near(clock, services=["10.96.0.0/16"])
     api.server.aggregator.serve_with(dialer, ours.front_proxy_client("front-proxy-client", "front-proxy-client"))
     bundle = base64.b64encode(theirs.ca.pair.certificate.read_bytes()).decode()
     extension = Extension(server, port, bundle, dialer)
-    extension.stop = stop
+    extension.stop, extension.break_off = stop, break_off
     try:
         yield extension
     finally:

@@ -115,6 +115,7 @@ class Server:
         self.objects, self.cluster, self.names = Objects(), cluster, names or []
         self.seen: list[web.Request] = []
         self.bytes_taken = 0
+        self.older = False  # it has no OpenAPI 3.0
         self.hold = asyncio.Event()
 
     async def who(self, request: web.Request) -> Object:
@@ -134,6 +135,8 @@ class Server:
         self.seen.append(request)
         del self.seen[:-200]
         try:
+            if self.older and request.path.startswith("/openapi/v3"):
+                raise Refused(404, "NotFound", "the server could not find the requested resource")
             user = await self.who(request)
             if self.cluster is not None and request.path not in ("/healthz", "/livez", "/readyz"):
                 await self.cluster.check(user, attributes(request))

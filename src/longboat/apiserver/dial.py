@@ -13,12 +13,11 @@ import ssl
 from collections.abc import Callable, Collection, Iterable
 
 from longboat.aio.clock import Clock
+from longboat.aio.http.kept import Connection as Connection
 from longboat.machinery import addresses
 from longboat.machinery.addresses import IPAddress
 
 CONNECT = 10.0  # seconds, TLS included
-
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class NotAllowed(Exception):

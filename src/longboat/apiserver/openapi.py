@@ -13,12 +13,12 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver import resources as served
-from longboat.apiserver.aggregation.documents import merged
+from longboat.apiserver.aggregation.documents import merged, newer
 from longboat.apiserver.aggregation.priorities import ordered
 from longboat.apiserver.discovery import listed
 from longboat.apiserver.media import JSON, chosen
 from longboat.apiserver.request import Request, Response
-from longboat.apiserver.resources import Derived, Foreign, Resources
+from longboat.apiserver.resources import Derived, Foreign, GroupVersion, Resources
 from longboat.apiserver.router import no_page
 from longboat.machinery import openapi, openapi_paths, openapi_proto, openapi_v3_proto
 from longboat.machinery.objects import Object
@@ -64,9 +64,12 @@ class OpenAPI:
         foreign = [resources.foreign[key] for key in ordered(resources.foreign, resources.ranks)]
         found[OLDER] = _with([each for each in foreign if each.older], ours)
         self._theirs = {
-            "/".join(("apis", group, version) if group else ("api", version)): {"serverRelativeURL": each.newer}
-            for (group, version), each in resources.foreign.items()
-            if each.newer
+            _name(key): {"serverRelativeURL": each.newer} for key, each in resources.foreign.items() if each.newer
+        }
+        found |= {
+            _name(key): _Document(partial(newer, each.older), each.digest.upper())
+            for key, each in resources.foreign.items()
+            if each.older and each.newer == ""
         }
         kept = {(name, document.hash) for name, document in found.items()}
         self._made = {key: made for key, made in self._made.items() if key[:2] in kept}
@@ -121,6 +124,11 @@ def _with(foreign: Sequence[Foreign], ours: _Document) -> _Document:
     told = "".join((ours.hash, *(each.digest for each in foreign)))
     older = [each.older for each in foreign]
     return _Document(lambda: merged(ours.make(), older), sha256(told.encode()).hexdigest().upper())
+
+
+def _name(key: GroupVersion) -> str:
+    group, version = key
+    return f"apis/{group}/{version}" if group else f"api/{version}"
 
 
 def _pack(document: _Document, media_type: str) -> bytes:

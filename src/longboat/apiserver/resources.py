@@ -43,13 +43,13 @@ class Resource:
 class Foreign:
     """A version of a group that an extension server serves. `resources`: as it says (APIResourceDiscovery), None where
     it has never said. `stale`: it does not say now. `older`: its part of the Swagger 2.0 document, packed, and the
-    digest of that; `newer`: where its OpenAPI 3.0 document is; "" where it has none."""
+    digest of that; `newer`: where its OpenAPI 3.0 document is, "" where it has none, None where that is not known."""
 
     resources: Sequence[Object] | None = None
     stale: bool = True
     older: bytes = b""
     digest: str = ""
-    newer: str = ""
+    newer: str | None = None
 
 
 GroupVersion = tuple[str, str]

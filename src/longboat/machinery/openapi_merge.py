@@ -9,32 +9,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from longboat.machinery.objects import Object
 
-DEFINITIONS, PARAMETERS = "#/definitions/", "#/parameters/"
+PARTS = {"definitions": "#/definitions/", "parameters": "#/parameters/", "responses": "#/responses/"}
+_HEAD = ("info", "securityDefinitions", "produces")  # what is said of all of it
 _KIND = "x-kubernetes-group-version-kind"
 
 
-def restricted(document: Object, prefix: str) -> Object:
-    """What it says of paths beneath `prefix`, and what that refers to."""
-    paths = {path: item for path, item in _map(document, "paths").items() if path.startswith(prefix)}
-    found: dict[str, Object] = {"definitions": {}, "parameters": {}}
+class _Swagger(msgspec.Struct):
+    """Read no further than to what may be left out: most of it is, and it may be long."""
+
+    paths: dict[str, msgspec.Raw] = {}
+    definitions: dict[str, msgspec.Raw] = {}
+    parameters: dict[str, msgspec.Raw] = {}
+    responses: dict[str, msgspec.Raw] = {}
+    info: Object = {}
+    securityDefinitions: Object = {}
+    produces: list[str] = []
+
+
+class TooLong(ValueError):
+    """More is said than is read."""
+
+
+def restricted(written: bytes, prefix: str, most: int) -> Object:
+    """What a document says of paths beneath `prefix`, and what that refers to: of `most` bytes at most. Raises
+    DecodeError, TooLong."""
+    document = msgspec.json.decode(written, type=_Swagger)
+    left = most - sum(len(path) + len(item) for path, item in document.paths.items() if path.startswith(prefix))
+    if left < 0:
+        raise TooLong(f"it says more than {most} bytes of {prefix}")
+    paths = {path: _read(item) for path, item in document.paths.items() if path.startswith(prefix)}
+    found: dict[str, Object] = {part: {} for part in PARTS}
     waiting: list[Any] = [paths]
     while waiting:
         for reference in _references(waiting.pop()):
-            for part, place in (("definitions", DEFINITIONS), ("parameters", PARAMETERS)):
+            for part, place in PARTS.items():
                 name = reference.removeprefix(place)
-                known = _map(document, part)
-                if reference.startswith(place) and name in known and name not in found[part]:
-                    found[part][name] = known[name]
-                    waiting.append(known[name])
-    return {"paths": paths, **found}
+                if not reference.startswith(place) or name in found[part]:
+                    continue
+                if (said := getattr(document, part).get(name)) is not None:
+                    left -= len(name) + len(said)
+                    if left < 0:
+                        raise TooLong(f"it says more than {most} bytes of {prefix}")
+                    found[part][name] = _read(said)
+                    waiting.append(found[part][name])
+    head = {name: said for name in _HEAD if (said := getattr(document, name))}
+    return {**head, "paths": paths, **{part: said for part, said in found.items() if said}}
+
+
+def _read(said: msgspec.Raw) -> Any:
+    return msgspec.json.decode(said)
 
 
 def merge(into: Object, other: Object) -> None:
     """Add to a document what another, restricted one says."""
-    for part, place in (("definitions", DEFINITIONS), ("parameters", PARAMETERS)):
-        theirs, ours = _map(other, part), into.setdefault(part, {})
+    for part, place in PARTS.items():
+        theirs = _map(other, part)
+        ours = into.setdefault(part, {}) if theirs else {}
         renamed = {
             place + name: place + _free(name, said, ours)
             for name, said in theirs.items()

@@ -20,26 +20,29 @@ _STRING, _BOOL, _INT, _DOUBLE, _ANY, _DEFAULT = "string", "bool", "int", "double
 # several; `%`: several by name. The field of extensions is named `x-`.
 _TABLE = {
     "Document": "openapi=1 info=2:Info paths=4:Paths components=5:Components",
-    "Info": "title=1 version=6",
+    "Info": "title=1 description=2 version=6",
     "Paths": "/=1:PathItem%",
-    "Components": "schemas=1:Schemas securitySchemes=7:SecuritySchemes",
+    "Components": "schemas=1:Schemas responses=2:Responses parameters=3:Parameters securitySchemes=7:SecuritySchemes",
+    "Parameters": "=1:Parameter?%",
     "Schemas": "=1:Schema?%",
     "SecuritySchemes": "=1:SecurityScheme?%",
-    "SecurityScheme": "type=1 description=2 name=3 in=4",
+    "SecurityScheme": "type=1 description=2 name=3 in=4 x-=9",
     "PathItem": "get=4:Operation put=5:Operation post=6:Operation delete=7:Operation options=8:Operation"
-                " head=9:Operation patch=10:Operation parameters=13:Parameter?*",
-    "Operation": "tags=1:string* description=3 operationId=5 parameters=6:Parameter?* requestBody=7:RequestBody?"
-                 " responses=8:Responses x-=13",
-    "Parameter": "name=1 in=2 description=3 required=4:bool schema=10:Schema?",
-    "RequestBody": "content=2:MediaTypes required=3:bool",
+                " head=9:Operation patch=10:Operation parameters=13:Parameter?* x-=14",
+    "Operation": "tags=1:string* summary=2 description=3 externalDocs=4:ExternalDocs operationId=5"
+                 " parameters=6:Parameter?* requestBody=7:RequestBody? responses=8:Responses deprecated=10:bool x-=13",
+    "ExternalDocs": "description=1 url=2 x-=3",
+    "Parameter": "name=1 in=2 description=3 required=4:bool allowEmptyValue=6:bool schema=10:Schema? x-=14",
+    "RequestBody": "description=1 content=2:MediaTypes required=3:bool",
     "Responses": "=2:Response?%",
-    "Response": "description=1 content=3:MediaTypes",
+    "Response": "description=1 content=3:MediaTypes x-=5",
     "MediaTypes": "=1:MediaType%",
     "MediaType": "schema=1:Schema?",
     "Items": "one=1:Schema?",
     "Properties": "=1:Schema?%",
     "AdditionalProperties": "one=1:Schema?",
-    "Schema": "nullable=1:bool title=9 multipleOf=10:double maximum=11:double exclusiveMaximum=12:bool"
+    "Schema": "nullable=1:bool readOnly=3:bool externalDocs=6:ExternalDocs example=7:any"
+              " title=9 multipleOf=10:double maximum=11:double exclusiveMaximum=12:bool"
               " minimum=13:double exclusiveMinimum=14:bool maxLength=15:int minLength=16:int pattern=17 maxItems=18:int"
               " minItems=19:int uniqueItems=20:bool maxProperties=21:int minProperties=22:int required=23:string*"
               " enum=24:any* type=25 allOf=26:Schema?* oneOf=27:Schema?* anyOf=28:Schema?* not=29:Schema"
@@ -77,6 +80,8 @@ def encode(document: Any) -> bytes:
 
 def _message(kind: str, node: Any) -> bytes:
     if kind in _INSIDE:
+        if isinstance(node, bool):
+            return varint(2 << 3) + varint(int(node))
         node = {"one": node}
     fields = _MESSAGES[kind]
     if (every := fields.get("")) or (every := fields.get("/")):

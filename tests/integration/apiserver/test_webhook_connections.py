@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.apiserver.test_admission_webhooks import CONFIGURATIONS, MAPS, config_map
 from integration.apiserver.webhook_backend import Backend, Exchange, allow, backend
-from longboat.apiserver.admission.webhooks import target
+from longboat.aio.http.kept import MOST
 from longboat.machinery.objects import Object
 from oracle.webhook import answer
 from unit.apiserver.harness import Api, api_server
@@ -58,7 +58,7 @@ def test_few_are_kept_of_many() -> None:
         webhook.behave = together
         await configure(api, hook(webhook))
         await asyncio.gather(*(api.make(MAPS, config_map(f"m{i}")) for i in range(40)))
-        await until(lambda: webhook.open == target.KEPT)
+        await until(lambda: webhook.open == MOST)
 
     run(scene)
 

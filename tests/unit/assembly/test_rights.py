@@ -32,7 +32,7 @@ GOLDEN, OWN = (Path(__file__).parents[2] / "golden" / file for file in ("rights.
 
 # Roles that are not upstream's at all, though the tables beside upstream's have them.
 OURS = frozenset((
-    "kube-public/system:longboat:cluster-info", "system:aggregated-metrics-reader",
+    "kube-public/system:longboat:cluster-info", "system:longboat:metrics-reader",
     "system:certificates.k8s.io:certificatesigningrequests:selfnetworkclient",
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeserver",
 ))  # fmt: skip

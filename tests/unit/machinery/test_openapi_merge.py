@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from longboat.machinery.openapi_merge import merge, restricted
+import msgspec
+import pytest
+
+from longboat.machinery import openapi_merge
+from longboat.machinery.openapi_merge import TooLong, merge
 
 
 def ref(name: str, place: str = "definitions") -> dict[str, str]:
     return {"$ref": f"#/{place}/{name}"}
+
+
+def restricted(whole: Any, prefix: str, most: int = 10_000) -> Any:
+    return openapi_merge.restricted(msgspec.json.encode(whole), prefix, most)
 
 
 def document(**more: Any) -> dict[str, Any]:
@@ -21,7 +29,7 @@ def test_what_is_not_of_the_version_is_left_out() -> None:
     parameters = {"p": {}, "q": {"schema": ref("Z")}}
     found = restricted(document(paths=paths, definitions=definitions, parameters=parameters), "/apis/a/v1/")
     assert found == {"paths": {"/apis/a/v1/x": paths["/apis/a/v1/x"]},
-                     "definitions": {"X": definitions["X"], "Y": definitions["Y"]}, "parameters": {}}  # fmt: skip
+                     "definitions": {"X": definitions["X"], "Y": definitions["Y"]}}  # fmt: skip
 
 
 def test_parameters_and_what_they_refer_to_are_kept() -> None:
@@ -64,5 +72,25 @@ def test_parameters_are_told_apart_too() -> None:
     assert into["parameters"] == {"p": {"in": "query"}, "p_v2": {"in": "path"}}
 
 
-def test_what_is_no_document_says_nothing() -> None:
-    assert restricted({"paths": [1], "definitions": None}, "/") == {"paths": {}, "definitions": {}, "parameters": {}}
+def test_what_is_said_of_all_of_it_is_kept_and_answers_that_are_referred_to() -> None:
+    info, paths = {"title": "t", "version": "1"}, {"/a/": ref("r", "responses")}
+    whole = document(info=info, paths=paths, responses={"r": {"schema": ref("R")}, "s": {}}, definitions={"R": {}})
+    assert restricted(whole, "/a/") == {
+        "info": info, "paths": paths, "definitions": {"R": {}}, "responses": {"r": {"schema": ref("R")}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("whole", [[], {"paths": [1]}, {"definitions": None}, {"definitions": {}, "info": 1}])
+def test_what_is_no_document_is_refused(whole: Any) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        restricted(whole, "/")
+
+
+def test_no_more_is_read_than_may_be_of_the_version() -> None:
+    long = {"description": "x" * 5_000}
+    whole = document(paths={"/a/": ref("A"), "/b/": long}, definitions={"A": ref("B"), "B": long, "C": long})
+    assert restricted(whole, "/a/")["definitions"].keys() == {"A", "B"}
+    with pytest.raises(TooLong):
+        restricted(whole, "/a/", 5_000)
+    with pytest.raises(TooLong):
+        restricted(whole, "/b/", 5_000)

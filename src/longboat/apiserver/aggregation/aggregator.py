@@ -100,6 +100,8 @@ class Aggregator:
             watched = self._by_version.get((info.group, info.version))
         else:
             watched = self._by_version.get(_version_in(request.path))
+            if watched is not None and request.path.startswith("/openapi/") and not watched.foreign.newer:
+                return None  # we say it, of what it says in an older form
         return watched.backend if watched is not None else None
 
     async def handle(self, request: Request, backend: Backend) -> Response:
@@ -137,6 +139,7 @@ class Aggregator:
             self._by_version[watched.backend.key] = watched
             self._at_work[name] = self._tasks.spawn(f"extension server of {name}", self._keep(name, watched))
         elif watched.backend.spec != spec:
+            watched.backend.close()
             watched.backend = Backend(obj, self.ground)
             watched.outdate()
             watched.look_again()
@@ -149,6 +152,7 @@ class Aggregator:
     def _forget(self, name: str, watched: Watched) -> None:
         del self._watched[name], self._by_version[watched.backend.key]
         self._at_work.pop(name).cancel()
+        watched.backend.close()
         self.figures.forget(name)
         self._resources.lend(watched.backend.key, None)
 
@@ -209,6 +213,8 @@ class Aggregator:
 
     async def close(self) -> None:
         """No extension server is looked at any more."""
+        for watched in self._watched.values():
+            watched.backend.close()
         await self._tasks.close()
         if self._hearing is not None:
             await self._hearing.close()

@@ -1,4 +1,8 @@
-"""The extension server behind one APIService: where it is, whom its certificate has to be of, and questions of ours."""
+"""The extension server behind one APIService: where it is, whom its certificate has to be of, and questions of ours.
+
+Connections over which requests have been passed on are kept for others (`Kept`); they end with the certificates that
+they were made with. Each question of ours has one of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import random
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +19,7 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.aio.http import client as http1
 from longboat.aio.http.client import BadMessage
+from longboat.aio.http.kept import Address, Kept
 from longboat.api import kinds
 from longboat.api.families import in_url
 from longboat.apiserver import endpoints
@@ -26,7 +32,6 @@ from longboat.machinery.objects import Object, dig
 from longboat.machinery.user import User
 from longboat.registry.store import Store
 
-MOST = 8 << 20  # bytes of an answer to a question of ours
 PATIENCE = 5.0  # seconds for one
 REACHED = frozenset(("", "ClusterIP", "NodePort", "LoadBalancer"))  # Services that have endpoints
 
@@ -45,6 +50,14 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Way(NamedTuple):
+    """A connection to it. `used`: another request has been over it. `keep`: where one more may follow."""
+
+    connection: Connection
+    used: bool
+    keep: Callable[[Connection], None]
 
 
 @dataclass
@@ -76,6 +89,7 @@ class Backend:
         self._ground = ground
         self._dice = random.Random()
         self._trusted: ssl.SSLContext | None = None
+        self._kept = Kept()
 
     @property
     def key(self) -> GroupVersion:
@@ -100,7 +114,7 @@ class Backend:
         service = self._ground.lookup(kinds.SERVICE, self.namespace, self.service["name"])
         return availability.of_service(self.service, service, self.slices())
 
-    def addresses(self) -> list[tuple[str, int]]:
+    def addresses(self) -> list[Address]:
         """In an order drawn anew. Raises Unresolved."""
         name, number = self.service["name"], self.service.get("port") or 443
         service = self._ground.lookup(kinds.SERVICE, self.namespace, name)
@@ -129,6 +143,12 @@ class Backend:
     def renewed(self) -> None:
         """Take our certificate from its files again."""
         self._trusted = None
+        self.close()
+        self._kept = Kept()
+
+    def close(self) -> None:
+        """Nobody is to be asked any more by what is known here."""
+        self._kept.close()
 
     def _context(self, *, checks: bool) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -146,13 +166,19 @@ class Backend:
         """Raises NotAllowed, OSError, TimeoutError."""
         return await self._ground.dialer.open(ip, port, context, name=self.host)
 
-    async def connect(self) -> Connection:
-        """To whichever of its addresses answers first. Raises Unreachable, ssl.SSLError, ValueError."""
-        context = self.context()
+    async def connect(self, *, new: bool = False) -> Way:
+        """To whichever of its addresses answers first. `new`: over none that has been used. Raises Unreachable,
+        ssl.SSLError, ValueError."""
+        context, kept = self.context(), self._kept
         why = ""
-        for ip, port in self.addresses()[:3]:
+        for at in self.addresses()[:3]:
+            keep = partial(kept.keep, address=at, clock=self._ground.clock)
+            if not new and (used := kept.take(at)) is not None:
+                return Way(used, True, keep)
+            ip, port = at
             try:
-                return await self.open(ip, port, context)
+                made = await self.open(ip, port, context)
+                return Way(made, False, keep)
             except ssl.SSLCertVerificationError as error:
                 why = untrusted(error)
             except (OSError, TimeoutError, NotAllowed) as error:
@@ -176,8 +202,8 @@ class Backend:
         if not 200 <= found.status < 300:
             raise Unreachable(f"failing or missing response from {url}: bad status from {url}: {found.status}")
 
-    async def get(self, path: str, user: User, headers: Mapping[str, str], most: int = MOST) -> Answer:
-        """Raises Unreachable."""
+    async def get(self, path: str, user: User, headers: Mapping[str, str], most: int) -> Answer:
+        """`most`: bytes of the answer. Raises Unreachable."""
         why: Exception | str = "no address"
         try:
             for at in self.addresses()[:2]:

@@ -9,8 +9,7 @@ from urllib.parse import quote, urlencode
 from longboat.aio.clock import Clock
 from longboat.aio.http.message import CutShort
 from longboat.apiserver.aggregation import identity
-from longboat.apiserver.aggregation.backend import Backend, Unreachable, Unresolved
-from longboat.apiserver.dial import Connection
+from longboat.apiserver.aggregation.backend import Backend, Unreachable, Unresolved, Way
 from longboat.apiserver.endpoint import MAX_BODY
 from longboat.apiserver.filters.requests import LONGEST, long_running
 from longboat.apiserver.request import Request, Response
@@ -18,6 +17,7 @@ from longboat.apiserver.router import no_page
 from longboat.apiserver.streams import relay
 from longboat.machinery.errors import StatusError, timeout
 
+REPEATABLE = ("GET", "HEAD", "OPTIONS")  # net/http's Request.isReplayable
 REDIRECTED = b"the backend attempted to redirect this request, which is not permitted"
 
 
@@ -45,31 +45,34 @@ async def pass_on(request: Request, backend: Backend, clock: Clock) -> Response:
 async def _passed(request: Request, backend: Backend) -> Response:
     assert request.user is not None
     try:
-        said = identity.headers(request.user)
-        connection = await backend.connect()
+        said = [*identity.headers(request.user), ("Audit-Id", request.request_id)]
+        way = await backend.connect(new=relay.wants_upgrade(request))
+        try:
+            return await _answered(request, backend, way, said)
+        except relay.Unanswered:
+            # It had been closed, as it seems, before the question came.
+            if not way.used or request.method not in REPEATABLE or _streams(request):
+                raise
+            return await _answered(request, backend, await backend.connect(new=True), said)
     except Unresolved:
         return plain(503, "service unavailable")
     except Unreachable as error:
         return plain(503, f"error trying to reach service: {error}")
     except (ssl.SSLError, ValueError) as error:
         return plain(500, str(error))
-    return await _answered(request, backend, connection, [*said, ("Audit-Id", request.request_id)])
-
-
-async def _answered(
-    request: Request, backend: Backend, connection: Connection, said: list[tuple[str, str]]
-) -> Response:  # fmt: skip
-    query = request.raw_query or urlencode(request.query, doseq=True)  # only what a network brings comes raw
-    target = quote(request.path, safe=relay.PATH) + (f"?{query}" if query else "")
-    try:
-        if relay.wants_upgrade(request):
-            return await relay.upgrade(request, connection, backend.host, target, said)
-        body = _pieces(request) if _streams(request) else await request.read_body(MAX_BODY)
-        response = await relay.forward(request, connection, backend.host, target, body, said)
     except StatusError as error:
         if error.reason not in ("ServiceUnavailable", "InternalError"):
             raise
         return plain(503, error.message)
+
+
+async def _answered(request: Request, backend: Backend, way: Way, said: list[tuple[str, str]]) -> Response:
+    query = request.raw_query or urlencode(request.query, doseq=True)  # only what a network brings comes raw
+    target = quote(request.path, safe=relay.PATH) + (f"?{query}" if query else "")
+    if relay.wants_upgrade(request):
+        return await relay.upgrade(request, way.connection, backend.host, target, said)
+    body = _pieces(request) if _streams(request) else await request.read_body(MAX_BODY)
+    response = await relay.forward(request, way.connection, backend.host, target, body, said, way.keep)
     response.headers.pop("Audit-Id", None)  # it is said once, by us
     if 300 <= response.status < 400 and response.headers.get("Location"):
         response.end()

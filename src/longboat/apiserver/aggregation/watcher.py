@@ -71,7 +71,8 @@ class Watched:
         try:
             found = await self._aggregated(key)
             if found is None:
-                answer = await backend.get(backend.path, identity.DISCOVERING, {"Accept": "application/json"})
+                accept = {"Accept": "application/json"}
+                answer = await backend.get(backend.path, identity.DISCOVERING, accept, discovered.MOST)
                 if answer.status != 200:
                     raise Unreachable(f"failed to download discovery for {backend.path}: {answer.status}")
                 found = discovered.classic(answer.body, key)
@@ -83,7 +84,7 @@ class Watched:
 
     async def _aggregated(self, key: tuple[str, str]) -> list[Object] | None:
         headers = {"Accept": discovered.ACCEPT, **({"If-None-Match": self.etag} if self.etag else {})}
-        answer = await self.backend.get("/apis", identity.DISCOVERING, headers)
+        answer = await self.backend.get("/apis", identity.DISCOVERING, headers, discovered.MOST)
         if answer.status == 304 and self.foreign.resources is not None:
             return list(self.foreign.resources)
         if answer.status != 200:

@@ -200,7 +200,7 @@ USER_ROLES: dict[str, tuple[str, tuple[str, ...], str]] = {
     "system:aggregate-to-admin": (_ADMIN, ("admin",), ""),
     "system:aggregate-to-edit": (_EDIT, ("edit",), ""),
     "system:aggregate-to-view": (_VIEW, ("view",), ""),
-    "system:aggregated-metrics-reader": ("READ: metrics/pods metrics/nodes", ("admin", "edit", "view"), ""),
+    "system:longboat:metrics-reader": ("READ: metrics/pods metrics/nodes", ("admin", "edit", "view"), ""),
 }
 
 ADMINISTRATORS = "longboat:cluster-admins"  # the group of who owns the cluster (kubeadm's is kubeadm:cluster-admins)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
+from longboat.aio.http.kept import Connection
 from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
 from longboat.apiserver.authz.authorizer import Action, Authorizer
@@ -139,7 +140,7 @@ def to_root(request: Request) -> Response | None:
     return Response(301, headers={"Location": f"{_prefix(request.info)}/{query}"}, content_type="text/plain")
 
 
-async def through(request: Request, connection: relay.Connection, host: str, body: bytes) -> Response:
+async def through(request: Request, connection: Connection, host: str, body: bytes) -> Response:
     """The backend's answer, with its links led through the proxy path. Raises StatusError."""
     if relay.wants_upgrade(request):
         return await relay.upgrade(request, connection, host, _rest(request))

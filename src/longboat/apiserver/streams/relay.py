@@ -10,6 +10,7 @@ from urllib.parse import quote
 from longboat.aio.http import client as http1
 from longboat.aio.http.client import BadMessage, ResponseHead
 from longboat.aio.http.exchange import Socket
+from longboat.aio.http.kept import Connection
 from longboat.aio.tasks import Tasks
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams.nodes import unreachable
@@ -35,7 +36,9 @@ IDENTITY = ("x-remote-", "impersonate-")  # says who somebody is to a server tha
 PATH = "/:@!$&'()*+,;=~"  # what needs no quoting in a path (RFC 3986, section 3.3)
 UPGRADE_HEADERS = ("sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version")
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+class Unanswered(StatusError):
+    """The backend closed the connection without a word."""
 
 
 def wants_upgrade(request: Request) -> bool:
@@ -131,8 +134,8 @@ async def fetch(connection: Connection, host: str, target: str) -> Response:
         if isinstance(error, (BadMessage, OSError)):
             raise unreachable(str(error)) from error
         raise
-    stream = _closing(reader, writer, head)
-    return Response(head.status, content_type="text/plain", stream=stream, ends=[writer.close])
+    way = _Way(connection, None, None)
+    return Response(head.status, content_type="text/plain", stream=way.stream(head), ends=[way.end])
 
 
 def forwarded_for(request: Request) -> str:
@@ -147,12 +150,13 @@ def named_by(connection: Iterable[str]) -> frozenset[str]:
 
 async def forward(
     request: Request, connection: Connection, host: str, target: str, body: bytes | AsyncIterator[bytes],
-    said: Iterable[tuple[str, str]] = (),
+    said: Iterable[tuple[str, str]] = (), keep: Callable[[Connection], None] | None = None,
 ) -> Response:  # fmt: skip
     """The whole request to an HTTP server behind us, its answer streamed back as it is: redirects too. A body that
-    comes in pieces is passed on as it comes. `said`: headers of ours. Raises StatusError."""
+    comes in pieces is passed on as it comes. `said`: headers of ours. `keep` is given the connection where another
+    request may follow; otherwise it is closed. Raises StatusError, of it Unanswered."""
     reader, writer = connection
-    headers = [*_passed_on(request, host), *said]
+    headers = [*_passed_on(request, host, keeps=keep is not None), *said]
     framed = False
     if not isinstance(body, bytes) and (length := request.headers.get("content-length", "")):
         headers.append(("Content-Length", length))
@@ -176,22 +180,60 @@ async def forward(
         if sending is not None:
             sending.cancel()
         if isinstance(error, (BadMessage, OSError, ValueError)):
-            raise StatusError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
+            kind = Unanswered if isinstance(error, ConnectionError) else StatusError
+            raise kind(503, "ServiceUnavailable", f"error trying to reach service: {error}") from error
         raise
     hidden = NOT_PASSED_BACK | named_by((head.headers.get("connection", ""),))
     passed = {name.title(): value for name, value in head.headers.items() if name not in hidden}
     content_type = head.headers.get("content-type", "application/octet-stream")
-    stream = _closing(reader, writer, head)
-    ends: list[Callable[[], object]] = [writer.close, *((sending.cancel,) if sending is not None else ())]
-    return Response(head.status, content_type=content_type, headers=passed, stream=stream, ends=ends)
+    way = _Way(connection, sending, keep if http1.stays_open(head) else None)
+    return Response(head.status, content_type=content_type, headers=passed, stream=way.stream(head), ends=[way.end])
 
 
-def _passed_on(request: Request, host: str) -> list[tuple[str, str]]:
+class _Way:
+    """To a backend that answers: kept, or closed, once."""
+
+    def __init__(
+        self, connection: Connection, sending: asyncio.Future[None] | None, keep: Callable[[Connection], None] | None
+    ) -> None:
+        self._connection, self._sending, self._keep = connection, sending, keep
+        self._over = False
+
+    async def stream(self, head: ResponseHead) -> AsyncIterator[bytes]:
+        """What is left of the answer."""
+        whole = False
+        try:
+            async for chunk in http1.iterate_body(self._connection[0], head):
+                yield chunk
+            whole = True
+        except (BadMessage, OSError):
+            return  # the backend broke off: so does the answer
+        finally:
+            self.end(whole=whole)
+
+    def end(self, *, whole: bool = False) -> None:
+        if self._over:
+            return
+        self._over = True
+        if whole and self._keep is not None and _is_through(self._sending):
+            self._keep(self._connection)
+            return
+        self._connection[1].close()
+        if self._sending is not None:
+            self._sending.cancel()
+
+
+def _is_through(sending: asyncio.Future[None] | None) -> bool:
+    """Whether the body has been sent, all of it."""
+    return sending is None or (sending.done() and not sending.cancelled() and sending.exception() is None)
+
+
+def _passed_on(request: Request, host: str, *, keeps: bool) -> list[tuple[str, str]]:
     """What a backend is told of the request's head. Who somebody is, it is not told by the client: a server may take
     an underscore for a dash."""
     hidden = NOT_PASSED_ON | named_by(request.header_values("connection"))
     return [
-        ("Host", host), ("Connection", "close"), ("X-Forwarded-For", forwarded_for(request)),
+        ("Host", host), *(() if keeps else (("Connection", "close"),)), ("X-Forwarded-For", forwarded_for(request)),
         ("X-Forwarded-Uri", quote(request.path, safe=PATH)),
         *(
             (name, value)
@@ -216,18 +258,6 @@ async def _send(writer: asyncio.StreamWriter, body: AsyncIterator[bytes], framed
     finally:
         if not whole:
             writer.transport.abort()
-
-
-async def _closing(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: ResponseHead
-) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in http1.iterate_body(reader, head):
-            yield chunk
-    except (BadMessage, OSError):
-        return  # the backend broke off: so does the answer
-    finally:
-        writer.close()
 
 
 async def refusal(reader: asyncio.StreamReader, head: ResponseHead) -> StatusError:

@@ -18,13 +18,14 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.aio.http import client as http1
 from longboat.aio.http.client import BadMessage, ResponseHead
+from longboat.aio.http.kept import Address
 from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
 from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.admission.webhooks.figures import Figures
 from longboat.apiserver.admission.webhooks.hooks import Hook
 from longboat.apiserver.admission.webhooks.review import Unanswered
-from longboat.apiserver.admission.webhooks.target import Address, Target
+from longboat.apiserver.admission.webhooks.target import Target
 from longboat.apiserver.dial import Connection, Dialer, NotAllowed, untrusted
 from longboat.apiserver.endpoints import ready
 from longboat.machinery.objects import dig
@@ -96,7 +97,7 @@ class Caller:
         service = target.config.get("service")
         name, port = split.hostname or "", split.port or 443
         address = self._dice.choice(self._endpoints(service)) if service else (name, port)
-        if (kept := target.take(address)) is not None:
+        if (kept := target.kept.take(address)) is not None:
             try:
                 return await self._asked(target, address, kept, message)
             except Unbegun:
@@ -134,7 +135,7 @@ class Caller:
         finally:
             if not whole:
                 writer.transport.abort()  # at once: a peer that hangs would not answer a farewell either
-        target.keep(connection, address, self._clock)
+        target.kept.keep(connection, address, self._clock)
         return head, data
 
     async def _addresses(self, name: str, port: int) -> list[str]:
