@@ -27,6 +27,7 @@ if [ $# != 0 ]; then
     want gcc /usr/bin/gcc
     want libc6-dev /usr/include/stdio.h
     want etcd-server /usr/bin/etcd
+    want etcd-client /usr/bin/etcdctl
     want xfsprogs /usr/sbin/mkfs.xfs /sbin/mkfs.xfs
     want docker-registry /usr/bin/docker-registry
     # an NFS server, and what the tests' mount.nfs is made of
@@ -37,6 +38,7 @@ if [ $# != 0 ]; then
     want libfuse3-dev /usr/include/fuse3/fuse.h
 fi
 [ "${1:-}" = bench ] && want wrk /usr/bin/wrk
+[ $# = 0 ] || "$(dirname "$0")/etcd.sh" || echo "without a newer etcd: storage is tested on the installed one only" >&2
 
 [ -z "$needed" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

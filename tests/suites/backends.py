@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from longboat.storage.encryption.aes import Gcm
 from longboat.storage.encryption.keyring import Keyring
 from longboat.storage.encryption.sealer import Clear, Several
 from longboat.storage.encryption.storage import EncryptedStorage
+from longboat.storage.etcd import storage as etcd_storage
+from longboat.storage.etcd.address import parse
 from longboat.storage.interface import Event, Progress, Storage
 from longboat.storage.memory import MemoryStorage
 from longboat.storage.sqlite.client import connect
 from longboat.storage.sqlite.process import spawn
+from suites.etcds import BINARIES, shared
 
 Pass = Callable[[float], Awaitable[None]]  # lets so many seconds pass for the storage
 
@@ -55,7 +59,28 @@ async def encrypted() -> AsyncIterator[tuple[Storage, Pass]]:
         yield EncryptedStorage(storage, keyring), let_pass
 
 
-BACKENDS = {"memory": memory, "sqlite": sqlite, "encrypted": encrypted}
+def etcd(name: str) -> Callable[[], AbstractAsyncContextManager[tuple[Storage, Pass]]]:
+    """Beneath a prefix that nothing has used yet, of an etcd that goes on from test to test."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[tuple[Storage, Pass]]:
+        clock = SystemClock()
+
+        async def let_pass(seconds: float) -> None:
+            await clock.sleep(seconds + 2)  # its leases last for whole seconds, and it looks each half second
+
+        storage = await etcd_storage.connect(parse(f"{shared(name).url}/test-{next(PREFIXES)}"), clock)
+        try:
+            yield storage, let_pass
+        finally:
+            await storage.close()
+
+    return opened
+
+
+PREFIXES = itertools.count()
+ETCDS = [name for name, binary in BINARIES.items() if name == "etcd" or binary.exists()]
+BACKENDS = {"memory": memory, "sqlite": sqlite, "encrypted": encrypted} | {name: etcd(name) for name in ETCDS}
 
 
 def every_backend(test: Callable[..., Awaitable[None]]) -> Any:

@@ -22,12 +22,14 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("watch"), st.sampled_from(["", "a/"]), BACK),
     st.tuples(st.just("compact"), BACK),
 )
+EXAMPLES = {"etcd": 12, "etcd-3.5": 12}  # a watch of what has been costs a tenth of a second there
 
 
 class Model:
     """Each state there has been, by revision."""
 
-    def __init__(self, base: int) -> None:
+    def __init__(self, base: int, marked: bool = False) -> None:
+        self.marked = marked
         self.revision = self.oldest = base
         self.states: dict[int, dict[str, Item]] = {base: {}}
         self.history: list[Event] = []
@@ -45,9 +47,16 @@ class Model:
         self.revision = revision
         self.states[revision] = state
 
+    def reach(self, revision: int) -> None:
+        """Nothing happened since, but where etcd cannot tell of a watch's progress and a key had to be written."""
+        assert revision == self.revision or (revision > self.revision and self.marked)
+        for passed in range(self.revision + 1, revision + 1):
+            self.states[passed] = self.now
+        self.revision = revision
 
-async def check(storage: Storage, root: str, operations: list[tuple[object, ...]]) -> None:
-    model = Model(await storage.current_revision())
+
+async def check(storage: Storage, root: str, operations: list[tuple[object, ...]], marked: bool) -> None:
+    model = Model(await storage.current_revision(), marked)
     await storage.compact(model.revision)
     for operation in operations:
         match operation:
@@ -104,7 +113,7 @@ async def check(storage: Storage, root: str, operations: list[tuple[object, ...]
             case ("compact", int(back)):
                 model.oldest = max(model.oldest, model.revision - back)
                 await storage.compact(model.oldest)
-        assert await storage.current_revision() == model.revision
+        model.reach(await storage.current_revision())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -116,10 +125,10 @@ def test_the_storage_behaves_as_its_model(backend: str) -> None:
             runner.run(storage.create(f"/registry/{i}", b""))
         example = iter(range(1_000_000))
 
-        @settings(max_examples=150)
+        @settings(max_examples=EXAMPLES.get(backend, 150))
         @given(st.lists(OPERATIONS, max_size=40))
         def explore(operations: list[tuple[object, ...]]) -> None:
-            runner.run(check(storage, f"/registry/{next(example)}/", operations))
+            runner.run(check(storage, f"/registry/{next(example)}/", operations, backend == "etcd"))
 
         try:
             explore()

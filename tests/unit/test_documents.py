@@ -251,8 +251,8 @@ def test_the_map_names_every_library() -> None:
 
 
 NOT_THERE = """
-`storage/etcd.py` `docs/nothing.md` `apiserver/{chain,nothing}.py` `nothing.py` `--no-such-flag=3` `settled_down()`
-`longboat.api.nothing` `storage.etcd` `longboat.aio.clock.Nothing` `APIServer.nothing` `test_nothing_of_that_name`
+`storage/postgres.py` `docs/nothing.md` `apiserver/{chain,nothing}.py` `nothing.py` `--no-such-flag=3` `settled_down()`
+`longboat.api.nothing` `storage.postgres` `longboat.aio.clock.Nothing` `APIServer.nothing` `test_nothing_of_that_name`
 `tests/unit/test_house.py::test_nothing_of_that_name` `::test_nothing_of_that_name`
 """
 THERE = """

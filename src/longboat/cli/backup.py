@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longboat.aio.clock import SystemClock
-from longboat.assembly import files, keys
+from longboat.assembly import files, keys, store_record
 from longboat.cli import alive, flags, keyrings, registry, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
@@ -43,6 +43,11 @@ def run(argv: list[str]) -> int:
         raise Usage("say: longboat backup save FILE, or longboat backup restore FILE")
     root, path = registry.data_dir(options.name, options.data_dir), Path(options.file).absolute()
     steps = Steps()
+    if (recorded := store_record.read(root)) is not None:
+        raise Failure(
+            f"the state of this cluster is in {recorded[1]}, not in a file",
+            f"Back up that etcd (etcdctl snapshot save FILE), and {keys.file(root)} and {root / 'pki'}",
+        )
     try:
         return _save(root, path, steps) if options.action == "save" else _restore(root, path, options.force, steps)
     except (StorageError, StoreProblem) as error:
@@ -57,7 +62,7 @@ def _save(root: Path, path: Path, steps: Steps) -> int:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
 
     async def ask() -> int:
-        async with stores.opened(root, SystemClock()) as storage:
+        async with stores.in_file(root, SystemClock()) as storage:
             return await storage.save(str(partial))
 
     try:

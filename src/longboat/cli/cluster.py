@@ -46,6 +46,11 @@ class Cluster:
         return Path(self.data_dir)
 
     @property
+    def in_etcd(self) -> bool:
+        """Its state is there, and no store process of its own runs."""
+        return self.audit.get("store", "").startswith("etcd://")
+
+    @property
     def run_dir(self) -> Path:
         return self.root / "run"
 

@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from longboat.api.families import IPV6, of_family
-from longboat.assembly import files
+from longboat.assembly import files, store_record
 from longboat.assembly.node import containerd
 from longboat.cli import alive, credentials, image_import, registry, startup
 from longboat.cli.cluster import Cluster
@@ -126,7 +126,7 @@ def _with_ranges(cluster: Cluster) -> Cluster:
             pod_cidr=bridge.free_range([cluster.pod_cidr, *POD_RANGES], used),
         )
         # Services that exist have addresses from the old range: it stays once the cluster has run.
-        if (cluster.root / "state.db").exists():
+        if (cluster.root / "state.db").exists() or store_record.file(cluster.root).exists():
             return chosen
         chosen = replace(chosen, service_cidr=bridge.free_range([cluster.service_cidr, *SERVICE_RANGES], used))
     except LookupError as error:

@@ -40,7 +40,8 @@ def supervisor(cluster: Cluster) -> Process:
 
 def plan(cluster: Cluster) -> tuple[Process, ...]:
     """Every process but the supervisor, in the order in which they start."""
-    return (_store(cluster), _control_plane(cluster), *_nodes(cluster), *_simulated(cluster))
+    own = () if cluster.in_etcd else (_store(cluster),)
+    return (*own, _control_plane(cluster), *_nodes(cluster), *_simulated(cluster))
 
 
 def _store(cluster: Cluster) -> Process:
@@ -50,7 +51,8 @@ def _store(cluster: Cluster) -> Process:
 
 def _control_plane(cluster: Cluster) -> Process:
     flags = ["--data-dir", cluster.data_dir, "--listen", f"127.0.0.1:{cluster.api_port}"]
-    flags += ["--store-socket", str(cluster.run_dir / "store.sock")]
+    if not cluster.in_etcd:
+        flags += ["--store-socket", str(cluster.run_dir / "store.sock")]
     flags += ["--service-cidr", cluster.service_cidr, "--pod-cidr", cluster.pod_cidr]
     if not cluster.warn_unenforced:
         flags.append("--no-warn-unenforced")

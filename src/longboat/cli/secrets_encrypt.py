@@ -21,7 +21,6 @@ from longboat.storage.encryption.configuration import Rule, digest_of, parse
 from longboat.storage.encryption.rewrite import Tally, survey
 from longboat.storage.encryption.sealer import CannotSeal
 from longboat.storage.interface import StorageError
-from longboat.storage.sqlite.client import SqliteStorage
 
 ACTIONS = ("status", "rotate", "rewrite")
 
@@ -77,7 +76,7 @@ async def _change(
     options: Options,
     root: Path,
     data: bytes,
-    storage: SqliteStorage,
+    storage: stores.Purged,
     figures: rotation.Figures,
     lock: keys.Lock,
     clock: Clock,

@@ -19,6 +19,7 @@ from longboat.cli.server_options import Options as Options
 if TYPE_CHECKING:
     from longboat.assembly.control_plane.plane import ControlPlane
     from longboat.assembly.control_plane.settings import AuditWebhook, Authentication, Settings
+    from longboat.storage.etcd.address import Address
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +61,16 @@ def settings(options: Options) -> Settings:
     from longboat.apiserver.audit.rotation import Limits
     from longboat.assembly.control_plane.settings import BESIDE, MEMORY, RequestHeader, Settings
 
-    if (store := options.store) and store != "memory://" and not store.startswith("sqlite:///"):
-        raise Usage(f"--store {store} is not sqlite:///FILE or memory://")
+    store, etcd = options.store, _etcd(options)
+    if store and etcd is None and store != "memory://" and not store.startswith("sqlite:///"):
+        raise Usage(f"--store {store} is not sqlite:///FILE, etcd://HOST:PORT/PREFIX or memory://")
     low, _, high = options.node_port_range.partition("-")
     return Settings(
         data_dir=Path(options.data_dir),
         listen=tuple(map(_address, options.listen)),
         advertise=options.advertise,
-        store=MEMORY if store == "memory://" else _file(store.removeprefix("sqlite://")) or "",
+        store=MEMORY if store == "memory://" else _file("" if etcd else store.removeprefix("sqlite://")) or "",
+        etcd=etcd,
         store_socket=options.store_socket,
         service_cidr=options.service_cidr,
         pod_cidr=options.pod_cidr,
@@ -114,6 +117,21 @@ def _authentication(options: Options) -> Authentication:
     if any(getattr(options, f"oidc_{name}") != getattr(Options(), f"oidc_{name}") for name in (*OIDC, "ca_file")):
         oidc = Flags(ca_file=_file(options.oidc_ca_file), required_claims=required, **said)
     return Authentication(config=_file(options.authentication_config), anonymous=options.anonymous_auth, oidc=oidc)
+
+
+def _etcd(options: Options) -> Address | None:
+    """Raises Usage."""
+    from longboat.storage.etcd import address
+
+    files = _file(options.store_ca), _file(options.store_cert), _file(options.store_key)
+    if not options.store.startswith(address.SCHEME):
+        if any(files):
+            raise Usage("--store-ca, --store-cert and --store-key belong to a --store in etcd")
+        return None
+    try:
+        return address.parse(options.store, ca=files[0], certificate=files[1], key=files[2])
+    except ValueError as error:
+        raise Usage(f"--store: {error}") from error
 
 
 def _audit_webhook(options: Options) -> AuditWebhook | None:

@@ -18,6 +18,9 @@ def _as_server() -> Any:
     return flag(None, "as `longboat server` has it (default: as it was; empty: as without it)")
 
 
+STORE_FILES = ("store_ca", "store_cert", "store_key")
+
+
 @dataclass(frozen=True)
 class Flags:
     """What `longboat up` passes on to the cluster's API server."""
@@ -27,6 +30,10 @@ class Flags:
     admission_control_config_file: str | None = flag(
         None, "as `longboat server` has it (default: as it was; empty: none)"
     )
+    store: str | None = flag(None, "etcd://H:P,H:P/PREFIX for its state (default: as it was; once: a file of its own)")
+    store_ca: str | None = _as_server()
+    store_cert: str | None = _as_server()
+    store_key: str | None = _as_server()
     proxy_client_cert_file: str | None = _as_server()
     proxy_client_key_file: str | None = _as_server()
     requestheader_client_ca_file: str | None = _as_server()
@@ -64,7 +71,7 @@ def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
     if audit := {name: value for name in AUDIT if (value := getattr(options, name)) is not None}:
         had = dict(before.audit) if before else {}
         for name, value in audit.items():
-            text = _absolute(value) if name.endswith(("_file", "_config")) else str(value)
+            text = _absolute(value) if name.endswith(("_file", "_config")) or name in STORE_FILES else str(value)
             had[name.replace("_", "-")] = text
         found["audit"] = {name: text for name, text in had.items() if text}
     check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
@@ -79,6 +86,7 @@ def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
 def check(cluster: Cluster) -> None:
     """See that the files can be used. Raises Usage."""
     if cluster.audit:
+        _check_store(cluster)
         _check_files(cluster)
     if not (cluster.admission_config or cluster.enabled_plugins):
         return
@@ -123,9 +131,16 @@ def _absolute(name: str) -> str:
     return str(Path(name).absolute()) if name else ""
 
 
+def _check_store(cluster: Cluster) -> None:
+    """Raises Usage."""
+    store = cluster.audit.get("store", "")
+    if store and not cluster.in_etcd:
+        raise Usage(f"--store {store} is not etcd://HOST:PORT/PREFIX", "Without it the state is in the data directory")
+
+
 def _names(listed: str) -> list[str]:
     return listed.split(",") if listed else []
 
 
-BEFORE = ("anonymous_", "audit_", "authentication_", "oidc_", "proxy_client_", "requestheader_")
+BEFORE = ("anonymous_", "audit_", "authentication_", "oidc_", "proxy_client_", "requestheader_", "store")
 AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith(BEFORE))

@@ -29,6 +29,21 @@ def test_a_control_plane_alone_is_two_processes() -> None:
     assert names(SMALL) == ["store", "control-plane"]
 
 
+def test_a_cluster_in_etcd_has_no_store_of_its_own() -> None:
+    cluster = replace(SMALL, audit={"store": "etcd://a:1/x", "store-ca": "/ca"})
+    (server,) = plan(cluster)
+    assert server.name == "control-plane"
+    assert "--store-socket" not in server.argv
+    assert " --store etcd://a:1/x --store-ca /ca" in " ".join(server.argv)
+
+
+@pytest.mark.parametrize("store", ["sqlite:///x", "etcd://", "memory://"])
+def test_another_store_of_a_local_cluster_is_an_etcd(store: str, tmp_path: Path) -> None:
+    options = up.Options(data_dir=str(tmp_path), store=store)
+    with pytest.raises(Usage, match="--store"):
+        up.settle(options, tmp_path, None)
+
+
 def test_each_node_has_its_containerd_and_agent_in_its_namespaces() -> None:
     assert names(BIG)[2:] == ["containerd-node-1", "node-1", "containerd-node-2", "node-2", "simulated-nodes"]
     agent = next(process for process in plan(BIG) if process.name == "node-2")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.issuers.configuration import Flags
+from longboat.storage.etcd.address import Address
 
 MEMORY = "memory"  # as a store: nothing outlasts the process
 CONTROLLERS, SCHEDULER = "controllers", "scheduler"
@@ -56,6 +57,7 @@ class Settings:
     listen: tuple[tuple[str, int], ...]  # addresses and ports (0: any) served on, at least one
     advertise: str = ""  # where nodes and pods find it; "" for the first listened on
     store: Path | str = ""  # the database's file, or MEMORY; "" for one in the data directory
+    etcd: Address | None = None  # instead of a database
     store_socket: str = ""  # of a store process that somebody else starts
     service_cidr: str = "10.96.0.0/16"
     pod_cidr: str = "10.244.0.0/16"

@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from longboat.aio.clock import Clock
+from longboat.assembly import store_record
 from longboat.assembly.control_plane.settings import MEMORY, Settings
+from longboat.assembly.errors import Failure
 from longboat.machinery.exposition import Family, Sample
 from longboat.storage.interface import Storage, StorageError
 
@@ -17,11 +19,20 @@ PATIENCE = 10.0  # seconds a store that is started beside us may take
 
 
 async def opened(settings: Settings, clock: Clock, held: AsyncExitStack) -> Storage:
-    """Goes, and its process with it, when `held` does. Raises OSError, StorageError."""
+    """Goes, and its process with it, when `held` does. Raises OSError, StorageError, Failure."""
     if settings.store == MEMORY:
         from longboat.storage.memory import MemoryStorage
 
         return _closing(MemoryStorage(clock), held)
+    if settings.etcd is not None:
+        from longboat.assembly.control_plane import etcd
+
+        return await etcd.opened(settings.data_dir, settings.etcd, clock, held)
+    if (recorded := store_record.read(settings.data_dir)) is not None:
+        raise Failure(
+            f"the state of the cluster in {settings.data_dir} is in {recorded[1]}",
+            f"Add --store {recorded[1]}",
+        )
     from longboat.storage.sqlite import client, process
 
     if settings.store_socket:
@@ -42,7 +53,9 @@ def _database(settings: Settings) -> Path:
 def families(settings: Settings) -> list[Family]:
     """What the database and its log, where what is new is first, take on their disk; nothing if they are not here."""
     taken = 0
-    for file in () if settings.store == MEMORY else (_database(settings), Path(f"{_database(settings)}-wal")):
+    for file in (
+        () if settings.store == MEMORY or settings.etcd else (_database(settings), Path(f"{_database(settings)}-wal"))
+    ):
         with suppress(OSError):
             taken += file.stat().st_blocks * BLOCK
     if not taken:

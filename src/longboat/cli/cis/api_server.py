@@ -7,16 +7,30 @@ from collections.abc import Callable
 from typing import Any
 
 from longboat.cli import kubeconfigs
-from longboat.cli.cis.control import Check, Control, absent, inherent
+from longboat.cli.cis.control import Check, Control, inherent
 from longboat.cli.cis.evidence import Evidence, files, weak_tls
-from longboat.cli.cis.finding import Finding, all_of, failed, judged, manual, passed
+from longboat.cli.cis.finding import Finding, all_of, failed, judged, manual, not_applicable, passed
 
 STORE = "the store is SQLite behind a socket in a directory of mode 700, not an etcd on the network"
+OF_ETCD = f"Not applicable: {STORE}. With one: {{}}."
 SERVICES, PODS = "/api/v1/namespaces/default/services", "/api/v1/namespaces/default/pods"
 SEALING = frozenset(("aescbc", "aesgcm", "kms", "secretbox"))
 NOBODY = {"Impersonate-User": "longboat-check-cis"}
 PROBE_NODE = {"Impersonate-User": "system:node:longboat-check-cis", "Impersonate-Group": "system:nodes"}
 ALWAYS = "It is always on: there is no flag for it."
+
+
+def in_etcd(check: Check) -> Check:
+    """Only where the store is an etcd."""
+    return lambda e: check(e) if e.options.store.startswith("etcd://") else not_applicable(STORE)
+
+
+def _shows_etcd(e: Evidence) -> Finding:
+    return judged(bool(e.options.store_cert), f"--store-cert {e.options.store_cert}", "--store-cert is not given")
+
+
+def _checks_etcd(e: Evidence) -> Finding:
+    return judged(bool(e.options.store_ca), f"--store-ca {e.options.store_ca}", "--store-ca is not given")
 
 
 def _anonymous(e: Evidence) -> Finding:
@@ -258,7 +272,13 @@ CONTROLS = (
     ),
     Control("1.2.21", "A deleted ServiceAccount's tokens end with it", ALWAYS, inherent("no flag turns it off")),
     Control("1.2.22", "Tokens are signed by a key of their own", "`pki/sa.key`, made once.", _keys),
-    Control("1.2.23", "The API server shows etcd a certificate", f"Not applicable: {STORE}.", absent(STORE)),
+    Control(
+        "1.2.23",
+        "The API server shows etcd a certificate",
+        OF_ETCD.format("`--store-cert` and `--store-key`"),
+        in_etcd(_shows_etcd),
+        "Give --store-cert and --store-key",
+    ),
     Control(
         "1.2.24",
         "The API server serves TLS",
@@ -271,7 +291,13 @@ CONTROLS = (
         "Against `pki/ca.crt`, always.",
         _client_certificates,
     ),
-    Control("1.2.26", "The API server checks etcd's certificate", f"Not applicable: {STORE}.", absent(STORE)),
+    Control(
+        "1.2.26",
+        "The API server checks etcd's certificate",
+        OF_ETCD.format("`--store-ca`"),
+        in_etcd(_checks_etcd),
+        "Give --store-ca",
+    ),
     Control(
         "1.2.27",
         "Secrets are encrypted at rest",

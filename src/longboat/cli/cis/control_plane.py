@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from longboat.cli.cis.api_server import STORE, no_profiling
-from longboat.cli.cis.control import Control, absent, for_people, inherent
+from longboat.cli.cis.api_server import OF_ETCD, in_etcd, no_profiling
+from longboat.cli.cis.control import Control, for_people, inherent
 from longboat.cli.cis.evidence import Evidence, files, listening
 from longboat.cli.cis.finding import Finding, judged
 
-ETCD = absent(STORE)
+ETCD = in_etcd(for_people("the etcd is yours: look at the options that its members run with"))
 PEOPLE = "who your people are is yours to say: `--token-file`, or a proxy before the API (X-Remote-User)"
 
 
@@ -76,7 +76,7 @@ CONTROLS = (
     Control("1.3.7", "Controllers listen on loopback alone", "They do not listen at all.", _only_the_api),
     Control("1.4.1", "Nobody can profile the scheduler", "There is no such endpoint.", no_profiling),
     Control("1.4.2", "The scheduler listens on loopback alone", "It does not listen at all.", _only_the_api),
-    Control("2.1", "etcd serves TLS", f"Not applicable: {STORE}.", ETCD),
+    Control("2.1", "etcd serves TLS", OF_ETCD.format("its operator's to see to"), ETCD),
     Control("2.2", "etcd wants client certificates", "As 2.1.", ETCD),
     Control("2.3", "etcd does not sign its own certificate", "As 2.1.", ETCD),
     Control("2.4", "etcd's members speak TLS", "As 2.1.", ETCD),
