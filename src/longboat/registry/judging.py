@@ -6,7 +6,7 @@ from longboat.machinery import errors
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object, meta
 from longboat.machinery.subresource import Subresource
-from longboat.registry import metadata
+from longboat.registry import metadata, off_by_default
 from longboat.registry import strategy as strategies
 from longboat.registry.strategy import METADATA, METADATA_CHANGE, Strategy
 from longboat.registry.write import Write
@@ -21,6 +21,7 @@ def judge_new(strategy: Strategy, obj: Object, write: Write) -> list[str]:
         obj.pop("status", None)
     if strategy.generation and strategy.first_generation:
         meta(obj)["generation"] = strategy.first_generation
+    off_by_default.drop(strategy.hub or strategy.kind, obj, None)
     strategy.prepare_create(obj, write)
     with err.enough():
         metadata.validate(strategy, meta(obj), err)
@@ -79,6 +80,7 @@ def _taken(step: str, strategy: Strategy, subresource: str, new: Object, old: Ob
 
 def _prepare(strategy: Strategy, new: Object, old: Object, write: Write) -> None:
     """Let each write change only its own part: status writes the status, others all but the status."""
+    off_by_default.drop(strategy.hub or strategy.kind, new, old)
     if write.subresource == "status":
         for part in [part for part in new if part not in ("kind", "apiVersion", "metadata", "status")]:
             del new[part]

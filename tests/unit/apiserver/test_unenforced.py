@@ -19,7 +19,10 @@ from unit.apiserver.harness import Api, play
 DOCUMENT = Path(__file__).parents[3] / "docs" / "not-in-force.md"
 NS = "/api/v1/namespaces"
 PODS = f"{NS}/default/pods"
-SIGNALLED: dict[str, Any] = {"lifecycle": {"stopSignal": "SIGUSR1"}}
+FROM_FILE: dict[str, Any] = {
+    "env": [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "a.env", "key": "A"}}}]
+}
+VOLUMES: list[Any] = [{"name": "v", "emptyDir": {}}]
 
 
 async def warned(api: Api, target: str, body: Any, method: str = "POST", **headers: str) -> list[str]:
@@ -32,8 +35,8 @@ async def warned(api: Api, target: str, body: Any, method: str = "POST", **heade
     ("spec", "where", "why"),
     [
         ({}, "", ""),
-        ({"os": {"name": "linux"}, "containers": [container(), container(name="d", **SIGNALLED)]},
-         "spec.containers[1].lifecycle.stopSignal", "it is stopped by the signal that its image names, or SIGTERM"),
+        ({"volumes": VOLUMES, "containers": [container(), container(name="d", **FROM_FILE)]},
+         "spec.containers[1].env[0].valueFrom.fileKeyRef", "the variable is left out"),
         ({"containers": [container(resources={"limits": {"ephemeral-storage": "1Gi"}})]}, "", ""),
         ({"initContainers": [container(name="i", restartPolicy="Always")]}, "", ""),
         ({"initContainers": [container(name="i", restartPolicy="OnFailure")]}, "", ""),
@@ -59,9 +62,9 @@ def test_fields_of_pods_and_of_templates(spec: Any, where: str, why: str) -> Non
 def test_a_long_object_gets_a_short_warning() -> None:
     async def scene(api: Api) -> None:
         await api.make(f"{NS}/default/serviceaccounts", {"metadata": {"name": "default"}})
-        many = [container(name=f"c{i}", **SIGNALLED) for i in range(500)]
-        (text,) = await warned(api, PODS, pod(containers=many, os={"name": "linux"}))
-        assert text.startswith("spec.containers[0].lifecycle")
+        many = [container(name=f"c{i}", **FROM_FILE) for i in range(500)]
+        (text,) = await warned(api, PODS, pod(containers=many, volumes=VOLUMES))
+        assert text.startswith("spec.containers[0].env")
 
     play(scene)
 

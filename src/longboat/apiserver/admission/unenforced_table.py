@@ -12,7 +12,6 @@ _DEVICES = Unenforced("devices are not allocated: nothing is scheduled or prepar
 
 _CONTAINER: Final[dict[str, Shape]] = {
     "env": {"valueFrom": {"fileKeyRef": Unenforced("the variable is left out")}},
-    "lifecycle": {"stopSignal": Unenforced("it is stopped by the signal that its image names, or SIGTERM")},
 }
 _POD_SPEC: Shape = {
     "containers": _CONTAINER,
@@ -20,15 +19,6 @@ _POD_SPEC: Shape = {
     "ephemeralContainers": _CONTAINER,
     "hostnameOverride": Unenforced("the pod's hostname is made as without it"),
     "resourceClaims": Unenforced("the pod runs without the devices it claims"),
-    "schedulingGroup": Unenforced("the pod is scheduled by itself"),
-    "volumes": {
-        "projected": {
-            "sources": {
-                "clusterTrustBundle": Unenforced("its file is left out"),
-                "podCertificate": Unenforced("its files are left out"),
-            }
-        }
-    },
 }
 _POD_ANNOTATIONS = Entries(
     {
@@ -58,12 +48,10 @@ TABLE: Table = {
     kinds.CSI_DRIVER: {
         "spec": {
             "nodeAllocatableUpdatePeriodSeconds": Unenforced("how many volumes fit is read when the driver registers"),
-            "preventPodSchedulingIfMissing": Unenforced("pods are scheduled to nodes without the driver"),
         }
     },
     kinds.DEVICE_CLASS: _DEVICES,
     kinds.RESOURCE_CLAIM: _DEVICES,
     kinds.RESOURCE_CLAIM_TEMPLATE: _DEVICES,
     kinds.RESOURCE_SLICE: _DEVICES,
-    kinds.LEASE: {"spec": {"strategy": Unenforced("nobody is elected by it")}},
 }

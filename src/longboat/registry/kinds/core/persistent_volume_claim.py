@@ -43,16 +43,16 @@ def default_spec(spec: Object) -> None:
 
 def settle_sources(spec: Object, former: Object) -> None:
     """dataSource and dataSourceRef are two names of one thing, but for what the older name never took: that is dropped,
-    unless the claim had it (KEP-1495). Namespaces other than the claim's own are dropped (KEP-3294 is alpha)."""
-    if former.get("dataSource") is None and not _may_be_data_source(spec.get("dataSource")):
-        spec.pop("dataSource", None)
+    unless the newer one is given too, or the claim had a source before (KEP-1495)."""
     source, ref = spec.get("dataSource"), spec.get("dataSourceRef")
-    if ref is not None:
-        ref.pop("namespace", None)
+    had = former.get("dataSource") is not None or former.get("dataSourceRef") is not None
+    if source is not None and ref is None and not had and not _may_be_data_source(source):
+        source = None
+        del spec["dataSource"]
     if source is not None and ref is None:
         spec["dataSourceRef"] = dict(source)
-    elif source is None and _may_be_data_source(ref):
-        spec["dataSource"] = dict(ref or {})
+    elif source is None and ref is not None and not ref.get("namespace"):
+        spec["dataSource"] = {field: value for field, value in ref.items() if field != "namespace"}
 
 
 def _may_be_data_source(found: Object | None) -> bool:

@@ -65,8 +65,8 @@ def test_sources_that_the_older_name_never_took_stay_where_they_were() -> None:
     STRATEGY.prepare_update(new, old, CTX)
     assert new == old
     assert "dataSource" not in made(STRATEGY, changed(CLAIM, spec__dataSource=odd))["spec"]
-    found = made(STRATEGY, changed(CLAIM, spec__dataSourceRef=odd | {"namespace": "other"}))["spec"]
-    assert (found.get("dataSource"), found["dataSourceRef"]) == (None, odd)
+    found = made(STRATEGY, changed(CLAIM, spec__dataSourceRef=odd))["spec"]
+    assert (found.get("dataSource"), found["dataSourceRef"]) == (odd, odd)
 
 
 @pytest.mark.parametrize(

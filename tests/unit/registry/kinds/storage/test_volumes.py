@@ -79,8 +79,8 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (PVC, {"spec__storageClassName": "A"}, [f'spec.storageClassName: Invalid value: "A": {DNS}']),
     (PVC, {"spec__dataSource": {"name": "s", "kind": "VolumeSnapshot"}}, []),  # is dropped
     (PVC, {"spec__dataSourceRef": {"name": "s", "kind": "VolumeSnapshot"}}, [
-        'spec.dataSourceRef: Invalid value: "VolumeSnapshot": must be \'PersistentVolumeClaim\' when referencing the '
-        "default apiGroup"]),
+        f'spec.{field}: Invalid value: "VolumeSnapshot": must be \'PersistentVolumeClaim\' when referencing the '
+        "default apiGroup" for field in ("dataSource", "dataSourceRef")]),
     (PVC, {"spec__dataSource": {"name": "a", "kind": "PersistentVolumeClaim"},
            "spec__dataSourceRef": {"name": "b", "kind": "PersistentVolumeClaim"}}, [
         'spec: Invalid value: {}: must match dataSourceRef']),
