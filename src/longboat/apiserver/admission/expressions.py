@@ -1,4 +1,4 @@
-"""What expressions about a request are given, and conditions: whether a webhook or a policy is for it at all.
+"""What expressions about a request are given.
 
 The language is loaded with the first expression: most clusters have none.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from longboat.apiserver.admission.asked import options_of
@@ -23,30 +22,16 @@ from longboat.registry.admission import Attributes
 
 if TYPE_CHECKING:
     from longboat.machinery.cel.lib import authorizer as authz
-    from longboat.machinery.cel.program import Program
-    from longboat.machinery.cel.types import Type
-
-CONDITIONS_BUDGET = 2_500_000  # of all conditions of one (apiserver, RuntimeCELCostBudgetMatchConditions)
-OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
-QUICK = 2_000  # characters: what is compiled on the loop
 
 
 Decide: TypeAlias = "Callable[[authz.Question], authz.Decision]"
 
 
-def values(views: Views, resource: Kind, authorizer: Authorizer, namespace: Object | None = None) -> dict[str, Any]:
-    """Those of `admission.VARIABLES`, as a request is seen by who is asked about it as this resource.
-
-    Raises StatusError where an object cannot be converted.
-    """
-    decide = decides(authorizer, views.attributes.user)
-    return {name: make() for name, make in makers(views, resource, decide, lambda: namespace).items()}
-
-
 def makers(
     views: Views, resource: Kind, decide: Decide, namespace: Callable[[], Object | None]
 ) -> dict[str, Callable[[], Any]]:
-    """As `values`: what makes each of them, for who does not need all."""
+    """What makes those of `admission.VARIABLES`, as a request is seen by who is asked about it as this resource, and in
+    whose version it is there already."""
     attributes = views.attributes
 
     def asking() -> authz.Authorizer:
@@ -126,80 +111,3 @@ def _decision(authorizer: Authorizer, user: User, question: authz.Question) -> a
         )  # fmt: skip
     found = authorizer.decide(user, action)
     return authz.Decision(found.allowed, found.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    name: str
-    expression: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`errors`: of the conditions that have no value; where there are any, none has been false."""
-
-    matches: bool
-    errors: Sequence[str] = ()
-    failed: str = ""  # the name of the condition that is false
-
-    @property
-    def error(self) -> str:
-        """As upstream tells of several."""
-        distinct = list(dict.fromkeys(self.errors))
-        return distinct[0] if len(distinct) == 1 else f"[{', '.join(distinct)}]"
-
-
-@dataclass(slots=True)
-class Conditions:
-    """The match conditions of one webhook or policy, compiled when they are first asked."""
-
-    found: Sequence[Condition]
-    variables: Mapping[str, Type] = field(default_factory=dict)  # beside those that all have
-    _programs: list[Program | str] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.found)
-
-    async def hold(self, given: Mapping[str, Any]) -> Outcome:
-        """One that is false decides, whatever others could not be computed."""
-        from longboat.machinery.cel.errors import CostExceeded, EvalError
-        from longboat.machinery.cel.program import CALL_BUDGET
-
-        if self._programs is None:
-            large = sum(len(each.expression) for each in self.found) > QUICK
-            self._programs = await asyncio.to_thread(self._compiled) if large else self._compiled()
-        errors, left, failed = [], CONDITIONS_BUDGET, ""
-        for condition, program in zip(self.found, self._programs, strict=True):
-            if isinstance(program, str):
-                errors.append(f"compilation error: {program}")  # an older server has let it in
-                continue
-            try:
-                value, cost = await program.run(given)
-            except EvalError as error:
-                errors.append(f"expression '{condition.expression}' resulted in error: {error.message}")
-                continue
-            except CostExceeded as error:
-                errors.append(f"expression '{condition.expression}' resulted in error: {error.message}")
-                cost, value = CALL_BUDGET, None
-            left -= cost
-            if left < 0:
-                return Outcome(False, (OUT_OF_BUDGET,))
-            if value is False:
-                failed = failed or condition.name
-        if failed:
-            return Outcome(False, failed=failed)
-        return Outcome(not errors, errors)
-
-    def _compiled(self) -> list[Program | str]:
-        from longboat.machinery.cel import admission
-        from longboat.machinery.cel.errors import CompileError
-        from longboat.machinery.cel.program import compile as compile_program
-
-        variables = {**admission.VARIABLES, **self.variables}
-        programs: list[Program | str] = []
-        for each in self.found:
-            try:
-                programs.append(compile_program(each.expression, variables))
-            except CompileError as error:
-                programs.append(f"compilation failed: {error.message}")
-        return programs

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from longboat.apiserver.admission.evaluation import VARIABLES
 from longboat.apiserver.admission.policies.both import Known
-from longboat.apiserver.admission.policies.compiled import PARAMS, VARIABLES
+from longboat.apiserver.admission.policies.compiled import PARAMS
 from longboat.machinery import cel
 from longboat.machinery.cel import admission, schemas, types
 from longboat.machinery.cel.types import Type

@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from longboat.machinery import cel
+from longboat.apiserver.admission.evaluation import VARIABLES, Expression, compiled_with
 from longboat.machinery.cel import admission, mutation, types
 from longboat.machinery.cel.types import Struct, Type
 from longboat.machinery.objects import Object
 
 APPLY, JSON_PATCH = "ApplyConfiguration", "JSONPatch"
-PARAMS, VARIABLES = "params", "variables"
+PARAMS = "params"
 # Of messages: who may do what is not theirs to tell.
 _MESSAGE_VARIABLES = {name: type_ for name, type_ in admission.VARIABLES.items() if not name.startswith("authorizer")}
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """`fault`: why there is no program. Validation has let none pass, but an older server may have."""
-
-    source: str
-    program: cel.Program | None
-    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +56,7 @@ def compile_policy(spec: Object) -> Compiled:
     def compiled(source: str, *, message: bool = False, patch: bool = False) -> Expression:
         given: Mapping[str, Type] = _MESSAGE_VARIABLES if message else admission.VARIABLES
         structs: Mapping[str, Struct] | None = mutation.STRUCTS if patch else None
-        try:
-            program = cel.compile(source, {**given, **params, VARIABLES: admission.composed(known)}, structs=structs)
-        except cel.CompileError as error:
-            return Expression(source, None, f"compilation error: compilation failed: {error.message}")
-        return Expression(source, program)
+        return compiled_with(source, {**given, **params, VARIABLES: admission.composed(known)}, structs)
 
     for variable in spec.get("variables") or ():
         made = found.variables[variable["name"]] = compiled(variable["expression"])

@@ -8,15 +8,16 @@ from typing import Any
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission.asked import kind_of
+from longboat.apiserver.admission.evaluation import OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies import patching
 from longboat.apiserver.admission.policies.both import Both
 from longboat.apiserver.admission.policies.compiled import APPLY, Compiled, Mutation
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
-from longboat.apiserver.admission.policies.evaluation import OutOfBudget, Purse, Run
+from longboat.apiserver.admission.policies.holding import holding
 from longboat.apiserver.admission.policies.patching import Unusable
 from longboat.apiserver.admission.policies.seen import Request, Seen
 from longboat.apiserver.admission.policies.source import Binding, Policy
-from longboat.apiserver.admission.policies.turns import Turns
+from longboat.apiserver.admission.turns import Turns
 from longboat.apiserver.admission.webhooks.patching import keep_place
 from longboat.machinery.apply.grain import Grain
 from longboat.machinery.errors import StatusError, forbidden, internal
@@ -85,7 +86,7 @@ class _Changing:
         policy = each.policy
         await self._seen.views.reach(each.version)
         request = self._seen.of(each.version)
-        held = await self._turns.holding(self._policies, self._clock, policy, compiled, request, params)
+        held = await holding(self._turns, self._policies, self._clock, policy, compiled, request, params)
         if held is not None and held.errors and not policy.fails_open:
             self._errors.append((policy, each.binding, held.error, "Invalid"))
             return

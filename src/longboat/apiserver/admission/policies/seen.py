@@ -7,9 +7,9 @@ from typing import Any
 
 from longboat.api import kinds
 from longboat.apiserver.admission import expressions
+from longboat.apiserver.admission.evaluation import Shared, Values
 from longboat.apiserver.admission.policies.both import Means
 from longboat.apiserver.admission.policies.compiled import PARAMS
-from longboat.apiserver.admission.policies.evaluation import Shared, Values
 from longboat.apiserver.admission.views import Views
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object

@@ -10,14 +10,15 @@ import msgspec
 
 from longboat.aio.clock import Clock
 from longboat.apiserver.admission import matching
+from longboat.apiserver.admission.evaluation import Expression, OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.both import Both
-from longboat.apiserver.admission.policies.compiled import Compiled, Expression, Validation
+from longboat.apiserver.admission.policies.compiled import Compiled, Validation
 from longboat.apiserver.admission.policies.dispatch import Invocation, Misconfiguration
-from longboat.apiserver.admission.policies.evaluation import OutOfBudget, Purse, Run
 from longboat.apiserver.admission.policies.figures import Figures
+from longboat.apiserver.admission.policies.holding import holding
 from longboat.apiserver.admission.policies.seen import Request, Seen
 from longboat.apiserver.admission.policies.source import Binding, Policy
-from longboat.apiserver.admission.policies.turns import Turns
+from longboat.apiserver.admission.turns import Turns
 from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET
 from longboat.machinery.errors import StatusError, forbidden
 from longboat.machinery.objects import Object
@@ -67,7 +68,7 @@ async def judge(
         compiled, request = each.policy.compiled or await each.policy.ready(attributes), seen.of(each.version)
         for one in params:
             start = clock.monotonic()
-            held = await turns.holding(policies, clock, each.policy, compiled, request, one)
+            held = await holding(turns, policies, clock, each.policy, compiled, request, one)
             if held is not None and held.errors and not each.policy.fails_open:
                 verdict: Verdict | None = Verdict([Denial(held.error, error=held.error)])
             elif held is not None and not held.matches:

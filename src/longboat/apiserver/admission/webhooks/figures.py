@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from longboat.aio.histogram import Histogram
-from longboat.apiserver.admission.expressions import Outcome
+from longboat.apiserver.admission.outcome import Outcome
 from longboat.machinery.exposition import Family, Sample, spread
 
 OPEN, REJECTED, ASKED, SECONDS, ERRORS, EXCLUDED, EVALUATED = (

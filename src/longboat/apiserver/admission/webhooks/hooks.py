@@ -10,7 +10,7 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.apiserver.admission import matching
-from longboat.apiserver.admission.expressions import Condition, Conditions
+from longboat.apiserver.admission.conditions import Condition, Conditions
 from longboat.apiserver.admission.matching import Equivalents
 from longboat.apiserver.admission.webhooks.credentials import NONE, Credentials
 from longboat.apiserver.admission.webhooks.target import Target

@@ -18,7 +18,7 @@ from longboat.api import kinds
 from longboat.apiserver.admission import matching
 from longboat.apiserver.admission.asked import Printed
 from longboat.apiserver.admission.chain import Lookup, Plugin
-from longboat.apiserver.admission.expressions import values
+from longboat.apiserver.admission.expressions import decides, makers
 from longboat.apiserver.admission.versions import Versions
 from longboat.apiserver.admission.views import Views
 from longboat.apiserver.admission.webhooks import review
@@ -75,7 +75,8 @@ class _Webhooks(Plugin):
         if resource is None or not hook.conditions:
             return resource
         figures, start = self._caller.figures, self._caller.now()
-        found = await hook.conditions.hold(values(views, resource, self._authorizer))
+        decide = decides(self._authorizer, attributes.user)
+        found = await hook.conditions.hold(attributes, makers(views, resource, decide, lambda: None))
         figures.evaluated(hook.name, self.mutating, attributes.operation, self._caller.now() - start, found)
         if found.matches:
             return resource

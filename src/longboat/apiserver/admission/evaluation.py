@@ -1,4 +1,4 @@
-"""Runs a policy's expressions over one request, within what upstream lets them cost.
+"""Runs expressions of a policy or a webhook over one request, within what upstream lets them cost.
 
 Pure: the same values give the same results, so that what turns out dear begins anew beside the loop.
 """
@@ -9,13 +9,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from longboat.apiserver.admission.expressions import Outcome as Holding
-from longboat.apiserver.admission.policies.compiled import VARIABLES, Expression
+from longboat.apiserver.admission.outcome import Outcome as Holding
+from longboat.machinery import cel
 from longboat.machinery.cel import CALL_BUDGET, REQUEST_BUDGET, CostExceeded, EvalError
+from longboat.machinery.cel.program import Declared
+from longboat.machinery.cel.types import Struct, Type
 from longboat.machinery.cel.values import MISSING
 
 CONDITIONS_BUDGET = REQUEST_BUDGET // 4  # of all match conditions (apiserver, RuntimeCELCostBudgetMatchConditions)
+VARIABLES = "variables"
 _SPENT = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`fault`: why there is no program. Validation has let none pass, but an older server may have."""
+
+    source: str
+    program: cel.Program | None
+    fault: str = ""
+
+
+def compiled_with(
+    source: str, variables: Mapping[str, Type | Declared], structs: Mapping[str, Struct] | None = None
+) -> Expression:
+    """One that does not compile fails when it is run."""
+    try:
+        return Expression(source, cel.compile(source, variables, structs=structs))
+    except cel.CompileError as error:
+        return Expression(source, None, f"compilation error: compilation failed: {error.message}")
 
 
 class Later(Exception):
@@ -166,15 +188,16 @@ class _Variables(dict[str, Any]):
 
 
 def met(conditions: Iterable[tuple[str, Expression]], run: Run) -> Holding:
-    """Whether all match conditions hold. One that is false settles it, whatever is wrong with others. Raises Later."""
-    errors: list[str] = []
+    """Whether all match conditions hold: each is evaluated, and one that is false settles it, whatever is wrong with
+    others. Raises Later."""
+    errors, failed = list[str](), ""
     try:
         for name, condition in conditions:
             found = run.evaluate(condition)
             if found.error:
                 errors.append(found.error)
             elif found.value is False:
-                return Holding(False, failed=name)
+                failed = failed or name
     except OutOfBudget as spent:
-        errors = [str(spent)]
-    return Holding(not errors, errors)
+        return Holding(False, (str(spent),))
+    return Holding(False, failed=failed) if failed else Holding(not errors, errors)
