@@ -57,6 +57,8 @@ function request()
                                     ["Authorization"] = wrk.headers["Authorization"]}, body)
 end
 """
+
+PROTOBUF = 'wrk.headers["Accept"] = "application/vnd.kubernetes.protobuf,application/json"'
 SECRET = CREATE.replace('"data":{"v":"%s"}', '"stringData":{"v":"%s"}')
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -220,6 +222,7 @@ def main() -> None:
             for what, url, script in (
                 ("GET of a 1 KB ConfigMap", f"{configmaps}/c0", ""),
                 (f"LIST of {LISTED} ConfigMaps", configmaps, ""),
+                (f"LIST of {LISTED} ConfigMaps in protobuf", configmaps, PROTOBUF),
                 *[("CREATE of a 1 KB ConfigMap, durable", configmaps.replace("/bench/", "/writes/"), CREATE)]
                 * CREATIONS,
                 *[("apply of a 1 KB ConfigMap that is there, durable", configmaps, APPLY)] * CREATIONS,

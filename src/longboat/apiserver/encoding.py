@@ -10,7 +10,8 @@ import msgspec
 
 from longboat.aio.bench import Seat
 from longboat.aio.http.pieces import NONE, Pieces
-from longboat.apiserver.media import BROWSERS, PARTIAL, PARTIAL_LIST, PLAIN, TABLE, YAML, Form, prettily
+from longboat.apiserver import protobufs
+from longboat.apiserver.media import BROWSERS, PARTIAL, PARTIAL_LIST, PLAIN, PROTOBUF, TABLE, YAML, Form, prettily
 from longboat.apiserver.request import Request, Response
 from longboat.machinery import yaml_writer
 from longboat.machinery.objects import Object
@@ -49,8 +50,10 @@ def ends_line(request: Request, response: Response, form: Form) -> bool:
 
 
 async def write_out(request: Request, response: Response, form: Form) -> None:
-    """Write a body of JSON as the client wants it: as YAML, indented, or as one line, which has an end."""
-    if form.media_type == YAML:
+    """Write a body of JSON as the client wants it: as protobuf, as YAML, indented, or as one line, which has an end."""
+    if form.media_type == PROTOBUF:
+        await protobufs.write_out(response, request.seat)
+    elif form.media_type == YAML:
         response.body, response.tail = await in_yaml(response.whole(), request.seat), NONE
     elif form.pretty or prettily(request.arg("pretty"), request.headers.get("user-agent", "")):
         response.body, response.tail = await indented(response.whole(), request.seat), NONE

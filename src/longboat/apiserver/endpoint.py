@@ -12,6 +12,7 @@ from longboat.aio.cache import short_lru
 from longboat.aio.clock import Clock
 from longboat.aio.histogram import Histogram, exponential
 from longboat.aio.http.pieces import Pieces
+from longboat.apiserver import protobufs
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.encoding import Tables, respond
 from longboat.apiserver.media import PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
@@ -66,6 +67,10 @@ class Endpoint:
         for another, and the collector and namespaces do not depend on who would have to be."""
         codec = self.store.codec
         return codec.shows and not (codec.asks and form.as_kind in (PARTIAL, PARTIAL_LIST))
+
+    def encodings(self, form: Form) -> protobufs.Encodings:
+        """Its objects in protobuf."""
+        return protobufs.Encodings(self.schema, self.kind, self.store.cache, form)
 
     async def shown(self, entries: Sequence[Entry], form: Form) -> Sequence[Entry]:
         """Entries as this version shows them. Raises StatusError."""

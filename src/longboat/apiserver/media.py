@@ -1,4 +1,4 @@
-"""Which form of an answer the client accepts: JSON, YAML, a Table, or metadata alone.
+"""Which form of an answer the client accepts: JSON, YAML or protobuf; whole, as a Table, or metadata alone.
 
 This is the second look at an Accept header, in the order of its qualities and with parameters; the first is the
 router's.
@@ -13,7 +13,7 @@ from longboat.aio.cache import short_lru
 from longboat.machinery.errors import not_acceptable
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
-WHOLE = (JSON, YAML, PROTOBUF)  # what upstream gives; here protobuf is read, and not written
+WHOLE = (JSON, YAML, PROTOBUF)  # what objects are given in; custom kinds are not given whole in protobuf
 STREAMED = tuple(f"{media};stream=watch" for media in (JSON, PROTOBUF))
 TABLE, PARTIAL, PARTIAL_LIST = "Table", "PartialObjectMetadata", "PartialObjectMetadataList"
 META_GROUP = "meta.k8s.io"
@@ -35,6 +35,11 @@ class Form:
     def content_type(self) -> str:
         return self.media_type
 
+    @property
+    def stream_type(self) -> str:
+        """Of a watch."""
+        return self.media_type if self.media_type == JSON else f"{self.media_type};stream=watch"
+
 
 PLAIN = Form()
 _DISCOVERY = "apidiscovery.k8s.io"
@@ -42,30 +47,30 @@ _Clause = tuple[str, str, dict[str, str]]  # type, subtype, parameters
 
 
 @short_lru(maxsize=256, longest=512)
-def negotiate(accept: str, *, forms: bool = True, streams: bool = False) -> Form:
+def negotiate(accept: str, *, forms: bool = True, streams: bool = False, protobuf: bool = True) -> Form:
     """The first form the client accepts that can be given. `forms`: tables and metadata are among them; `streams`: what
-    is given is a watch.
+    is given is a watch; `protobuf`: whole objects are given so (metadata always is, and tables never are).
 
     Raises StatusError 406.
     """
     if not accept:
         return PLAIN
     for kind, subtype, wanted in _clauses(accept):
-        for media in (JSON, YAML):
+        for media in WHOLE:
             if f"{kind}/{subtype}" not in (media, "application/*", "*/*"):
                 continue
-            if (found := _form(media, wanted, forms=forms)) is not None:
+            if (found := _form(media, wanted, forms=forms, protobuf=protobuf)) is not None:
                 if streams and media == YAML:
                     raise not_acceptable(accepted(STREAMED))
                 return found
-    raise not_acceptable(accepted((JSON, YAML) if PROTOBUF in accept else WHOLE))
+    raise not_acceptable(accepted(WHOLE))
 
 
 def accepted(media_types: Sequence[str]) -> str:
     return f"only the following media types are accepted: {', '.join(media_types)}"
 
 
-def _form(media: str, wanted: dict[str, str], *, forms: bool) -> Form | None:
+def _form(media: str, wanted: dict[str, str], *, forms: bool, protobuf: bool) -> Form | None:
     """What a clause's parameters ask for; None where that is not given."""
     if (stream := wanted.get("stream")) and (stream != "watch" or media == YAML):
         return None
@@ -73,11 +78,14 @@ def _form(media: str, wanted: dict[str, str], *, forms: bool) -> Form | None:
         return None
     pretty = wanted.get("pretty") == "1"
     if not {"as", "g", "v"} & wanted.keys():
+        if media == PROTOBUF:
+            return Form(media) if protobuf else None
         return Form(media, pretty=pretty) if pretty or media != JSON else PLAIN
     kind, version = wanted.get("as", ""), wanted.get("v", "")
     if not forms or wanted.get("g") != META_GROUP or version not in ("v1", "v1beta1"):
         return None
-    return Form(media, kind, version, META_GROUP, pretty) if kind in (TABLE, PARTIAL, PARTIAL_LIST) else None
+    given = (PARTIAL, PARTIAL_LIST) if media == PROTOBUF else (TABLE, PARTIAL, PARTIAL_LIST)
+    return Form(media, kind, version, META_GROUP, pretty) if kind in given else None
 
 
 def prettily(wish: str, user_agent: str) -> bool:

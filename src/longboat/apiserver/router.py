@@ -42,7 +42,9 @@ def check_media(
     if routed:
         listing = streams or request.info.verb == "list"
         check_accept(accept, LISTED if listing else TEXT if text else WHOLE)
-    request.form = PLAIN if text else negotiate(accept, forms=forms, streams=streams)
+    request.form = (
+        PLAIN if text else negotiate(accept, forms=forms, streams=streams, protobuf=routed and strategy.protobuf)
+    )
 
 
 @short_lru(maxsize=256, longest=512)

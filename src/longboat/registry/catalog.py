@@ -148,8 +148,8 @@ def strategies() -> list[Strategy]:
         ResourceClaim(),
         ResourceClaimTemplate(),
         ResourceSlice(),
-        plain(kinds.NODE_METRICS, stored=False, verbs=("get", "list")),
-        plain(kinds.POD_METRICS, stored=False, verbs=("get", "list")),
+        plain(kinds.NODE_METRICS, stored=False, protobuf=False, verbs=("get", "list")),
+        plain(kinds.POD_METRICS, stored=False, protobuf=False, verbs=("get", "list")),
     ]
 
 

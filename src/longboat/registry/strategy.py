@@ -71,6 +71,7 @@ class Strategy:
         "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
     )  # fmt: skip
     top_level: ClassVar[bool] = True  # False: only ever a subresource of another kind
+    protobuf: ClassVar[bool] = True  # its objects are given in protobuf; those of custom kinds never are
     stored: ClassVar[bool] = True  # False: answered on the spot, never stored (reviews)
     generation: ClassVar[bool] = True  # metadata.generation counts changes outside metadata and status
     counts_status: ClassVar[bool] = False  # so does a change of the status, which is no subresource

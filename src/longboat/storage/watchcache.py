@@ -12,6 +12,7 @@ import msgspec
 from longboat.aio.clock import Clock
 from longboat.aio.turns import Turns
 from longboat.machinery.selectors import LabelSelector
+from longboat.storage.encoded import Encoded
 from longboat.storage.entry import Change, Describe, Entry
 from longboat.storage.feed import Feed
 from longboat.storage.figures import CacheFigures
@@ -95,6 +96,7 @@ class WatchCache:
         self._watchers: dict[str, list[Watcher]] = {}
         self._labels = LabelIndex()
         self._indexes: dict[str, FieldIndex] = {}  # by selectable field
+        self._encoded: dict[str, Encoded] = {}  # other encodings of entries, by what their readers call them
         self._early: list[Event] | None = []  # events that came before the cache was filled; None once it has been
         self.version = 0  # moves with every change to this resource; readers derive from it what they may keep
         self.turns = Turns()  # of those who write one key and got in each other's way
@@ -154,6 +156,13 @@ class WatchCache:
         if keys is None:
             return None
         return [self._entries[key] for key in sorted(keys) if key.startswith(prefix)]
+
+    def encoded(self, name: str) -> Encoded:
+        """The entries in an encoding: not to be held on to, as what is asked of it is kept by its use."""
+        found = self._encoded.get(name)
+        if found is None:
+            found = self._encoded[name] = Encoded(self._clock.monotonic())
+        return found
 
     def snapshot(self) -> Snapshot:
         """Everything as of now. Costs nothing; stays as it is while the cache moves on."""
@@ -310,8 +319,12 @@ class WatchCache:
         self.close(Compacted(revision))
 
     def tick(self) -> None:
-        """Now and then: let old snapshots go (the feed's side)."""
+        """Now and then: let old snapshots and encodings go (the feed's side)."""
         self._release()
+        for name, encoded in list(self._encoded.items()):
+            encoded.tick(self._clock.monotonic())
+            if not encoded:
+                del self._encoded[name]
 
     def _reindex(self, old: Entry | None, new: Entry | None) -> None:
         self._labels.change(old, new)

@@ -52,7 +52,7 @@ def test_what_nobody_gives_is_refused_before_anything_is_written() -> None:
             ("text/html", f"406: Not Acceptable\n\n{AVAILABLE}", {}),
             ("application/*", f"406: Not Acceptable\n\n{AVAILABLE}", {}),
             ("application/json;as=Nope;v=v1;g=meta.k8s.io", f"{ACCEPTED}, application/vnd.kubernetes.protobuf", None),
-            ("application/vnd.kubernetes.protobuf", ACCEPTED, None),  # the truth: it is read, not written
+            (f"{media.PROTOBUF};as=Table;v=v1;g=meta.k8s.io", f"{ACCEPTED}, {media.PROTOBUF}", None),
         ):
             code, status = await api.ask("POST", MAPS, config_map(), accept=accept)
             assert (code, status["message"], status.get("details")) == (406, why, details)
@@ -131,6 +131,9 @@ def test_a_long_list_is_indented_in_pieces_as_in_one() -> None:
     play(scene)
 
 
+METADATA = media.Form(media.PROTOBUF, media.PARTIAL, "v1", media.META_GROUP)
+
+
 @pytest.mark.parametrize(
     ("accept", "form"),
     [
@@ -141,6 +144,14 @@ def test_a_long_list_is_indented_in_pieces_as_in_one() -> None:
         ("application/json;stream=watch", media.PLAIN),
         ("application/json;stream=other,application/yaml", media.Form(media.YAML)),
         ("application/json;profile=x", media.PLAIN),
+        (f"{media.PROTOBUF},application/json", media.Form(media.PROTOBUF)),
+        (f"{media.PROTOBUF};stream=watch;profile=x", media.Form(media.PROTOBUF)),
+        (f"application/json,{media.PROTOBUF}", media.PLAIN),  # of one quality the first
+        ("application/*", media.PLAIN),
+        (f"{media.PROTOBUF};as=Table;v=v1;g=meta.k8s.io,application/yaml", media.Form(media.YAML)),
+        (f"{media.PROTOBUF};as=Table;v=v1;g=meta.k8s.io", None),
+        (f"{media.PROTOBUF};as=PartialObjectMetadata;v=v1;g=meta.k8s.io", METADATA),
+        ("application/cbor", None),
         ("application/json;as=Table;v=v1", None),  # of no group there is none
     ],
 )

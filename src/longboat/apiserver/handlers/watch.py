@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 import msgspec
 
 from longboat.aio.clock import Timer
-from longboat.apiserver import encoding
+from longboat.apiserver import encoding, protobufs
 from longboat.apiserver.endpoint import Endpoint, include_object
 from longboat.apiserver.handlers.selection import Selection, Test, asked
 from longboat.apiserver.handlers.versions import version_of, wait_until
-from longboat.apiserver.media import PARTIAL, TABLE
+from longboat.apiserver.media import PARTIAL, PROTOBUF, TABLE, Form
 from longboat.apiserver.options import ListOptions
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import StatusError, expired
@@ -40,7 +40,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
         try:
             await wait_until(endpoint, version)
         except StatusError as error:
-            return Response(200, content_type=request.form.content_type, stream=_failing(error))
+            return Response(200, content_type=request.form.stream_type, stream=_failing(error, request.form))
     cache = endpoint.store.cache
     await endpoint.store.ready(())
     initial: Iterable[bytes] = []
@@ -49,7 +49,7 @@ async def watch(endpoint: Endpoint, request: Request) -> Response:
         version, entries = cache.snapshot().revision, await stream.ready(chosen, cache)
         initial = stream.initial(entries)
     events = stream.run(version or cache.revision, _seconds(options), initial, end=options.streams_list)
-    return Response(200, content_type=request.form.content_type, stream=events)
+    return Response(200, content_type=request.form.stream_type, stream=events)
 
 
 def _seconds(options: ListOptions) -> float:
@@ -57,8 +57,8 @@ def _seconds(options: ListOptions) -> float:
     return max(options.seconds, 0) if options.seconds else SHORTEST * (1 + _dice.random())
 
 
-async def _failing(error: StatusError) -> AsyncIterator[bytes]:
-    yield _wrap("ERROR", _encode(error.status()))
+async def _failing(error: StatusError, form: Form) -> AsyncIterator[bytes]:
+    yield _wrap("ERROR", _encode(error.status()), form)
 
 
 class _Stream:
@@ -74,6 +74,8 @@ class _Stream:
         self._bookmarks = options.bookmarks
         self._include = include_object(request) if form.as_kind == TABLE else ""
         self._columns_sent = False
+        self._encodings = endpoint.encodings(form) if form.media_type == PROTOBUF else None
+        self._seat = request.seat
 
     async def run(self, revision: int, seconds: float, initial: Iterable[bytes], *, end: bool) -> AsyncIterator[bytes]:
         """Event lines, several to a chunk. Ends after `seconds`, or when the client is too slow to follow."""
@@ -94,6 +96,8 @@ class _Stream:
                 if not isinstance(batch, Progress):
                     if self._asks:
                         await self._converted(batch)
+                    if self._encodings is not None:
+                        await self._encoded(self._encodings, batch)
                     for piece in in_pieces(map(self._line, batch)):
                         yield piece
                 else:
@@ -102,7 +106,7 @@ class _Stream:
         except Compacted as error:
             yield self._gone(watcher.revision, error.oldest)
         except StatusError as error:  # what has been sent is whole: a client goes on from there
-            yield _wrap("ERROR", _encode(error.status()))
+            yield _wrap("ERROR", _encode(error.status()), self._form)
         finally:
             timer.cancel()
             if reminder is not None:
@@ -113,7 +117,11 @@ class _Stream:
         """The entries that a watch begins with, as they are now. Raises StatusError."""
         store = self._endpoint.store
         if not self._asks:
-            return chosen.passing(cache, self.prefix)
+            if self._encodings is None or self._endpoint.shows(self._form):
+                return chosen.passing(cache, self.prefix)
+            entries = list(chosen.passing(cache, self.prefix))
+            await self._encodings.ready(entries, self._seat)
+            return entries
         few = chosen.candidates(cache, self.prefix)
         entries = cache.snapshot().entries(self.prefix) if few is None else few
         if self._tests_shown:
@@ -122,6 +130,12 @@ class _Stream:
         if self._endpoint.shows(self._form):
             await store.ready(entries)
         return entries
+
+    async def _encoded(self, encodings: protobufs.Encodings, batch: Sequence[Change]) -> None:
+        """Have at hand what is large of what events show."""
+        if not self._endpoint.shows(self._form):
+            told = [change for change in batch if self._told(change)[1] is not None]
+            await encodings.ready([entry for change in told if (entry := change.new or change.old)], self._seat)
 
     async def _converted(self, batch: Sequence[Change]) -> None:
         """Have at hand what events of these changes show. Raises StatusError."""
@@ -180,10 +194,14 @@ class _Stream:
         form = self._form
         if form.as_kind == TABLE:
             return self._row(kind, entry)
-        key = (kind, form.as_kind, form.version, type(self._endpoint.strategy))
+        key = (kind, form.media_type, form.as_kind, form.version, type(self._endpoint.strategy))
         line = change.lines.get(key)
         if line is None:
-            line = change.lines[key] = self._event(kind, entry)
+            if self._encodings is not None and entry is not change.new and not self._endpoint.shows(form):
+                line = protobufs.event(kind, self._encodings.removed(change))
+            else:
+                line = self._event(kind, entry)
+            change.lines[key] = line
         return line
 
     def _event(self, kind: str, entry: Entry) -> bytes:
@@ -192,7 +210,9 @@ class _Stream:
             return self._row(kind, entry)
         if self._endpoint.shows(form):
             entry = self._endpoint.store.codec.shown(entry)
-        return _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body)
+        if self._encodings is not None:
+            return protobufs.event(kind, self._encodings.object(entry))
+        return _wrap(kind, encoding.item(entry, form) if form.as_kind in ("", PARTIAL) else entry.body, form)
 
     def _row(self, kind: str, entry: Entry) -> bytes:
         entry = self._endpoint.store.codec.shown(entry)
@@ -202,7 +222,7 @@ class _Stream:
             columns=not self._columns_sent,
         )  # fmt: skip
         self._columns_sent = True
-        return _wrap(kind, document)
+        return _wrap(kind, document, self._form)
 
     def _bookmark(self, revision: int, *, ended: bool = False) -> bytes:
         kind = self._endpoint.kind
@@ -219,10 +239,12 @@ class _Stream:
                 "columnDefinitions": None, "rows": [{"cells": [], "object": {
                     "kind": "PartialObjectMetadata", "apiVersion": version, "metadata": found}}],
             }  # fmt: skip
-        return _wrap("BOOKMARK", _encode(obj) if self._form.as_kind else self._endpoint.schema.canonical(kind, obj))
+        body = _encode(obj) if self._form.as_kind else self._endpoint.schema.canonical(kind, obj)
+        return _wrap("BOOKMARK", body, self._form)
 
     def _gone(self, revision: int, oldest: int) -> bytes:
-        return _wrap("ERROR", _encode(expired(f"too old resource version: {revision} ({oldest})").status()))
+        error = expired(f"too old resource version: {revision} ({oldest})")
+        return _wrap("ERROR", _encode(error.status()), self._form)
 
 
 def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -239,5 +261,8 @@ def in_pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(found)
 
 
-def _wrap(kind: str, body: bytes) -> bytes:
+def _wrap(kind: str, body: bytes, form: Form) -> bytes:
+    """`body`: JSON, in whatever form the event is sent."""
+    if form.media_type == PROTOBUF:
+        return protobufs.event(kind, protobufs.of_json(body))
     return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)

@@ -151,13 +151,13 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
     """The fields of a message: number, and an integer or bytes. Raises Malformed."""
     at, end = 0, len(data)
     while at < end:
-        tag, at = _varint(data, at)
+        tag, at = number_at(data, at)
         number, wire = tag >> 3, tag & 7
         if wire == 0:
-            value, at = _varint(data, at)
+            value, at = number_at(data, at)
             yield number, value
         elif wire == 2:
-            length, at = _varint(data, at)
+            length, at = number_at(data, at)
             if at + length > end:
                 raise Malformed("unexpected EOF")
             yield number, data[at : at + length]
@@ -172,7 +172,8 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
             raise Malformed(f"proto: illegal wireType {wire}")
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def number_at(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins there, and where it ends. Raises Malformed."""
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
@@ -188,7 +189,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _packed(data: bytes) -> Iterator[int]:
     at = 0
     while at < len(data):
-        value, at = _varint(data, at)
+        value, at = number_at(data, at)
         yield value
 
 
