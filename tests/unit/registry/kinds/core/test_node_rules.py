@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from longboat.machinery.fieldpath import Errors
 from unit.registry.kinds.checks import BY_RESOURCE, CTX, changed, made, said, said_of_update
 
 NODE = BY_RESOURCE["nodes"]
@@ -53,6 +54,71 @@ BOUND = changed(PLAIN, spec__podCIDRs=["10.0.0.0/24", "fd00::/64"], spec__provid
 )  # fmt: skip
 def test_changed_nodes(old: dict[str, Any], change: dict[str, Any], expected: list[str]) -> None:
     assert said_of_update(NODE, old, changed(old, **change)) == expected
+
+
+TAINTS, AVOIDED = "scheduler.alpha.kubernetes.io/taints", "scheduler.alpha.kubernetes.io/preferAvoidPods"
+NOTES = "metadata.annotations"
+INTO = "json: cannot unmarshal"
+SHOWN_BARE = '{"Key":"a","Value":"","Effect":"","TimeAdded":null}'
+CONTROLLER = '{"preferAvoidPods": [{"podSignature": {"podController": {"controller": true, "kind": "Job"}}}]}'
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected"),
+    [
+        (TAINTS, "", []),
+        (TAINTS, "null", []),
+        (TAINTS, '[{"key": "a", "effect": "NoSchedule"}]', []),
+        (TAINTS, '[{"key": "a"}, {"key": "a"}]', [
+            f"{NOTES}.{TAINTS}[0].effect: Required value", f"{NOTES}.{TAINTS}[1].effect: Required value",
+            f"{NOTES}.{TAINTS}[1]: Duplicate value: {SHOWN_BARE}: taints must be unique by key and effect pair"]),
+        (TAINTS, "x", [f'{NOTES}: Invalid value: "{TAINTS}": invalid character \'x\' looking for beginning of value']),
+        (TAINTS, "{}", [f'{NOTES}: Invalid value: "{TAINTS}": {INTO} object into Go value of type []core.Taint']),
+        (AVOIDED, "{}", []),
+        (AVOIDED, CONTROLLER, []),
+        (AVOIDED, '{"preferAvoidPods": [{}, {"podSignature": {"podController": {"kind": "Job"}}}]}', [
+            f"{NOTES}.{AVOIDED}[0].PodSignature: Required value",
+            f"{NOTES}.{AVOIDED}[1].PodSignature.PodController.Controller: Invalid value: false: must point to a "
+            "controller"]),
+        (AVOIDED, "[]", [
+            f'{NOTES}.AvoidPods: Invalid value: "{AVOIDED}": {INTO} array into Go value of type v1.AvoidPods']),
+        (AVOIDED, '{"preferAvoidPods": {}}', [
+            f'{NOTES}.AvoidPods: Invalid value: "{AVOIDED}": {INTO} object into Go struct field '
+            "AvoidPods.preferAvoidPods of type []v1.PreferAvoidPodsEntry"]),
+        (AVOIDED, "[" * 100_000, [f'{NOTES}.AvoidPods: Invalid value: "{AVOIDED}": exceeded max depth']),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_annotations_of_nodes(key: str, text: str, expected: list[Any]) -> None:
+    node = changed(PLAIN, metadata__annotations={key: text})
+    assert said(NODE, node) == said_of_status(node) == expected
+    assert said_of_update(NODE, PLAIN, node) == expected * 2  # upstream looks twice
+
+
+def said_of_status(node: dict[str, Any]) -> list[str]:
+    err = Errors()
+    NODE.validate_status(node, PLAIN, err)
+    return [str(cause) for cause in err]
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        (["A", "AThing/ofIts/Own2", "B"], []),
+        (["B", "A", "A"], ["[1]: Invalid value: \"A\": list must be sorted alphabetically",
+                           '[2]: Duplicate value: "A"']),
+        (["a"], ['[0]: Invalid value: "a": invalid feature name "a": must start with an UpperCamelCase segment, with '
+                 "subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only "
+                 "alphanumeric characters and slashes"]),
+        (["A" * 254], [f'[0]: Invalid value: "{"A" * 254}": invalid feature name "{"A" * 254}": must be no more than '
+                       "253 characters"]),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_features_that_nodes_declare(features: list[str], expected: list[str]) -> None:
+    node = changed(PLAIN, status__declaredFeatures=features)
+    assert said(NODE, node) == [f"status.declaredFeatures{line}" for line in expected]
+    assert said_of_status(node) == said(NODE, node)
 
 
 def test_addresses_are_there_once() -> None:

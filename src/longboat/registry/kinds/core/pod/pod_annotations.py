@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from longboat.machinery.fieldpath import Errors, Path, quoted
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check as check_type
-from longboat.machinery.types.schema import load
-from longboat.machinery.types.wording import Mistake
+from longboat.registry.kinds.core import serialized
 from longboat.registry.kinds.core.pod import scheduling, security
 from longboat.registry.kinds.core.pod.visit import of_all
 
@@ -19,7 +16,6 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 SECCOMP_POD, SECCOMP = "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/"
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 LOCALHOST = "localhost/"
-TOLERATION = "io.k8s.api.core.v1.Toleration"
 SECCOMP_PROFILES = ("runtime/default", "docker/default", "unconfined")
 APP_ARMOR_PROFILES = ("", "runtime/default", "unconfined")
 
@@ -56,11 +52,8 @@ def _is_cost(found: Object) -> bool:
 
 def _tolerations(text: str, path: Path, err: Errors) -> None:
     try:
-        found = json.loads(text)
-        if not isinstance(found, list):
-            raise ValueError("json: cannot unmarshal into Go value of type []core.Toleration")
-        found = [check_type.struct(load().definition(TOLERATION), each) for each in found]
-    except (ValueError, RecursionError, Mistake) as error:
+        found = serialized.listed(text, "Toleration")
+    except serialized.UNREADABLE as error:
         err.invalid(path, TOLERATIONS, str(error))
         return
     scheduling.tolerations(found, path.at(TOLERATIONS), err)
