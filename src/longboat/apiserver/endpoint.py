@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -174,7 +175,12 @@ def _first_word(agent: str) -> str:
 
 
 def _options_name(request: Request) -> str:
-    return f"{request.info.verb.removesuffix('collection').capitalize()}Options"
+    return _options_of(request.info.verb)
+
+
+@lru_cache(maxsize=32)
+def _options_of(verb: str) -> str:
+    return f"{verb.removesuffix('collection').capitalize()}Options"
 
 
 def attributes_of(request: Request, write: Write, operation: str, obj: Object, name: str = "") -> Attributes:

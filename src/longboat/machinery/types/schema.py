@@ -29,6 +29,7 @@ INTERNAL, META = "meta.k8s.io/v1", "io.k8s.apimachinery.pkg.apis.meta.v1."
 FEW = 2000  # bytes, and objects, of which it is not asked how many there are
 HEAD = ("kind", "apiVersion", "metadata")  # what every object begins with
 
+_UNSEEN: Any = object()
 _SPELLED = tuple((sign.encode(), b"\\u%04x" % ord(sign)) for sign in "<>&\u2028\u2029")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -42,7 +43,7 @@ class Schema:
         content = msgspec.msgpack.decode(packed)
         self._shapes = Shapes(content)
         self._kinds: dict[str, str] = content["kinds"]
-        self._found: dict[Kind, Struct | None] = {}
+        self._found: dict[Kind, Any] = {}  # Struct, or None
         self._types = Types()
         self._stored = Types(self._types)
         self._readers: dict[str, msgspec.json.Decoder[Any]] = {}
@@ -66,13 +67,15 @@ class Schema:
         return self.type(kind) is not None
 
     def type(self, kind: Kind) -> Struct | None:
-        """The type of a kind; None for one that is not in the schema."""
-        if kind in self._beside:
+        """The type of a kind; None for one that is not in the schema. Asked several times for each write."""
+        if self._beside and kind in self._beside:
             return self._beside[kind].shape
-        if kind not in self._found:
+        found = self._found.get(kind, _UNSEEN)
+        if found is _UNSEEN:
             name = self._kinds.get(f"{kind.group}/{kind.version}/{kind.name}")
-            self._found[kind] = self._shapes.struct(name) if name else None
-        return self._found[kind]
+            found = self._found[kind] = self._shapes.struct(name) if name else None
+        type_: Struct | None = found
+        return type_
 
     def definition(self, name: str) -> Struct:
         """The type of a definition, "io.k8s.api.core.v1.PodSpec". Raises KeyError."""
@@ -89,7 +92,7 @@ class Schema:
         value, complaints = self._parsed(kind, data, media_type)
         value = {} if value is None else value  # null says nothing, as in Go
         version, name = refusals.identity(kind, value, data)
-        if kind in self._beside:
+        if self._beside and kind in self._beside:
             refusals.check_custom_kind(kind, value, data)
         if why := self._misnamed(kind, version, name, value):
             raise refusals.misnamed(kind, name, version, why)
