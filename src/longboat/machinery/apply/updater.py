@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from longboat.machinery.apply import compare as comparing
 from longboat.machinery.apply import fieldset, values
 from longboat.machinery.apply.compare import Comparison, compare
 from longboat.machinery.apply.fieldset import EMPTY, LEAF, FieldSet
@@ -73,7 +74,7 @@ def owned(fields: FieldSet, view: View) -> FieldSet:
 
 def born(blank: Object, new: Object, view: View) -> FieldSet:
     """What the maker of a new object owns: whatever is not as in a blank one."""
-    return fieldset.in_order(owned(changed(blank, new, view).changed, view))
+    return view.owned(comparing.born(_grain(view), blank, new, _UNOWNED))
 
 
 def updated(
