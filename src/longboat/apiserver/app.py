@@ -33,6 +33,7 @@ from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, Token
 from longboat.apiserver.authz import aggregation
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
+from longboat.apiserver.authz.live import Authorizers
 from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
@@ -122,6 +123,8 @@ class APIServer:
         self.authorizer = Authorizer({kind.plural: self.stores[kind] for kind in _RBAC}, nodes, ingress)
         self.fairness = Control(self.stores, clock, MAX_READING + MAX_WRITING)
         self.exposition.add(self.fairness.families)
+        self.authorizers = Authorizers(config.authorization, self.authorizer, clock)
+        self.exposition.add(self.authorizers.families)
         self.webhooks = Caller(Dialer(clock), self.lookup, self.stores[kinds.ENDPOINT_SLICE], clock)
         self.exposition.add(self.webhooks.figures.families)
         self.admission = self._admission()
@@ -160,6 +163,7 @@ class APIServer:
         """Raises OSError, StorageError, BadConfiguration."""
         await self.audit.start(self.tasks)
         self.issuers.start()
+        self.authorizers.start()
         if self.encryption:
             await self.encryption.start()
             self.encryption.on_change = self.feed.read_again
@@ -215,6 +219,7 @@ class APIServer:
     async def close(self) -> None:
         await self.tasks.close()
         await self.issuers.close()
+        await self.authorizers.close()
         await self.aggregator.close()
         self.webhooks.close()
         await self.feed.close()

@@ -14,6 +14,7 @@ from longboat.apiserver.audit.rules import Policy
 from longboat.apiserver.authn.front_proxy import FrontProxy
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.authn.issuers import live
+from longboat.apiserver.authz import live as authorization
 from longboat.apiserver.pki import SERVING_NAMES
 
 
@@ -28,6 +29,7 @@ class Config:
     `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
     `enable_admission_plugins`, `disable_admission_plugins`: by their names in `admission.catalog`.
     `admission`: what admission plugins are told.
+    `authorization`: who is asked whether something may be done.
     `authentication`: whose tokens are good besides our own, and who may be nobody.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
     """
@@ -51,6 +53,7 @@ class Config:
     disable_admission_plugins: frozenset[str] = frozenset()
     admission: Configured = field(default_factory=Configured)
     authentication: live.Settings = field(default_factory=live.Settings)
+    authorization: authorization.Settings = field(default_factory=authorization.Settings)
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()
     gathers_roles: bool = True

@@ -13,11 +13,12 @@ from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.authn.identity import Authenticator, Rejected, Unknown
 from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authn.token_users import TokenUsers
-from longboat.apiserver.authz.authorizer import Action, Authorizer, Rule
+from longboat.apiserver.authz.authorizer import Authorizer, Rule
+from longboat.apiserver.authz.reviews import action as asked
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, manager_of, read_object
 from longboat.apiserver.request import Handler, Request, Response
-from longboat.machinery import errors, fields
+from longboat.machinery import errors
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig, timestamp
@@ -66,18 +67,18 @@ class Reviews:
         review = await self._read(request, kinds.SELF_SUBJECT_ACCESS_REVIEW)
         review_rules.access(review, subject=False)
         assert request.user is not None
-        return self._decide(request, kinds.SELF_SUBJECT_ACCESS_REVIEW, review, request.user)
+        return await self._decide(request, kinds.SELF_SUBJECT_ACCESS_REVIEW, review, request.user)
 
     async def access(self, request: Request) -> Response:
         review = await self._read(request, kinds.SUBJECT_ACCESS_REVIEW)
         review_rules.access(review)
-        return self._decide(request, kinds.SUBJECT_ACCESS_REVIEW, review, _subject(review["spec"]))
+        return await self._decide(request, kinds.SUBJECT_ACCESS_REVIEW, review, _subject(review["spec"]))
 
     async def local_access(self, request: Request) -> Response:
         kind = kinds.LOCAL_SUBJECT_ACCESS_REVIEW
         review = await self._read(request, kind)
         review_rules.access(review, local=True)
-        return self._decide(request, kind, review, _subject(review["spec"]))
+        return await self._decide(request, kind, review, _subject(review["spec"]))
 
     async def self_rules(self, request: Request) -> Response:
         review = await self._read(request, kinds.SELF_SUBJECT_RULES_REVIEW)
@@ -89,8 +90,10 @@ class Reviews:
         review["status"] = {
             "resourceRules": [rule.raw for rule in found if not rule.urls],
             "nonResourceRules": [rule.raw for rule in found if rule.urls],
-            "incomplete": False,
+            "incomplete": bool(self._authorizer.incomplete),
         }
+        if self._authorizer.incomplete:
+            review["status"]["evaluationError"] = self._authorizer.incomplete
         return self._created(request, kinds.SELF_SUBJECT_RULES_REVIEW, review)
 
     async def token(self, request: Request) -> Response:
@@ -203,12 +206,17 @@ class Reviews:
             write.manager, write.now = manager_of(request), self._clock.now()
             ownership.update(None, review, write)
 
-    def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
-        action = _action(review["spec"])
-        allowed, reason = self._authorizer.decide(user, action)
-        review["status"] = {"allowed": allowed}
-        if reason:
-            review["status"]["reason"] = reason
+    async def _decide(self, request: Request, kind: Kind, review: Object, user: User) -> Response:
+        status: Object
+        action, problems = asked(review["spec"])
+        decision = await self._authorizer.judge(user, action)
+        review["status"] = status = {"allowed": decision.allowed}
+        if decision.denied:
+            status["denied"] = True
+        if decision.reason:
+            status["reason"] = decision.reason
+        if told := "; ".join(filter(None, (decision.error, *problems))):
+            status["evaluationError"] = told
         return self._created(request, kind, review)
 
     def _created(self, request: Request, kind: Kind, review: Object) -> Response:
@@ -239,24 +247,3 @@ def user_info(user: User) -> Object:
 def _subject(spec: Object) -> User:
     extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
     return User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra)
-
-
-def _action(spec: Object) -> Action:
-    if (found := spec.get("resourceAttributes")) is not None:
-        return Action(
-            found.get("verb", ""), found.get("group", ""), found.get("resource", ""), found.get("subresource", ""),
-            found.get("namespace", ""), found.get("name", ""), fields=_required(found.get("fieldSelector") or {}),
-        )  # fmt: skip
-    path = spec["nonResourceAttributes"]
-    return Action(path.get("verb", ""), path=path.get("path") or "/")
-
-
-def _required(selector: Object) -> tuple[tuple[str, str], ...]:
-    """What a FieldSelectorAttributes requires to be equal. What cannot be read limits nothing (KEP-4601)."""
-    if raw := selector.get("rawSelector"):
-        return fields.required(raw)
-    return tuple(
-        (each.get("key") or "", each["values"][0])
-        for each in selector.get("requirements") or ()
-        if each.get("operator") == "In" and len(each.get("values") or ()) == 1
-    )

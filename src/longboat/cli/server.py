@@ -18,7 +18,7 @@ from longboat.cli.server_options import Options as Options
 
 if TYPE_CHECKING:
     from longboat.assembly.control_plane.plane import ControlPlane
-    from longboat.assembly.control_plane.settings import AuditWebhook, Authentication, Settings
+    from longboat.assembly.control_plane.settings import AuditWebhook, Authentication, Authorization, Settings
     from longboat.storage.etcd.address import Address
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def settings(options: Options) -> Settings:
         encryption=_file(options.encryption_provider_config),
         extend_tokens=options.service_account_extend_token_expiration,
         authentication=_authentication(options),
+        authorization=_authorization(options),
         requestheader=RequestHeader(
             authority=_file(options.requestheader_client_ca_file),
             names=_given(options.requestheader_allowed_names),
@@ -132,6 +133,20 @@ def _etcd(options: Options) -> Address | None:
         return address.parse(options.store, ca=files[0], certificate=files[1], key=files[2])
     except ValueError as error:
         raise Usage(f"--store: {error}") from error
+
+
+def _authorization(options: Options) -> Authorization:
+    from longboat.apiserver.authz.configuration import Flags
+    from longboat.assembly.control_plane.settings import Authorization
+
+    flags = Flags(
+        modes=tuple(options.authorization_mode),
+        webhook_config=_file(options.authorization_webhook_config_file),
+        webhook_version=options.authorization_webhook_version,
+        authorized=options.authorization_webhook_cache_authorized_ttl,
+        unauthorized=options.authorization_webhook_cache_unauthorized_ttl,
+    )
+    return Authorization(config=_file(options.authorization_config), flags=flags)
 
 
 def _audit_webhook(options: Options) -> AuditWebhook | None:

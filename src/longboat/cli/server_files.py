@@ -53,6 +53,12 @@ class Flags:
     oidc_groups_prefix: str | None = _as_server()
     oidc_signing_algs: str | None = _as_server()
     oidc_required_claim: str | None = _as_server()
+    authorization_config: str | None = _as_server()
+    authorization_mode: str | None = _as_server()
+    authorization_webhook_config_file: str | None = _as_server()
+    authorization_webhook_version: str | None = _as_server()
+    authorization_webhook_cache_authorized_ttl: str | None = _as_server()
+    authorization_webhook_cache_unauthorized_ttl: str | None = _as_server()
     audit_policy_file: str | None = _as_server()
     audit_webhook_config_file: str | None = _as_server()
     audit_webhook_mode: str | None = _as_server()
@@ -114,7 +120,7 @@ def _check_files(cluster: Cluster) -> None:
     except Unusable as error:
         raise Usage(str(error)) from error
     try:
-        access.authentication(given.authentication, OURS)
+        access.authentication(given.authentication, OURS, access.authorization(given.authorization))
     except BadConfiguration as error:
         raise Usage(str(error)) from error
     for flag_name, read in (
@@ -142,5 +148,7 @@ def _names(listed: str) -> list[str]:
     return listed.split(",") if listed else []
 
 
-BEFORE = ("anonymous_", "audit_", "authentication_", "oidc_", "proxy_client_", "requestheader_", "store")
+BEFORE = (
+    "anonymous_", "audit_", "authentication_", "authorization_", "oidc_", "proxy_client_", "requestheader_", "store",
+)  # fmt: skip
 AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith(BEFORE))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from longboat.cli.flags import duration, flag
 
+REVIEWS = ("v1", "v1beta1")
 AUDIT_MODES = ("batch", "blocking", "blocking-strict")
 
 
@@ -84,6 +85,16 @@ class Options:
     oidc_groups_prefix: str = flag("", "put before each group's name")
     oidc_signing_algs: list[str] = flag(["RS256"], "algorithms that its tokens may be signed by")
     oidc_required_claim: list[str] = flag([], "NAME=VALUE that its tokens must claim; may be given several times")
+    authorization_config: str = flag("", "AuthorizationConfiguration file: who is asked whether something is allowed")
+    authorization_mode: list[str] = flag(["Node", "RBAC"], "the same without a file (Webhook, AlwaysAllow, AlwaysDeny)")
+    authorization_webhook_config_file: str = flag("", "kubeconfig of the server that mode Webhook asks")
+    authorization_webhook_version: str = flag("v1beta1", "version of the review that it is sent", choices=REVIEWS)
+    authorization_webhook_cache_authorized_ttl: float = flag(
+        300.0, "seconds (or 90s, 2m) that it is not asked again about what it has allowed", parse=duration
+    )
+    authorization_webhook_cache_unauthorized_ttl: float = flag(
+        30.0, "seconds (or 90s, 2m) that it is not asked again about what it has not allowed", parse=duration
+    )
     audit_log_path: str = flag("", "file of the audit log (default: logs/audit.log in the data directory)")
     audit_log_maxage: int = flag(30, "days that older parts of it are kept; 0: no limit", parse=count)
     audit_log_maxbackup: int = flag(10, "how many older parts are kept; 0: no limit", parse=count)

@@ -24,13 +24,15 @@ JWT = """jwt:
 
 
 def told(*flags: str) -> access.live.Settings:
-    return access.authentication(settings(parse(Options, flags, prog="t", environ={})).authentication, ["https://ours"])
+    given = settings(parse(Options, flags, prog="t", environ={}))
+    return access.authentication(given.authentication, ["https://ours"], access.authorization(given.authorization))
 
 
 def test_nothing_said_is_nobody_else_s_tokens() -> None:
     found = told()
     assert (found.configuration.issuers, found.anonymous, found.file) == ((), Anonymous(), None)
     assert told("--no-anonymous-auth").anonymous == Anonymous(False)
+    assert told("--authorization-mode", "AlwaysAllow").anonymous == Anonymous(False)
 
 
 def test_one_issuer_by_flags() -> None:
@@ -70,3 +72,32 @@ def test_up_refuses_a_file_before_it_starts_anything(tmp_path: Path, content: st
     cluster = Cluster("t", str(tmp_path), 1, **server_files.said(flags, None))
     with pytest.raises(Usage, match=why):
         server_files.check(cluster)
+
+
+def asked(*flags: str) -> list[tuple[str, str]]:
+    given = settings(parse(Options, flags, prog="t", environ={}))
+    return [(each.type, each.name) for each in access.authorization(given.authorization).authorizers]
+
+
+def test_who_is_asked(tmp_path: Path) -> None:
+    assert asked() == [("Node", "node"), ("RBAC", "rbac")]
+    kubeconfig = tmp_path / "k"
+    kubeconfig.write_text(
+        '{"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], '
+        '"clusters": [{"name": "c", "cluster": {"server": "https://a"}}], "users": [{"name": "u", "user": {}}]}'
+    )
+    webhook = ("--authorization-webhook-config-file", str(kubeconfig))
+    assert asked("--authorization-mode", "Webhook,RBAC", *webhook) == [("Webhook", "default"), ("RBAC", "rbac")]
+    file = tmp_path / "authz.yaml"
+    file.write_text(HEAD.replace("Authentication", "Authorization") + "authorizers: [{type: RBAC, name: r}]")
+    assert asked("--authorization-config", str(file)) == [("RBAC", "r")]
+    for flags, why in (
+        (("--authorization-mode", "ABAC"), "is not a valid mode"),
+        (("--authorization-mode", "RBAC,RBAC"), "specified more than once"),
+        (("--authorization-mode", "Webhook"), "authorization config file not passed"),
+        (webhook, "without mode Webhook"),
+        (("--authorization-config", str(file), "--authorization-mode", "RBAC"), "can not be specified when"),
+        (("--authorization-config", str(file.with_name("no"))), "--authorization-config: .*: No such file"),
+    ):
+        with pytest.raises(BadConfiguration, match=why):
+            asked(*flags)

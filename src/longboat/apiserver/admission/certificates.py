@@ -23,7 +23,7 @@ class Approval(Plugin):
         return _is(target, "UPDATE", "approval")
 
     async def validate(self, attributes: Attributes) -> None:
-        _permit(self._authorizer, attributes, "approve")
+        await _permit(self._authorizer, attributes, "approve")
 
 
 class Signing(Plugin):
@@ -37,7 +37,7 @@ class Signing(Plugin):
 
     async def validate(self, attributes: Attributes) -> None:
         if _signs(attributes.obj or {}, attributes.old or {}):
-            _permit(self._authorizer, attributes, "sign")
+            await _permit(self._authorizer, attributes, "sign")
 
 
 class SubjectRestriction(Plugin):
@@ -66,12 +66,14 @@ def _is(target: Target, operation: str, subresource: str) -> bool:
     return target == Target(kinds.CERTIFICATE_SIGNING_REQUEST, operation, subresource)
 
 
-def _permit(authorizer: Authorizer, attributes: Attributes, verb: str) -> None:
+async def _permit(authorizer: Authorizer, attributes: Attributes, verb: str) -> None:
     """Raises StatusError 403."""
     signer = dig(attributes.old or {}, "spec", "signerName", default="")
     group = kinds.CERTIFICATE_SIGNING_REQUEST.group
     for name in (signer, f"{signer.partition('/')[0]}/*"):
-        if attributes.user is None or authorizer.allowed(attributes.user, Action(verb, group, "signers", name=name)):
+        if attributes.user is None or await authorizer.allowed(
+            attributes.user, Action(verb, group, "signers", name=name)
+        ):
             return
     why = f'user not permitted to {verb} requests with signerName "{signer}"'
     raise forbidden(attributes.kind, attributes.name, why)

@@ -38,7 +38,7 @@ class Escalation(Plugin):
     async def _check_role(self, attributes: Attributes, user: User) -> None:
         kind, new, old = attributes.kind, attributes.obj or {}, attributes.old or {}
         action = Action("escalate", kind.group, kind.plural, "", attributes.namespace, attributes.name)
-        if self._authorizer.allowed(user, action):
+        if await self._authorizer.allowed(user, action):
             return
         await self._confirm(attributes, user, new.get("rules") or [])
         # A rule gathers anything, and what it has gathered cannot be tightened: so it is to take one away.
@@ -50,7 +50,7 @@ class Escalation(Plugin):
         ref: Object = (attributes.obj or {}).get("roleRef") or {}
         kind = kinds.CLUSTER_ROLE if ref.get("kind") == "ClusterRole" else kinds.ROLE
         name, namespace = ref.get("name", ""), attributes.namespace
-        if self._authorizer.allowed(user, Action("bind", kind.group, kind.plural, "", namespace, name)):
+        if await self._authorizer.allowed(user, Action("bind", kind.group, kind.plural, "", namespace, name)):
             return
         rules = self._authorizer.role_rules(kind.name, name, namespace)
         if rules is None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from longboat.apiserver.admission.asked import options_of
 from longboat.apiserver.admission.matching import name_of, namespace_of
 from longboat.apiserver.admission.views import Views, described
-from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.apiserver.authz.authorizer import Action, Authorizer, Decision, Unasked
+from longboat.apiserver.authz.requirements import read
 from longboat.machinery import fields
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
@@ -80,14 +81,23 @@ def decides(authorizer: Authorizer, user: User | None) -> Decide:
         return found
 
     def answered(question: authz.Question) -> authz.Decision:
+        """Raises Waiting."""
         who = (user or User("")) if question.service_account is None else _account(*question.service_account)
-        if threading.get_ident() == home:
-            return _decision(authorizer, who, question)
 
         async def there() -> authz.Decision:
-            return _decision(authorizer, who, question)
+            return _told(authorizer.decide(who, _action(question)))
 
-        return asyncio.run_coroutine_threadsafe(there(), loop).result()
+        async def ask() -> None:
+            known[question] = _told(await authorizer.judge(who, _action(question)))
+
+        try:
+            if threading.get_ident() == home:
+                return _told(authorizer.decide(who, _action(question)))
+            return asyncio.run_coroutine_threadsafe(there(), loop).result()
+        except Unasked:
+            from longboat.machinery.cel.errors import Waiting
+
+            raise Waiting(ask) from None
 
     return decide
 
@@ -98,16 +108,19 @@ def _account(namespace: str, name: str) -> User:
     return User(f"system:serviceaccount:{namespace}:{name}", groups)
 
 
-def _decision(authorizer: Authorizer, user: User, question: authz.Question) -> authz.Decision:
+def _action(question: authz.Question) -> Action:
+    if question.path:
+        return Action(question.verb, path=question.path)
+    by_field, by_label = question.field_selector, question.label_selector
+    return Action(
+        question.verb, question.group, question.resource, question.subresource, question.namespace, question.name,
+        fields=fields.required(by_field) if by_field else (), version="*",
+        by_field=read(by_field, labels=False) if by_field else (),
+        by_label=read(by_label, labels=True) if by_label else (),
+    )  # fmt: skip
+
+
+def _told(found: Decision) -> authz.Decision:
     from longboat.machinery.cel.lib import authorizer as authz
 
-    if question.path:
-        action = Action(question.verb, path=question.path)
-    else:
-        required = fields.required(question.field_selector) if question.field_selector else ()
-        action = Action(
-            question.verb, question.group, question.resource, question.subresource, question.namespace, question.name,
-            fields=required,
-        )  # fmt: skip
-    found = authorizer.decide(user, action)
-    return authz.Decision(found.allowed, found.reason)
+    return authz.Decision(found.allowed, found.reason, found.error or None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from longboat.api import kinds, subjects
 from longboat.apiserver.admission.chain import Lookup
-from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.apiserver.authz.authorizer import Action, Answers, Authorizer
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.user import User
 
@@ -23,14 +23,14 @@ class Audiences:
     def __init__(self, lookup: Lookup, authorizer: Authorizer) -> None:
         self._lookup, self._authorizer = lookup, authorizer
 
-    def refused(self, user: User, account: str, pod: Object, audiences: list[str]) -> str | None:
-        """Why the node may not have a token for them. None asks for the API server's own audience."""
+    def refused(self, user: User, account: str, pod: Object, audiences: list[str], answers: Answers) -> str | None:
+        """Why the node may not have a token for them. None asks for the API server's own audience. Raises Unasked."""
         if len(audiences) > 1:
             return "node may only request 0 or 1 audiences"
         wanted, namespace = audiences[0] if audiences else "", pod["metadata"]["namespace"]
         if wanted in self._used(pod):
             return None
-        if self._authorizer.allowed(user, Action(ANY_AUDIENCE, "", wanted, "", namespace, account)):
+        if self._authorizer.decide(user, Action(ANY_AUDIENCE, "", wanted, "", namespace, account), answers).allowed:
             return None
         why = f"{user.name} is not authorized to request tokens for this audience"
         return f'audience "{wanted}" not found in pod spec volume, {why}'

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import deepcopy
 
 from longboat.api import kinds
 from longboat.api.pod_references import references
 from longboat.apiserver.admission.chain import Lookup, Plugin
 from longboat.apiserver.admission.node_requests import Audiences, certificate_refused
-from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.authz.authorizer import Answers, Authorizer, Unasked, asking
 from longboat.apiserver.authz.node import LEASES, node_of
 from longboat.machinery.errors import forbidden, not_found
 from longboat.machinery.objects import Object, dig
@@ -53,7 +53,6 @@ class NodeRestriction(Plugin):
             ("persistentvolumeclaims", "status"): self._claim_status,
             ("nodes", ""): self._node,
             ("nodes", "status"): self._node,
-            ("serviceaccounts", "token"): self._token,
             ("leases", ""): self._lease,
             ("csinodes", ""): self._csi_node,
             ("resourceslices", ""): self._slice,
@@ -63,7 +62,18 @@ class NodeRestriction(Plugin):
     def handles(self, target: Target) -> bool:
         return target.operation != "CONNECT"  # the authorizer lets no node connect to anything
 
-    def mutate(self, attributes: Attributes) -> None:
+    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
+        async def again(answers: Answers) -> None:
+            self._judge(attributes, answers)
+
+        try:
+            self._judge(attributes, {})
+        except Unasked:
+            return asking(again)
+        return None
+
+    def _judge(self, attributes: Attributes, answers: Answers) -> None:
+        """Raises StatusError, Unasked."""
         user, resource = attributes.user, attributes.kind.plural
         if user is None or (node := node_of(user)) is None:
             return
@@ -71,6 +81,8 @@ class NodeRestriction(Plugin):
             why: str | None = f'could not determine node from user "{user.name}"'
         elif check := self._checks.get((resource, attributes.subresource)):
             why = check(node, attributes)
+        elif (resource, attributes.subresource) == ("serviceaccounts", "token"):
+            why = self._token(node, attributes, answers)
         elif resource == "pods":
             why = f"unexpected pod subresource \"{attributes.subresource}\", only 'status' and 'eviction' are allowed"
         elif resource == "persistentvolumeclaims":
@@ -193,7 +205,7 @@ class NodeRestriction(Plugin):
             return f'node "{node}" is not allowed to set the following labels: {refused}'
         return f"is not allowed to modify labels: {refused}" if refused else None
 
-    def _token(self, node: str, attributes: Attributes) -> str | None:
+    def _token(self, node: str, attributes: Attributes, answers: Answers) -> str | None:
         ref = dig(attributes.obj or {}, "spec", "boundObjectRef") or {}
         if ref.get("apiVersion") != "v1" or ref.get("kind") != "Pod" or not ref.get("name"):
             return "node requested token not bound to a pod"
@@ -209,7 +221,7 @@ class NodeRestriction(Plugin):
             return "node requested token bound to a pod scheduled on a different node"
         audiences = dig(attributes.obj or {}, "spec", "audiences") or []
         assert attributes.user is not None
-        return self._audiences.refused(attributes.user, attributes.name, pod, audiences)
+        return self._audiences.refused(attributes.user, attributes.name, pod, audiences, answers)
 
     def _certificate(self, node: str, attributes: Attributes) -> str | None:
         return certificate_refused(node, attributes.obj or {}) if attributes.operation == "CREATE" else None

@@ -33,13 +33,13 @@ class OwnerReferencesPermissionEnforcement(Plugin):
             return
         kind, name = attributes.kind, attributes.name
         action = Action("delete", kind.group, kind.plural, attributes.subresource, attributes.namespace, name)
-        self._permit(attributes, attributes.user, action, "cannot set an ownerRef on a resource you can't delete")
+        await self._permit(attributes, attributes.user, action, "cannot set an ownerRef on a resource you can't delete")
         blocked = {ref.get("uid") for ref in old if ref.get("blockOwnerDeletion")}
         for ref in new:
             if ref.get("blockOwnerDeletion") and ref.get("uid") not in blocked:
-                self._block(attributes, attributes.user, ref)
+                await self._block(attributes, attributes.user, ref)
 
-    def _block(self, attributes: Attributes, user: User, ref: Object) -> None:
+    async def _block(self, attributes: Attributes, user: User, ref: Object) -> None:
         """Raises StatusError 403."""
         said, name = ref.get("apiVersion") or "", ref.get("kind") or ""
         group, _, version = said.rpartition("/")
@@ -53,11 +53,11 @@ class OwnerReferencesPermissionEnforcement(Plugin):
         namespace = attributes.namespace if owner.namespaced else ""
         action = Action("update", owner.group, owner.plural, "finalizers", namespace, ref.get("name") or "")
         why = "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on"
-        self._permit(attributes, user, action, why)
+        await self._permit(attributes, user, action, why)
 
-    def _permit(self, attributes: Attributes, user: User, action: Action, why: str) -> None:
+    async def _permit(self, attributes: Attributes, user: User, action: Action, why: str) -> None:
         """Raises StatusError 403."""
-        decision = self._authorizer.decide(user, action)
+        decision = await self._authorizer.judge(user, action)
         if not decision.allowed:
             raise forbidden(attributes.kind, attributes.name, f"{why}: {decision.reason}, <nil>")
 

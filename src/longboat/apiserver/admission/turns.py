@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from longboat.apiserver.admission.evaluation import Later, Purse
+from longboat.machinery.cel.errors import Waiting
 from longboat.machinery.cel.program import AT_ONCE
 from longboat.registry.admission import Attributes
 
@@ -24,6 +25,14 @@ class Turns:
         self._purse, self._done = Purse(AT_ONCE), 0
 
     async def have(self, work: Callable[[Purse], T]) -> T:
+        while True:
+            try:
+                return await self._had(work)
+            except Waiting as waiting:
+                await waiting.ask()
+
+    async def _had(self, work: Callable[[Purse], T]) -> T:
+        """Raises Waiting."""
         if self._seat.taken:
             return await self._seat.run(work, Purse(None))
         self._done += 1

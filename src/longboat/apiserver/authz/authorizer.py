@@ -1,16 +1,19 @@
-"""Authorization: may this user do this? RBAC over the roles and bindings in the watch caches."""
+"""Authorization: may this user do this? RBAC over the roles and bindings in the watch caches, and whoever is asked
+before or after it. Those who answer at once are asked as one asks a function; who does not is asked by `judge`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from longboat.aio.cache import BoundedCache
+from longboat.apiserver.authz.requirements import Requirement, read
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
 from longboat.machinery.errors import StatusError, forbidden
+from longboat.machinery.fieldpath import quoted
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.user import User
@@ -21,6 +24,7 @@ MASTERS = "system:masters"
 GROUP = "rbac.authorization.k8s.io"
 # And bytes; forgotten whenever a role or binding changes. What is asked again and again is far less: whoever asks for
 # something else each time would fill it, and it stays full.
+_SELECTING = ("list", "watch", "deletecollection")
 MAX_DECISIONS, MAX_REMEMBERED = 8_192, 6 << 20
 
 _decode = msgspec.json.Decoder().decode
@@ -37,6 +41,9 @@ class Action(NamedTuple):
     name: str = ""
     path: str = ""
     fields: tuple[tuple[str, str], ...] = ()  # required of what is listed; RBAC ignores it
+    version: str = ""  # what follows is for webhooks alone
+    by_field: tuple[Requirement, ...] = ()
+    by_label: tuple[Requirement, ...] = ()
 
     @classmethod
     def of(cls, info: RequestInfo) -> Action:
@@ -95,10 +102,13 @@ class Grant:
 
 
 class Decision(NamedTuple):
-    """`reason` is what upstream says of it, "" for nothing."""
+    """`reason` is what upstream says of it, "" for nothing. `denied`: whoever else would allow it. `error`: what kept
+    somebody from having an opinion."""
 
     allowed: bool
     reason: str
+    denied: bool = False
+    error: str = ""
 
 
 Question: TypeAlias = tuple[str, tuple[str, ...], Action]
@@ -115,42 +125,113 @@ def _size(question: Question, decision: Decision) -> int:
 
 
 class Voter(Protocol):
-    """An authorizer asked before RBAC. One that does not allow has no opinion, and may say why."""
+    """Answers at once. One that does not allow has no opinion, and may say why."""
 
     def decide(self, user: User, action: Action) -> Decision: ...
 
 
+class Asked(Protocol):
+    """Somebody else, whose answer takes a while."""
+
+    async def ask(self, user: User, action: Action) -> Decision: ...
+
+
+Answers: TypeAlias = dict[tuple[int, str, Action], Decision]
+"""What those have said who were asked about one request: by who, whom and what."""
+
+
+class Unasked(Exception):
+    """It takes somebody's answer, who has not been asked. Once `ask` is over it is among the answers."""
+
+    def __init__(self, link: Asked, user: User, action: Action) -> None:
+        super().__init__("somebody has to be asked")
+        self._link, self._user, self._action = link, user, action
+
+    async def ask(self, answers: Answers) -> None:
+        answers[id(self._link), self._user.name, self._action] = await self._link.ask(self._user, self._action)
+
+
+T = TypeVar("T")
+
+
+async def asking(attempt: Callable[[Answers], Awaitable[T]]) -> T:
+    """Try until everybody has been asked whose answers it takes. An attempt that ends by Unasked changes nothing."""
+    answers: Answers = {}
+    while True:
+        try:
+            return await attempt(answers)
+        except Unasked as unasked:
+            await unasked.ask(answers)
+
+
+class AlwaysAllow:
+    def decide(self, user: User, action: Action) -> Decision:
+        return Decision(True, "")
+
+
+class AlwaysDeny:
+    def decide(self, user: User, action: Action) -> Decision:
+        return Decision(False, "Everything is forbidden.")
+
+
 class Authorizer:
-    """Decides by the four RBAC kinds; an index by subject is made anew when one of them has changed."""
+    """Decides by the four RBAC kinds; an index by subject is made anew when one of them has changed.
+
+    `links`: who is asked, in order; RBAC after all others until somebody says otherwise. `incomplete`: why `rules` are
+    not all that there are.
+    """
 
     def __init__(self, stores: Mapping[str, Store], *first: Voter) -> None:
         self._stores = stores  # by plural
-        self._first = first
+        self.node: tuple[Voter, ...] = first
+        self.rbac: Voter = _ByRules(self._by_rbac)
+        self.links: Sequence[Voter | Asked] = (*first, self.rbac)
         self._caches = [store.cache for store in stores.values()]
         self._versions: list[int] = []
         self._users: dict[str, list[Grant]] = {}
         self._groups: dict[str, list[Grant]] = {}
         self._decisions: BoundedCache[Question, Decision] = BoundedCache(MAX_DECISIONS, MAX_REMEMBERED, _size)
 
-    def allowed(self, user: User, action: Action) -> bool:
-        return MASTERS in user.groups or self.decide(user, action).allowed
+    @property
+    def incomplete(self) -> str:
+        if all(hasattr(link, "decide") for link in self.links):
+            return ""
+        return "webhook authorizer does not support user rule resolution"
 
-    def decide(self, user: User, action: Action) -> Decision:
+    async def allowed(self, user: User, action: Action) -> bool:
+        return (await self.judge(user, action)).allowed
+
+    async def judge(self, user: User, action: Action) -> Decision:
+        """Whoever has to be asked."""
+
+        async def attempt(answers: Answers) -> Decision:
+            return self.decide(user, action, answers)
+
+        try:
+            return self.decide(user, action)
+        except Unasked:
+            return await asking(attempt)
+
+    def decide(self, user: User, action: Action, answers: Answers | None = None) -> Decision:
+        """Raises Unasked."""
         if MASTERS in user.groups:
             return Decision(True, "")
-        reasons = []
-        for voter in self._first:
-            decision = voter.decide(user, action)
-            if decision.allowed:
+        reasons, errors = list[str](), list[str]()
+        for link in self.links:
+            decision = _answer(link, user, action, answers)
+            if decision.allowed or decision.denied:
                 return decision
-            reasons.append(decision.reason)
-        last = self._by_rbac(user, action)
-        if last.allowed or not any(reasons):
-            return last
-        return Decision(False, "\n".join(filter(None, (*reasons, last.reason))))
+            if decision.reason:
+                reasons.append(decision.reason)
+            if decision.error:
+                errors.append(decision.error)
+        error = errors[0] if len(errors) == 1 else f"[{', '.join(errors)}]" if errors else ""
+        return Decision(False, "\n".join(reasons), error=error)
 
     def _by_rbac(self, user: User, action: Action) -> Decision:
         self._refresh()
+        if action.version or action.by_field or action.by_label:
+            action = action._replace(version="", by_field=(), by_label=())
         key = (user.name, user.groups, action)
         decision = self._decisions.get(key)
         if decision is None:
@@ -217,6 +298,23 @@ class Authorizer:
                 self._users.setdefault(who, []).append(grant)
 
 
+class _ByRules:
+    def __init__(self, decide: Callable[[User, Action], Decision]) -> None:
+        self.decide = decide
+
+
+def _answer(link: Voter | Asked, user: User, action: Action, answers: Answers | None) -> Decision:
+    """Raises Unasked."""
+    at_once: Callable[[User, Action], Decision] | None = getattr(link, "decide", None)
+    if at_once is not None:
+        return at_once(user, action)
+    asked: Asked = link  # type: ignore[assignment]
+    found = None if answers is None else answers.get((id(asked), user.name, action))
+    if found is None:
+        raise Unasked(asked, user, action)
+    return found
+
+
 def _parsed(entry: Entry) -> Object:
     """The object, decoded once: an index made anew costs little where few objects have changed."""
     found: Object | None = entry.encodings.get("rbac")
@@ -243,41 +341,69 @@ def _through(binding: Object, subject: Object) -> str:
     return f'{binding["kind"]} "{name}" of {ref["kind"]} "{ref["name"]}" to {subject["kind"]} "{who}"'
 
 
-def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
+async def ensure_verb(authorizer: Authorizer, request: Request, verb: str) -> None:
     """For requests that do more than the verb of their method says. Raises StatusError 403, as upstream words it."""
     info, user = request.info, request.user or User("system:anonymous")
     if info.verb == verb:
         return
-    decision = authorizer.decide(user, Action.of(info)._replace(verb=verb))
+    decision = await authorizer.judge(user, Action.of(info)._replace(verb=verb, version=info.version))
     if not decision.allowed:
         kind = Kind(info.group, info.version, info.resource, info.resource)
         raise forbidden(kind, info.name, decision.reason)
 
 
-def ensure_create(authorizer: Authorizer | None, request: Request) -> None:
-    """For a PUT or an applied configuration of what is not there yet. Raises StatusError 403, as `authorize` does."""
+def ensure_create(authorizer: Authorizer | None, request: Request, answers: Answers) -> None:
+    """For a PUT or an applied configuration of what is not there yet. Raises StatusError 403, as `authorize` does, and
+    Unasked."""
     user, info = request.user, request.info._replace(verb="create")
     if authorizer is None or user is None or MASTERS in user.groups:
         return
-    decision = authorizer.decide(user, Action.of(info))
+    decision = authorizer.decide(user, Action.of(info)._replace(version=info.version), answers)
     if not decision.allowed:
         raise refused(user, info, decision.reason)
 
 
 def authorize(authorizer: Authorizer) -> Filter:
-    """Lets through what is allowed; refuses the rest with 403 in upstream's words."""
+    """Lets through what is allowed; refuses the rest with 403 in upstream's words, or 500 where who should have known
+    could not be asked."""
 
     async def check(request: Request, inner: Handler) -> Response:
-        assert request.user is not None
-        if MASTERS in request.user.groups:
-            request.decision = Decision(True, "")
-        else:
-            request.decision = allowed, reason = authorizer.decide(request.user, Action.of(request.info))
-            if not allowed:
-                raise refused(request.user, request.info, reason)
+        user = request.user
+        assert user is not None
+        action = Action.of(request.info)
+        try:
+            decision = authorizer.decide(user, action)
+        except Unasked:
+            decision = await authorizer.judge(user, _whole(action, request))
+        request.decision = decision[:2]
+        if not decision.allowed:
+            if decision.error:
+                return _failed(request, decision.error)
+            raise refused(user, request.info, decision.reason)
         return await inner(request)
 
     return check
+
+
+def _whole(action: Action, request: Request) -> Action:
+    """With what only webhooks are told."""
+    found = action._replace(version=request.info.version)
+    if request.info.is_resource and request.info.verb in _SELECTING:
+        found = found._replace(
+            by_field=read(request.arg("fieldSelector"), labels=False),
+            by_label=read(request.arg("labelSelector"), labels=True),
+        )
+    return found
+
+
+def _failed(request: Request, error: str) -> Response:
+    """As upstream's responsewriters.InternalError words it."""
+    uri = f"{request.path}?{request.raw_query}" if request.raw_query else request.path
+    message = f"Internal Server Error: {quoted(uri)}: {error}"
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        message = message.replace(sign, written)
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Response(500, f"{message}\n".encode(), "text/plain; charset=utf-8", headers)
 
 
 def refused(user: User, info: RequestInfo, reason: str = "") -> StatusError:

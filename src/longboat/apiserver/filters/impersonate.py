@@ -37,9 +37,9 @@ def impersonate(authorizer: Authorizer) -> Filter:
         requester = request.user
         assert requester is not None
         for action in _wanted(name, groups, extra, uid):
-            allowed, reason = authorizer.decide(requester, action)
-            if not allowed:
-                raise refused(requester, _as_info(action), reason)
+            decision = await authorizer.judge(requester, action)
+            if not decision.allowed:
+                raise refused(requester, _as_info(action), decision.reason)
         request.requester = requester
         request.user = User(name, _groups(name, groups), uid, extra)
         return await inner(request)

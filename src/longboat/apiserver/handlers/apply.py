@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from longboat.apiserver.authz.authorizer import ensure_create
+from longboat.apiserver.authz.authorizer import Answers, asking, ensure_create
 from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, note_sent, write_of
 from longboat.apiserver.options import forced
 from longboat.apiserver.request import Request, Response
@@ -18,6 +18,7 @@ from longboat.machinery.types.schema import IGNORE, STRICT
 from longboat.machinery.types.shapes import ANY
 from longboat.machinery.types.wording import described
 from longboat.registry import metadata
+from longboat.registry.store import Result
 
 ATTEMPTS = 5  # to apply to what others create or delete meanwhile (apiserver, patch, maxRetryWhenPatchConflicts)
 
@@ -39,16 +40,19 @@ async def apply(endpoint: Endpoint, request: Request) -> Response:
         check_name(new, info.name)
         return new
 
-    def create() -> Object:
-        made = change(None)
-        ensure_create(endpoint.authorizer, request)
-        return made
+    async def put(answers: Answers) -> Result:
+        def create() -> Object:
+            made = change(None)
+            ensure_create(endpoint.authorizer, request, answers)
+            return made
+
+        return await endpoint.store.update(
+            info.namespace, info.name, change, write, retry=True, creates=create, admission=endpoint.admission
+        )
 
     for attempt in range(ATTEMPTS):
         try:
-            result = await endpoint.store.update(
-                info.namespace, info.name, change, write, retry=True, creates=create, admission=endpoint.admission
-            )
+            result = await asking(put)
             break
         except StatusError as error:
             if error.reason != "AlreadyExists" or attempt == ATTEMPTS - 1:

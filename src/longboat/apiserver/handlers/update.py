@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from longboat.apiserver.authz.authorizer import ensure_create
+from longboat.apiserver.authz.authorizer import Answers, asking, ensure_create
 from longboat.apiserver.endpoint import Endpoint, answer, read_object, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request
 from longboat.machinery.objects import Object, meta
 from longboat.registry import metadata
+from longboat.registry.store import Result
 
 
 async def update(endpoint: Endpoint, request: Request) -> Response:
@@ -24,18 +25,21 @@ async def update(endpoint: Endpoint, request: Request) -> Response:
     def replace(_: Object) -> Object:
         return obj | {"metadata": dict(obj["metadata"])}
 
-    def create() -> Object:
-        ensure_create(endpoint.authorizer, request)
-        return obj
+    async def attempt(answers: Answers) -> Result:
+        def create() -> Object:
+            ensure_create(endpoint.authorizer, request, answers)
+            return obj
 
-    creates = create if endpoint.strategy.create_on_update else None
-    result = await endpoint.store.update(
-        info.namespace,
-        info.name,
-        replace,
-        write,
-        creates=creates,
-        uid=meta(obj).get("uid") or "",
-        admission=endpoint.admission,
-    )
+        creates = create if endpoint.strategy.create_on_update else None
+        return await endpoint.store.update(
+            info.namespace,
+            info.name,
+            replace,
+            write,
+            creates=creates,
+            uid=meta(obj).get("uid") or "",
+            admission=endpoint.admission,
+        )
+
+    result = await asking(attempt)
     return answer(endpoint, request, result)

@@ -42,14 +42,14 @@ class PodStreams:
         return handshake.answer(answer) if handshake else answer
 
     async def exec(self, request: Request) -> Response:
-        self._require_create(request)
+        await self._require_create(request)
         commands = [("command", word) for word in request.query.get("command", ())]
         if not commands:
             raise bad_request("you must specify at least 1 command for the container")
         return await self._attached(request, "exec", commands)
 
     async def attach(self, request: Request) -> Response:
-        self._require_create(request)
+        await self._require_create(request)
         return await self._attached(request, "attach", [])
 
     async def _attached(self, request: Request, what: str, options: list[tuple[str, str]]) -> Response:
@@ -63,17 +63,17 @@ class PodStreams:
         return await self._upgraded(request, pod, _target(what, request, container, options))
 
     async def portforward(self, request: Request) -> Response:
-        self._require_create(request)
+        await self._require_create(request)
         pod = self._pod(request)
         ports = [("port", port) for port in request.query.get("ports", ())]
         return await self._upgraded(request, pod, _target("portForward", request, "", ports))
 
-    def _require_create(self, request: Request) -> None:
+    async def _require_create(self, request: Request) -> None:
         """A WebSocket begins with a GET, which readers may send; what it opens is no reading. Raises StatusError 403.
 
         Upstream's AuthorizePodWebsocketUpgradeCreatePermission (KEP-4006).
         """
-        ensure_verb(self._authorizer, request, "create")
+        await ensure_verb(self._authorizer, request, "create")
 
     async def _upgraded(self, request: Request, pod: Object, target: str) -> Response:
         if not relay.wants_upgrade(request):

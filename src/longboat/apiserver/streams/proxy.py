@@ -90,16 +90,17 @@ class Proxies:
         path = _rest(request)
         head = path.strip("/").partition("?")[0].split("/")[0].lower()
         if head in NODE_COMMANDS or relay.wants_upgrade(request):
-            self._require_create(request)
+            await self._require_create(request)
         if (elsewhere := to_root(request)) is not None:
             return elsewhere
         body = await request.read_body(MAX_BODY)
         return await through(request, await self._nodes.open(node), name, body)
 
-    def _require_create(self, request: Request) -> None:
+    async def _require_create(self, request: Request) -> None:
         """Raises StatusError 403."""
         user, name = request.user or User("system:anonymous"), request.info.name
-        if not self._authorizer.allowed(user, Action("create", resource="nodes", subresource="proxy", name=name)):
+        action = Action("create", resource="nodes", subresource="proxy", name=name, version="v1")
+        if not await self._authorizer.allowed(user, action):
             why = f'User "{user.name}" cannot create resource "nodes/proxy" in API group "" at the cluster scope'
             raise forbidden(kinds.NODE, name, why)
 

@@ -1,4 +1,4 @@
-"""What flags and files say of who is who."""
+"""What flags and files say of who is who, and who may do what."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Collection
 
 from longboat.apiserver.authn.issuers import configuration, live
 from longboat.apiserver.authn.issuers.configuration import Anonymous
-from longboat.assembly.control_plane.settings import Authentication
+from longboat.apiserver.authz import configuration as authz
+from longboat.apiserver.authz import live as authorizers
+from longboat.assembly.control_plane.settings import Authentication, Authorization
 from longboat.machinery.configfile import BadConfiguration
 
 
-def authentication(given: Authentication, disallowed: Collection[str]) -> live.Settings:
-    """`disallowed`: issuers that it may not name. Raises BadConfiguration, which names the flag."""
-    anonymous = Anonymous(given.anonymous is not False)
+def authentication(
+    given: Authentication, disallowed: Collection[str], authorization: authorizers.Settings
+) -> live.Settings:
+    """`disallowed`: issuers that it may not name. Nobody is anonymous where everybody may do everything, as upstream.
+    Raises BadConfiguration, which names the flag."""
+    everything = any(each.type == "AlwaysAllow" for each in authorization.authorizers)
+    anonymous = Anonymous(given.anonymous is not False and not everything)
     if given.config is None:
         found = configuration.of_flags(given.oidc, disallowed) if given.oidc else configuration.Configuration()
         return live.Settings(found, anonymous)
@@ -28,3 +34,19 @@ def authentication(given: Authentication, disallowed: Collection[str]) -> live.S
             "file"
         )
     return live.Settings(found, anonymous, given.config, data)
+
+
+def authorization(given: Authorization) -> authorizers.Settings:
+    """Raises BadConfiguration, which names the flag."""
+    if given.config is None:
+        return authorizers.Settings(authz.of_flags(given.flags))
+    if given.flags != authz.Flags():
+        raise BadConfiguration(
+            "--authorization-config can not be specified when --authorization-mode or --authorization-webhook-* flags "
+            "are defined"
+        )
+    try:
+        found, data = authz.load(given.config)
+    except BadConfiguration as error:
+        raise BadConfiguration(f"--authorization-config: {error}") from None
+    return authorizers.Settings(found, given.config, data)

@@ -81,6 +81,7 @@ class ControlPlane:
         authenticators = [client_certificates(ca, self.clock), front_proxy(self._front_proxy, self.clock)]
         if given.token_file:
             authenticators.append(static_tokens(given.token_file))
+        authorization = access.authorization(given.authorization)
         (root / "logs").mkdir(mode=0o700, exist_ok=True)
         config = Config(
             advertise=self.advertise,
@@ -92,7 +93,8 @@ class ControlPlane:
             extend_token_expiration=given.extend_tokens,
             client_ca=ca,
             front_proxy=self._front_proxy,
-            authentication=access.authentication(given.authentication, OURS),
+            authorization=authorization,
+            authentication=access.authentication(given.authentication, OURS, authorization),
             audit_log=given.audit_log or root / "logs" / "audit.log",
             audit_limits=given.audit_limits,
             audit_policy=auditing.policy(given.audit_policy),

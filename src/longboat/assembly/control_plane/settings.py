@@ -7,6 +7,7 @@ from pathlib import Path
 
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.authn.issuers.configuration import Flags
+from longboat.apiserver.authz import configuration as authz
 from longboat.storage.etcd.address import Address
 
 MEMORY = "memory"  # as a store: nothing outlasts the process
@@ -50,6 +51,14 @@ class Authentication:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """Who is asked whether something may be done."""
+
+    config: Path | None = None  # an AuthorizationConfiguration
+    flags: authz.Flags = field(default_factory=lambda: authz.Flags())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Ranges are CIDRs, two families' with a comma between."""
 
@@ -69,6 +78,7 @@ class Settings:
     encryption: Path | None = None  # an EncryptionConfiguration; None for one of its own, made once
     extend_tokens: bool = False  # tokens of pods last a year
     authentication: Authentication = field(default_factory=Authentication)
+    authorization: Authorization = field(default_factory=Authorization)
     requestheader: RequestHeader = field(default_factory=lambda: RequestHeader())
     proxy_client: tuple[Path, Path] | None = None  # certificate and key shown to extension servers; None for our own
     audit_log: Path | None = None  # None for one in the data directory

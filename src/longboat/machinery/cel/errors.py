@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ class EvalError(Exception):
     @property
     def message(self) -> str:
         return str(self)
+
+
+class Waiting(Exception):
+    """It takes an answer that somebody else has to give. Once `ask` is over, the expression is evaluated anew."""
+
+    def __init__(self, ask: Callable[[], Awaitable[None]]) -> None:
+        super().__init__("somebody has to be asked")
+        self.ask = ask
 
 
 class CostExceeded(Exception):

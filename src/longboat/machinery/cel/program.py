@@ -13,7 +13,7 @@ from longboat.machinery.cel.checker import check
 from longboat.machinery.cel.cost import Sizes, estimate, no_sizes
 from longboat.machinery.cel.effort import PER_UNIT, VISITS, Effort, applied
 from longboat.machinery.cel.environment import KUBERNETES, Environment
-from longboat.machinery.cel.errors import CompileError, CostExceeded, EvalError, Issues
+from longboat.machinery.cel.errors import CompileError, CostExceeded, EvalError, Issues, Waiting
 from longboat.machinery.cel.estimates import Range
 from longboat.machinery.cel.nodes import Ident, Node, children
 from longboat.machinery.cel.parser import failed, parse
@@ -87,12 +87,20 @@ class Program:
 
     async def run(self, values: Mapping[str, Any], budget: int = CALL_BUDGET) -> tuple[Any, int]:
         """As `evaluate`, but no dear expression holds the event loop: it begins anew in a thread."""
-        if budget > AT_ONCE:
+        while True:
             try:
-                return self.evaluate(values, AT_ONCE)
+                return self.evaluate(values, min(budget, AT_ONCE))
+            except Waiting as waiting:
+                await waiting.ask()
             except CostExceeded:
+                if budget <= AT_ONCE:
+                    raise
+                break
+        while True:
+            try:
                 return await _beside(self, values, budget)
-        return self.evaluate(values, budget)
+            except Waiting as waiting:
+                await waiting.ask()
 
 
 async def _beside(program: Program, values: Mapping[str, Any], budget: int) -> tuple[Any, int]:
