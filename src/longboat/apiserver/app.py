@@ -391,7 +391,8 @@ class APIServer:
         self.exposition.add(policies.figures.families)
         told = self.config.admission
         means = Means(
-            self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.RESOURCE_QUOTA], self.clock,
+            self.lookup, self.seek, every, pods, self.authorizer, self.stores[kinds.NAMESPACE],
+            self.stores[kinds.RESOURCE_QUOTA], self.clock,
             self.config.serving_names, TABLE if self.config.warn_unenforced else {}, told, figures,
             Hooks(self.stores[kinds.MUTATING_WEBHOOK_CONFIGURATION], told.mutating_webhooks),
             Hooks(self.stores[kinds.VALIDATING_WEBHOOK_CONFIGURATION], told.validating_webhooks), self.webhooks,

@@ -76,6 +76,7 @@ class Means:
     every: Every
     pods: pod_security.PodsOf
     authorizer: Authorizer
+    namespaces: Store
     quotas: Store
     clock: Clock
     serving_names: Collection[str]
@@ -99,7 +100,7 @@ Make = Callable[[Means], Plugin]
 CATALOGUE: tuple[tuple[str, Make], ...] = (
     ("AlwaysAdmit", lambda m: Inert()),
     ("NamespaceAutoProvision", lambda m: NamespaceAutoProvision(m.lookup, m.make_namespace)),
-    ("NamespaceLifecycle", lambda m: NamespaceLifecycle(m.lookup, m.seek)),
+    ("NamespaceLifecycle", lambda m: NamespaceLifecycle(m.namespaces, m.seek)),
     ("NamespaceExists", lambda m: NamespaceExists(m.lookup, m.seek)),
     ("LimitPodHardAntiAffinityTopology", lambda m: LimitPodHardAntiAffinityTopology()),
     ("LimitRanger", lambda m: LimitRanger(lambda namespace: m.every(kinds.LIMIT_RANGE, namespace))),
