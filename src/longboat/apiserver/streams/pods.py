@@ -11,13 +11,13 @@ from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import messages, relay
 from longboat.apiserver.streams.nodes import NodeConnections
 from longboat.machinery.errors import bad_request, invalid, not_found
-from longboat.machinery.fieldpath import Errors, Path
+from longboat.machinery.fieldpath import NOWHERE, Errors, Path
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 
 Lookup = Callable[[Kind, str, str], Object | None]
 
-LOG_OPTIONS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes", "stream")
+LOG_OPTIONS = ("follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes")
 _LOG = Kind("", "v1", "PodLogOptions", "podlogoptions")
 
 
@@ -30,8 +30,8 @@ class PodStreams:
         self._nodes = nodes
 
     async def log(self, request: Request) -> Response:
-        pod = self._pod(request)
         _check_log_options(request)
+        pod = self._pod(request)
         container = container_of(pod, request.arg("container"))
         if not dig(pod, "spec", "nodeName"):
             return Response(200, b"", "text/plain")
@@ -130,7 +130,9 @@ def _check_log_options(request: Request) -> None:
             why = "must be greater than or equal to 0" if least == 0 else "must be greater than 0"
             err.invalid(Path(name), int(text), why)
     if request.arg("sinceSeconds") and request.arg("sinceTime"):
-        err.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified")
+        err.forbidden(NOWHERE, "at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if "stream" in request.query:  # of a feature that is off by default (KEP-3288): there is no asking for one stream
+        err.forbidden(Path("stream"), "may not be specified")
     if err:
         raise invalid(_LOG, request.info.name, err)
 
