@@ -363,7 +363,7 @@ class APIServer:
             return check.struct(found, obj)
 
         def printed(kind: Kind, obj: Object) -> bytes:
-            return types(kind).canonical(kind, obj)
+            return types(kind).as_read(kind, obj)
 
         async def make_namespace(obj: Object) -> None:
             await self.stores[kinds.NAMESPACE].create(obj, "", Write())

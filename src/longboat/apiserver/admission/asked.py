@@ -23,7 +23,7 @@ def shown(attributes: Attributes) -> Object | None:
         metadata.setdefault("namespace", attributes.namespace)
     if attributes.operation == "UPDATE" and old is not None and (version := (old.get("metadata") or {}).get(VERSION)):
         metadata[VERSION] = version
-    return {**obj, "metadata": metadata}
+    return obj | {"metadata": metadata}  # which keeps what it remembers of its fields
 
 
 def kind_of(attributes: Attributes, version: Kind | None = None) -> Kind:

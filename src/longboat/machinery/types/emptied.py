@@ -32,6 +32,9 @@ class Emptied(dict[str, Any]):
     def __or__(self, other: Any) -> Emptied:  # type: ignore[override]
         return Emptied(super().__or__(other), self.fields)
 
+    def __ror__(self, other: Any) -> Emptied:  # type: ignore[override]
+        return Emptied(other | dict(self), self.fields)
+
     def pop(self, name: str, *default: Any) -> Any:
         self.fields = {field: empty for field, empty in self.fields.items() if field != name}
         return super().pop(name, *default)
@@ -44,6 +47,28 @@ def as_sent(struct: Object | None, name: str) -> Any:
     """A field of a struct: [] or {} where it came so, None where nothing came."""
     found = None if struct is None else struct.get(name)
     return struct.fields.get(name) if found is None and type(struct) is Emptied else found
+
+
+def restore(shape: Shape | None, obj: Any, shown: Any) -> bool:
+    """Put what `obj` remembers to have come empty where its JSON (`shown`) has null. Whether there was any."""
+    changed = False
+    if isinstance(shape, Struct):
+        if not shape.has_nulls or shown is None:
+            return False
+        if type(obj) is Emptied:
+            known = {name: empty for name, empty in obj.fields.items() if name in shape.nulls and name not in obj}
+            shown.update(known)
+            changed = bool(known)
+        for name, member in obj.items():
+            if type(member) in (dict, list, Emptied) and restore(shape.fields.get(name), member, shown.get(name)):
+                changed = True
+    elif isinstance(shape, List) and not isinstance(shape.item, Scalar):
+        for member, its in zip(obj, shown, strict=True):
+            changed = restore(shape.item, member, its) or changed
+    elif isinstance(shape, Map) and not isinstance(shape.value, Scalar):
+        for name, member in obj.items():
+            changed = restore(shape.value, member, shown[name]) or changed
+    return changed
 
 
 def may_have(body: bytes) -> bool:

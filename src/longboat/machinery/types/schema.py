@@ -183,6 +183,15 @@ class Schema:
             encoded = _encode(check.stored(struct, self.check_object(kind, obj, large=large)[0]))
         return _escaped(encoded) if struct.has_raw else encoded
 
+    def as_read(self, kind: Kind, obj: Object) -> bytes:
+        """As `canonical`, of a request's object before it is stored: a list that came empty is not null yet."""
+        encoded, struct = self.canonical(kind, obj), self.type(kind)
+        if isinstance(struct, Struct) and struct.has_nulls and b":null" in encoded:
+            shown = _decode(encoded)
+            if emptied.restore(struct, obj, shown):
+                return _escaped(_encode(shown)) if struct.has_raw else _encode(shown)
+        return encoded
+
     def _encoded_in_c(self, struct: Struct, obj: Object) -> bytes | None:
         try:
             return _encode_typed(msgspec.convert(obj, self._stored.of(struct)))

@@ -109,3 +109,18 @@ def test_two_values_are_the_same_whether_they_came_empty_or_not() -> None:
 )
 def test_it_is_looked_for_where_it_may_be(body: bytes, found: bool) -> None:
     assert may_have(body) is found
+
+
+def test_before_it_is_stored_an_object_shows_what_came_empty_where_it_would_be_null() -> None:
+    types = schema.load()
+    body = {
+        "metadata": {"name": "r", "labels": {}},
+        "rules": [{"verbs": [], "resources": []}, {"verbs": ["get"], "nonResourceURLs": ["/a"]}, {}],
+    }
+    read = types.decode(kinds.CLUSTER_ROLE, json.dumps(body).encode(), JSON)[0]
+    shown = json.loads(types.as_read(kinds.CLUSTER_ROLE, read))
+    assert shown["rules"] == [{"verbs": []}, {"verbs": ["get"], "nonResourceURLs": ["/a"]}, {"verbs": None}]
+    assert "labels" not in shown["metadata"], "Go leaves it out"
+    assert json.loads(types.canonical(kinds.CLUSTER_ROLE, read))["rules"][0] == {"verbs": None}
+    none = types.decode(kinds.CLUSTER_ROLE, b'{"metadata":{"name":"r"},"rules":[]}', JSON)[0]
+    assert json.loads(types.as_read(kinds.CLUSTER_ROLE, none))["rules"] == []
