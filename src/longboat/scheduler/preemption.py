@@ -14,6 +14,7 @@ from longboat.scheduler.views import PodDisruptionBudget
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
+NO_CLAIMS = "no new claims to deallocate"  # what else upstream tries for a pod that fits nowhere (DynamicResources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,17 @@ def allowed(info: PodInfo, snapshot: Snapshot, hopeful: Sequence[str]) -> str:
     return ""
 
 
-def message(refused: NoFit, tried: Iterable[str]) -> str:
-    """What to add to a refusal when preemption found nothing either."""
+def nothing_found(refused: NoFit, tried: Iterable[str]) -> str:
+    """Why preemption does not help either."""
     hopeful = len(list(tried))
     counted = Counter({NO_VICTIMS: hopeful, NOT_HELPFUL: refused.nodes - hopeful})
     reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in counted.items() if count))
-    return f"preemption: 0/{refused.nodes} nodes are available: {reasons}."
+    return f"0/{refused.nodes} nodes are available: {reasons}."
+
+
+def message(refused: NoFit, why: str) -> str:
+    """What the pod is told: why it fits nowhere and, unless room is being made, why none is (upstream's FitError)."""
+    return f"{refused.message} {NO_CLAIMS}, preemption: {why}" if why else refused.message
 
 
 def plan(

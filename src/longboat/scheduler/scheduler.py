@@ -144,12 +144,12 @@ class Scheduler:
         The room is the pod's from now on, though it may take its victims long to go.
         """
         waits = info.uid in self._queue
-        why, room = preemption.allowed(info, self._snapshot, refused.hopeful), None
+        why, room = preemption.allowed(info, self._snapshot, refused.hopeful) if refused.nodes else "", None
         nominated = None if why else ""  # what it was nominated for may still come
         if not why and refused.nodes:
             self._figures.preemptions += 1
             room = preemption.plan(info, self._snapshot, self._cycle, refused.hopeful, self._budgets.values())
-            why = "" if room else preemption.message(refused, refused.hopeful)
+            why = "" if room else preemption.nothing_found(refused, refused.hopeful)
         if room and waits:
             self._snapshot.nominator.nominate(info, nominated := room.node)
         elif nominated is not None:
@@ -159,12 +159,7 @@ class Scheduler:
             self._figures.preempted(len(room.victims))
             await self._evict(info, room)
             await self._outdo(info, room.node)
-        message = (
-            f"{refused.message} preemption: {why}"
-            if why.startswith("not eligible")
-            else (f"{refused.message} {why}".rstrip())
-        )
-        await self._explain(info.pod, "Unschedulable", message, nominated)
+        await self._explain(info.pod, "Unschedulable", preemption.message(refused, why), nominated)
 
     def _lose_nomination(self, uid: str, node: str = "") -> None:
         """The pod goes to `node`, or nowhere: the room it was nominated for is free for others again."""

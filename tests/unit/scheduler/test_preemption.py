@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -67,9 +68,18 @@ def test_what_no_pods_leaving_can_cure_evicts_nobody() -> None:
 
 def test_the_message_tells_hope_from_none() -> None:
     refused = NoFit(nodes=3)
-    assert preemption.message(refused, ["a"]) == (
-        "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
+    assert preemption.nothing_found(refused, ["a"]) == (
+        "0/3 nodes are available: 1 No preemption victims found for incoming pod, "
         "2 Preemption is not helpful for scheduling."
+    )
+
+
+def test_a_pod_is_told_of_all_that_was_tried_unless_room_is_made() -> None:
+    refused = NoFit(nodes=1, reasons=Counter({"Insufficient cpu": 1}))
+    assert preemption.message(refused, "") == "0/1 nodes are available: 1 Insufficient cpu."
+    assert preemption.message(refused, "not eligible due to preemptionPolicy=Never.") == (
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
+        "preemption: not eligible due to preemptionPolicy=Never."
     )
 
 
