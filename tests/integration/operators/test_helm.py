@@ -96,13 +96,13 @@ def test_a_chart_from_its_installation_to_its_end(release: Release) -> None:
         assert 'conflict with "somebody" using v1: .data.greeting' in changed.err
         assert release.get("configmap", "shop")["data"] == {"greeting": "good day", "mine": "yes"}
         assert release.status() == (3, "failed")
-        release.run("upgrade", "shop", release.chart, "--set", "greeting=hi", "--force-conflicts", *WAIT).ok()
+        release.run("upgrade", "shop", release.chart, "--set", "greeting=hi", "--force-conflicts").ok()
         assert release.owners("configmap shop") == {ours, ("somebody", "Update")}
     else:
         changed.ok()  # it merges, and asks nobody
     assert release.get("configmap", "shop")["data"] == {"greeting": "hi", "mine": "yes"}
 
-    release.run("rollback", "shop", "1", *WAIT).ok()
+    release.run("rollback", "shop", "1").ok()
     assert release.get("configmap", "shop")["data"] == {"greeting": "hello", "mine": "yes"}
     assert release.get("box", "shop")["spec"]["size"] == "small"
     history = json.loads(release.run("history", "shop", "-o", "json").ok().out)
