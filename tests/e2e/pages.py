@@ -35,8 +35,16 @@ def looks_like(shown: str) -> re.Pattern[str]:
     return re.compile(r"\s*.*?\s*".join(pieces), re.DOTALL)
 
 
+# What is waited for on a page for no other reason than that it is so in the world: no claim is made of it.
+HASTENED = {
+    "extension-servers": {"initialDelaySeconds: 20": "initialDelaySeconds: 1", "periodSeconds: 10": "periodSeconds: 1"}
+}
+
+
 def write(page: str, content: str, folder: Path) -> None:
     """A file that the page shows, where its first line says."""
+    for slow, fast in HASTENED.get(page, {}).items():
+        content = content.replace(slow, fast)
     name = FILE.match(content)
     assert name, f"a file of {page} does not say what it is called"
     path = folder / name[1]

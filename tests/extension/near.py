@@ -154,7 +154,7 @@ async def _beside(
         await cleanup()
         await break_off()
 
-    dialer = Near(clock, services=["10.96.0.0/16"])
+    dialer = Near(clock, services=lambda: ["10.96.0.0/16"])
     api.server.aggregator.serve_with(dialer, ours.front_proxy_client("front-proxy-client", "front-proxy-client"))
     bundle = base64.b64encode(theirs.ca.pair.certificate.read_bytes()).decode()
     extension = Extension(server, port, bundle, dialer)

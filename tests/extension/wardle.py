@@ -153,6 +153,10 @@ class Server:
         if request.method == "GET" and not name:
             items = self.objects.listed(plural, namespace)
             metadata = {"resourceVersion": str(self.objects.revision)}
+            if limit := int(request.query.get("limit", 0)):  # how many there are left, it does not say
+                begin = int(request.query.get("continue") or 0)
+                metadata |= {"continue": str(begin + limit)} if len(items) > begin + limit else {}
+                items = items[begin : begin + limit]
             kind = {"kind": f"{KINDS[plural]}List", "apiVersion": f"{GROUP}/{VERSION}"}
             return web.json_response({**kind, "metadata": metadata, "items": items})
         if request.method == "DELETE" and not name:

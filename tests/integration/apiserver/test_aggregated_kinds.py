@@ -14,6 +14,7 @@ from longboat.client.informer import Informers
 from longboat.client.rest import RestClient
 from longboat.controllers.garbage.collector import GarbageCollector
 from longboat.controllers.namespace import NamespaceController
+from longboat.controllers.quota.controller import ResourceQuotaController
 from unit.apiserver.harness import Api, play
 
 
@@ -120,6 +121,51 @@ def test_the_collector_knows_them_as_dependents_and_goes_on_without_their_server
                 return (await api.ask("GET", f"{maps}/mine"))[0] == 404
 
             await until(mine_too, 15)
+            await ended(tasks)
+
+    play(scene)
+
+
+def test_a_quota_counts_them_and_goes_on_without_their_server(tmp_path: Path) -> None:
+    """Who makes one is not asked by us whether a quota allows it: admission is the extension server's, as upstream."""
+    quotas, flunders = "/api/v1/namespaces/default/resourcequotas", f"{BASE}/namespaces/default/flunders"
+    theirs, ours = f"count/flunders.{GROUP}", "count/configmaps"
+
+    async def scene(api: Api) -> None:
+        async def used() -> Any:
+            _, found = await api.ask("GET", f"{quotas}/q")
+            return (found.get("status") or {}).get("used") or {}
+
+        async with beside(api, tmp_path) as extension:
+            await extension.behind_a_service(api)
+            await extension.registered(api)
+            for name in ("a", "b", "c"):
+                await api.make(flunders, flunder(name))
+            tasks = await controlled(api, ResourceQuotaController)
+            await api.make(quotas, {"metadata": {"name": "q"}, "spec": {"hard": {theirs: "3", ours: "9"}}})
+
+            async def counted() -> bool:
+                return bool((await used()).get(theirs) == "3" and (await used())[ours] == "0")
+
+            await until(counted)
+            assert (await api.ask("POST", flunders, flunder("d")))[0] == 201
+            await api.ask("DELETE", f"{flunders}/a")
+            await api.ask("DELETE", f"{flunders}/b")
+
+            async def fewer() -> bool:
+                return bool((await used())[theirs] == "2")
+
+            await until(fewer)
+            await extension.stop()
+            await api.make("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "m"}})
+            code, status = await api.ask("DELETE", "/api/v1/namespaces/default/configmaps/m")
+            assert code == 200, status
+
+            async def counted_out() -> bool:
+                return bool(await used() == {theirs: "2", ours: "0"})
+
+            assert (await used())[ours] == "1"
+            await until(counted_out)
             await ended(tasks)
 
     play(scene)

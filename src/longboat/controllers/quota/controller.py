@@ -121,20 +121,31 @@ class ResourceQuotaController(Controller):
             return None
         hard = found.spec.hard
         used = {name: text for name, text in found.status.used.items() if name in hard}
-        used |= written(await self._count(found))
+        counted, failed = await self._count(found)
+        used |= written(counted)
         if (hard, used) != (found.status.hard, found.status.used):
             await self._report(found, {"hard": hard, "used": used})
+        if failed is not None:
+            raise failed
         return None
 
-    async def _count(self, found: ResourceQuota) -> Mapping[str, Quantity]:
-        """What there is, by resource. Raises StatusError."""
+    async def _count(self, found: ResourceQuota) -> tuple[Mapping[str, Quantity], StatusError | None]:
+        """What there is, by resource, and why some of it cannot be told: an extension server may be dead."""
         total: dict[str, Quantity] = {}
+        failed: StatusError | None = None
+        unknown: set[str] = set()
         for kind in self._kinds:
             names = quota.concerning(kind.resource, found.spec.hard)
-            if names:
-                total = plus(total, dict.fromkeys(names, quantity.ZERO))
-                total = plus(total, only(await self._count_kind(kind, found), names))
-        return total
+            if not names:
+                continue
+            try:
+                counted = await self._count_kind(kind, found)
+            except StatusError as error:
+                failed = failed or error
+                unknown |= names
+            else:
+                total = plus(plus(total, dict.fromkeys(names, quantity.ZERO)), only(counted, names))
+        return {name: value for name, value in total.items() if name not in unknown}, failed
 
     async def _count_kind(self, kind: Kind, found: ResourceQuota) -> Mapping[str, Quantity]:
         namespace = found.metadata.namespace
@@ -144,6 +155,11 @@ class ResourceQuotaController(Controller):
                 return {}  # scopes are of pods and claims
             page = await self.client.list_page(kind, namespace=namespace, limit=1, accept=METADATA_LIST)
             number = len(page.items) + page.remaining
+            while page.continue_token and not page.remaining:  # it need not be told how many there are
+                page = await self.client.list_page(
+                    kind, namespace=namespace, limit=PAGE, token=page.continue_token, accept=METADATA_LIST
+                )
+                number += len(page.items) + page.remaining
             return amounts(dict.fromkeys(usage(kind.resource, {}, self.clock.now()), str(number)))
         total: dict[str, Quantity] = {}
         token = ""
