@@ -91,16 +91,21 @@ class Encodings:
         beside the loop; others who wait for the same find them made."""
         if not entries:
             return EMPTY
-        found: list[bytes] = []
-        kept = self._kept()
-        missing = sum(len(entry.body) for entry in entries if not kept.has(entry))
+        if (missing := self._missing(entries)) > FEW:
+            await seat.take()
+            missing = self._missing(entries)  # others may have had them encoded meanwhile
         if missing <= FEW:
             found = self._fields(entries)
         else:
-            await seat.take()
+            found = []
             for batch in _batches(entries):
                 found += await seat.run(self._fields, batch)
         return Pieces.of_items(found, between=b"", end=END)
+
+    def _missing(self, entries: Sequence[Entry]) -> int:
+        """Bytes of JSON that would have to be encoded."""
+        kept = self._kept()
+        return sum(len(entry.body) for entry in entries if not kept.has(entry))
 
     def _fields(self, entries: Sequence[Entry]) -> list[bytes]:
         of, made = self._kept().of, self._made

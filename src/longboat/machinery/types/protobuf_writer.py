@@ -11,6 +11,7 @@ import base64
 import struct as c_struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -242,6 +243,7 @@ def _any(value: Any) -> bytes:
     return framed(b"\x0a", raw)
 
 
+@lru_cache(maxsize=1024)  # an object has the same few several times, and so have those made with it
 def _time(value: str) -> bytes:
     """Whole seconds since 1970."""
     return b"\x08%b\x10\x00" % varint((datetime.fromisoformat(value) - EPOCH) // _SECOND)
