@@ -42,8 +42,10 @@ format: $(VENV)/dev
 loc: $(VENV)/dev
 	@$(PYTHON) tools/check_file_length.py
 
-# Longer runs of what `make test` runs briefly: property tests, and random kills under load.
-fuzz: $(VENV)/dev
+# Ten minutes (LONGBOAT_FUZZ_MINUTES) of requests made up from our OpenAPI documents, as nobody, as one who may do all in a
+# namespace, and as one who may do anything; then longer runs of the property tests that `make test` runs briefly.
+fuzz: $(VENV)/attack
+	$(PYTEST) tests/attack/long/test_schemas.py
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/unit tests/suites tests/oracle/test_random_objects.py --timeout 3600
 
 # What upstream's API server answered, all of it; and the lists of what is answered otherwise, anew (docs/oracle.md).
@@ -58,7 +60,7 @@ soak: $(VENV)/dev
 
 # Attacks that take minutes; those of seconds are in `make test`.
 attack: test-packages $(VENV)/attack
-	$(PYTEST) tests/attack/long
+	$(PYTEST) tests/attack/long --ignore tests/attack/long/test_schemas.py
 
 bench: bench-packages $(VENV)/dev
 	@for file in bench/*.py; do echo "== $$file"; $(PYTHON) $$file || exit 1; done

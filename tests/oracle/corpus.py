@@ -38,6 +38,7 @@ from __future__ import annotations
 import json
 import lzma
 import tarfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,16 @@ def scenarios(what: Iterable[str]) -> Iterator[Scenario]:
         if not found:
             raise FileNotFoundError(f"{each} has no scenarios")
         yield from found
+
+
+def bases() -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The rich objects from which recordings of validation begin, by apiVersion and kind."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for scenario in scenarios(["validation"]):
+        for _, step in scenario.steps():
+            if "method" not in step and step.get("base") == "create":
+                found[(step["body"]["apiVersion"], step["body"]["kind"])].append(step["body"])
+    return found
 
 
 def _packed(area: str) -> Iterator[Scenario]:

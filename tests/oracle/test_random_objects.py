@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ from longboat.machinery.types import schema
 from longboat.machinery.types.shapes import List, Map, Shape, Struct
 from longboat.registry.strategy import Strategy
 from longboat.storage.memory import MemoryStorage
-from oracle.corpus import scenarios
+from oracle.corpus import bases
 from unit.apiserver.harness import Api, api_server
 from unit.registry.kinds.test_laws import STORED, objects, values
 
@@ -56,17 +55,7 @@ METADATA = st.fixed_dictionaries(
 )
 
 
-def _bases() -> dict[tuple[str, str], list[Body]]:
-    """The recordings' rich objects, by apiVersion and kind."""
-    found: dict[tuple[str, str], list[Body]] = defaultdict(list)
-    for scenario in scenarios(["validation"]):
-        for _, step in scenario.steps():
-            if "method" not in step and step.get("base") == "create":
-                found[(step["body"]["apiVersion"], step["body"]["kind"])].append(step["body"])
-    return found
-
-
-BASES = _bases()
+BASES = bases()
 
 
 class World:

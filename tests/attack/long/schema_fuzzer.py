@@ -1,10 +1,14 @@
 """Requests out of the server's own OpenAPI documents, right ones and wrong ones, for a while. A program of its own.
 
-    python schema_fuzzer.py SERVER CA CREDENTIALS SECONDS SEED [--dry-run] [--namespace N]
+    python schema_fuzzer.py SERVER CA CREDENTIALS SECONDS SEED [--dry-run] [--namespace N] [--bases FILE]
 
-CREDENTIALS: `anonymous`, `token:T`, or `cert:CERTIFICATE,KEY`. Prints a JSON line for each answer of 500 and above and
-each connection that broke or got none, then one with the counts. What schemathesis makes up alone seldom gets past the
-first check, so names, kinds and metadata are mended most of the time; the rest stays as it came.
+CREDENTIALS: `anonymous`, `token:T`, or `cert:CERTIFICATE,KEY`. Prints a JSON line for each answer of 500 and above, for
+each that is not what the document says of its status, and for each connection that broke or got none, then one with
+the counts. What schemathesis makes up alone seldom gets past the first check, so names, kinds and metadata are mended
+most of the time; the rest stays as it came.
+
+Objects of FILE, a JSON list of some that are accepted, take the place of half of the bodies, for how else would one see
+an answer of success.
 """
 
 from __future__ import annotations
@@ -17,18 +21,29 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import requests
 import schemathesis
+from answers import Answers
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 CONNECTS = ("/exec", "/attach", "/portforward", "/proxy")
 WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 BATCH = 4  # cases of one operation before the next has its turn
+VARIANTS = 5  # of a body: making up a large one takes a second
+DEEPER = 0.9  # how often what is changed is not what was come upon, but in it
+ODD: tuple[Callable[[], Any], ...] = (
+    lambda: None, str, list, dict, lambda: -1, lambda: 0, lambda: 1 << 40, lambda: 1.5, lambda: True, lambda: "a",
+    lambda: "x" * 300, lambda: "10%", lambda: "-1", lambda: "2017-09-19T13:49:16Z", lambda: [None], lambda: {"a": None},
+    lambda: ["a", "a"], lambda: {"name": "a"}, lambda: [{"name": "a"}, {"name": "a"}],
+)  # fmt: skip
 PATIENCE = 4.0  # seconds to wait for an answer: watches have none to give
+WATCHES = 0.8  # of operations that only watch, left out: they cost a second each
 ELSEWHERE = 0.9  # of what is not in a namespace, left out for somebody who may only do things in one
 SHOWN = 2_000  # characters of a body in a finding
 
@@ -63,21 +78,26 @@ class Fuzzer:
         self.credentials = Credentials(options.credentials)
         self.counts: Counter[str] = Counter()
         self.session = requests.Session()
+        self.bases: dict[tuple[str, str], list[Any]] = {}
+        for each in json.loads(options.bases.read_text()) if options.bases else ():
+            self.bases.setdefault((each["apiVersion"], each["kind"]), []).append(each)
         self.namespaces = [options.namespace] * 12 + ["default", "kube-system", "nope"]
         self.names = ["a", "b", "default", "kubernetes", "node-1", "node-2", "fuzz", "view", "kube-dns"]
 
-    def run(self, operations: list[tuple[Any, GenerationMode]]) -> None:
+    def run(self, operations: list[tuple[Any, GenerationMode, Answers]]) -> None:
         until = time.monotonic() + self.options.seconds
         while time.monotonic() < until:
             self.dice.shuffle(operations)
-            for operation, mode in operations:
+            for operation, mode, answers in operations:
                 if self.options.within and "{namespace}" not in operation.path and self.dice.random() < ELSEWHERE:
+                    continue
+                if "/watch/" in operation.path and self.dice.random() < WATCHES:
                     continue
                 if time.monotonic() >= until:
                     return
-                self.batch(operation, mode)
+                self.batch(operation, mode, answers)
 
-    def batch(self, operation: Any, mode: GenerationMode) -> None:
+    def batch(self, operation: Any, mode: GenerationMode, answers: Answers) -> None:
         @seed(self.dice.getrandbits(64))
         @settings(
             max_examples=BATCH, phases=[Phase.generate], deadline=None, database=None,
@@ -85,13 +105,44 @@ class Fuzzer:
         )  # fmt: skip
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: Any) -> None:
+            if (base := self.base(case)) is not None:
+                case.body = base
             self.mend(case)
-            self.judge(case)
+            self.judge(case, answers)
+            if isinstance(case.body, dict):
+                for _ in range(VARIANTS):
+                    self.vary(case.body)
+                    self.mend(case)
+                    self.judge(case, answers)
 
         try:
             ask()
-        except schemathesis.errors.InvalidSchema as error:
-            self.counts[f"unusable: {operation.label}: {error}"[:200]] += 1
+        except (schemathesis.errors.InvalidSchema, Unsatisfiable) as error:
+            self.counts[f"unusable: {operation.label}: {error}"[:120]] += 1
+
+    def base(self, case: Any) -> Any:
+        """One of the objects that are accepted, half of the time; None where there is none of the kind."""
+        of = case.operation.definition.raw.get("x-kubernetes-group-version-kind") or {}
+        known = self.bases.get((f"{of.get('group')}/{of.get('version')}".lstrip("/"), of.get("kind")))
+        if known is None or case.method.upper() not in ("POST", "PUT") or self.dice.random() < 0.5:
+            return None
+        return json.loads(json.dumps(self.dice.choice(known)))
+
+    def vary(self, body: Any) -> None:
+        """Something in it, however deep, is left out or is something else."""
+        dice, at = self.dice, body
+        while True:
+            key = dice.choice(list(at) if isinstance(at, dict) else range(len(at))) if at else None
+            if key is None:
+                return
+            if isinstance(at[key], (dict, list)) and at[key] and dice.random() < DEEPER:
+                at = at[key]
+                continue
+            if dice.random() < 0.3:
+                del at[key]
+            else:
+                at[key] = dice.choice(ODD)()
+            return
 
     def mend(self, case: Any) -> None:
         dice = self.dice
@@ -131,7 +182,7 @@ class Fuzzer:
         elif case.operation.path.endswith("/eviction") and isinstance(case.body, dict):
             case.body["deleteOptions"] = {"dryRun": ["All"]}
 
-    def judge(self, case: Any) -> None:
+    def judge(self, case: Any, answers: Answers) -> None:
         try:
             response = case.call(
                 base_url=self.options.server, session=self.session, headers=self.credentials.headers,
@@ -150,12 +201,21 @@ class Fuzzer:
         self.counts[str(response.status_code)] += 1
         if response.status_code >= 500:
             self.tell(case, response.status_code, response.text)
+        elif not watches(case):
+            self.compare(case, response, answers)
 
-    def tell(self, case: Any, status: int, text: str) -> None:
+    def compare(self, case: Any, response: requests.Response, answers: Answers) -> None:
+        """With what the document says."""
+        media, path, method = response.headers.get("Content-Type", ""), case.operation.path, case.method.lower()
+        if problem := answers.problem(path, method, response.status_code, media, response.text):
+            self.counts["unfit"] += 1
+            self.tell(case, response.status_code, response.text, problem)
+
+    def tell(self, case: Any, status: int, text: str, problem: str = "") -> None:
         body = repr(case.body)[:SHOWN]
         found = {
             "method": case.method.upper(), "path": case.formatted_path, "query": repr(case.query)[:SHOWN],
-            "media": case.media_type, "body": body, "status": status, "answer": text[:SHOWN],
+            "media": case.media_type, "body": body, "status": status, "answer": text[:SHOWN], "problem": problem,
         }  # fmt: skip
         print(json.dumps(found), flush=True)
 
@@ -176,14 +236,18 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--namespace", default="default")
     parser.add_argument("--within", action="store_true", help="mostly in the namespace: the rest is forbidden")
+    parser.add_argument("--bases", type=Path, help="a JSON list of objects that are accepted")
     options = parser.parse_args()
     fuzzer = Fuzzer(options)
     operations = []
     for document in documents(options.server, options.ca, Credentials(options.documents_as).cert):
+        answers = Answers(document)
         for result in schemathesis.openapi.from_dict(document).get_all_operations():
             operation = result.ok()
             if not operation.path.endswith(CONNECTS):
-                operations += [(operation, mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)]
+                operations += [
+                    (operation, mode, answers) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+                ]
     fuzzer.run(operations)
     print(json.dumps({"counts": fuzzer.counts, "operations": len(operations)}))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from attack.long.judging import allowed
 from e2e.host import Cluster
 
 HERE = Path(__file__).parent
@@ -27,19 +27,6 @@ NAMESPACE = "fuzz"
 GROWTH = 1.5  # of a process's memory, from before the attack to after it
 QUIET = 90.0  # seconds in which what was made for the attack is given back (aio/memory.py looks once a minute)
 LOOK = 5.0  # seconds between two looks at the nodes
-
-PARSE = r'strconv.ParseUint: parsing ".*": (invalid syntax|value out of range)'
-ALLOWED = {
-    # Each is upstream's own recorded answer to that mistake (Kubernetes 1.36.2).
-    "a resourceVersion that is no number, in a body": (500, PARSE),
-    "the same, in a query": (500, rf'resourceVersion: Invalid value: ".*": {PARSE}'),
-    "a resourceVersion on a POST": (500, r"resourceVersion should not be set on objects to be created"),
-    "a resourceVersion of the future": (504, r"Timeout: Too large resource version: \d+, current: \d+"),
-    "a Service without a backend": (503, r"no endpoints available for service|no service port"),
-    "a backend that is not there": (503, r"error trying to reach service"),
-    "a node that does not answer": (500, r"Internal error occurred: error (dialing|reading from) backend"),
-}
-"""Answers of 500 and above that are right: what was asked, the status, the message."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +136,6 @@ def test_nothing_gives_way(attacked: Attacked) -> None:
     assert tracebacks(attacked.cluster.host.data) == []
     time.sleep(QUIET)
     nothing_grew(before, attacked.cluster.status())
-
-
-def allowed(finding: Any) -> bool:
-    """Whether it is upstream's answer, too. An answer may hold several, where requests were sent in a row."""
-    return any(
-        finding["status"] == code and re.search(pattern, finding["answer"].replace('\\"', '"'))
-        for code, pattern in ALLOWED.values()
-    )
 
 
 def nodes_are_ready(cluster: Cluster) -> None:

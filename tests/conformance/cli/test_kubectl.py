@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from datetime import datetime
 from typing import Any
@@ -195,8 +196,8 @@ def check_descriptions(kubectl: Kubectl, pod: str) -> None:
         kubectl("describe", "node", node),
         ("Name:", node), ("Labels:",), ("Annotations:",), ("CreationTimestamp:",), ("Conditions:",),
         ("Type", "Status", "LastHeartbeatTime", "LastTransitionTime", "Reason", "Message"), ("Addresses:",),
-        ("Capacity:",), ("Kernel Version:",), ("OS Image:",), ("Container Runtime Version:",), ("Kubelet Version:",),
-        ("Pods:",),
+        ("Capacity:",), ("Kernel Version:", platform.release()), ("OS Image:",),
+        ("Container Runtime Version:", "containerd://"), ("Kubelet Version:", "v1.36."), ("Pods:",),
     )  # fmt: skip
     in_order(
         kubectl("describe", "namespace", namespace),

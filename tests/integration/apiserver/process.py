@@ -72,11 +72,14 @@ class ControlPlane:
         self._process.send_signal(number)
         return self._process.wait(20)
 
+    def authority(self) -> bytes:
+        """The certificate by which the server is known."""
+        config = json.loads(self.kubeconfig.read_text())
+        return base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
+
     def context(self, *, client: bool = True) -> ssl.SSLContext:
         """TLS as the administrator, or as nobody."""
-        config = json.loads(self.kubeconfig.read_text())
-        authority = config["clusters"][0]["cluster"]["certificate-authority-data"]
-        context = ssl.create_default_context(cadata=base64.b64decode(authority).decode())
+        context = ssl.create_default_context(cadata=self.authority().decode())
         if client:
             context.load_cert_chain(self.data / "pki" / "admin.crt", self.data / "pki" / "admin.key")
         return context
