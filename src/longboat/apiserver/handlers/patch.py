@@ -90,7 +90,8 @@ async def read_patch(request: Request, media_type: str, validation: str) -> tupl
 
 
 def _spelled(endpoint: Endpoint, media_type: str, found: Object, document: Any) -> str:
-    shape, merged = endpoint.schema.type(endpoint.kind), media_type == MERGE
+    found_type, merged = endpoint.schema.type(endpoint.kind), media_type == MERGE
+    shape = None if isinstance(found_type, Structural) else found_type  # custom objects are maps to upstream
     return spelling.spelled(shape, found, document if merged else spelling.by_operations(document), merged=merged)
 
 

@@ -11,6 +11,7 @@ from longboat.machinery import names
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.types import structure
+from longboat.machinery.types.emptied import as_sent
 from longboat.registry.kinds import rules
 from longboat.registry.kinds.apiextensions import conversion, parts, shown
 
@@ -47,7 +48,7 @@ def check(new: Object, old: Object | None, err: Errors) -> None:
         err.extend(at.index(i).at("name"), names.dns1035_label(name), name)
         _version(version, {field for field in PER_VERSION if field not in hoisted}, former, at.index(i), err)
         seen.add(name)
-    whole = shown.versions(versions, hoisted) if "versions" in new and new["versions"] is not None else None
+    whole = None if as_sent(new, "versions") is None else shown.versions(versions, hoisted)
     if len(seen) < len(versions):
         err.invalid(at, whole, "must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
