@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from longboat.apiserver import protobufs
 from longboat.apiserver.aggregation.priorities import CUSTOM, ordered
 from longboat.apiserver.encoding import respond
-from longboat.apiserver.media import WHOLE, aggregated_discovery, negotiate
+from longboat.apiserver.media import PROTOBUF, WHOLE, aggregated_discovery, negotiate
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.resources import Derived, Foreign, GroupVersion, Resource, Resources
 from longboat.apiserver.router import check_accept
@@ -20,7 +21,7 @@ from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.subresource import Subresource
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 Versions = dict[tuple[str, str], list[Resource]]
 
@@ -42,6 +43,13 @@ class _Documents:
             "/api": _aggregate([("", ["v1"])], versions, resources.foreign),
             "/apis": _aggregate(list(groups.items()), versions, resources.foreign),
         }
+        self._in_protobuf: dict[str, bytes] = {}  # as they are asked for: client-go does not
+
+    def in_protobuf(self, path: str) -> bytes:
+        """The aggregated document."""
+        if path not in self._in_protobuf:
+            self._in_protobuf[path] = protobufs.of_json(self.aggregated[path][0])
+        return self._in_protobuf[path]
 
 
 class Discovery:
@@ -53,11 +61,13 @@ class Discovery:
     def handle(self, request: Request) -> Response | None:
         """None for a path that is not discovery's."""
         path, made = request.path.rstrip("/"), self._documents()
-        if path in made.aggregated and aggregated_discovery(request.headers.get("accept", "")):
+        if path in made.aggregated and (media := aggregated_discovery(request.headers.get("accept", ""))):
             body, etag = made.aggregated[path]
             if request.headers.get("if-none-match") == etag:
                 return Response(304, headers={"ETag": etag, "Vary": "Accept"})
-            return Response(200, body, AGGREGATED, {"ETag": etag, "Vary": "Accept"})
+            if media == PROTOBUF:
+                body = made.in_protobuf(path)
+            return Response(200, body, f"{media};{AGGREGATED}", {"ETag": etag, "Vary": "Accept"})
         document = made.plain.get(path)
         if document is None:
             return None

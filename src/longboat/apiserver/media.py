@@ -93,16 +93,16 @@ def prettily(wish: str, user_agent: str) -> bool:
     return wish in TRUE if wish else user_agent.startswith(BROWSERS)
 
 
-def aggregated_discovery(accept: str) -> bool:
-    """Whether the client would rather have the aggregated discovery document (v2)."""
+def aggregated_discovery(accept: str) -> str:
+    """JSON or PROTOBUF, where the client would rather have the aggregated discovery document (v2); else ""."""
     for kind, subtype, wanted in _clauses(accept):
         media = f"{kind}/{subtype}"
-        if media == JSON and wanted.get("g") == _DISCOVERY and wanted.get("as") == "APIGroupDiscoveryList":
+        if media in (JSON, PROTOBUF) and wanted.get("g") == _DISCOVERY and wanted.get("as") == "APIGroupDiscoveryList":
             if wanted.get("v") == "v2":
-                return True
-        elif media in (JSON, "*/*", "application/*"):
-            return False
-    return False
+                return media
+        elif media in (JSON, PROTOBUF, "*/*", "application/*"):
+            return ""
+    return ""
 
 
 def chosen(accept: str, given: Mapping[str, str]) -> str | None:

@@ -16,10 +16,10 @@ from longboat.apiserver.media import META_GROUP, PARTIAL, PARTIAL_LIST, PROTOBUF
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import protobuf_writer, schema
+from longboat.machinery.types import protobuf_writer, schema, undocumented
 from longboat.machinery.types.protobuf import Unknown, number_at
 from longboat.machinery.types.protobuf_writer import END, METADATA, RAW, envelope, framed, tag_of, varint, writer
-from longboat.machinery.types.shapes import List, Struct
+from longboat.machinery.types.shapes import Struct
 from longboat.storage.encoded import Encoded
 from longboat.storage.entry import Change, Entry
 from longboat.storage.watchcache import WatchCache
@@ -54,7 +54,7 @@ class Encodings:
         self._cache = cache
         if self._partial:
             self._head = envelope(f"{META_GROUP}/{form.version}", PARTIAL)
-            self._struct = _partial(types)
+            self._struct = undocumented.partial(types)
         else:
             found = types.type(kind)
             assert found is not None  # or the negotiation would have refused it
@@ -155,24 +155,16 @@ def at_revision(field: bytes, revision: int) -> bytes:
 def of_json(body: bytes) -> bytes:
     """The document of an answer that is JSON. Raises protobuf.Unknown for what has no encoding."""
     obj = _decode(body)
-    return protobuf_writer.encode(_struct(schema.load(), obj.get("apiVersion") or "v1", obj["kind"]), obj)
+    return protobuf_writer.encode(type_of(schema.load(), obj.get("apiVersion") or "v1", obj["kind"]), obj)
 
 
-def _struct(types: schema.Schema, api_version: str, kind: str) -> Struct:
+def type_of(types: schema.Schema, api_version: str, kind: str) -> Struct:
+    """Raises Unknown for what has no protobuf encoding."""
     group, _, version = api_version.rpartition("/")
-    if group == META_GROUP and kind == PARTIAL:
-        return _partial(types)
-    if group == META_GROUP and kind == PARTIAL_LIST:
-        meta = types.definition(f"{_META}v1.ListMeta")
-        return Struct(f"{_META}{version}.{kind}", {"metadata": meta, "items": List(_partial(types))})
-    found = types.type(Kind(group, version, kind, ""))
+    found = undocumented.find(types, group, version, kind) or types.type(Kind(group, version, kind, ""))
     if found is None:
         raise Unknown(f"{api_version} {kind}")
     return found
-
-
-def _partial(types: schema.Schema) -> Struct:
-    return Struct(f"{_META}v1.{PARTIAL}", {"metadata": types.definition(f"{_META}v1.ObjectMeta")})
 
 
 async def write_out(response: Response, seat: Seat) -> None:

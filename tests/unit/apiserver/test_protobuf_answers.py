@@ -50,7 +50,7 @@ def read(document: bytes) -> Object:
     """A whole answer, whatever it is."""
     version, kind, raw = protobuf.envelope(document)
     head = {"kind": kind, "apiVersion": version}
-    return head | protobuf.decode(protobufs._struct(SCHEMA, version, kind), raw)
+    return head | protobuf.decode(protobufs.type_of(SCHEMA, version or "v1", kind), raw)
 
 
 def events(data: bytes) -> list[tuple[str, Object]]:
@@ -415,5 +415,25 @@ def test_what_is_large_is_encoded_beside_the_loop(monkeypatch: pytest.MonkeyPatc
         response.end()
         await response.stream.aclose()  # type: ignore[attr-defined]
         assert len(threads) == 4 and loop not in threads
+
+    play(scene)
+
+
+AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def test_discovery() -> None:
+    async def scene(api: Api) -> None:
+        for path in ("/api", "/apis", "/apis/apps", "/apis/apps/v1", "/api/v1"):
+            _, shown = await api.ask("GET", path)
+            assert significant(await asked(api, path, TYPED)) == significant({"apiVersion": ""} | shown)
+        for path in ("/api", "/apis"):
+            _, shown = await api.ask("GET", path, accept=f"{JSON};{AGGREGATED}")
+            # client-go asks for JSON alone
+            response = await api.response("GET", path, accept=f"{PROTOBUF};{AGGREGATED},{JSON};{AGGREGATED}")
+            assert response.content_type == f"{PROTOBUF};{AGGREGATED}" and response.headers["Vary"] == "Accept"
+            found = read(response.whole())
+            assert significant(found) == significant(shown) and found["items"]
+            assert (found["kind"], found["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
 
     play(scene)
