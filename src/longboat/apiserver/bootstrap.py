@@ -53,6 +53,7 @@ async def bootstrap(config: Config, stores: Mapping[Kind, Store], clock: Clock) 
             own.settle(),
             lay.dns_service(),
             lay.client_authorities(),
+            lay.node_authority(),
             lay.cluster_info(),
         )
     )
@@ -142,6 +143,13 @@ class _Bootstrap(Layer):
         data = {"client-ca-file": config.client_ca.read_text(), **config.front_proxy.told()}
         name = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
         await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": name, "data": data})
+
+    async def node_authority(self) -> None:
+        """How who reads nodes (metrics-server, Prometheus) knows their certificates: by an authority of their own."""
+        if self.config.node_ca is not None:
+            meta = {"name": "kubelet-serving-ca", "namespace": "kube-system"}
+            data = {"ca.crt": self.config.node_ca.read_text()}
+            await self.keep(kinds.CONFIG_MAP, "kube-system", {"metadata": meta, "data": data})
 
     async def cluster_info(self) -> None:
         """What a machine that has a join token needs beside it: the CA, which the token names (KEP-130)."""

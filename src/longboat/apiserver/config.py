@@ -42,6 +42,7 @@ class Config:
     service_account_key: Path | None = None
     extend_token_expiration: bool = False
     client_ca: Path | None = None
+    node_ca: Path | None = None  # of what nodes serve with
     front_proxy: FrontProxy | None = None
     audit_log: Path | None = None
     audit_limits: Limits = field(default_factory=Limits)

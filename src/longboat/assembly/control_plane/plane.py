@@ -92,6 +92,7 @@ class ControlPlane:
             service_account_key=self.pki.service_account_key,
             extend_token_expiration=given.extend_tokens,
             client_ca=ca,
+            node_ca=self.pki.node_serving.pair.certificate,
             front_proxy=self._front_proxy,
             authorization=authorization,
             authentication=access.authentication(given.authentication, OURS, authorization),
