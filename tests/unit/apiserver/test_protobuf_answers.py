@@ -114,6 +114,11 @@ def test_writes_in_protobuf_both_ways() -> None:
             api, f"{MAPS}/a", TYPED, "PATCH", {"data": {"w": "3"}}, content_type="application/merge-patch+json"
         )
         assert made["data"] == {"v": "2", "w": "3"}
+        alone = await asked(
+            api, f"{MAPS}/a", meta("PartialObjectMetadata"), "PATCH", {"metadata": {"labels": {"z": "z"}}},
+            content_type="application/merge-patch+json",
+        )  # fmt: skip
+        assert (alone["kind"], alone["metadata"]["labels"]["z"]) == ("PartialObjectMetadata", "z")
         gone = await asked(api, f"{MAPS}/a", TYPED, "DELETE")
         assert (gone["kind"], gone["status"], gone["details"]["name"]) == ("Status", "Success", "a")
         review = {
@@ -124,6 +129,26 @@ def test_writes_in_protobuf_both_ways() -> None:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = await asked(api, path, TYPED, "POST", go_client.encoded(review), content_type=PROTOBUF)
         assert answer["status"]["allowed"] is True
+
+    play(scene)
+
+
+def test_every_kind_that_is_listed_is_listed_in_protobuf() -> None:
+    async def scene(api: Api) -> None:
+        seen = 0
+        for resource in api.server.resources:
+            kind = resource.kind
+            if "list" not in resource.strategy.verbs or not resource.strategy.protobuf:
+                continue
+            path = f"{kind.path}/{kind.plural}"
+            _, shown = await api.ask("GET", path)
+            found = await asked(api, path, ONLY)
+            assert significant(found) == significant(shown), kind
+            assert found["kind"] == kind.list_kind
+            listed = await asked(api, path, meta("PartialObjectMetadataList"))
+            assert len(listed.get("items", ())) == len(shown["items"])
+            seen += bool(shown["items"])
+        assert seen > 10
 
     play(scene)
 

@@ -17,10 +17,12 @@ async def get(endpoint: Endpoint, request: Request) -> Response:
     form, entry = request.form, endpoint.store.get(info.namespace, info.name)
     if endpoint.store.codec.shows:
         (entry,) = await endpoint.shown((entry,), form)
+    if form is PLAIN:
+        return respond(200, entry.body, form)
     if form.media_type == PROTOBUF and form.as_kind != PARTIAL_LIST and protobufs.ready_made(request):
         encodings = endpoint.encodings(form)
         await encodings.ready((entry,), request.seat)
         return Response(200, encodings.object(entry), PROTOBUF)
-    if form is PLAIN or not form.as_kind:
+    if not form.as_kind:
         return respond(200, entry.body, form)
     return respond(200, one(endpoint, request, entry, form), form)

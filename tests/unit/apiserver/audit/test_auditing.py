@@ -389,3 +389,28 @@ def test_in_strict_mode_a_request_that_cannot_be_recorded_is_refused() -> None:
                     assert f"apiserver_audit_requests_rejected_total {COUNTS.rejected}" in figures
 
     receive(scene)
+
+
+def test_answers_in_other_forms_than_json_are_recorded_alike(tmp_path: Path) -> None:
+    """Objects, lists, what a write made and refusals."""
+    accepts = ("application/json", "application/vnd.kubernetes.protobuf", "application/yaml")
+
+    async def scene(api: Api) -> None:
+        for accept in accepts:
+            for method, path, body in (
+                ("POST", MAPS, config_map(a="b")), ("GET", f"{MAPS}/m", None), ("GET", MAPS, None),
+                ("GET", f"{MAPS}/none", None), ("DELETE", f"{MAPS}/m", None),
+            ):  # fmt: skip
+                response = await api.response(method, path, body, accept=accept)
+                assert response.content_type == accept
+
+    events = recorded(tmp_path, scene, {"level": "RequestResponse", "omitStages": ["RequestReceived"], **OF_MAPS})
+    told = [(each["responseObject"]["kind"], each["responseStatus"]["code"]) for each in events]
+    assert told[:5] == [
+        ("ConfigMap", 201),
+        ("ConfigMap", 200),
+        ("ConfigMapList", 200),
+        ("Status", 404),
+        ("Status", 200),
+    ]
+    assert told == told[:5] * len(accepts)
