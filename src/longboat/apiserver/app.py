@@ -30,6 +30,8 @@ from longboat.apiserver.authn.identity import Authenticator, authenticate
 from longboat.apiserver.authn.issuers.live import Issuers
 from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
+from longboat.apiserver.authn.token_users import Aware
+from longboat.apiserver.authn.token_webhook import TokenWebhook
 from longboat.apiserver.authz import aggregation
 from longboat.apiserver.authz.authorizer import Authorizer, authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
@@ -116,6 +118,10 @@ class APIServer:
         self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
         self.issuers = Issuers(config.authentication, self.issuer.known if self.issuer else (), clock)
         self.exposition.add(self.issuers.families)
+        asked, meant = config.token_webhook, self.issuer.audiences if self.issuer else ()
+        self.token_webhook = TokenWebhook(asked, meant, clock) if asked else None
+        if self.token_webhook:
+            self.exposition.add(self.token_webhook.families)
         self.audit = Auditor(config.audit_log, config.audit_limits, config.audit_policy, config.audit_webhook, clock)
         self._make_stores()
         nodes = NodeAuthorizer(self.stores, rules(CLUSTER_ROLES["system:node"]))
@@ -134,7 +140,7 @@ class APIServer:
         self.dispatcher.reduced.update(self._reduced())
         self.dispatcher.answers |= Reviews(
             clock=clock, schema=self.schema, admission=self.admission, authorizer=self.authorizer, issuer=self.issuer,
-            tokens=self.tokens, others=self._others(), lookup=self.lookup,
+            tokens=self._aware(), others=self._others(), lookup=self.lookup,
             extends_tokens=config.extend_token_expiration,
         ).handlers  # fmt: skip
         pods = self._endpoint(self.stores[kinds.POD].strategy)
@@ -220,6 +226,8 @@ class APIServer:
         await self.tasks.close()
         await self.issuers.close()
         await self.authorizers.close()
+        if self.token_webhook:
+            await self.token_webhook.close()
         await self.aggregator.close()
         self.webhooks.close()
         await self.feed.close()
@@ -406,11 +414,16 @@ class APIServer:
         bootstrap = bootstrap_tokens(partial(self.lookup, kinds.SECRET), self.clock)
         return [*self.config.authenticators, bootstrap, self.issuers.identify]
 
+    def _aware(self) -> list[Aware]:
+        return [each for each in (self.tokens, self.token_webhook) if each is not None]
+
     def _chain(self) -> Handler:
         config = self.config
         authenticators = self._others()
         if self.tokens:
             authenticators.insert(len(config.authenticators), self.tokens.identify)
+        if self.token_webhook:
+            authenticators.append(self.token_webhook.identify)
         links = [
             request_id,  # outermost: refusals bear it too
             recover,  # nothing below may end a connection without a Status

@@ -11,6 +11,7 @@ from longboat.apiserver.admission.configuration import Configured
 from longboat.apiserver.audit import webhook
 from longboat.apiserver.audit.rotation import Limits
 from longboat.apiserver.audit.rules import Policy
+from longboat.apiserver.authn import token_webhook
 from longboat.apiserver.authn.front_proxy import FrontProxy
 from longboat.apiserver.authn.identity import Authenticator
 from longboat.apiserver.authn.issuers import live
@@ -29,6 +30,7 @@ class Config:
     `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
     `enable_admission_plugins`, `disable_admission_plugins`: by their names in `admission.catalog`.
     `admission`: what admission plugins are told.
+    `token_webhook`: who is asked about tokens that nobody knows.
     `authorization`: who is asked whether something may be done.
     `authentication`: whose tokens are good besides our own, and who may be nobody.
     `warn_unenforced`: whether clients are warned of what is stored and not in force.
@@ -54,6 +56,7 @@ class Config:
     disable_admission_plugins: frozenset[str] = frozenset()
     admission: Configured = field(default_factory=Configured)
     authentication: live.Settings = field(default_factory=live.Settings)
+    token_webhook: token_webhook.Settings | None = None
     authorization: authorization.Settings = field(default_factory=authorization.Settings)
     authenticators: Sequence[Authenticator] = field(default=())
     rights: Sequence[Rights] = ()

@@ -11,8 +11,8 @@ from longboat.api import kinds
 from longboat.apiserver import review_rules
 from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.authn.identity import Authenticator, Rejected, Unknown
-from longboat.apiserver.authn.serviceaccounts import Bound, ServiceAccountTokens, TokenIssuer
-from longboat.apiserver.authn.token_users import TokenUsers
+from longboat.apiserver.authn.serviceaccounts import Bound, TokenIssuer
+from longboat.apiserver.authn.token_users import Aware, TokenUsers
 from longboat.apiserver.authz.authorizer import Authorizer, Rule
 from longboat.apiserver.authz.reviews import action as asked
 from longboat.apiserver.encoding import respond
@@ -33,13 +33,13 @@ WARN_AFTER, EXTENDED = 3607, 365 * 24 * 3600  # seconds: what pods ask for, and 
 
 
 class Reviews:
-    """`handlers` are for the dispatcher. `tokens` knows those of ServiceAccounts, `others` are who knows any other.
+    """`handlers` are for the dispatcher. `tokens` know whose tokens are for whom, `others` are who knows any other.
     `lookup` finds what tokens are bound to; `extends_tokens`: those of pods last a year, for programs that read theirs
     only once."""
 
     def __init__(
         self, *, clock: Clock, schema: Schema, admission: Admission, authorizer: Authorizer,
-        issuer: TokenIssuer | None, tokens: ServiceAccountTokens | None, others: Sequence[Authenticator],
+        issuer: TokenIssuer | None, tokens: Sequence[Aware], others: Sequence[Authenticator],
         lookup: Lookup, extends_tokens: bool,
     ) -> None:  # fmt: skip
         self._clock, self._schema, self._admission, self._authorizer = clock, schema, admission, authorizer

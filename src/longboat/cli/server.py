@@ -117,7 +117,14 @@ def _authentication(options: Options) -> Authentication:
     oidc = None
     if any(getattr(options, f"oidc_{name}") != getattr(Options(), f"oidc_{name}") for name in (*OIDC, "ca_file")):
         oidc = Flags(ca_file=_file(options.oidc_ca_file), required_claims=required, **said)
-    return Authentication(config=_file(options.authentication_config), anonymous=options.anonymous_auth, oidc=oidc)
+    return Authentication(
+        config=_file(options.authentication_config),
+        anonymous=options.anonymous_auth,
+        oidc=oidc,
+        webhook=_file(options.authentication_token_webhook_config_file),
+        webhook_version=options.authentication_token_webhook_version,
+        webhook_kept=options.authentication_token_webhook_cache_ttl,
+    )
 
 
 def _etcd(options: Options) -> Address | None:

@@ -44,6 +44,9 @@ class Flags:
     requestheader_extra_headers_prefix: str | None = _as_server()
     authentication_config: str | None = _as_server()
     anonymous_auth: bool | None = _as_server()
+    authentication_token_webhook_config_file: str | None = _as_server()
+    authentication_token_webhook_version: str | None = _as_server()
+    authentication_token_webhook_cache_ttl: str | None = _as_server()
     oidc_issuer_url: str | None = _as_server()
     oidc_client_id: str | None = _as_server()
     oidc_ca_file: str | None = _as_server()
@@ -120,6 +123,7 @@ def _check_files(cluster: Cluster) -> None:
     except Unusable as error:
         raise Usage(str(error)) from error
     try:
+        access.token_webhook(given.authentication)
         access.authentication(given.authentication, OURS, access.authorization(given.authorization))
     except BadConfiguration as error:
         raise Usage(str(error)) from error

@@ -76,6 +76,13 @@ class Options:
     )
     authentication_config: str = flag("", "AuthenticationConfiguration file: issuers whose tokens are taken")
     anonymous_auth: bool | None = flag(None, "let requests without a credential be system:anonymous (default: yes)")
+    authentication_token_webhook_config_file: str = flag("", "kubeconfig of a server that knows whose other tokens are")
+    authentication_token_webhook_version: str = flag(
+        "v1beta1", "version of the review that it is sent", choices=REVIEWS
+    )
+    authentication_token_webhook_cache_ttl: float = flag(
+        120.0, "seconds (or 90s, 2m) that it is not asked again about a token", parse=duration
+    )
     oidc_issuer_url: str = flag("", "URL of an issuer whose tokens are taken; only https")
     oidc_client_id: str = flag("", "audience that its tokens must be for")
     oidc_ca_file: str = flag("", "authority of its certificate (default: the machine's own)")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from longboat.apiserver import remote
+from longboat.apiserver.authn import token_webhook as asked
 from longboat.apiserver.authn.issuers import configuration, live
 from longboat.apiserver.authn.issuers.configuration import Anonymous
 from longboat.apiserver.authz import configuration as authz
@@ -50,3 +52,13 @@ def authorization(given: Authorization) -> authorizers.Settings:
     except BadConfiguration as error:
         raise BadConfiguration(f"--authorization-config: {error}") from None
     return authorizers.Settings(found, given.config, data)
+
+
+def token_webhook(given: Authentication) -> asked.Settings | None:
+    """Raises BadConfiguration, which names the flag."""
+    if given.webhook is None:
+        return None
+    try:
+        return asked.Settings(remote.load(given.webhook), given.webhook_version, given.webhook_kept)
+    except BadConfiguration as error:
+        raise BadConfiguration(f"--authentication-token-webhook-config-file: {error}") from None

@@ -94,6 +94,7 @@ class ControlPlane:
             client_ca=ca,
             node_ca=self.pki.node_serving.pair.certificate,
             front_proxy=self._front_proxy,
+            token_webhook=access.token_webhook(given.authentication),
             authorization=authorization,
             authentication=access.authentication(given.authentication, OURS, authorization),
             audit_log=given.audit_log or root / "logs" / "audit.log",

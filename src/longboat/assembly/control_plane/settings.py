@@ -48,6 +48,9 @@ class Authentication:
     config: Path | None = None  # an AuthenticationConfiguration
     anonymous: bool | None = None
     oidc: Flags | None = None
+    webhook: Path | None = None  # the kubeconfig of a server that knows whose other tokens are
+    webhook_version: str = "v1beta1"
+    webhook_kept: float = 120.0  # seconds that its answers are
 
 
 @dataclass(frozen=True, kw_only=True)
