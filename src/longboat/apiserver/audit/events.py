@@ -29,6 +29,7 @@ CUT = "...TRUNCATED"  # as upstream marks it
 WRITES = frozenset(("create", "update", "patch", "delete"))
 QUOTING = frozenset((400, 422))  # answers whose message may quote what the client sent: it is left out
 TRUNCATED = "audit.k8s.io/truncated"  # as upstream marks events that lack an object
+CAUSES = 8 << 10  # characters of all causes of one answer
 AS_METADATA = Judged(METADATA)
 
 _encode = msgspec.json.Encoder().encode
@@ -261,9 +262,17 @@ def _status(outcome: Outcome) -> Object:
 
 
 def _bounded(details: Object) -> Object:
-    """What a Status says of its object, without causes: they say it in as many words as they like."""
-    return {
+    """What a Status says of its object, and of its causes the first: they say it in as many words as they like."""
+    found: Object = {
         field: short(value) if isinstance(value, str) else value
         for field, value in details.items()
-        if field != "causes" and isinstance(value, str | int)
+        if isinstance(value, str | int)
     }
+    causes, left = list[Object](), CAUSES
+    for cause in details.get("causes") or ():
+        told = {field: short(text) for field, text in cause.items() if isinstance(text, str)}
+        left -= sum(map(len, told.values()))
+        if left < 0:
+            break
+        causes.append(told)
+    return found | {"causes": causes} if causes else found

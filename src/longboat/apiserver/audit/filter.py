@@ -11,6 +11,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.http.exchange import Socket
 from longboat.apiserver.audit import events, policy
 from longboat.apiserver.audit.events import AS_METADATA, Outcome
+from longboat.apiserver.audit.objects import are_heavy
 from longboat.apiserver.audit.rules import COMPLETE, NONE, PANIC, RECEIVED, STARTED, Policy
 from longboat.apiserver.audit.sinks import Sinks
 from longboat.apiserver.audit.trail import COUNTS
@@ -38,8 +39,18 @@ def audit(sinks: Sinks, clock: Clock, rules: Policy | None = None) -> Filter:
     ) -> Awaitable[bool] | None:
         if stage in judged.omitted:
             return None
-        line = events.event(request, stage, outcome, received, clock.now(), judged)
+        now = clock.now()
+        if judged.bodies and are_heavy(request):
+            return beside(request, stage, outcome, received, now, judged)
+        line = events.event(request, stage, outcome, received, now, judged)
         return sinks.record(line, authenticated=_authenticated(request))
+
+    async def beside(
+        request: Request, stage: str, outcome: Outcome, received: datetime, now: datetime, judged: Judged
+    ) -> bool:
+        line = await request.seat.beside(events.event, request, stage, outcome, received, now, judged)
+        pending = sinks.record(line, authenticated=_authenticated(request))
+        return True if pending is None else await pending
 
     async def at_once(request: Request, outcome: Outcome, received: datetime, judged: Judged) -> None:
         """Of a request that has been answered, or is not going to be."""
@@ -66,7 +77,10 @@ def audit(sinks: Sinks, clock: Clock, rules: Policy | None = None) -> Filter:
         judged = judge(request, response.status)
         if judged is None:
             return response
-        outcome = Outcome.of(request, response, judged)
+        if judged.bodies and are_heavy(request, response):
+            outcome = await request.seat.beside(Outcome.of, request, response, judged)
+        else:
+            outcome = Outcome.of(request, response, judged)
         if long_running(request) and (response.stream is not None or response.upgrade is not None):
             await _through(record(request, STARTED, outcome, received, judged))
             _at_end(response, lambda: record(request, COMPLETE, outcome, received, judged))

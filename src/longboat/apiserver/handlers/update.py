@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from longboat.apiserver.authz.authorizer import Answers, asking, ensure_create
-from longboat.apiserver.endpoint import Endpoint, answer, read_object, write_of
+from longboat.apiserver.endpoint import Endpoint, answer, read_own, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request
 from longboat.machinery.objects import Object, meta
@@ -13,7 +13,7 @@ from longboat.registry.store import Result
 
 async def update(endpoint: Endpoint, request: Request) -> Response:
     info, write = request.info, write_of(endpoint, request)
-    obj = await read_object(request, endpoint.kind, endpoint.schema)
+    obj = await read_own(endpoint, request)
     given = meta(obj).get("name") or ""
     if not given:
         raise bad_request(

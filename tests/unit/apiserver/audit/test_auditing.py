@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import pytest
 from e2e.certificates import self_signed
 from longboat.aio.clock import SystemClock, VirtualClock
 from longboat.apiserver import remote
-from longboat.apiserver.audit import objects, rules, webhook
+from longboat.apiserver.audit import events, objects, rules, webhook
 from longboat.apiserver.audit.trail import COUNTS
 from longboat.apiserver.audit.webhook import DROPPED, FAILED, Settings, Webhook
 from longboat.apiserver.authn.identity import ANONYMOUS, Rejected
@@ -196,6 +197,57 @@ def test_an_object_that_is_too_large_is_left_out(monkeypatch: pytest.MonkeyPatch
     *_, event = recorded(tmp_path, scene, {"level": "RequestResponse", **OF_MAPS})
     assert "requestObject" not in event and "responseObject" not in event
     assert event["annotations"]["audit.k8s.io/truncated"] == "true"
+
+
+def test_what_was_sent_is_recorded_with_its_defaults(tmp_path: Path) -> None:
+    """As upstream, whose decoder adds them; not what admission and the server add."""
+
+    async def scene(api: Api) -> None:
+        ports = {"ports": [{"port": 80}], "selector": {"a": "b"}}
+        await api.make("/api/v1/namespaces/default/services", {"metadata": {"name": "s"}, "spec": ports})
+
+    (event,) = recorded(
+        tmp_path, scene,
+        {"level": "Request", "omitStages": ["RequestReceived"], "resources": [{"resources": ["services"]}]},
+    )  # fmt: skip
+    sent = event["requestObject"]
+    assert sent["spec"]["ports"] == [{"protocol": "TCP", "port": 80, "targetPort": 80}]
+    assert (sent["spec"]["sessionAffinity"], sent["spec"]["type"]) == ("None", "ClusterIP")
+    assert "clusterIP" not in sent["spec"] and "uid" not in sent["metadata"]
+
+
+def test_large_bodies_are_recorded_beside_the_loop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    home, where, make = threading.get_ident(), list[tuple[str, bool]](), events.event
+
+    def noting(request: Request, *rest: Any) -> bytes:
+        where.append((request.info.verb, threading.get_ident() == home))
+        return make(request, *rest)
+
+    monkeypatch.setattr(events, "event", noting)
+
+    async def scene(api: Api) -> None:
+        for number in range(4):
+            await api.make(MAPS, {"metadata": {"name": f"m{number}"}, "data": {"a": "x" * 40_000}})
+        await api.ask("GET", MAPS)
+
+    policy = {"level": "RequestResponse", "omitStages": ["RequestReceived"], "omitManagedFields": True, **OF_MAPS}
+    *_, listed = recorded(tmp_path, scene, policy)
+    assert where == [("create", False)] * 4 + [("list", False)]
+    assert [len(each["data"]["a"]) for each in listed["responseObject"]["items"]] == [40_000] * 4
+    assert b"managedFields" not in json.dumps(listed).encode()
+
+
+def test_causes_are_told_where_messages_are(tmp_path: Path) -> None:
+    async def scene(api: Api) -> None:
+        await api.ask("POST", MAPS, {"metadata": {"name": "M"}, "data": {"/": ""}})
+        await api.ask("POST", MAPS, {"metadata": {"name": "m"}, "data": {f"/{i}{'x' * 60}": "" for i in range(400)}})
+
+    told = recorded(tmp_path, scene, {"level": "Request", "omitStages": ["RequestReceived"], **OF_MAPS})
+    few, many = ([(c["reason"], c["field"]) for c in e["responseStatus"]["details"]["causes"]] for e in told)
+    assert few == [("FieldValueInvalid", "metadata.name"), ("FieldValueInvalid", "data[/]")]
+    assert 10 < len(many) < 400
+    (event,) = recorded(tmp_path, scene, {"level": "Metadata", "omitStages": ["RequestReceived"], **OF_MAPS})[-1:]
+    assert "details" not in event["responseStatus"], "answers that quote what was sent are not recorded at this level"
 
 
 def test_answers_in_all_their_shapes() -> None:

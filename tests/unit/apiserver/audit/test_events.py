@@ -70,9 +70,10 @@ def test_an_answer_that_may_quote_the_body_is_not_repeated() -> None:
     invalid = StatusError(422, "Invalid", 'Secret "s" is invalid: data[k]: Invalid value: "hunter2"', {"name": "s"})
     event = told(asked, Outcome.refused(asked, invalid))
     assert event["responseStatus"] == {"metadata": {}, "status": "Failure", "reason": "Invalid", "code": 422}
-    gone = StatusError(404, "NotFound", 'secrets "s" not found', {"name": "s", "kind": "secrets", "causes": [{}]})
+    details = {"name": "s", "kind": "secrets", "causes": [{"reason": "x"}]}
+    gone = StatusError(404, "NotFound", 'secrets "s" not found', details)
     said = told(asked, Outcome.refused(asked, gone))["responseStatus"]
-    assert said["details"] == {"name": "s", "kind": "secrets"}
+    assert said["details"] == details
     assert event["objectRef"]["name"] == "s"
 
 
