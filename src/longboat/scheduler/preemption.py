@@ -15,6 +15,7 @@ from longboat.scheduler.views import PodDisruptionBudget
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NO_CLAIMS = "no new claims to deallocate"  # what else upstream tries for a pod that fits nowhere (DynamicResources)
+NOT_ASKED = "not found"  # what it says, and preemption is not tried, where its PreFilter never had a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def nothing_found(refused: NoFit, tried: Iterable[str]) -> str:
 
 def message(refused: NoFit, why: str) -> str:
     """What the pod is told: why it fits nowhere and, unless room is being made, why none is (upstream's FitError)."""
+    if refused.overall:
+        return f"{refused.message} {NOT_ASKED}"
     return f"{refused.message} {NO_CLAIMS}, preemption: {why}" if why else refused.message
 
 

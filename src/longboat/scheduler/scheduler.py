@@ -144,9 +144,10 @@ class Scheduler:
         The room is the pod's from now on, though it may take its victims long to go.
         """
         waits = info.uid in self._queue
-        why, room = preemption.allowed(info, self._snapshot, refused.hopeful) if refused.nodes else "", None
-        nominated = None if why else ""  # what it was nominated for may still come
-        if not why and refused.nodes:
+        tried = bool(refused.nodes) and not refused.overall
+        why, room = preemption.allowed(info, self._snapshot, refused.hopeful) if tried else "", None
+        nominated = None if why or refused.overall else ""  # what it was nominated for may still come
+        if tried and not why:
             self._figures.preemptions += 1
             room = preemption.plan(info, self._snapshot, self._cycle, refused.hopeful, self._budgets.values())
             why = "" if room else preemption.nothing_found(refused, refused.hopeful)

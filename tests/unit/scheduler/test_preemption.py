@@ -81,6 +81,11 @@ def test_a_pod_is_told_of_all_that_was_tried_unless_room_is_made() -> None:
         "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
         "preemption: not eligible due to preemptionPolicy=Never."
     )
+    refused = NoFit(nodes=1, overall='persistentvolumeclaim "x" not found')
+    assert preemption.message(refused, "") == (
+        '0/1 nodes are available: persistentvolumeclaim "x" not found. not found'
+    )
+    assert preemption.message(NoFit(nodes=0), "") == "no nodes available to schedule pods"
 
 
 @given(st.lists(st.tuples(st.integers(1, 20), st.integers(0, 5)), max_size=8), st.integers(1, 40), st.integers(0, 5))
