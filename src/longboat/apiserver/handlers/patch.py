@@ -38,7 +38,7 @@ async def patch(endpoint: Endpoint, request: Request) -> Response:
         if not isinstance(found, dict):
             raise refusals.unfit_patch(endpoint.kind, found, refusals.no_object(found))
         merged = document if media_type == STRATEGIC else None
-        spell = None if media_type == STRATEGIC else partial(_spelled, endpoint, media_type, found, document)
+        spell = None if media_type == STRATEGIC else partial(_spelled, endpoint, media_type, found, owners, document)
         new, warnings = endpoint.schema.check_object(
             endpoint.kind, found, validation, complaints, large=request.seat.taken, merged=merged, spell=spell
         )
@@ -89,9 +89,13 @@ async def read_patch(request: Request, media_type: str, validation: str) -> tupl
         return None, [], error
 
 
-def _spelled(endpoint: Endpoint, media_type: str, found: Object, document: Any) -> str:
-    found_type, merged = endpoint.schema.type(endpoint.kind), media_type == MERGE
-    shape = None if isinstance(found_type, Structural) else found_type  # custom objects are maps to upstream
+def _spelled(endpoint: Endpoint, media_type: str, found: Object, owners: Any, document: Any) -> str:
+    """Custom objects are maps to upstream, and are shown with who owns them."""
+    shape, merged = endpoint.schema.type(endpoint.kind), media_type == MERGE
+    if shape is None or isinstance(shape, Structural):
+        shape, rest = None, found.get("metadata")
+        if owners is not None and isinstance(rest, dict):
+            found = {**found, "metadata": {**rest, MANAGED: owners}}
     return spelling.spelled(shape, found, document if merged else spelling.by_operations(document), merged=merged)
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from longboat.machinery import refusals, text, yaml
 from longboat.machinery.errors import StatusError, bad_request, unsupported_media_type
+from longboat.machinery.former_versions import FORMER
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import check, converted, emptied, protobuf, strict
@@ -275,7 +276,7 @@ class Schema:
         if found is not None and found == self._definition(kind.api_version, kind.name):
             return ""  # DeleteOptions are of every group's version, and mean the same in each
         if found is None:
-            if self.has(kind):
+            if self.has(kind) and not (name == kind.name and f"{version}/{name}" in FORMER):
                 return refusals.unregistered(version, name)
             return refusals.other_version(version, kind)
         try:

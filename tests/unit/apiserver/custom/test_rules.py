@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from unit.apiserver.custom.test_definitions import MERGE, at, boat, change, definition, served, until, version
 from unit.apiserver.harness import Api, play
+
+JSON = "application/json-patch+json"
 
 RULES: Any = {
     "old": {"type": "integer", "x-kubernetes-validations": [{"rule": "self < 5"}]},
@@ -57,5 +60,20 @@ def test_what_broke_a_rule_before_it_was_made_may_stay_and_not_come() -> None:
         assert code == 422
         code, _ = await api.ask("PATCH", at(name="a"), {"spec": {"other": 1}}, content_type=MERGE)
         assert code == 200
+
+    play(scene)
+
+
+def test_what_a_patch_does_not_fit_is_shown_in_the_order_of_its_keys_with_its_owners() -> None:
+    async def scene(api: Api) -> None:
+        await served(api, kind(old={"type": "integer"}))
+        made = await api.make(at(), boat(spec={"old": 1}))
+        target = f"{at(name='a')}?dryRun=All&fieldValidation=Strict"
+        for patch, content_type in (({"spec": {"zz": 1}}, MERGE),
+                                    ([{"op": "add", "path": "/spec/zz", "value": 1}], JSON)):  # fmt: skip
+            code, answer = await api.ask("PATCH", target, patch, content_type=content_type)
+            shown = json.dumps(made | {"spec": {"old": 1, "zz": 1}}, sort_keys=True, separators=(",", ":"))
+            why = f'patch: Invalid value: {json.dumps(shown)}: strict decoding error: unknown field "spec.zz"'
+            assert (code, answer["message"]) == (422, f' "" is invalid: {why}')
 
     play(scene)

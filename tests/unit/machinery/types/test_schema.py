@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from longboat.api import kinds
 from longboat.machinery.errors import StatusError
+from longboat.machinery.former_versions import FORMER
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
 from longboat.machinery.types import schema
@@ -330,6 +331,21 @@ def test_an_object_of_another_version() -> None:
     body = {"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v1"}
     message = "the API version in the data (autoscaling/v1) does not match the expected API version (autoscaling/v2)"
     assert refusal(kinds.HPA, body) == message
+
+
+def test_an_object_of_a_version_that_is_no_longer_served() -> None:
+    for version in ("apps/v1beta2", "extensions/v1beta1"):
+        message = f"the API version in the data ({version}) does not match the expected API version (apps/v1)"
+        assert refusal(kinds.DEPLOYMENT, {"kind": "Deployment", "apiVersion": version}) == message
+    assert "no kind" in refusal(kinds.DEPLOYMENT, {"kind": "Deployment", "apiVersion": "apps/v1beta3"})
+    assert "no kind" in refusal(kinds.POD, {"kind": "Deployment", "apiVersion": "apps/v1beta2"})
+
+
+def test_versions_that_are_no_longer_served_are_of_kinds_that_are() -> None:
+    former = [each.split("/") for each in FORMER]
+    names = {each.name for each in vars(kinds).values() if isinstance(each, Kind)}
+    assert {name for *_, name in former} <= names
+    assert [each for each in former if SCHEMA.has(Kind(*each, ""))] == []
 
 
 def test_other_media_types() -> None:
