@@ -12,6 +12,7 @@ from longboat.machinery.objects import Object
 from longboat.machinery.openapi_parameters import parameters, shared_name
 from longboat.machinery.openapi_paths import (
     ANY,
+    BUILT_IN,
     MEDIA_TYPES,
     Names,
     Operation,
@@ -26,7 +27,8 @@ SECURITY = {
         "description": "Bearer Token authentication", "type": "apiKey", "name": "authorization", "in": "header",
     },
 }  # fmt: skip
-TEXT = ("text/plain", *MEDIA_TYPES)
+_STREAMED = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+TEXT = ("text/plain", *BUILT_IN)
 KEPT = ("dryRun", "fieldValidation", "name")  # kubectl has long looked for the first two where they are; names differ
 _IN_PATH = {
     "name": "name of the {}",
@@ -165,7 +167,9 @@ def _given(operation: Operation) -> tuple[str, ...]:
         return ANY
     if not operation.answer:
         return TEXT
-    return (*MEDIA_TYPES, "application/json;stream=watch") if operation.streams else MEDIA_TYPES
+    if operation.brought:
+        return (*MEDIA_TYPES, *_STREAMED[:1]) if operation.streams else MEDIA_TYPES
+    return (*BUILT_IN, *_STREAMED) if operation.streams else BUILT_IN
 
 
 def _taken_in(operation: Operation) -> tuple[str, ...]:
@@ -173,7 +177,7 @@ def _taken_in(operation: Operation) -> tuple[str, ...]:
     if operation.patches:
         return operation.patches
     if operation.kind is None:
-        return operation.gives or MEDIA_TYPES
+        return operation.gives or (MEDIA_TYPES if operation.brought else BUILT_IN)
     return MEDIA_TYPES if operation.brought else ANY
 
 

@@ -15,7 +15,8 @@ from longboat.machinery.subresource import Subresource
 from longboat.machinery.types.custom import CustomType
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-MEDIA_TYPES = ("application/json", "application/yaml")
+MEDIA_TYPES = ("application/json", "application/yaml")  # of kinds that are brought along
+BUILT_IN = (*MEDIA_TYPES, "application/vnd.kubernetes.protobuf")
 ANY = ("*/*",)  # what is sent may be of any type; what the server cannot read it refuses
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.unit.apiserver.harness import Api, play
 
 from conformance import go_client
@@ -20,7 +22,7 @@ from longboat.aio.clock import VirtualClock
 from longboat.api import kinds
 from longboat.apiserver import media, protobufs
 from longboat.machinery.objects import Object
-from longboat.machinery.types import protobuf, schema
+from longboat.machinery.types import protobuf, protobuf_writer, schema
 from longboat.storage import encoded
 from longboat.storage.watchcache import WatchCache
 from unit.machinery.types import upstream_protos
@@ -462,3 +464,29 @@ def test_discovery() -> None:
             assert (found["kind"], found["apiVersion"]) == ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2")
 
     play(scene)
+
+
+@given(
+    name=st.text(max_size=200),
+    version=st.integers(1, 1 << 40),
+    before=st.integers(1, 1 << 40),
+    value=st.sampled_from(("", "x" * 90, "x" * 16300)),
+)
+def test_another_version_is_put_in_without_encoding_the_rest(name: str, version: int, before: int, value: str) -> None:
+    shape = SCHEMA.type(kinds.CONFIG_MAP)
+    assert shape is not None
+
+    def field(revision: int) -> bytes:
+        meta = {"name": name, "namespace": name, "uid": "u", "resourceVersion": str(revision), "generation": 3}
+        made = {"metadata": meta, "data": {"a": value}}
+        return protobuf_writer.framed(b"\x12", protobuf_writer.writer(shape).write(made))
+
+    assert protobufs.at_revision(field(before), version) == field(version)
+
+
+def test_upstreams_descriptors_read_events() -> None:
+    frame = protobufs.event("ADDED", b"k8s\x00...")
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    made: Any = upstream_protos.message_class("io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent").FromString(frame[4:])  # type: ignore[attr-defined]
+    assert (made.type, made.object.raw) == ("ADDED", b"k8s\x00...")
+    assert made.SerializeToString() == frame[4:]

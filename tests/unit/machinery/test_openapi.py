@@ -11,7 +11,7 @@ import pytest
 
 from longboat.api import kinds
 from longboat.machinery import openapi
-from longboat.machinery.openapi_paths import META, Resource, discovery
+from longboat.machinery.openapi_paths import BUILT_IN, META, Resource, discovery
 from longboat.machinery.patch.document import ACCEPTED
 from longboat.machinery.subresource import STATUS, Subresource, proxy, stream
 
@@ -236,7 +236,7 @@ def test_a_delete_answers_with_what_was_deleted_where_the_store_gives_it(v3: Any
     for paths, kind in ((pods, "io.k8s.api.core.v1.Pod"), (v3["paths"], f"{META}Status")):
         answers = paths[one]["delete"]["responses"]
         assert {code: list(references(answers[code])) for code in answers} == {
-            "200": [f"#/components/schemas/{kind}"] * 2, "202": [f"#/components/schemas/{kind}"] * 2, "401": [],
+            "200": [f"#/components/schemas/{kind}"] * 3, "202": [f"#/components/schemas/{kind}"] * 3, "401": [],
         }  # fmt: skip
     everything = pods["/api/v1/namespaces/{namespace}/pods"]["delete"]["responses"]["200"]
     assert set(references(everything)) == {f"#/components/schemas/{META}Status"}
@@ -256,11 +256,11 @@ def test_what_has_no_group_version_has_documents_of_its_own() -> None:
     assert list(found) == ["version", "api", "apis", "apis/apps", ".well-known/openid-configuration", "openid/v1/jwks"]
     for name, path, schemas, media in (
         ("version", "/version/", "Info", "application/json"),
-        ("api", "/api/", "APIVersions ServerAddressByClientCIDR", "application/json application/yaml"),
+        ("api", "/api/", "APIVersions ServerAddressByClientCIDR", " ".join(BUILT_IN)),
         ("apis", "/apis/", "APIGroup APIGroupList GroupVersionForDiscovery ServerAddressByClientCIDR",
-         "application/json application/yaml"),
+         " ".join(BUILT_IN)),
         ("apis/apps", "/apis/apps/", "APIGroup GroupVersionForDiscovery ServerAddressByClientCIDR",
-         "application/json application/yaml"),
+         " ".join(BUILT_IN)),
         (".well-known/openid-configuration", "/.well-known/openid-configuration", "", "application/json"),
         ("openid/v1/jwks", "/openid/v1/jwks", "", "application/jwk-set+json"),
     ):  # fmt: skip
@@ -287,3 +287,13 @@ def test_the_older_document_has_discovery_watches_and_how_to_authenticate(v2: An
     ):
         get = v2["paths"][path]["get"]
         assert (get["operationId"], get["tags"], get["schemes"]) == (identity, [tag], ["https"])
+
+
+def test_what_operations_give(v2: Any) -> None:
+    """Upstream's documents: of built-in kinds protobuf too, and what watches send of lists."""
+    path = "/api/v1/namespaces/{namespace}/pods"
+    three = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+    watched = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]
+    assert v2["paths"][path]["get"]["produces"] == three + watched
+    assert v2["paths"][path]["post"]["produces"] == v2["paths"][f"{path}/{{name}}"]["get"]["produces"] == three
+    assert v2["paths"][f"{path}/{{name}}/log"]["get"]["produces"] == ["text/plain", *three]
