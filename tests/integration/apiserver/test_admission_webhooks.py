@@ -6,6 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from longboat.aio.clock import SystemClock
 from longboat.apiserver.dial import Dialer
 from oracle.webhook import Webhooks
-from unit.apiserver.harness import Api, play, user
+from unit.apiserver.harness import Api, api_server, play, user
 from unit.apiserver.pod_security.test_pod_security import told
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/{}webhookconfigurations"
@@ -99,11 +101,10 @@ def test_they_are_told_of_the_time_that_is_left(server: Webhooks) -> None:
     play(scene)
 
 
-@pytest.mark.parametrize(("policy", "code"), [("Fail", 500), ("Ignore", 201)])
-@pytest.mark.parametrize("which", ["validating", "mutating"])
-def test_one_that_is_dead_or_slow(server: Webhooks, which: str, policy: str, code: int) -> None:
-    async def scene(api: Api) -> None:
-        replies(server, slow={"delay": 1.5})
+def test_one_that_is_dead_or_slow(server: Webhooks) -> None:
+    """Of both sorts, with both policies: side by side, for each takes its second."""
+
+    async def scene(api: Api, which: str, policy: str, code: int) -> None:
         dead = hook(server, "/dead", url=DEAD, failurePolicy=policy)
         slow = hook(server, "/slow", resource="secrets", failurePolicy=policy, timeoutSeconds=1)
         await configure(api, which, dead, slow)
@@ -128,7 +129,16 @@ def test_one_that_is_dead_or_slow(server: Webhooks, which: str, policy: str, cod
         line = rf'apiserver_admission_webhook_{named}_count{{.*name="dead\.example\.com".* 1$'
         assert re.search(line, (await api.ask("GET", "/metrics"))[1], re.MULTILINE)
 
-    play(scene)
+    async def main() -> None:
+        replies(server, slow={"delay": 1.5})
+        async with asyncio.timeout(60), AsyncExitStack() as stack:
+            cases = list(product(("validating", "mutating"), (("Fail", 500), ("Ignore", 201))))
+            apis = [await stack.enter_async_context(api_server()) for _ in cases]
+            await asyncio.gather(
+                *(scene(api, which, *policy) for api, (which, policy) in zip(apis, cases, strict=True))
+            )
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(
