@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +22,13 @@ from longboat.registry.codec import LARGE, lost_to
 from longboat.registry.conversion import Run, Unconvertible
 from longboat.registry.custom import codec_for
 from longboat.registry.ownership import MANAGED, Ownership, keep_owners, keep_times, keep_valid
+from longboat.registry.reading import Reads
 from longboat.registry.reservation import Held, Reserver
 from longboat.registry.strategy import Deletion, Strategy
 from longboat.registry.write import Write
-from longboat.storage.entry import Entry, splice
+from longboat.storage.entry import splice
 from longboat.storage.figures import Measured
 from longboat.storage.interface import (
-    Compacted,
     Item,
     KeyExists,
     RevisionMismatch,
@@ -39,7 +39,6 @@ from longboat.storage.watchcache import WatchCache
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20  # entries whose shown form is made before others have their turn
 GENERATE_ATTEMPTS = 8  # names tried for a generateName before giving up (KEP-4420)
 
 Transform = Callable[[Object], Object]
@@ -54,8 +53,8 @@ class Result:
     created: bool = False
 
 
-class Store:
-    """All objects of one kind. Reads are the watch cache's; this is the way in."""
+class Store(Reads):
+    """All objects of one kind. Reads are the watch cache's (`reading.py`); this is the way in."""
 
     def __init__(
         self, strategy: Strategy, storage: Storage, cache: WatchCache, schema: Schema, clock: Clock,
@@ -71,63 +70,6 @@ class Store:
         self.ownership = Ownership(strategy, schema, {} if versions is None else versions)
         self._clock = clock
         self.reserver: Reserver | None = None  # of a kind whose objects hold addresses or ports (`catalog.connect`)
-
-    def key(self, namespace: str, name: str) -> str:
-        return f"{self.cache.prefix}{namespace}/{name}" if self.kind.namespaced else f"{self.cache.prefix}{name}"
-
-    def prefix(self, namespace: str) -> str:
-        return f"{self.cache.prefix}{namespace}/" if namespace and self.kind.namespaced else self.cache.prefix
-
-    def find(self, namespace: str, name: str) -> Entry | None:
-        return self.cache.get(self.key(namespace, name))
-
-    async def seek(self, namespace: str, name: str, seconds: float) -> Entry | None:
-        """As `find`, of what any API server has written until now; if it is not there, wait so long for it to come."""
-        await self.cache.fresh()
-        if seconds <= 0 or self.find(namespace, name) is not None:
-            return self.find(namespace, name)
-        watcher = self.cache.watch(self.prefix(namespace), self.cache.revision)
-        try:
-            async with self._clock.timeout(seconds):
-                async for _ in watcher:
-                    if self.find(namespace, name) is not None:
-                        break
-        except (TimeoutError, Compacted):
-            pass  # what is there now is the answer
-        finally:
-            watcher.close()
-        return self.find(namespace, name)
-
-    def get(self, namespace: str, name: str) -> Entry:
-        """Raises StatusError 404."""
-        entry = self.cache.get(self.key(namespace, name))
-        if entry is None:
-            raise errors.not_found(self.kind, name)
-        return entry
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is stored. What every write asks of kinds that most clusters have nothing of."""
-        return not self.cache.unopened and not len(self.cache)
-
-    def entries(self, namespace: str = "") -> list[Entry]:
-        """Raises Unreadable."""
-        prefix = self.prefix(namespace)
-        self.cache.check(prefix)
-        return self.cache.snapshot().entries(prefix)
-
-    async def ready(self, entries: Sequence[Entry]) -> None:
-        """Make the form in which this kind shows these, so that nobody who shows them holds the loop for it.
-
-        What somebody else has to convert they are asked for here. Raises StatusError.
-        """
-        if not self.codec.shows:
-            return
-        await self.codec.prepare(entries)
-        for i, entry in enumerate(entries):
-            self.codec.shown(entry)
-            if i % AT_ONCE == AT_ONCE - 1:
-                await asyncio.sleep(0)
 
     async def create(self, obj: Object, namespace: str, write: Write, admission: Admission = ADMITTED) -> Result:
         """Raises StatusError."""

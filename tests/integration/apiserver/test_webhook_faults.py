@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -127,6 +128,34 @@ def test_a_fault_stops_what_it_guards_and_nothing_else() -> None:
         assert (await api.ask("POST", MAPS, config_map("well-again")))[0] == 201
 
     run(partial(scene, "validating"), partial(scene, "mutating"))
+
+
+def test_faults_leave_no_memory_behind() -> None:
+    """What is allocated after more of each is what was allocated before."""
+
+    async def scene(api: Api, webhook: Backend) -> None:
+        await configure(api, webhook)
+
+        async def rounds(count: int) -> int:
+            for _ in range(count):
+                for fault in (garbage, no_http, endless_head, huge, redirects, wrong_uid, half, silent_end):
+                    webhook.behave = fault
+                    answers = await asyncio.gather(*(api.ask("POST", MAPS, config_map()) for _ in range(2)))
+                    assert {code for code, _ in answers} == {500}
+            await asyncio.sleep(0.1)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        await rounds(1)
+        tracemalloc.start()
+        try:
+            first = await rounds(1)
+            grown = await rounds(2) - first
+        finally:
+            tracemalloc.stop()
+        assert grown < 100_000, "32 answers, of which four had 5 MiB"
+
+    run(scene)
 
 
 def test_a_redirect_leads_nowhere() -> None:
