@@ -160,7 +160,11 @@ async def test_a_pod_that_was_allowed_to_go_and_stays_is_counted_again(cluster: 
     assert await counts(cluster) == (3, 2, 2, 0)
     await cluster.clock.advance(121)
     assert not (await cluster.get("pdb/web"))["status"].get("disruptedPods")
-    assert condition(await cluster.get(f"pod/{first}"), "DisruptionTarget") == ("False", "")
+    found = await cluster.get(f"pod/{first}")
+    assert condition(found, "DisruptionTarget") == ("False", "")
+    (taken_back,) = [each for each in found["status"]["conditions"] if each["type"] == "DisruptionTarget"]
+    assert taken_back["observedGeneration"] == found["metadata"]["generation"]
+    assert "reason" not in taken_back and taken_back["lastTransitionTime"] != told["lastTransitionTime"]
     assert "NotDeleted" in {event["reason"] for event in await cluster.list("events")}
 
 

@@ -82,3 +82,21 @@ async def test_a_node_that_is_ready_is_not_given_up_whatever_its_taints(cluster:
     await taint(cluster, "a", OUT_OF_SERVICE)
     await pass_time(cluster, 60, "a")
     assert (await cluster.get("pod/p"))["metadata"]["deletionTimestamp"]  # its node will end it, with its grace
+    assert await disrupted(cluster, "p") == ("DeletionByTaintManager", 1)
+
+
+async def test_a_pod_that_is_held_is_told_that_its_node_is_gone(cluster: Cluster) -> None:
+    await add_driver_node(cluster, "a", DRIVER)
+    await cluster.apply({"kind": "Pod", "metadata": {"name": "p", "finalizers": ["example.com/held"]}, "spec": {
+        "nodeName": "a", "containers": [{"name": "c", "image": "i"}]}})  # fmt: skip
+    await cluster.delete("node/a")
+    await pass_time(cluster, 120)
+    assert (await cluster.get("pod/p"))["status"]["phase"] == "Failed"
+    assert await disrupted(cluster, "p") == ("DeletionByPodGC", 1)
+
+
+async def disrupted(cluster: Cluster, name: str) -> tuple[str, int]:
+    """Why, and of which generation that is said: of the one before it was to go."""
+    status = (await cluster.get(f"pod/{name}"))["status"]
+    (told,) = [each for each in status["conditions"] if each["type"] == "DisruptionTarget"]
+    return told["reason"], told["observedGeneration"]

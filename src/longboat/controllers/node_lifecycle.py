@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from longboat.api import kinds
+from longboat.api import kinds, pod_conditions
+from longboat.api.pod_conditions import DISRUPTED
 from longboat.api.taints import (
     NO_EXECUTE,
     NO_SCHEDULE,
@@ -284,14 +285,12 @@ class TaintEviction(Controller):
     async def _evict(self, key: Key, pod: Pod) -> None:
         message = f"Marking for deletion Pod {key}"
         self.events.event(pod, "Normal", "TaintManagerEviction", message)
-        condition = {
-            "type": "DisruptionTarget",
-            "status": "True",
-            "reason": "DeletionByTaintManager",
-            "message": "Taint manager: deleting due to NoExecute taint",
-            "lastTransitionTime": timestamp(self.clock.now()),
-        }
-        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [condition]}}
+        before, generation = pod.status.conditions, pod.metadata.generation
+        why = ("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
+        told = pod_conditions.condition(
+            DISRUPTED, True, *why, before=before, generation=generation, now=self.clock.now()
+        )
+        patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [told]}}
         try:
             await self.client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
             await self.client.delete(kinds.POD, key, uid=pod.metadata.uid)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from longboat.api import kinds
+from longboat.api import kinds, pod_conditions
+from longboat.api.pod_conditions import DISRUPTED
 from longboat.api.taints import OUT_OF_SERVICE, Taint
 from longboat.api.view import Part, View
 from longboat.api.workloads import Condition
@@ -12,7 +13,7 @@ from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue
 from longboat.machinery.errors import StatusError
 from longboat.machinery.kinds import Kind
-from longboat.machinery.objects import Object, timestamp
+from longboat.machinery.objects import Object
 
 EVERY = 20.0  # seconds between rounds
 MOST_ENDED = 12500  # ended pods kept (kube-controller-manager, --terminated-pod-gc-threshold)
@@ -26,6 +27,7 @@ class Spec(Part):
 
 class Status(Part):
     phase: str = ""
+    conditions: list[Condition] = []
 
 
 class Pod(View):
@@ -130,13 +132,12 @@ class PodGC(Controller):
             return
         status: Object = {"phase": "Failed"}
         if lost:
-            condition = {
-                "type": "DisruptionTarget",
-                "status": "True",
-                "reason": "DeletionByPodGC",
-                "message": "PodGC: node no longer exists",
-                "lastTransitionTime": timestamp(self.clock.now()),
-            }
-            status["conditions"] = [condition]
+            before, generation = pod.status.conditions, pod.metadata.generation
+            why = ("DeletionByPodGC", "PodGC: node no longer exists")
+            status["conditions"] = [
+                pod_conditions.condition(
+                    DISRUPTED, True, *why, before=before, generation=generation, now=self.clock.now()
+                )
+            ]
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}
         await self.client.patch(kinds.POD, key, patch, style="strategic", subresource="status")

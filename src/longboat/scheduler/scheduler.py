@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
-from longboat.api import kinds
+from longboat.api import kinds, pod_conditions
+from longboat.api.pod_conditions import DISRUPTED
 from longboat.client.events import EventRecorder
 from longboat.client.informer import Informer, Informers
 from longboat.client.interface import Client, Key
 from longboat.machinery.errors import StatusError
 from longboat.machinery.exposition import Family
-from longboat.machinery.objects import timestamp
+from longboat.machinery.objects import Object
 from longboat.scheduler import catalog, preemption
 from longboat.scheduler.changes import node_change, resizing, scheduling_changed
 from longboat.scheduler.cycle import SUCCESS, Cycle, NoFit, Placement
@@ -182,22 +183,17 @@ class Scheduler:
                 continue  # it is going already
             key = Key(meta.namespace, meta.name)
             who = f"{info.pod.metadata.namespace}/{info.pod.metadata.name}"
-            condition = {
-                "type": "DisruptionTarget",
-                "status": "True",
-                "reason": "PreemptionByScheduler",
-                "message": f"{self.name}: preempting to accommodate a higher priority pod",
-                "lastTransitionTime": timestamp(self._clock.now()),
-            }
-            patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [condition]}}
+            message = f"{self.name}: preempting to accommodate a higher priority pod"
+            told = self._condition(victim.pod, DISRUPTED, True, "PreemptionByScheduler", message)
+            patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [told]}}
             try:
                 await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
                 await self._client.delete(kinds.POD, key, uid=meta.uid)
             except (StatusError, ConnectionError) as error:
                 log.info("could not preempt %s: %s", key, error)
                 continue
-            told = f"Preempted by pod {info.uid} on node {room.node}"
-            self._events.event(victim.pod, "Normal", "Preempted", told, action="Preempting")
+            message = f"Preempted by pod {info.uid} on node {room.node}"
+            self._events.event(victim.pod, "Normal", "Preempted", message, action="Preempting")
             log.info("preempted %s on %s for %s", key, room.node, who)
 
     async def _get_ready(self, info: PodInfo, node: str) -> bool:
@@ -262,16 +258,20 @@ class Scheduler:
         """
         self._events.event(pod, "Warning", "FailedScheduling", message, action="Scheduling")
         before = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-        same = before and (before.status, before.reason, before.message) == ("False", reason, message)
+        told = ("False", reason, message, pod.metadata.generation)
+        same = before and (before.status, before.reason, before.message, before.observedGeneration) == told
         if same and nominated in (None, pod.status.nominatedNodeName):
             return
-        condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
-        if before is None or before.status != "False":
-            condition["lastTransitionTime"] = timestamp(self._clock.now())
-        status: dict[str, object] = {"conditions": [condition]}
+        status: dict[str, object] = {"conditions": [self._condition(pod, "PodScheduled", False, reason, message)]}
         if nominated is not None and nominated != pod.status.nominatedNodeName:
             status["nominatedNodeName"] = nominated or None
         await self._write_status(pod, status)
+
+    def _condition(self, pod: Pod, kind: str, holds: bool, reason: str, message: str) -> Object:
+        before, generation = pod.status.conditions, pod.metadata.generation
+        return pod_conditions.condition(
+            kind, holds, reason, message, before=before, generation=generation, now=self._clock.now()
+        )
 
     async def _write_status(self, pod: Pod, status: dict[str, object]) -> None:
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": status}

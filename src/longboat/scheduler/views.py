@@ -95,6 +95,7 @@ class Condition(Part):
     status: str = ""
     reason: str = ""
     message: str = ""
+    observedGeneration: int = 0
 
 
 class PodStatus(Part):

@@ -117,6 +117,7 @@ def refused(work: Work, name: str) -> str:
     (condition,) = found["status"]["conditions"]
     assert (condition["type"], condition["status"]) == ("PodScheduled", "False"), found["status"]
     assert (condition["reason"], found["status"]["phase"]) == ("Unschedulable", "Pending")
+    assert condition["observedGeneration"] == found["metadata"]["generation"]
     message: str = condition["message"]
     assert message in told()
     return message

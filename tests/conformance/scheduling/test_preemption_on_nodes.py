@@ -90,6 +90,7 @@ def test_the_condition_of_who_gives_way(work: Work) -> None:
             condition = condition_of(found, "DisruptionTarget")
             assert condition is not None
             assert (condition["status"], condition["reason"]) == ("True", "PreemptionByScheduler")
+            assert condition["observedGeneration"] == 1  # what was judged: that it is to go is a generation of its own
             assert condition["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
             room.runs(work, "preemptor")  # the node is free once the victim has ended, held or not
             assert condition_of(work.get("victim"), "DisruptionTarget") == condition

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from longboat.api import kinds
+from longboat.api import kinds, pod_conditions
+from longboat.api.pod_conditions import DISRUPTED
 from longboat.api.workloads import Condition, Pod
 from longboat.client.interface import Key
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
-from longboat.machinery.objects import parse_timestamp, timestamp
+from longboat.machinery.objects import parse_timestamp
 
-CONDITION = "DisruptionTarget"
 PATIENCE = timedelta(minutes=2)
 
 
@@ -18,7 +18,7 @@ def announced(pod: Pod) -> Condition | None:
     """The condition of a pod that was to be disrupted and is not going yet."""
     if pod.metadata.deletionTimestamp is not None or pod.status.phase in ("Succeeded", "Failed"):
         return None
-    return next((c for c in pod.status.conditions if c.type == CONDITION and c.status == "True"), None)
+    return next((c for c in pod.status.conditions if c.type == DISRUPTED and c.status == "True"), None)
 
 
 class StaleDisruption(Controller):
@@ -41,8 +41,8 @@ class StaleDisruption(Controller):
         due = parse_timestamp(condition.lastTransitionTime) + PATIENCE
         if due > now:
             return Requeue((due - now).total_seconds())
-        taken_back: dict[str, str | None] = {"type": CONDITION, "status": "False", "lastTransitionTime": timestamp(now)}
-        taken_back |= dict.fromkeys(("reason", "message"))
+        before, generation = pod.status.conditions, pod.metadata.generation
+        taken_back = pod_conditions.condition(DISRUPTED, False, before=before, generation=generation, now=now)
         patch = {"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": [taken_back]}}
         await self.client.patch(kinds.POD, key, patch, style="strategic", subresource="status")
         return None
