@@ -66,6 +66,12 @@ class Extension:
         await api.make(SERVICES, self.api_service(name, **spec))
         await condition(api, name, "Passed")
 
+        async def heard() -> bool:
+            """The API server follows what it has written itself."""
+            return name in api.server.aggregator._watched and api.server.aggregator._watched[name].backend.available
+
+        await until(heard)
+
 
 async def condition(api: Api, name: str, reason: str, seconds: float = 8.0) -> dict[str, Any]:
     """Once it is for this reason that an APIService is available or not."""
