@@ -7,8 +7,7 @@ each that is not what the document says of its status, and for each connection t
 the counts. What schemathesis makes up alone seldom gets past the first check, so names, kinds and metadata are mended
 most of the time; the rest stays as it came.
 
-Objects of FILE, a JSON list of some that are accepted, take the place of half of the bodies, for how else would one see
-an answer of success.
+Objects of FILE, a JSON list of some that are accepted, are sent besides: how else would one see an answer of success.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import ssl
 import sys
 import time
@@ -42,6 +42,12 @@ ODD: tuple[Callable[[], Any], ...] = (
     lambda: "x" * 300, lambda: "10%", lambda: "-1", lambda: "2017-09-19T13:49:16Z", lambda: [None], lambda: {"a": None},
     lambda: ["a", "a"], lambda: {"name": "a"}, lambda: [{"name": "a"}, {"name": "a"}],
 )  # fmt: skip
+PLAIN = 0.7  # of requests that have no query, and of bodies that come as what they are
+MEDIA = {
+    "POST": ("application/json",),
+    "PUT": ("application/json",),
+    "PATCH": ("application/merge-patch+json", "application/strategic-merge-patch+json"),
+}
 PATIENCE = 4.0  # seconds to wait for an answer: watches have none to give
 WATCHES = 0.8  # of operations that only watch, left out: they cost a second each
 ELSEWHERE = 0.9  # of what is not in a namespace, left out for somebody who may only do things in one
@@ -95,7 +101,9 @@ class Fuzzer:
                     continue
                 if time.monotonic() >= until:
                     return
-                self.batch(operation, mode, answers)
+                self.known(operation, answers)
+                if time.monotonic() < until:
+                    self.batch(operation, mode, answers)
 
     def batch(self, operation: Any, mode: GenerationMode, answers: Answers) -> None:
         @seed(self.dice.getrandbits(64))
@@ -104,29 +112,31 @@ class Fuzzer:
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Any) -> None:
-            if (base := self.base(case)) is not None:
-                case.body = base
-            self.mend(case)
-            self.judge(case, answers)
-            if isinstance(case.body, dict):
-                for _ in range(VARIANTS):
-                    self.vary(case.body)
-                    self.mend(case)
-                    self.judge(case, answers)
+        def made_up(case: Any) -> None:
+            self.ask(case, answers)
 
         try:
-            ask()
+            made_up()
         except (schemathesis.errors.InvalidSchema, Unsatisfiable) as error:
             self.counts[f"unusable: {operation.label}: {error}"[:120]] += 1
 
-    def base(self, case: Any) -> Any:
-        """One of the objects that are accepted, half of the time; None where there is none of the kind."""
-        of = case.operation.definition.raw.get("x-kubernetes-group-version-kind") or {}
+    def known(self, operation: Any, answers: Answers) -> None:
+        """With an object of the kind that is accepted, if there is one."""
+        of = operation.definition.raw.get("x-kubernetes-group-version-kind") or {}
         known = self.bases.get((f"{of.get('group')}/{of.get('version')}".lstrip("/"), of.get("kind")))
-        if known is None or case.method.upper() not in ("POST", "PUT") or self.dice.random() < 0.5:
-            return None
-        return json.loads(json.dumps(self.dice.choice(known)))
+        if known is not None and operation.method.upper() in MEDIA:
+            body = json.loads(json.dumps(self.dice.choice(known)))
+            where = dict.fromkeys(re.findall(r"{(\w+)}", operation.path), "fuzz")
+            self.ask(operation.Case(path_parameters=where, query={}, body=body, media_type="application/json"), answers)
+
+    def ask(self, case: Any, answers: Answers) -> None:
+        self.mend(case)
+        self.judge(case, answers)
+        if isinstance(case.body, dict):
+            for _ in range(VARIANTS):
+                self.vary(case.body)
+                self.mend(case)
+                self.judge(case, answers)
 
     def vary(self, body: Any) -> None:
         """Something in it, however deep, is left out or is something else."""
@@ -149,8 +159,10 @@ class Fuzzer:
         for name in case.path_parameters or {}:
             if dice.random() < 0.9:
                 case.path_parameters[name] = dice.choice(self.namespaces if name == "namespace" else self.names)
-        if case.query is None:
+        if case.query is None or dice.random() < PLAIN:
             case.query = {}
+        if isinstance(case.body, dict) and dice.random() < PLAIN and (media := MEDIA.get(case.method.upper())):
+            case.media_type = dice.choice(media)
         if watches(case) and dice.random() < 0.9:
             case.query["timeoutSeconds"] = 1
         if isinstance(case.body, dict) and case.method.upper() in ("POST", "PUT"):

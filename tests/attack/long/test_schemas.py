@@ -23,7 +23,17 @@ from oracle.corpus import bases
 
 MINUTES = float(os.environ.get("LONGBOAT_FUZZ_MINUTES") or 10)
 FUZZER, NAMESPACE, TOKEN = Path(__file__).parent / "schema_fuzzer.py", "fuzz", "token-of-the-owner"
-FLAGS = {"anonymous": (), "owner": ("--namespace", NAMESPACE, "--within"), "admin": ("--dry-run",)}
+MEDDLING = (
+    "admissionregistration.k8s.io",
+    "apiregistration.k8s.io",
+    "ResourceQuota",
+    "LimitRange",
+)  # with all the rest
+FLAGS = {
+    "anonymous": (),
+    "owner": ("--namespace", NAMESPACE, "--within"),
+    "admin": ("--dry-run", "--namespace", NAMESPACE),
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +50,22 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
             "subjects": [{"kind": "User", "apiGroup": rbac, "name": "owner"}],
         }
         assert plane.ask("POST", f"/apis/{rbac}/v1/namespaces/{NAMESPACE}/rolebindings", binding)[0] == 201
+        furnish(plane)
         yield plane
+
+
+def furnish(plane: ControlPlane) -> None:
+    """An object of most kinds, in the namespace where it is in one: it has the name that the fuzzer asks for most."""
+    made = 0
+    for (version, kind), (known, *_) in bases().items():
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        parts = plane.ask("GET", root)[1].get("resources", ())
+        part = next((each for each in parts if each["kind"] == kind and "/" not in each["name"]), None)
+        if part is not None and version.partition("/")[0] not in MEDDLING and kind not in MEDDLING:
+            where = f"namespaces/{NAMESPACE}/{part['name']}" if part["namespaced"] else part["name"]
+            body = {**known, "metadata": {"name": "fuzz"}}
+            made += plane.ask("POST", f"{root}/{where}", body)[0] == 201
+    assert made > 30, f"{made} were accepted"
 
 
 @pytest.fixture(scope="module")
