@@ -13,7 +13,8 @@ from longboat.controllers.certificates.views import SigningRequest, created
 from longboat.controllers.runtime import Controller, Requeue, Watch, own_key
 from longboat.machinery.objects import parse_timestamp
 
-AFTER = {"Approved": timedelta(hours=1), "Denied": timedelta(hours=1), "Failed": timedelta(hours=1)}
+APPROVED, REFUSED = "Approved", ("Denied", "Failed")
+AFTER = timedelta(hours=1)  # since it was granted, or refused
 PENDING_AFTER = timedelta(hours=24)
 
 
@@ -29,6 +30,8 @@ class Cleaner(Controller):
         if request is None:
             return None
         due = useless_from(request)
+        if due is None:
+            return None
         wait = (due - self.clock.now()).total_seconds()
         if wait > 0:
             return Requeue(wait)
@@ -36,15 +39,20 @@ class Cleaner(Controller):
         return None
 
 
-def useless_from(request: SigningRequest) -> datetime:
-    """When nobody needs the request any more."""
-    times = [created(request) + PENDING_AFTER]
-    for condition in request.status.conditions:
-        if condition.type in AFTER and condition.lastUpdateTime:
-            times.append(parse_timestamp(condition.lastUpdateTime) + AFTER[condition.type])
-    if request.status.certificate and (ends := _ends(request.status.certificate)) is not None:
+def useless_from(request: SigningRequest) -> datetime | None:
+    """When nobody needs the request any more; None while somebody does. One that is approved waits for its signer as
+    long as that takes; one with any other condition is no business of ours (upstream, cleaner)."""
+    conditions, certificate = request.status.conditions, request.status.certificate
+    if not conditions:
+        return created(request) + PENDING_AFTER
+    times = [
+        parse_timestamp(condition.lastUpdateTime) + AFTER
+        for condition in conditions
+        if condition.lastUpdateTime and (condition.type in REFUSED or (condition.type == APPROVED and certificate))
+    ]
+    if certificate and request.is_(APPROVED) and (ends := _ends(certificate)) is not None:
         times.append(ends)
-    return min(times)
+    return min(times, default=None)
 
 
 def _ends(certificate: str) -> datetime | None:
