@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from longboat.api.pod_conditions import DISRUPTED
 from longboat.machinery import selectors
 from longboat.scheduler.cycle import Cycle, NoFit
 from longboat.scheduler.info import PodInfo
 from longboat.scheduler.snapshot import NodeInfo, Snapshot
-from longboat.scheduler.views import PodDisruptionBudget
+from longboat.scheduler.views import Pod, PodDisruptionBudget
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NO_CLAIMS = "no new claims to deallocate"  # what else upstream tries for a pod that fits nowhere (DynamicResources)
+BY_SCHEDULER = "PreemptionByScheduler"
+LOWEST = -(2**31)  # of priorities
+NOT_YET = "9999-12-31T23:59:59Z"  # the start of a pod that no node has seen
 NOT_ASKED = "not found"  # what it says, and preemption is not tried, where its PreFilter never had a turn
 
 
@@ -35,11 +39,17 @@ def allowed(info: PodInfo, snapshot: Snapshot, hopeful: Sequence[str]) -> str:
     name = snapshot.nominator.where(info.uid)
     nominated = snapshot.node(name) if name in hopeful else None  # elsewhere if that will never do
     if nominated is not None and any(
-        other.pod.metadata.deletionTimestamp and other.pod.spec.priority < pod.spec.priority
-        for other in nominated.pods.values()
+        other.pod.spec.priority < pod.spec.priority and _gave_way(other.pod) for other in nominated.pods.values()
     ):
         return "not eligible due to a terminating pod on the nominated node."
     return ""
+
+
+def _gave_way(pod: Pod) -> bool:
+    """Whether it is going because a scheduler preempted it: only such room is soon the preempting pod's."""
+    told = next((each for each in pod.status.conditions if each.type == DISRUPTED), None)
+    going = pod.metadata.deletionTimestamp is not None
+    return going and told is not None and (told.status, told.reason) == ("True", BY_SCHEDULER)
 
 
 def nothing_found(refused: NoFit, tried: Iterable[str]) -> str:
@@ -70,12 +80,16 @@ def plan(
 
 
 def harm(option: Preemption) -> tuple[int, int, int, int, float]:
-    """Orders options: budgets violated, then the highest priority lost, their sum, how many, and how recent."""
+    """Orders options: budgets violated, then the highest priority lost, their sum, how many, and how recent.
+
+    In the sum the lowest priority counts one: else one more pod of a negative priority would make it less.
+    """
     priorities = [v.pod.spec.priority for v in option.victims]
     top = max(priorities)
     # Of equals, lose the pods that have run the shortest.
-    oldest = min(v.pod.status.startTime or "" for v in option.victims if v.pod.spec.priority == top)
-    return (option.violations, top, sum(priorities), len(priorities), -_sortable(oldest))
+    oldest = min(v.pod.status.startTime or NOT_YET for v in option.victims if v.pod.spec.priority == top)
+    lost = sum(priority - LOWEST + 1 for priority in priorities)
+    return (option.violations, top, lost, len(priorities), -_sortable(oldest))
 
 
 def _sortable(moment: str) -> float:
@@ -114,20 +128,31 @@ def _on(
 
 def _importance(info: PodInfo) -> tuple[bool, int, str]:
     """The most important first: those that are not going anyway, by priority, then by how long it has run."""
-    return (info.pod.metadata.deletionTimestamp is not None, -info.pod.spec.priority, info.pod.status.startTime or "~")
+    return (
+        info.pod.metadata.deletionTimestamp is not None,
+        -info.pod.spec.priority,
+        info.pod.status.startTime or NOT_YET,
+    )
 
 
 def _split(pods: Iterable[PodInfo], budgets: Sequence[PodDisruptionBudget]) -> tuple[list[PodInfo], list[PodInfo]]:
-    """Those whose eviction would violate a disruption budget, and the others."""
-    left = [budget.status.disruptionsAllowed for budget in budgets]
-    guards = [(b.metadata.namespace, selectors.from_api(b.spec.selector)) for b in budgets]
+    """Those whose eviction would violate a disruption budget, and the others.
+
+    As upstream's scheduler takes budgets: one that selects everything guards nothing here, and what has been evicted
+    already is not counted again.
+    """
+    counted = [(b, selectors.from_api(b.spec.selector)) for b in budgets]
+    guards = [(b, selector) for b, selector in counted if not (selector.empty or selector.nothing)]
+    left = [budget.status.disruptionsAllowed for budget, _ in guards]
     protected: list[PodInfo] = []
     free: list[PodInfo] = []
     for info in sorted(pods, key=_importance):
         meta = info.pod.metadata
         violated = False
-        for i, (namespace, selector) in enumerate(guards):
-            if namespace == meta.namespace and meta.labels and selector.matches(meta.labels):
+        for i, (budget, selector) in enumerate(guards):
+            if budget.metadata.namespace != meta.namespace or meta.name in budget.status.disruptedPods:
+                continue
+            if meta.labels and selector.matches(meta.labels):
                 left[i] -= 1
                 violated = violated or left[i] < 0
         (protected if violated else free).append(info)

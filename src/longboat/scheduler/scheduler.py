@@ -184,7 +184,7 @@ class Scheduler:
             key = Key(meta.namespace, meta.name)
             who = f"{info.pod.metadata.namespace}/{info.pod.metadata.name}"
             message = f"{self.name}: preempting to accommodate a higher priority pod"
-            told = self._condition(victim.pod, DISRUPTED, True, "PreemptionByScheduler", message)
+            told = self._condition(victim.pod, DISRUPTED, True, preemption.BY_SCHEDULER, message)
             patch = {"metadata": {"uid": meta.uid}, "status": {"conditions": [told]}}
             try:
                 await self._client.patch(kinds.POD, key, patch, style="strategic", subresource="status")

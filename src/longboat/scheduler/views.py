@@ -146,6 +146,7 @@ class BudgetSpec(Part):
 
 class BudgetStatus(Part):
     disruptionsAllowed: int = 0
+    disruptedPods: dict[str, str] = {}
 
 
 class PodDisruptionBudget(View):

@@ -26,7 +26,15 @@ def node(name: str, *, cpu: str = "4", memory: str = "8Gi", pods: int = 110, lab
 
 
 def pod(
-    name: str = "p", *, cpu: str = "", memory: str = "", labels: Any = None, ports: Any = (), **spec: Any
+    name: str = "p",
+    *,
+    cpu: str = "",
+    memory: str = "",
+    labels: Any = None,
+    ports: Any = (),
+    status: Any = None,
+    going: bool = False,
+    **spec: Any,
 ) -> PodInfo:
     requests = {k: v for k, v in (("cpu", cpu), ("memory", memory)) if v}
     container = {"name": "c", "resources": {"requests": requests}, "ports": list(ports)}
@@ -35,8 +43,10 @@ def pod(
             {
                 "metadata": {
                     "name": name, "namespace": "default", "uid": f"uid-{next(_uids)}", "labels": labels or {},
+                    "deletionTimestamp": "2026-01-01T00:00:00Z" if going else None,
                 },
                 "spec": {"containers": [container], **spec},
+                "status": status or {},
             },
             Pod,
         )

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,52 @@ def test_disruption_budgets_are_spared_where_another_way_exists() -> None:
         PodDisruptionBudget,
     )
     assert names(plan(pod(cpu="1", priority=VIP), snapshot, [budget])) == {"free"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "disrupted", "spared"),
+    [
+        ({"matchLabels": {"app": "db"}}, {}, True),
+        ({}, {}, False),
+        ({"matchLabels": {"app": "db"}}, {"a": "now"}, False),
+    ],
+)
+def test_budgets_count_as_upstreams_scheduler_takes_them(selector: Any, disrupted: Any, spared: bool) -> None:
+    """One that selects everything guards nothing; a pod that was evicted already costs nothing more."""
+    snapshot = cluster(node("n", cpu="1"), node("m", cpu="1"))
+    snapshot.place(pod("a", cpu="1", priority=1, labels={"app": "db"}), "n")
+    snapshot.place(pod("b", cpu="1", priority=9), "m")
+    status = {"disruptedPods": disrupted}
+    budget = {"metadata": {"namespace": "default"}, "spec": {"selector": selector}, "status": status}
+    found = plan(pod(cpu="1", priority=VIP), snapshot, [msgspec.convert(budget, PodDisruptionBudget)])
+    assert names(found) == ({"b"} if spared else {"a"})
+
+
+def test_one_more_victim_is_never_less_harm_whatever_its_priority() -> None:
+    snapshot = cluster(node("n", cpu="1"), node("m", cpu="1"))
+    snapshot.place(pod("one", cpu="1", priority=5), "n")
+    for name, priority in (("two", 5), ("three", -10)):
+        snapshot.place(pod(name, cpu="500m", priority=priority), "m")
+    assert names(plan(pod(cpu="1", priority=VIP), snapshot)) == {"one"}
+
+
+def test_of_equals_those_go_that_have_run_the_shortest_or_not_at_all() -> None:
+    snapshot = cluster(node("n", cpu="1"), node("m", cpu="1"))
+    snapshot.place(pod("runs", cpu="1", priority=1, status={"startTime": "2026-01-01T00:00:00Z"}), "n")
+    snapshot.place(pod("begins", cpu="1", priority=1), "m")
+    assert names(plan(pod(cpu="1", priority=VIP), snapshot)) == {"begins"}
+
+
+def test_it_waits_for_what_was_preempted_alone() -> None:
+    told = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}
+    for condition, waits in ((told, True), ({**told, "reason": "EvictionByEvictionAPI"}, False), ({}, False)):
+        snapshot = cluster(node("n", cpu="1"))
+        status = {"conditions": [condition] if condition else []}
+        snapshot.place(pod("old", cpu="1", priority=1, going=True, status=status), "n")
+        incoming = pod(cpu="1", priority=VIP)
+        snapshot.nominator.nominate(incoming, "n")
+        assert bool(preemption.allowed(incoming, snapshot, ["n"])) is waits
+        assert not preemption.allowed(incoming, snapshot, []), "it will never do: it may look elsewhere"
 
 
 def test_what_no_pods_leaving_can_cure_evicts_nobody() -> None:
