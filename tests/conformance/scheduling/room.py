@@ -119,7 +119,7 @@ def refused(work: Work, name: str) -> str:
     assert (condition["reason"], found["status"]["phase"]) == ("Unschedulable", "Pending")
     assert condition["observedGeneration"] == found["metadata"]["generation"]
     message: str = condition["message"]
-    assert message in told()
+    until(lambda: message in told(), lambda: f"{message!r} is in none of {told()}")  # Events are written beside
     return message
 
 
