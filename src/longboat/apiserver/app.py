@@ -113,7 +113,8 @@ class APIServer:
         self.tasks = Tasks("apiserver")
         self.ready = False
         self.stopping = False
-        self.issuer = TokenIssuer(config.service_account_key, clock) if config.service_account_key else None
+        key, further = config.service_account_key, config.service_account_keys
+        self.issuer = TokenIssuer(key, clock, others=further) if key else None
         uses = LastUse(self._label_secret, clock)
         self.tokens = ServiceAccountTokens(self.issuer, self.find, uses.note) if self.issuer else None
         self.issuers = Issuers(config.authentication, self.issuer.known if self.issuer else (), clock)

@@ -25,6 +25,7 @@ class Config:
 
     `audit_policy`: what is recorded; without one, what `audit.policy` says.
     `encryption`: a file with an EncryptionConfiguration; without one, everything is stored in the clear.
+    `service_account_keys`: files with keys whose tokens are good besides those of `service_account_key`, which signs.
     `extend_token_expiration`: give tokens of pods a year, as upstream does for programs that read them once.
     `rights`: what components declare to need: they are given it by roles.
     `gathers_roles`: keep the rules of gathering ClusterRoles up to date, which upstream leaves to a controller.
@@ -42,6 +43,7 @@ class Config:
     node_ports: tuple[int, int] = (30000, 32767)
     serving_names: frozenset[str] = frozenset(SERVING_NAMES)
     service_account_key: Path | None = None
+    service_account_keys: Sequence[Path] = ()
     extend_token_expiration: bool = False
     client_ca: Path | None = None
     node_ca: Path | None = None  # of what nodes serve with

@@ -40,6 +40,7 @@ def paths(
 
 
 LISTED = ("/apis/", "/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version")
+KEPT = {"Cache-Control": "public, max-age=3600"}
 OPENID = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 
 
@@ -98,9 +99,9 @@ def _openid(issuer: TokenIssuer | None) -> Handler:
         only_get(request)
         path = request.path.rstrip("/")
         if issuer and path == "/openid/v1/jwks":
-            return Response(200, issuer.jwks(), "application/jwk-set+json")
+            return Response(200, issuer.jwks(), "application/jwk-set+json", KEPT)
         if issuer and path == "/.well-known/openid-configuration":
-            return Response(200, issuer.configuration())
+            return Response(200, issuer.configuration(), headers=KEPT)
         return no_page()
 
     return discover

@@ -80,6 +80,7 @@ def settings(options: Options) -> Settings:
         simulated_node_port=options.simulated_node_port,
         token_file=_file(options.token_file),
         encryption=_file(options.encryption_provider_config),
+        account_keys=tuple(map(Path, options.service_account_key_file)),
         extend_tokens=options.service_account_extend_token_expiration,
         authentication=_authentication(options),
         authorization=_authorization(options),

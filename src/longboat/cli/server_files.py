@@ -34,6 +34,7 @@ class Flags:
     store_ca: str | None = _as_server()
     store_cert: str | None = _as_server()
     store_key: str | None = _as_server()
+    service_account_key_file: str | None = _as_server()
     proxy_client_cert_file: str | None = _as_server()
     proxy_client_key_file: str | None = _as_server()
     requestheader_client_ca_file: str | None = _as_server()
@@ -80,7 +81,8 @@ def said(options: Flags, before: Cluster | None) -> dict[str, Any]:
     if audit := {name: value for name in AUDIT if (value := getattr(options, name)) is not None}:
         had = dict(before.audit) if before else {}
         for name, value in audit.items():
-            text = _absolute(value) if name.endswith(("_file", "_config")) or name in STORE_FILES else str(value)
+            several = value.split(",") if name.endswith(("_file", "_config")) or name in STORE_FILES else ()
+            text = ",".join(map(_absolute, several)) if several else str(value)
             had[name.replace("_", "-")] = text
         found["audit"] = {name: text for name, text in had.items() if text}
     check_plugins(options.enable_admission_plugins, options.disable_admission_plugins)
@@ -153,6 +155,7 @@ def _names(listed: str) -> list[str]:
 
 
 BEFORE = (
-    "anonymous_", "audit_", "authentication_", "authorization_", "oidc_", "proxy_client_", "requestheader_", "store",
+    "anonymous_", "audit_", "authentication_", "authorization_", "oidc_", "proxy_client_", "requestheader_",
+    "service_", "store",
 )  # fmt: skip
 AUDIT = tuple(each.name for each in fields(Flags) if each.name.startswith(BEFORE))

@@ -59,6 +59,9 @@ class Options:
     node_port_range: str = flag("30000-32767", "ports of NodePort Services", parse=port_range)
     token_file: str = flag("", "CSV file of static tokens: token,user,uid,groups")
     encryption_provider_config: str = flag("", "EncryptionConfiguration file (default: one of its own, made once)")
+    service_account_key_file: list[str] = flag(
+        [], "file with further keys whose tokens of ServiceAccounts are good; may be given several times"
+    )
     service_account_extend_token_expiration: bool = flag(
         False, "let tokens of pods last a year, for programs that read theirs only once"
     )

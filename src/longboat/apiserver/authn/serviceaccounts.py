@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 
 from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
-from longboat.apiserver.authn import figures, secret_tokens
+from longboat.apiserver.authn import figures, public_keys, secret_tokens
 from longboat.apiserver.authn.figures import USES
 from longboat.apiserver.authn.identity import Rejected, Unknown, known
 from longboat.apiserver.authn.secret_tokens import FindObject
@@ -80,9 +80,14 @@ class Claims(msgspec.Struct, frozen=True):
 class TokenIssuer:
     """Signs and checks ServiceAccount tokens."""
 
-    def __init__(self, key_file: Path, clock: Clock, issuer: str = ISSUER, former: tuple[str, ...] = FORMER) -> None:
-        """`former`: names that the same cluster signed with, and was meant by, before."""
+    def __init__(
+        self, key_file: Path, clock: Clock, issuer: str = ISSUER, former: tuple[str, ...] = FORMER,
+        others: Iterable[Path] = (),
+    ) -> None:  # fmt: skip
+        """`former`: names that the same cluster signed with, and was meant by, before. `others`: files with further
+        keys, private or public, whose tokens are good. Raises OSError, ValueError, BadConfiguration."""
         self._key = ECKey.import_key(key_file.read_text())
+        self._keys = public_keys.known(self._key, others)
         self.clock = clock
         self.issuer = issuer
         self.audiences = (issuer,)
@@ -129,7 +134,7 @@ class TokenIssuer:
     def decoded(self, token: str) -> Claims | secret_tokens.Claims:
         """What a token says that this cluster signed. Raises Rejected."""
         try:
-            found = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            found = self._keys.claims(token)
             if found.get("iss") == secret_tokens.ISSUER:
                 return msgspec.convert(found, secret_tokens.Claims)
             return msgspec.convert(found, Claims)
@@ -145,8 +150,7 @@ class TokenIssuer:
 
     def jwks(self) -> bytes:
         """The public key set (RFC 7517), for /openid/v1/jwks."""
-        public = {**self._key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": self._key.thumbprint()}
-        return msgspec.json.encode({"keys": [public]})
+        return msgspec.json.encode({"keys": self._keys.told()})
 
     def configuration(self) -> bytes:
         """OpenID Connect discovery (/.well-known/openid-configuration)."""
@@ -156,7 +160,7 @@ class TokenIssuer:
                 "jwks_uri": f"{self.issuer}/openid/v1/jwks",
                 "response_types_supported": ["id_token"],
                 "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": [ALGORITHM],
+                "id_token_signing_alg_values_supported": self._keys.algorithms,
             }
         )
 

@@ -90,6 +90,7 @@ class ControlPlane:
             node_ports=given.node_ports,
             serving_names=self.hosts,
             service_account_key=self.pki.service_account_key,
+            service_account_keys=given.account_keys,
             extend_token_expiration=given.extend_tokens,
             client_ca=ca,
             node_ca=self.pki.node_serving.pair.certificate,

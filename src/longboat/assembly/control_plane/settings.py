@@ -79,6 +79,7 @@ class Settings:
     simulated_node_port: int = 0  # of the agent on 127.0.0.1 that plays nodes; 0: there is none
     token_file: Path | None = None
     encryption: Path | None = None  # an EncryptionConfiguration; None for one of its own, made once
+    account_keys: tuple[Path, ...] = ()  # files with further keys whose tokens of ServiceAccounts are good
     extend_tokens: bool = False  # tokens of pods last a year
     authentication: Authentication = field(default_factory=Authentication)
     authorization: Authorization = field(default_factory=Authorization)
