@@ -69,6 +69,26 @@ def furnish(plane: ControlPlane) -> None:
     assert made > 30, f"{made} were accepted"
 
 
+def test_what_does_not_fit_is_seen(plane: ControlPlane) -> None:
+    """A deployment as it is, with nulls, and with things that the document does not have so. Nobody deletes it yet."""
+    path, one = (
+        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+        "/apis/apps/v1/namespaces/fuzz/deployments/fuzz",
+    )
+    status, found, headers = plane.ask("GET", one)
+    assert status == 200
+    answers = Answers(plane.ask("GET", "/openapi/v3/apis/apps/v1")[1])
+
+    def problem(**changes: Any) -> str:
+        return answers.problem(path, "get", 200, headers["content-type"], json.dumps({**found, **changes}))
+
+    assert problem() == problem(spec=None) == problem(metadata={"creationTimestamp": None}) == ""
+    assert problem(kind=5).startswith("/kind: 5 ")
+    assert problem(spec={**found["spec"], "replicas": "many"}).startswith('/spec/replicas: "many" ')
+    assert problem(spec={"selector": {}}).startswith("/spec: ")
+    assert answers.problem(path, "get", 418, headers["content-type"], "[]") == "", "nothing is said of such an answer"
+
+
 @pytest.fixture(scope="module")
 def fuzzing(plane: ControlPlane) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """Somebody of each sort, all at once: for most of the time a fuzzer makes up what to ask."""
@@ -104,26 +124,6 @@ def test_answers_are_as_documented(plane: ControlPlane, fuzzing: dict[str, subpr
     assert sum(counts["counts"].values()) > MINUTES * 50, "hardly anything was tried"
     assert shortest(each for each in findings if not allowed(each)) == []
     assert "Traceback" not in plane.log.read_text(), plane.log.read_text()[-5000:]
-
-
-def test_what_does_not_fit_is_seen(plane: ControlPlane) -> None:
-    """A deployment as it is, with nulls, and with things that the document does not have so."""
-    path, one = (
-        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
-        "/apis/apps/v1/namespaces/fuzz/deployments/fuzz",
-    )
-    status, found, headers = plane.ask("GET", one)
-    assert status == 200
-    answers = Answers(plane.ask("GET", "/openapi/v3/apis/apps/v1")[1])
-
-    def problem(**changes: Any) -> str:
-        return answers.problem(path, "get", 200, headers["content-type"], json.dumps({**found, **changes}))
-
-    assert problem() == problem(spec=None) == problem(metadata={"creationTimestamp": None}) == ""
-    assert problem(kind=5).startswith("/kind: 5 ")
-    assert problem(spec={**found["spec"], "replicas": "many"}).startswith('/spec/replicas: "many" ')
-    assert problem(spec={"selector": {}}).startswith("/spec: ")
-    assert answers.problem(path, "get", 418, headers["content-type"], "[]") == "", "nothing is said of such an answer"
 
 
 def shortest(findings: Iterator[Any]) -> list[Any]:
