@@ -20,6 +20,7 @@ from longboat.storage.encryption.sealer import Clear, Several
 from longboat.storage.encryption.storage import EncryptedStorage
 from longboat.storage.etcd import storage as etcd_storage
 from longboat.storage.etcd.address import parse
+from longboat.storage.etcd.shifted import ShiftedStorage
 from longboat.storage.interface import Event, Progress, Storage
 from longboat.storage.memory import MemoryStorage
 from longboat.storage.sqlite.client import connect
@@ -59,6 +60,14 @@ async def encrypted() -> AsyncIterator[tuple[Storage, Pass]]:
         yield EncryptedStorage(storage, keyring), let_pass
 
 
+@asynccontextmanager
+async def shifted() -> AsyncIterator[tuple[Storage, Pass]]:
+    """Brought from a store whose newest revision was 1000."""
+    async with memory() as (storage, let_pass):
+        since = await storage.create("/brought", b"") + 1000
+        yield ShiftedStorage(storage, 1000, since), let_pass  # type: ignore[arg-type]
+
+
 def etcd(name: str) -> Callable[[], AbstractAsyncContextManager[tuple[Storage, Pass]]]:
     """Beneath a prefix that nothing has used yet, of an etcd that goes on from test to test."""
 
@@ -80,7 +89,9 @@ def etcd(name: str) -> Callable[[], AbstractAsyncContextManager[tuple[Storage, P
 
 PREFIXES = itertools.count()
 ETCDS = [name for name, binary in BINARIES.items() if name == "etcd" or binary.exists()]
-BACKENDS = {"memory": memory, "sqlite": sqlite, "encrypted": encrypted} | {name: etcd(name) for name in ETCDS}
+BACKENDS = {"memory": memory, "sqlite": sqlite, "encrypted": encrypted, "shifted": shifted} | {
+    name: etcd(name) for name in ETCDS
+}
 
 
 def every_backend(test: Callable[..., Awaitable[None]]) -> Any:

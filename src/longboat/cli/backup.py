@@ -12,7 +12,7 @@ from pathlib import Path
 
 from longboat.aio.clock import SystemClock
 from longboat.assembly import files, keys, store_record
-from longboat.cli import alive, flags, keyrings, registry, stores
+from longboat.cli import flags, keyrings, registry, stores
 from longboat.cli.errors import Failure, Usage
 from longboat.cli.flags import flag
 from longboat.cli.steps import Steps
@@ -81,7 +81,7 @@ def _save(root: Path, path: Path, steps: Steps) -> int:
 def _restore(root: Path, path: Path, force: bool, steps: Steps) -> int:
     files.directory(root)
     target = stores.database(root)
-    with _stopped(root), _scratch(target) as scratch:
+    with stores.stopped(root), _scratch(target) as scratch:
         shutil.copyfile(path, scratch)
         os.chmod(scratch, 0o600)
         snapshot_file.check(str(scratch))
@@ -97,19 +97,6 @@ def _restore(root: Path, path: Path, force: bool, steps: Steps) -> int:
     if kept:
         steps.note(f"What was there before is in {kept}")
     return 0
-
-
-@contextmanager
-def _stopped(root: Path) -> Iterator[None]:
-    """Makes sure that the cluster does not run, and does not start meanwhile. Raises Failure."""
-    lock = keys.Lock(root)
-    try:
-        names = [running.name for running in alive.running(root / "run")]
-        if names or not lock.take(alone=True):
-            raise Failure(f"the cluster in {root} is running", "Stop it first: longboat down")
-        yield
-    finally:
-        lock.close()
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def parse(
     hints = typing.get_type_hints(options)
     config = _config(str(given.get("config") or environ.get("LONGBOAT_CONFIG") or ""))
     for f in fields(options):  # type: ignore[arg-type]
-        variable, key = "LONGBOAT_" + f.name.upper(), f.name.replace("_", "-")
+        variable, key = "LONGBOAT_" + f.name.rstrip("_").upper(), _called(f.name)
         if f.name not in given and variable in environ:
             given[f.name] = _convert(f, hints[f.name], environ[variable], variable)
         elif f.name not in given and key in config:
@@ -96,7 +96,7 @@ def parser_of(options: type, prog: str, description: str = "") -> argparse.Argum
             several = _is_list(hint)
             parser.add_argument(f.name, nargs="*" if several else "?", type=str, help=text, default=None)
             continue
-        names = ["--" + f.name.replace("_", "-")]
+        names = ["--" + _called(f.name)]
         if f.metadata.get("short"):
             names.insert(0, "-" + f.metadata["short"])
         if _typed(hint) is bool:
@@ -104,7 +104,9 @@ def parser_of(options: type, prog: str, description: str = "") -> argparse.Argum
         elif _is_list(hint):
             parser.add_argument(*names, action=_Extend, default=None, help=text)
         else:
-            parser.add_argument(*names, type=_reader(f, hint), default=None, help=text, metavar=_metavar(f.name))
+            parser.add_argument(
+                *names, type=_reader(f, hint), default=None, help=text, dest=f.name, metavar=_metavar(f.name)
+            )
     if "config" not in hints:
         parser.add_argument("--config", default=None, metavar="FILE", help="YAML file with these flags as keys")
     return parser
@@ -122,8 +124,13 @@ def _is_list(hint: Any) -> bool:
     return typing.get_origin(hint) is list
 
 
+def _called(name: str) -> str:
+    """The flag of a field. Where its name would be Python's own, the field's has a `_` behind it."""
+    return name.rstrip("_").replace("_", "-")
+
+
 def _metavar(name: str) -> str:
-    return name.rsplit("_", 1)[-1].upper()
+    return name.rstrip("_").rsplit("_", 1)[-1].upper()
 
 
 def _typed(hint: Any) -> Any:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "secrets-encrypt": ("longboat.cli.secrets_encrypt", "keys that seal Secrets: status, rotate, rewrite"),
     "certs": ("longboat.cli.certs", "certificates of a cluster and its nodes: show, rotate"),
     "backup": ("longboat.cli.backup", "save a cluster's state to a file, or restore it"),
+    "store": ("longboat.cli.store", "bring a stopped cluster's state from a file to an etcd, or back"),
     "check": ("longboat.cli.check", "hold a running cluster against the CIS benchmark"),
     "server": ("longboat.cli.server", "run a control plane in the foreground"),
     "agent": ("longboat.cli.agent", "run a node in the foreground"),

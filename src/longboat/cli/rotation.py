@@ -14,12 +14,13 @@ from pathlib import Path
 
 from longboat.aio.clock import Clock
 from longboat.assembly import files, keys
-from longboat.cli import keyrings, stores
+from longboat.cli import keyrings
 from longboat.cli.errors import Failure
 from longboat.cli.steps import Steps
 from longboat.storage.encryption.configuration import digest_of, parse
 from longboat.storage.encryption.rewrite import Tally, rewrite
 from longboat.storage.encryption.rotation import KEY_BYTES, Document, admit, name_of, prefer, retire, rotates
+from longboat.storage.interface import Purged
 
 PATIENCE = 30.0  # seconds a running API server is given to take up a change (it looks every second)
 POLL = 0.1
@@ -60,7 +61,7 @@ class Rotation:
     def __init__(
         self,
         root: Path,
-        storage: stores.Purged,
+        storage: Purged,
         figures: Figures,
         lock: keys.Lock,
         clock: Clock,

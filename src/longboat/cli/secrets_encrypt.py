@@ -20,7 +20,7 @@ from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption.configuration import Rule, digest_of, parse
 from longboat.storage.encryption.rewrite import Tally, survey
 from longboat.storage.encryption.sealer import CannotSeal
-from longboat.storage.interface import StorageError
+from longboat.storage.interface import Purged, StorageError
 
 ACTIONS = ("status", "rotate", "rewrite")
 
@@ -76,7 +76,7 @@ async def _change(
     options: Options,
     root: Path,
     data: bytes,
-    storage: stores.Purged,
+    storage: Purged,
     figures: rotation.Figures,
     lock: keys.Lock,
     clock: Clock,

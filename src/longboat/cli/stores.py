@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from longboat.aio.clock import Clock
-from longboat.assembly import store_record
+from longboat.assembly import keys, store_record
+from longboat.cli import alive
 from longboat.cli.errors import Failure
-from longboat.storage.interface import Storage, StorageError
+from longboat.storage.interface import Purged, StorageError
 from longboat.storage.sqlite import process
 from longboat.storage.sqlite.client import SqliteStorage, connect
 
 
-class Purged(Storage, Protocol):
-    """What keeps a cluster: its history can be forgotten altogether."""
-
-    async def purge(self) -> None: ...
-
-
 def database(root: Path) -> Path:
     return root / "state.db"
+
+
+@contextmanager
+def stopped(root: Path) -> Iterator[None]:
+    """Makes sure that the cluster does not run, and does not start meanwhile. Raises Failure."""
+    lock = keys.Lock(root)
+    try:
+        names = [running.name for running in alive.running(root / "run")]
+        if names or not lock.take(alone=True):
+            raise Failure(f"the cluster in {root} is running", "Stop it first: longboat down")
+        yield
+    finally:
+        lock.close()
 
 
 def socket(root: Path) -> Path:
@@ -41,8 +48,8 @@ async def opened(root: Path, clock: Clock) -> AsyncIterator[Purged]:
 
     etcd = await connect_to_etcd(recorded[1], clock)
     try:
-        await identity.check(etcd, recorded[0])
-        yield etcd
+        found = await identity.check(etcd, recorded[0])
+        yield identity.counted(etcd, found) if found else etcd
     finally:
         await etcd.close()
 

@@ -143,3 +143,11 @@ class Storage(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Purged(Storage, Protocol):
+    """What keeps a cluster on disks."""
+
+    async def purge(self) -> None:
+        """Forget all history, so that what was deleted or replaced is in no file any more."""
+        ...

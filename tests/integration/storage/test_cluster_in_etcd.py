@@ -113,4 +113,6 @@ def test_an_etcd_that_does_not_know_us_or_that_we_do_not_know_is_refused(
 
 def test_a_database_that_is_there_is_not_passed_over(etcd: Etcd, certificates: Path, tmp_path: Path) -> None:
     (tmp_path / "state.db").touch()
-    assert "is in its file state.db" in refusal(tmp_path, parse(f"{etcd.url}/passed", **files(certificates)))
+    said = refusal(tmp_path, parse(f"{etcd.url}/passed", **files(certificates)))
+    assert "is in its file state.db" in said
+    assert "longboat store migrate" in said

@@ -31,7 +31,7 @@ async def opened(settings: Settings, clock: Clock, held: AsyncExitStack) -> Stor
     if (recorded := store_record.read(settings.data_dir)) is not None:
         raise Failure(
             f"the state of the cluster in {settings.data_dir} is in {recorded[1]}",
-            f"Add --store {recorded[1]}",
+            f"Add --store {recorded[1]}, or bring it back: longboat store migrate --data-dir {settings.data_dir}",
         )
     from longboat.storage.sqlite import client, process
 

@@ -54,6 +54,7 @@ class Follower:
         self._hurrying: asyncio.Task[None] | None = None
         self._member: Member | None = None
         self._call: Any = None
+        self._reading: asyncio.Future[Any] | None = None
         self._created = False  # etcd has begun with the watch on this stream
         self._closed = False
 
@@ -83,17 +84,17 @@ class Follower:
                 finally:
                     self._created = False
                     self._member.streams.discard(self._call)
-                    self._call.cancel()
+                    await self._end()
                 if self._closed:
                     raise StorageError("the storage has been closed")
         finally:
             self._closed = True
             await self._tasks.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._closed = True
-        if self._call is not None:
-            self._call.cancel()
+        await self._tasks.close()
+        await self._end()
 
     async def _told(self) -> AsyncIterator[Sequence[Event] | Progress]:
         first, end = self._keys.all
@@ -105,7 +106,7 @@ class Follower:
         )  # fmt: skip
         await self._call.write(request("WatchRequest", create_request=wanted))
         parts: list[Any] = []
-        while (response := await self._call.read()) is not grpc.aio.EOF:
+        while (response := await self._read()) is not grpc.aio.EOF:
             if response.canceled:
                 await self._cancelled(response)
                 return
@@ -127,6 +128,21 @@ class Follower:
                 self.seen = response.header.revision
                 yield Progress(self.seen)
         self._give_up("it ended a watch")
+
+    async def _read(self) -> Any:
+        """The next answer. Who gives up waiting for it leaves the question to `_end`: gRPC cannot take it back."""
+        self._reading = asyncio.ensure_future(self._call.read())
+        return await asyncio.shield(self._reading)
+
+    async def _end(self) -> None:
+        """End the stream, and wait until nothing of it is under way: the loop may be closed then."""
+        if self._call is None:
+            return
+        self._call.cancel()
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+            if not self._reading.cancelled():
+                self._reading.exception()
 
     def _events(self, told: Sequence[Any]) -> list[Sequence[Event] | Progress]:
         """Raises Compacted."""

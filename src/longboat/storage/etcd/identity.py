@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from longboat.storage.etcd.shifted import ShiftedStorage
 from longboat.storage.etcd.storage import EtcdStorage
-from longboat.storage.interface import StorageError
+from longboat.storage.interface import Purged, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +19,16 @@ FORMAT = 1
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """`filling`: what lies beneath the prefix is not whole, since it is being copied there."""
+    """`filling`: what lies beneath the prefix is not whole, since it is being copied there.
+
+    `ahead` and `since` are those of ShiftedStorage, where it has been copied from another store.
+    """
 
     id: str
     format: int = FORMAT
     filling: bool = False
+    ahead: int = 0
+    since: int = 0
 
 
 def new() -> str:
@@ -65,10 +71,18 @@ async def check(storage: EtcdStorage, ours: str) -> Identity | None:
     return found
 
 
-async def claim(storage: EtcdStorage, ours: str) -> None:
+async def claim(storage: EtcdStorage, ours: str) -> Identity:
     """Make sure that the prefix is this cluster's: it says so, or is empty. Raises StorageError."""
-    if await check(storage, ours) is None:
-        await put(storage, Identity(ours))
+    found = await check(storage, ours)
+    if found is None:
+        found = Identity(ours)
+        await put(storage, found)
+    return found
+
+
+def counted(storage: EtcdStorage, found: Identity) -> Purged:
+    """The storage with the revisions that this cluster's clients are told."""
+    return ShiftedStorage(storage, found.ahead, found.since) if found.since else storage
 
 
 async def put(storage: EtcdStorage, identity: Identity, *, over: Identity | None = None) -> None:
@@ -81,4 +95,6 @@ def _text(identity: Identity) -> bytes:
     fields: dict[str, Any] = {"id": identity.id, "format": identity.format}
     if identity.filling:
         fields["filling"] = True
+    if identity.ahead or identity.since:
+        fields |= {"ahead": identity.ahead, "since": identity.since}
     return json.dumps(fields).encode()

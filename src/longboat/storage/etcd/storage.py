@@ -52,6 +52,7 @@ class EtcdStorage:
         self._clock = clock
         self._leases = Leases(self._grant, clock)
         self._followers: set[Follower] = set()
+        self._told = 0  # the newest revision that anybody was told of
         self._closed = False
 
     async def open(self) -> None:
@@ -106,6 +107,7 @@ class EtcdStorage:
     ) -> AsyncIterator[Sequence[Event] | Progress]:
         self._check_open()
         follower = self._follower(from_revision, previous)
+        follower.hurry(self._told)  # whoever was told of it before may wait for this watch to come there
         self._followers.add(follower)
         batches = follower.batches()
         try:
@@ -127,7 +129,7 @@ class EtcdStorage:
 
     async def current_revision(self) -> int:
         """Every watch under way is brought up to it, though what was written last may lie beneath other prefixes."""
-        revision = await self.head()
+        revision = self._told = max(await self.head(), self._told)
         for follower in self._followers:
             follower.hurry(revision)
         return revision
@@ -158,6 +160,11 @@ class EtcdStorage:
         look = request("RequestOp", request_range=request("RangeRequest", key=key))
         return bool((await self.transact(compare, put, look)).succeeded)
 
+    async def lease_of(self, key: str) -> int:
+        """The lease that the key goes with; 0: none, or no such key."""
+        found = await self._read("Range", request("RangeRequest", key=self.keys.inner(key), keys_only=True))
+        return found.kvs[0].lease if found.kvs else 0
+
     async def holds_anything(self) -> bool:
         first, end = self.keys.all
         found = await self._read("Range", request("RangeRequest", key=first, range_end=end, limit=1, keys_only=True))
@@ -167,7 +174,7 @@ class EtcdStorage:
         """Disconnect. etcd goes on."""
         self._closed = True
         for follower in list(self._followers):
-            follower.close()
+            await follower.close()
         await self.members.close()
 
     def _follower(self, seen: int, previous: bool) -> Follower:

@@ -39,6 +39,19 @@ def revision(path: str) -> int:
         database.close()
 
 
+def begin_after(path: str, revision: int) -> None:
+    """Make an empty database whose first write follows this revision. Raises StoreProblem."""
+    database = _open(path)
+    try:
+        database.begin()
+        database.skip_to(revision)
+        database.commit()
+    except sqlite3.Error as error:
+        raise StoreProblem(explain(error, path)) from None
+    finally:
+        database.close()
+
+
 def move_ahead(path: str, past: int) -> int:
     """Forget all history and go on beyond every revision that anybody may have seen; returns the revision.
 
