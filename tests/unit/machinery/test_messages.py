@@ -44,6 +44,8 @@ OTHERS = {
         PodsMetricSource PodsMetricStatus ResourceMetricSource ResourceMetricStatus
     """,
     "io.k8s.api.certificates.v1": "ExtraValue",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1": "CustomResourceDefinitionList",
+    "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1": "APIServiceList",
     "io.k8s.api.core.v1": "AvoidPods PodSignature Preconditions PreferAvoidPodsEntry",
     "io.k8s.apimachinery.pkg.apis.meta.v1": """
         ApplyOptions GroupKind GroupResource GroupVersion GroupVersionKind GroupVersionResource List

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from joserfc import jws, jwt
-from joserfc.errors import BadSignatureError, JoseError
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from longboat.machinery.configfile import BadConfiguration
@@ -31,13 +32,12 @@ class Keys:
         ValueError."""
         kid = jws.extract_compact(token.encode()).headers().get("kid")
         named = self._keys.get(kid) if isinstance(kid, str) else None
-        failed: Exception = BadSignatureError()
-        for key, algorithm in [named] if named else self._keys.values():
-            try:
-                return jwt.decode(token, key, algorithms=[algorithm]).claims
-            except (JoseError, ValueError) as error:
-                failed = error
-        raise failed
+        *some, last = [named] if named else self._keys.values()
+        for each in some:
+            # An error that is kept until the last has failed would hold this frame, and it the request.
+            with suppress(JoseError, ValueError):
+                return _claims(token, *each)
+        return _claims(token, *last)
 
     def told(self) -> list[dict[str, Any]]:
         """As a key set has them (RFC 7517)."""
@@ -45,6 +45,10 @@ class Keys:
             {**key.as_dict(private=False), "use": "sig", "alg": algorithm, "kid": kid}
             for kid, (key, algorithm) in self._keys.items()
         ]
+
+
+def _claims(token: str, key: Key, algorithm: str) -> Mapping[str, Any]:
+    return jwt.decode(token, key, algorithms=[algorithm]).claims
 
 
 def known(signing: Key, files: Iterable[Path]) -> Keys:

@@ -29,7 +29,7 @@ NODES = "system:nodes"
 MAX_KNOWN = 1024  # users whose use of the loop is remembered, and
 MAX_NAME = 256  # characters that tell one from another
 ACCOUNT, SYSTEM_ACCOUNTS = "system:serviceaccount:", "system:serviceaccount:kube-system:"
-SENDING = 15.0  # seconds for which a client that is being sent a long answer keeps its place
+SENDING = 0.25  # seconds for which a long answer that is being sent keeps its place: who does not read it must not
 NOBODY = User("")
 
 
