@@ -77,5 +77,7 @@ def test_an_import_that_fails_leaves_nothing(cluster: Cluster, tmp_path: Path) -
     for name, content in BAD.items():
         done = load(content)
         assert done.code == 1, name
-        assert held() == before, f"{name} left something: {done.err}"
+        # Less may be held: containerd collects what was let go before in its own time.
+        more = [{*now} - {*then} for now, then in zip(held(), before, strict=True)]
+        assert not any(more), f"{name} left {more}: {done.err}"
     cluster.longboat("image", "rm", GOOD, "--data-dir", str(cluster.host.data), "--node", node).ok()

@@ -23,4 +23,4 @@ def test_real_nodes_are_looked_at(cluster: Cluster) -> None:
     assert all(
         words in controls["1.1.9"]["reason"] for words in ("longboat.conflist at most 600", "networks at most 700")
     )
-    assert "connection ends" in controls["4.2.1"]["reason"]
+    assert "answered 401" in controls["4.2.1"]["reason"]
