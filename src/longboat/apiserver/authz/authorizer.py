@@ -363,6 +363,9 @@ def ensure_create(authorizer: Authorizer | None, request: Request, answers: Answ
         raise refused(user, info, decision.reason)
 
 
+_MASTERED = True, ""
+
+
 def authorize(authorizer: Authorizer) -> Filter:
     """Lets through what is allowed; refuses the rest with 403 in upstream's words, or 500 where who should have known
     could not be asked."""
@@ -370,6 +373,9 @@ def authorize(authorizer: Authorizer) -> Filter:
     async def check(request: Request, inner: Handler) -> Response:
         user = request.user
         assert user is not None
+        if MASTERS in user.groups:  # as `decide` has it, without saying what for
+            request.decision = _MASTERED
+            return await inner(request)
         action = Action.of(request.info)
         try:
             decision = authorizer.decide(user, action)
