@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 SIZE, AT_ONCE = 16, 256  # bytes of one, and for how many the system is asked at once
-_FREE, _VERSION_4 = ~(0xF000_C000 << 48), 0x4000_8000 << 48  # of 128 bits: four say the version, two the variant
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))  # of RFC 9562: its first two bits are 10
 
 
 def _drawn() -> Iterator[bytes]:
@@ -21,10 +21,10 @@ _draw = _drawn().__next__
 
 def fresh() -> str:
     """Of a new object. Called on the loop only."""
-    return spelled(int.from_bytes(_draw()))
+    return spelled(_draw())
 
 
-def spelled(number: int) -> str:
-    """The UUID of version 4 that 128 random bits make."""
-    digits = f"{number & _FREE | _VERSION_4:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def spelled(drawn: bytes) -> str:
+    """The UUID of version 4 that 16 random bytes make."""
+    digits = drawn.hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"

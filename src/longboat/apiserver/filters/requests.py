@@ -21,7 +21,7 @@ _dice = random.Random()
 
 def _fresh_id() -> str:
     """A random UUID (version 4, RFC 9562). It is no secret, so it need not cost a system call, nor an object."""
-    return spelled(_dice.getrandbits(128))
+    return spelled(_dice.randbytes(16))
 
 
 async def request_id(request: Request, inner: Handler) -> Response:
