@@ -33,7 +33,8 @@ from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, Token
 from longboat.apiserver.authn.token_users import Aware
 from longboat.apiserver.authn.token_webhook import TokenWebhook
 from longboat.apiserver.authz import aggregation
-from longboat.apiserver.authz.authorizer import Authorizer, authorize
+from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.authz.gate import authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
 from longboat.apiserver.authz.live import Authorizers
 from longboat.apiserver.authz.node import NodeAuthorizer

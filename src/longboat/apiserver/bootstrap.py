@@ -16,8 +16,8 @@ from longboat.api import kinds
 from longboat.api.families import DNS_INDEX, split
 from longboat.apiserver.admission.pods import SYSTEM_PRIORITIES
 from longboat.apiserver.authz import policy
-from longboat.apiserver.authz.authorizer import Rule
 from longboat.apiserver.authz.escalation import missing
+from longboat.apiserver.authz.rbac import Rule
 from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
 from longboat.apiserver.bootstrap_ingress import ingress_objects
 from longboat.apiserver.bootstrap_layer import Layer

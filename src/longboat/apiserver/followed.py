@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from socket import gethostname
 
 from longboat.aio.clock import Clock
+from longboat.aio.followed import FollowedFile
 from longboat.machinery.configfile import BadConfiguration
 from longboat.machinery.exposition import Family, Sample
 from longboat.storage.encryption.live import Reloads
 
 log = logging.getLogger(__name__)
-
-LOOK_EVERY = 1.0  # seconds between looks at the file
-RETRY = 10.0  # seconds until a file that could not be used is tried again, should it not have changed
 
 
 class Followed:
@@ -31,27 +28,17 @@ class Followed:
         self.what, self.reloads = what, Reloads()
         self._file, self._clock, self._use = file, clock, use
         self._digest = self.reloads.digest = _digest(data)
-        self._seen: object = None  # the file is read once more at first: it may have changed since
 
     async def run(self) -> None:
-        """Until cancelled."""
-        retry_at = float("inf")
-        while True:
-            await self._clock.sleep(LOOK_EVERY)
-            look = self._look()
-            if look == self._seen and self._clock.monotonic() < retry_at:
-                continue
-            self._seen, retry_at = look, float("inf")
-            try:
-                changed = await self._reload()
-            except BadConfiguration as error:
-                log.error("%s stays as it was: %s: %s", self.what, self._file, error)
-                self._count("failure")
-                retry_at = self._clock.monotonic() + RETRY
-            else:
-                if changed:
-                    log.info("%s is as %s says now", self.what, self._file)
-                    self._count("success")
+        """Until cancelled. It is read once more at first: it may have changed since."""
+        await FollowedFile(self._file, self._clock, self._reload, BadConfiguration, self._told).run()
+
+    def _told(self, error: Exception | None) -> None:
+        if error is not None:
+            log.error("%s stays as it was: %s: %s", self.what, self._file, error)
+        else:
+            log.info("%s is as %s says now", self.what, self._file)
+        self.reloads.count("success" if error is None else "failure", self._clock.now())
 
     async def _reload(self) -> bool:
         """Raises BadConfiguration."""
@@ -65,18 +52,6 @@ class Followed:
         await self._use(data)
         self._digest = self.reloads.digest = digest
         return True
-
-    def _look(self) -> object:
-        """Whatever changes when the file does, or what a link to it points to."""
-        try:
-            found = os.stat(self._file)
-        except OSError as error:
-            return error.errno
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-    def _count(self, status: str) -> None:
-        self.reloads.total[status] += 1
-        self.reloads.last[status] = self._clock.now().timestamp()
 
     def families(self) -> Iterator[Family]:
         """Under upstream's names (server/options/authenticationconfig and authorizationconfig, metrics)."""

@@ -13,7 +13,8 @@ from longboat.apiserver.admission.chain import Lookup
 from longboat.apiserver.authn.identity import Authenticator, Rejected, Unknown
 from longboat.apiserver.authn.serviceaccounts import Bound, TokenIssuer
 from longboat.apiserver.authn.token_users import Aware, TokenUsers
-from longboat.apiserver.authz.authorizer import Authorizer, Rule
+from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.authz.rbac import Rule
 from longboat.apiserver.authz.reviews import action as asked
 from longboat.apiserver.encoding import respond
 from longboat.apiserver.endpoint import asking, attributes_of, manager_of, read_object

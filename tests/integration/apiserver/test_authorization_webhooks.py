@@ -222,7 +222,7 @@ def test_rules_are_said_to_be_incomplete(tmp_path: Path) -> None:
 
 
 def test_a_file_is_read_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("longboat.apiserver.followed.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("longboat.aio.followed.LOOK_EVERY", 0.05)
 
     async def main() -> None:
         async with asyncio.timeout(60), backend() as server:

@@ -291,7 +291,7 @@ def test_flags_tell_of_one_issuer() -> None:
 
 def test_a_file_is_read_again_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is bad, or whose issuers cannot be found, changes nothing, and is counted."""
-    monkeypatch.setattr("longboat.apiserver.followed.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("longboat.aio.followed.LOOK_EVERY", 0.05)
     monkeypatch.setattr(live, "PATIENCE", 0.3)
 
     async def main() -> None:

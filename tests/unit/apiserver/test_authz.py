@@ -9,7 +9,8 @@ import pytest
 from longboat.api.rights import GROUPS, rules
 from longboat.apiserver.authn.identity import ANONYMOUS
 from longboat.apiserver.authz import policy
-from longboat.apiserver.authz.authorizer import Action, Rule
+from longboat.apiserver.authz.action import Action
+from longboat.apiserver.authz.rbac import Rule
 from longboat.assembly import rights
 from longboat.machinery.user import User
 from unit.apiserver.harness import ADMIN, Api, play, user

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from longboat.apiserver.authz.aggregation import gathered
-from longboat.apiserver.authz.authorizer import Rule
 from longboat.apiserver.authz.escalation import described, missing
+from longboat.apiserver.authz.rbac import Rule
 from unit.apiserver.harness import ADMIN, Api, play, user
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

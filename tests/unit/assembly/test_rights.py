@@ -14,8 +14,9 @@ import pytest
 from longboat.api.rights import Rights, rules, together
 from longboat.api.view import View
 from longboat.apiserver.authz import policy, policy_controllers
-from longboat.apiserver.authz.authorizer import Action, Rule
+from longboat.apiserver.authz.action import Action
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
+from longboat.apiserver.authz.rbac import Rule
 from longboat.assembly import rights
 from longboat.controllers.catalog import controllers
 from longboat.controllers.service_account import ServiceAccountController

@@ -5,7 +5,8 @@ from __future__ import annotations
 from longboat.api import kinds, subjects
 from longboat.api.storage import CSI_CALLER
 from longboat.apiserver.admission.chain import Plugin
-from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
+from longboat.apiserver.authz.action import MASTERS, Action
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.machinery.errors import forbidden
 from longboat.machinery.objects import Object, dig
 from longboat.registry.admission import Attributes, Target

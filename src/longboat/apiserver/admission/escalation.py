@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from longboat.api import kinds
 from longboat.apiserver.admission.chain import Plugin
-from longboat.apiserver.authz.authorizer import MASTERS, Action, Authorizer
+from longboat.apiserver.authz.action import MASTERS, Action
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.authz.escalation import EVERYTHING, described, go_list, missing
 from longboat.machinery.errors import forbidden, not_found
 from longboat.machinery.fieldpath import quoted

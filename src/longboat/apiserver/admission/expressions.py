@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from longboat.apiserver.admission.asked import options_of
 from longboat.apiserver.admission.matching import name_of, namespace_of
 from longboat.apiserver.admission.views import Views, described
-from longboat.apiserver.authz.authorizer import Action, Authorizer, Decision, Unasked
+from longboat.apiserver.authz.action import Action, Decision
+from longboat.apiserver.authz.authorizer import Authorizer, Unasked
 from longboat.apiserver.authz.requirements import read
 from longboat.machinery import fields
 from longboat.machinery.kinds import Kind

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from longboat.api import kinds, subjects
 from longboat.apiserver.admission.chain import Lookup
-from longboat.apiserver.authz.authorizer import Action, Answers, Authorizer
+from longboat.apiserver.authz.action import Action
+from longboat.apiserver.authz.authorizer import Answers, Authorizer
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.user import User
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from longboat.api import kinds
-from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
+from longboat.apiserver.admission.chain import Lookup, Seek
+from longboat.apiserver.admission.of_namespace import OfNamespace
 from longboat.machinery import configfile
-from longboat.machinery.errors import StatusError, forbidden, internal, not_found
+from longboat.machinery.errors import StatusError, forbidden, internal
 from longboat.machinery.fieldpath import Errors, Path
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import SCALARS, Map
@@ -45,46 +46,25 @@ def settings(found: dict[str, Any]) -> tuple[dict[str, dict[str, str]], Errors]:
     return chosen, err
 
 
-class PodNodeSelector(Plugin):
+class PodNodeSelector(OfNamespace):
     """`chosen`: what the cluster's configuration says, by namespace: there the pods may choose nothing else."""
 
     def __init__(self, lookup: Lookup, seek: Seek, chosen: Mapping[str, Labels]) -> None:
-        self._lookup = lookup
-        self._seek = seek
+        super().__init__(lookup, seek)
         self._chosen = chosen
 
     def handles(self, target: Target) -> bool:
         return target.kind == kinds.POD and target.operation == "CREATE" and not target.subresource
 
-    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
-        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            return self._look_again(attributes, change=True)
-        self._choose(attributes, namespace)
-        return None
-
-    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
-        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            return self._look_again(attributes, change=False)
-        self._check(attributes, namespace)
-        return None
-
-    async def _look_again(self, attributes: Attributes, *, change: bool) -> None:
-        namespace = await self._seek(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            raise not_found(kinds.NAMESPACE, attributes.namespace)
-        (self._choose if change else self._check)(attributes, namespace)
-
-    def _choose(self, attributes: Attributes, namespace: Object) -> None:
-        self._check(attributes, namespace)
+    def change(self, attributes: Attributes, namespace: Object) -> None:
+        self.check(attributes, namespace)
         assert attributes.obj is not None
         spec = attributes.obj.setdefault("spec", {})
         if chosen := {**self._of(namespace), **(spec.get("nodeSelector") or {})}:
             spec["nodeSelector"] = chosen
-        self._check(attributes, namespace)
+        self.check(attributes, namespace)
 
-    def _check(self, attributes: Attributes, namespace: Object) -> None:
+    def check(self, attributes: Attributes, namespace: Object) -> None:
         """Raises StatusError 403."""
         own: Labels = ((attributes.obj or {}).get("spec") or {}).get("nodeSelector") or {}
         if any(own.get(key, value) != value for key, value in self._of(namespace).items()):

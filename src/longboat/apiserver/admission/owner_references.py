@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from longboat.api import kinds
 from longboat.apiserver.admission.chain import Plugin
-from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.apiserver.authz.action import Action
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.machinery.errors import forbidden
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object

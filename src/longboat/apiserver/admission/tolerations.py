@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ from longboat.api.qos import BEST_EFFORT, qos_class
 from longboat.api.resources import is_extended
 from longboat.api.taints import NO_SCHEDULE
 from longboat.apiserver.admission.chain import Lookup, Plugin, Seek
+from longboat.apiserver.admission.of_namespace import OfNamespace
 from longboat.machinery import configfile
-from longboat.machinery.errors import StatusError, not_found
+from longboat.machinery.errors import StatusError
 from longboat.machinery.fieldpath import Errors
 from longboat.machinery.objects import Object
 from longboat.machinery.types.shapes import SCALARS, List
@@ -72,36 +72,15 @@ def settings(found: dict[str, Any]) -> tuple[Settings, Errors]:
     return Settings(tuple(found.get("default") or ()), tuple(found.get("whitelist") or ())), Errors()
 
 
-class PodTolerationRestriction(Plugin):
+class PodTolerationRestriction(OfNamespace):
     def __init__(self, lookup: Lookup, seek: Seek, settings: Settings) -> None:
-        self._lookup = lookup
-        self._seek = seek
+        super().__init__(lookup, seek)
         self._settings = settings
 
     def handles(self, target: Target) -> bool:
         return _writes(target)
 
-    def mutate(self, attributes: Attributes) -> Awaitable[None] | None:
-        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            return self._look_again(attributes, change=True)
-        self._add(attributes, namespace)
-        return None
-
-    def validate(self, attributes: Attributes) -> Awaitable[None] | None:
-        namespace = self._lookup(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            return self._look_again(attributes, change=False)
-        self._check(attributes, namespace)
-        return None
-
-    async def _look_again(self, attributes: Attributes, *, change: bool) -> None:
-        namespace = await self._seek(kinds.NAMESPACE, "", attributes.namespace)
-        if namespace is None:
-            raise not_found(kinds.NAMESPACE, attributes.namespace)
-        (self._add if change else self._check)(attributes, namespace)
-
-    def _add(self, attributes: Attributes, namespace: Object) -> None:
+    def change(self, attributes: Attributes, namespace: Object) -> None:
         assert attributes.obj is not None
         spec, added = attributes.obj.setdefault("spec", {}), list[Object]()
         if attributes.operation == "CREATE":
@@ -111,9 +90,9 @@ class PodTolerationRestriction(Plugin):
             added = merged(added, [{"key": MEMORY_PRESSURE, "operator": "Exists", "effect": NO_SCHEDULE}])
         if added:
             spec["tolerations"] = merged(added, spec.get("tolerations") or [])
-        self._check(attributes, namespace)
+        self.check(attributes, namespace)
 
-    def _check(self, attributes: Attributes, namespace: Object) -> None:
+    def check(self, attributes: Attributes, namespace: Object) -> None:
         """Raises StatusError."""
         tolerations = ((attributes.obj or {}).get("spec") or {}).get("tolerations") or []
         if not tolerations:

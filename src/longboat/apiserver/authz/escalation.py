@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from longboat.apiserver.authz.authorizer import Rule, covers_url
+from longboat.apiserver.authz.rbac import Rule, covers_url
 from longboat.machinery.fieldpath import quoted
 from longboat.machinery.objects import Object
 

@@ -13,7 +13,7 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.api.ingress import CLASS, CONTROLLER, LEGACY_CLASS
-from longboat.apiserver.authz.authorizer import Action, Decision
+from longboat.apiserver.authz.action import Action, Decision
 from longboat.apiserver.reduced import GROUP
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig

@@ -11,7 +11,8 @@ import msgspec
 
 from longboat.api import kinds
 from longboat.api.pod_references import Reference, references, volume_secrets
-from longboat.apiserver.authz.authorizer import Action, Decision, Rule
+from longboat.apiserver.authz.action import Action, Decision
+from longboat.apiserver.authz.rbac import Rule
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object, dig
 from longboat.machinery.user import User

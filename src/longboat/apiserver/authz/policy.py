@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from longboat.api.rights import Rights, rules
 from longboat.apiserver.authz import policy_components
-from longboat.apiserver.authz.authorizer import Rule
 from longboat.apiserver.authz.escalation import missing
+from longboat.apiserver.authz.rbac import Rule
 from longboat.machinery.objects import Object
 
 GROUP = "rbac.authorization.k8s.io"

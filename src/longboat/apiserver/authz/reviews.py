@@ -5,7 +5,7 @@ Whatever of a selector cannot be read limits nothing: what is asked for is then 
 
 from __future__ import annotations
 
-from longboat.apiserver.authz.authorizer import Action
+from longboat.apiserver.authz.action import Action
 from longboat.apiserver.authz.requirements import Requirement, of_fields, of_labels
 from longboat.machinery import names
 from longboat.machinery.objects import Object

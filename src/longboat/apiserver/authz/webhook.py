@@ -18,7 +18,8 @@ from longboat.aio.backoff import doubling
 from longboat.aio.cache import BoundedCache
 from longboat.aio.clock import Clock
 from longboat.aio.histogram import Histogram
-from longboat.apiserver.authz.authorizer import Action, Decision
+from longboat.apiserver.authz.action import Action, Decision
+from longboat.apiserver.authz.authorizer import Asked
 from longboat.apiserver.authz.conditions import Condition, described
 from longboat.apiserver.authz.reviews import spec_of
 from longboat.apiserver.remote import Remote, Unreachable
@@ -101,7 +102,7 @@ def _counted(found: Counter[tuple[str, str]], labels: Sequence[str]) -> list[Sam
     return [Sample(number, dict(zip(labels, key, strict=True))) for key, number in list(found.items())]
 
 
-class Webhook:
+class Webhook(Asked):
     def __init__(self, settings: Settings, clock: Clock, figures: Figures) -> None:
         self._settings, self._clock, self._figures = settings, clock, figures
         self._kept: BoundedCache[bytes, tuple[_Status, float]] = BoundedCache(MAX_ANSWERS, MAX_REMEMBERED, _size)

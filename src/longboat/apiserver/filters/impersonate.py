@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Iterable
 from urllib.parse import unquote
 
 from longboat.apiserver.authn.identity import ANONYMOUS, AUTHENTICATED
-from longboat.apiserver.authz.authorizer import Action, Authorizer, refused
+from longboat.apiserver.authz.action import Action
+from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.authz.gate import refused
 from longboat.apiserver.request import Filter, Handler, Request, RequestInfo, Response
 from longboat.machinery import names
 from longboat.machinery.errors import bad_request

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from longboat.apiserver.authz.authorizer import Answers, asking, ensure_create
+from longboat.apiserver.authz.authorizer import Answers, asking
+from longboat.apiserver.authz.gate import ensure_create
 from longboat.apiserver.endpoint import Endpoint, answer, body_of, field_validation, note_sent, write_of
 from longboat.apiserver.options import forced
 from longboat.apiserver.request import Request, Response

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from longboat.apiserver.authz.authorizer import Answers, asking, ensure_create
+from longboat.apiserver.authz.authorizer import Answers, asking
+from longboat.apiserver.authz.gate import ensure_create
 from longboat.apiserver.endpoint import Endpoint, answer, read_own, write_of
 from longboat.apiserver.request import Request, Response
 from longboat.machinery.errors import bad_request

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 from longboat.api import kinds
-from longboat.apiserver.authz.authorizer import Authorizer, ensure_verb
+from longboat.apiserver.authz.authorizer import Authorizer
+from longboat.apiserver.authz.gate import ensure_verb
 from longboat.apiserver.request import Request, Response
 from longboat.apiserver.streams import messages, relay
 from longboat.apiserver.streams.nodes import NodeConnections

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from longboat.aio.http.kept import Connection
 from longboat.api import kinds
 from longboat.api.families import IPV4, in_url
-from longboat.apiserver.authz.authorizer import Action, Authorizer
+from longboat.apiserver.authz.action import Action
+from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.dial import Dialer, NotAllowed
 from longboat.apiserver.endpoint import MAX_BODY
 from longboat.apiserver.endpoints import ready

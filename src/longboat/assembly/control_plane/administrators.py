@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from longboat.api.families import in_url
-from longboat.apiserver.authz.authorizer import MASTERS
+from longboat.apiserver.authz.action import MASTERS
 from longboat.apiserver.authz.policy_components import ADMINISTRATORS
 from longboat.apiserver.pki import Pki, write_private
 from longboat.client.kubeconfig import with_certificate

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from longboat.aio.clock import Clock
+from longboat.aio.followed import FollowedFile
 from longboat.aio.tasks import Tasks
 from longboat.machinery.configfile import BadConfiguration
 from longboat.storage.encryption.configuration import Kms, digest_of, parse
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between looks at the file
-RETRY = 10.0  # seconds until a file that could not be used is tried again, should it not have changed
-
 
 class Reloads:
     """For the metrics: how often the file was read again, when last (seconds since the epoch), and what is in use."""
@@ -33,6 +31,10 @@ class Reloads:
         self.total: Counter[str] = Counter()  # by status: success, failure
         self.last: dict[str, float] = {}
         self.digest = ""
+
+    def count(self, status: str, now: datetime) -> None:
+        self.total[status] += 1
+        self.last[status] = now.timestamp()
 
 
 RELOADS = Reloads()
@@ -62,15 +64,15 @@ class Encryption:
         self._reloads = reloads
         self._tasks = Tasks("encryption")
         self._running: Running | None = None
-        self._seen: object = None  # what the file looked like when it was last read
+        self._file = FollowedFile(path, clock, self._reload, BadConfiguration, self._told)
 
     async def start(self) -> None:
         """Raises BadConfiguration."""
-        self._seen = self._look()
+        self._file.note()
         running = self._load()
         await running.start()
         self._use(running)
-        self._tasks.spawn("follow", self._follow())
+        self._tasks.spawn("follow", self._file.run())
 
     async def check(self) -> str | None:
         """What is wrong with the services behind it, None if nothing."""
@@ -110,32 +112,12 @@ class Encryption:
         self.keyring.use(by_prefix(running.sealers, self._stored))
         self._reloads.digest = running.digest
 
-    def _look(self) -> object:
-        """Whatever changes when the file does, or what a link to it points to."""
-        try:
-            found = os.stat(self._path)
-        except OSError as error:
-            return error.errno
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-    async def _follow(self) -> None:
-        retry_at = float("inf")
-        while True:
-            await self._clock.sleep(LOOK_EVERY)
-            look = self._look()
-            if look == self._seen and self._clock.monotonic() < retry_at:
-                continue
-            self._seen, retry_at = look, float("inf")
-            try:
-                changed = await self._reload()
-            except BadConfiguration as error:
-                log.error("the keys stay as they were: %s", error)
-                self._count("failure")
-                retry_at = self._clock.monotonic() + RETRY
-            else:
-                if changed:
-                    log.info("using %s as it is now", self._path)
-                    self._count("success")
+    def _told(self, error: Exception | None) -> None:
+        if error is not None:
+            log.error("the keys stay as they were: %s", error)
+        else:
+            log.info("using %s as it is now", self._path)
+        self._reloads.count("success" if error is None else "failure", self._clock.now())
 
     async def _reload(self) -> bool:
         """Whether the file says something new. Raises BadConfiguration."""
@@ -168,10 +150,6 @@ class Encryption:
             await self._clock.sleep(old.patience)
         finally:
             await old.close()
-
-    def _count(self, status: str) -> None:
-        self._reloads.total[status] += 1
-        self._reloads.last[status] = self._clock.now().timestamp()
 
 
 def over_grpc(kms: Kms) -> Service:
