@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -11,7 +11,7 @@ from longboat.aio.clock import Clock
 from longboat.aio.tasks import Tasks
 from longboat.api import kinds
 from longboat.api.rights import rules
-from longboat.apiserver import dangling, metrics, store_metrics
+from longboat.apiserver import metrics, store_metrics
 from longboat.apiserver.admission.catalog import Means, plugins
 from longboat.apiserver.admission.chain import Chain
 from longboat.apiserver.admission.pod_security.figures import Figures
@@ -32,7 +32,6 @@ from longboat.apiserver.authn.secret_tokens import LastUse
 from longboat.apiserver.authn.serviceaccounts import ServiceAccountTokens, TokenIssuer
 from longboat.apiserver.authn.token_users import Aware
 from longboat.apiserver.authn.token_webhook import TokenWebhook
-from longboat.apiserver.authz import aggregation
 from longboat.apiserver.authz.authorizer import Authorizer
 from longboat.apiserver.authz.gate import authorize
 from longboat.apiserver.authz.ingress import IngressAuthorizer
@@ -40,14 +39,13 @@ from longboat.apiserver.authz.live import Authorizers
 from longboat.apiserver.authz.node import NodeAuthorizer
 from longboat.apiserver.authz.policy_components import CLUSTER_ROLES
 from longboat.apiserver.bootstrap import bootstrap
-from longboat.apiserver.bootstrap_flowcontrol import settle_flow_control
-from longboat.apiserver.bootstrap_service import OwnService
 from longboat.apiserver.chain import compose
 from longboat.apiserver.compression import LARGE, compress
 from longboat.apiserver.config import Config as Config
 from longboat.apiserver.custom.conversion.figures import ConversionFigures
 from longboat.apiserver.custom.conversion.webhook import ConversionWebhook
 from longboat.apiserver.custom.definitions import Definitions
+from longboat.apiserver.described import describe
 from longboat.apiserver.dial import Dialer
 from longboat.apiserver.dispatch import Dispatcher
 from longboat.apiserver.encoding import ends_line, write_out
@@ -63,17 +61,15 @@ from longboat.apiserver.handlers.binding import bind
 from longboat.apiserver.handlers.eviction import eviction
 from longboat.apiserver.inprocess import InProcessTransport
 from longboat.apiserver.paths import health_of, paths
-from longboat.apiserver.policy_status import PolicyStatus
 from longboat.apiserver.reduced import SHOWN, reduced
 from longboat.apiserver.request import Handler, Request, Response
 from longboat.apiserver.resources import Resource, Resources
 from longboat.apiserver.reviews import Reviews
-from longboat.apiserver.settling import keep_settled
-from longboat.machinery.apply import grain as grains
+from longboat.apiserver.served_types import TypesServed
+from longboat.apiserver.upkeep import keep_up
 from longboat.machinery.kinds import Kind
 from longboat.machinery.objects import Object
-from longboat.machinery.types import check, schema, strict
-from longboat.machinery.types.structural import Structural
+from longboat.machinery.types import schema
 from longboat.machinery.user import User
 from longboat.registry import catalog
 from longboat.registry.custom import CustomResource
@@ -86,7 +82,6 @@ from longboat.registry.strategy import Strategy
 from longboat.registry.write import Write
 from longboat.storage.encryption.live import Encryption
 from longboat.storage.encryption.storage import EncryptedStorage
-from longboat.storage.entry import Describe, Labels, NameFields
 from longboat.storage.feed import Feed
 from longboat.storage.interface import Storage
 from longboat.storage.watchcache import WatchCache
@@ -106,6 +101,7 @@ class APIServer:
         self.storage = EncryptedStorage(storage, self.encryption.keyring) if self.encryption else storage
         self.feed = Feed(self.storage, clock)
         self.stores: dict[Kind, Store] = {}
+        self.types = TypesServed(self.schema, self.stores)
         self.resources = Resources()
         self._caches: dict[str, WatchCache] = {}  # by the prefix of their keys
         self._versions: dict[str, dict[str, Ownership]] = {}  # of what is kept there, by apiVersion
@@ -178,7 +174,8 @@ class APIServer:
         await move_all(self.storage, self.strategies)
         await self.feed.start()
         await bootstrap(self.config, self.stores, self.clock)
-        await self._settle()
+        known = Known(self._plural, self.resources.named, self.types.type)
+        await keep_up(self.config, self.stores, known, self.clock, self.tasks)
         for kind, store in self.stores.items():
             if store.reserver is not None:
                 self.tasks.spawn(f"{kind.plural} upkeep", store.reserver.upkeep(self.clock))
@@ -187,34 +184,6 @@ class APIServer:
         await self.aggregator.begin()
         self.tasks.spawn("aggregation", self.aggregator.run())
         self.ready = True
-
-    async def _settle(self) -> None:
-        """Bring up to date what follows from what is stored, and keep it so."""
-        roles, schemas = self.stores[kinds.CLUSTER_ROLE], self.stores[kinds.FLOW_SCHEMA]
-        levels = self.stores[kinds.PRIORITY_LEVEL_CONFIGURATION]
-        gather = partial(aggregation.settle, roles)
-        policies = self.stores[kinds.VALIDATING_ADMISSION_POLICY]
-        checked = PolicyStatus(
-            policies, Known(self._plural, self.resources.named, lambda kind: self._types(kind).type(kind))
-        )
-
-        async def told() -> None:
-            await settle_flow_control(self.stores)
-            await dangling.settle(schemas, levels, self.clock)
-
-        await gather()
-        await told()
-        own = OwnService(self.config, self.stores, self.clock).settle_again
-        services = keep_settled(self.stores[kinds.SERVICE], own, self.clock, _OWN, "default")
-        self.tasks.spawn(f"{_OWN}, by services", services)
-        for watched, settle, what in (
-            *(((roles, gather, "the rules that ClusterRoles gather"),) if self.config.gathers_roles else ()),
-            (schemas, told, "the conditions of FlowSchemas"),
-            (levels, told, "the conditions of FlowSchemas"),
-            (self.stores[kinds.SERVICE_CIDR], own, _OWN),
-            (policies, checked.settle, "the status of ValidatingAdmissionPolicies"),
-        ):
-            self.tasks.spawn(f"{what}, by {watched.kind.plural}", keep_settled(watched, settle, self.clock, what))
 
     def _plural(self, group: str, version: str, plural: str) -> Kind | None:
         found = self.resources.find(group, version, plural)
@@ -321,19 +290,9 @@ class APIServer:
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
         versions = self._versions.setdefault(prefix, {})
-        return Store(strategy, self.storage, self._caches[prefix], self._schema_for(strategy), self.clock, versions)
-
-    def _schema_for(self, strategy: Strategy) -> schema.Schema:
-        """What knows the types of a kind, and of the version it is stored in, wherever they come from."""
-        hub = self.stores.get(strategy.hub) if strategy.hub else None
-        both = (strategy, hub.strategy) if hub else (strategy,)
-        brought = {each.kind: each.type for each in both if each.type}
-        return self.schema.beside(brought) if brought else self.schema
-
-    def _types(self, kind: Kind) -> schema.Schema:
-        """What knows the type of a kind."""
-        store = self.stores.get(kind)
-        return self.schema if store is None else self._schema_for(store.strategy)
+        return Store(
+            strategy, self.storage, self._caches[prefix], self.types.schema_for(strategy), self.clock, versions
+        )
 
     def _make_stores(self) -> None:
         for strategy in self.strategies:
@@ -345,7 +304,7 @@ class APIServer:
         store = self.stores.get(strategy.kind)
         if store is None:
             return None
-        return Endpoint(strategy, store, self._schema_for(strategy), self.clock, self.admission, self.authorizer)
+        return Endpoint(strategy, store, self.types.schema_for(strategy), self.clock, self.admission, self.authorizer)
 
     def _endpoints(self) -> list[Endpoint]:
         return [each.endpoint for each in self.resources if each.endpoint is not None]
@@ -364,37 +323,14 @@ class APIServer:
         def pods(namespace: str) -> Sequence[Object]:
             return Decoded(self.stores[kinds.POD].entries(namespace))
 
-        types = self._types
-
-        def typed(kind: Kind, obj: Object) -> Object:
-            found = types(kind).type(kind)
-            if found is None or isinstance(found, Structural):  # of a custom kind
-                return types(kind).check_object(kind, obj)[0]
-            return check.struct(found, obj)
-
-        def printed(kind: Kind, obj: Object) -> bytes:
-            return types(kind).as_read(kind, obj)
-
         async def make_namespace(obj: Object) -> None:
             await self.stores[kinds.NAMESPACE].create(obj, "", Write())
 
-        figures = Figures()
+        figures, types = Figures(), self.types
         versions = Versions(self.stores, self.resources)
 
-        def default(kind: Kind, obj: Object) -> None:
-            if (store := self.stores.get(kind)) is not None:
-                store.strategy.default(obj)
-
-        def grain(kind: Kind) -> grains.Grain | None:
-            found = types(kind).type(kind)
-            return None if found is None else grains.of(found)
-
-        def unknown(kind: Kind, obj: Object) -> list[str]:
-            found = types(kind).type(kind)
-            return [] if found is None or isinstance(found, Structural) else strict.problems(found, obj)
-
         policy_means = PolicyMeans(
-            printed, versions, self.lookup, self.authorizer, typed, default, grain, unknown,
+            types.printed, versions, self.lookup, self.authorizer, types.typed, types.default, types.grain, types.unknown,
         )  # fmt: skip
         policies = Both(self.stores, self.resources, policy_means, self.webhooks.figures)
         self.exposition.add(figures.families)
@@ -407,7 +343,7 @@ class APIServer:
             Hooks(self.stores[kinds.MUTATING_WEBHOOK_CONFIGURATION], told.mutating_webhooks),
             Hooks(self.stores[kinds.VALIDATING_WEBHOOK_CONFIGURATION], told.validating_webhooks), self.webhooks,
             Complaints(self.stores[kinds.CORE_EVENT], self.clock, self.tasks),
-            typed, printed, versions, make_namespace, self.resources.named, policies,
+            types.typed, types.printed, versions, make_namespace, self.resources.named, policies,
         )  # fmt: skip
         return Chain(plugins(means, self.config.enable_admission_plugins, self.config.disable_admission_plugins))
 
@@ -461,34 +397,7 @@ class APIServer:
         return self._paths.get(path.split("/", 2)[1] if path.startswith("/") else "", self.dispatcher)
 
 
-_OWN = "the API server's own Service and range"
 _RBAC = (kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING, kinds.ROLE, kinds.ROLE_BINDING)
 _BOUND = {
     "serviceaccounts": kinds.SERVICE_ACCOUNT, "pods": kinds.POD, "secrets": kinds.SECRET, "nodes": kinds.NODE,
 }  # fmt: skip
-
-
-class _Head(msgspec.Struct):
-    name: str = ""
-    namespace: str = ""
-    labels: dict[str, str] = {}
-
-
-class _Slim(msgspec.Struct):
-    metadata: _Head
-
-
-_slim = msgspec.json.Decoder(_Slim)
-
-
-def describe(strategy: Strategy) -> Describe:
-    """What the watch cache asks of an object: its labels and its selectable fields."""
-
-    whole = bool(strategy.selectable or strategy.described)
-
-    def describe_object(plain: bytes) -> tuple[Labels, Mapping[str, str]]:
-        head = _slim.decode(plain).metadata
-        fields = NameFields(head.name, head.namespace)
-        return head.labels, {**fields, **strategy.fields(_decode(plain))} if whole else fields
-
-    return describe_object

@@ -10,7 +10,7 @@ import msgspec
 
 from longboat.aio.clock import Clock, SystemClock
 from longboat.api import kinds
-from longboat.apiserver.app import describe
+from longboat.apiserver.described import describe
 from longboat.machinery.kinds import Kind
 from longboat.machinery.types import schema
 from longboat.registry import catalog
