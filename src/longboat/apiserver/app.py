@@ -289,10 +289,8 @@ class APIServer:
         prefix = place(strategy)
         if prefix not in self._caches:
             self._caches[prefix] = WatchCache(self.storage, prefix, self.clock, describe(strategy), feed=self.feed)
-        versions = self._versions.setdefault(prefix, {})
-        return Store(
-            strategy, self.storage, self._caches[prefix], self.types.schema_for(strategy), self.clock, versions
-        )
+        schema, versions = self.types.schema_for(strategy), self._versions.setdefault(prefix, {})
+        return Store(strategy, self.storage, self._caches[prefix], schema, self.clock, versions)
 
     def _make_stores(self) -> None:
         for strategy in self.strategies:
@@ -330,7 +328,8 @@ class APIServer:
         versions = Versions(self.stores, self.resources)
 
         policy_means = PolicyMeans(
-            types.printed, versions, self.lookup, self.authorizer, types.typed, types.default, types.grain, types.unknown,
+            types.printed, versions, self.lookup, self.authorizer, types.typed, types.default, types.grain,
+            types.unknown,
         )  # fmt: skip
         policies = Both(self.stores, self.resources, policy_means, self.webhooks.figures)
         self.exposition.add(figures.families)
